@@ -1,0 +1,228 @@
+"""The small frozen dataclasses that cross module borders, with their checks.
+
+Conventions (docs/conventions.md): motion runs at 25 fps, audio is mono float32 at 16 kHz, images are
+float32 RGB in [0, 1] of shape [H, W, 3], world units are metres, angles are radians, quaternions are wxyz.
+The head looks along +z with y up, so +x is the person's own left. Cameras follow OpenCV (x right, y down,
+z forward); pixel centres lie at +0.5. Arrays that describe a clip are numpy; values that gradients flow
+through are torch tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotalk.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FPS = 25
+"""Frames per second of all motion and video."""
+SAMPLE_RATE = 16_000
+"""Samples per second of all audio inside the package."""
+FEATURE_RATE = 50
+"""Speech features per second (wav2vec2's rate): two for every video frame."""
+
+ARKIT_NAMES: tuple[str, ...] = (
+    "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight",
+    "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
+    "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
+    "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight",
+    "eyeWideLeft", "eyeWideRight",
+    "jawForward", "jawLeft", "jawOpen", "jawRight",
+    "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel",
+    "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker",
+    "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper",
+    "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight",
+    "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight", "tongueOut",
+)  # fmt: skip
+"""The 52 ARKit blendshapes in alphabetical order: the order of every [..., 52] array in the package."""
+ARKIT_INDEX: dict[str, int] = {name: i for i, name in enumerate(ARKIT_NAMES)}
+
+PHONES: tuple[str, ...] = (
+    "sil", "aa", "ae", "ah", "ao", "aw", "ay", "b", "ch", "d", "dh", "eh", "er", "ey", "f", "g", "hh", "ih", "iy",
+    "jh", "k", "l", "m", "n", "ng", "ow", "oy", "p", "r", "s", "sh", "t", "th", "uh", "uw", "v", "w", "y", "z", "zh",
+)  # fmt: skip
+"""Silence and the 39 ARPAbet phones, the order of `SpeechFeatures.phones`."""
+
+ARTICULATION_NAMES: tuple[str, ...] = ("jaw", "width", "pucker", "closure", "labiodental", "tongue")
+"""What the mouth must do: jaw opening, lip spread (negative: narrow), lip protrusion, lips shut (p b m),
+lower lip on upper teeth (f v), tongue tip raised or shown (th l n t d). In [0, 1] but width in [-1, 1]."""
+
+
+def _finite(name: str, array: np.ndarray) -> None:
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinite values; pass finite numbers only.")
+
+
+def _array(name: str, value: np.ndarray, *tail: int, rows: int | None = None) -> np.ndarray:
+    """`value` as a finite float32 array [T, *tail] with `rows` rows, or an InputError that names it."""
+    array = np.ascontiguousarray(value, dtype=np.float32)
+    if array.ndim != 1 + len(tail) or array.shape[1:] != tail or (rows is not None and len(array) != rows):
+        wanted = ", ".join(["T" if rows is None else str(rows), *map(str, tail)])
+        raise InputError(f"{name} must have shape [{wanted}], found {list(array.shape)}.")
+    _finite(name, array)
+    return array
+
+
+@dataclass(frozen=True)
+class Speech:
+    """A stretch of sound: mono float32 samples [N] at 16 kHz in [-1, 1].
+
+    `phones` holds (start second, end second, ARPAbet name) where the source knew them (text-to-speech),
+    `words` the same for words; `text` is what was said, `source` says where the sound came from.
+    """
+
+    samples: np.ndarray  # [N]
+    source: str = ""
+    text: str = ""
+    phones: tuple[tuple[float, float, str], ...] = ()
+    words: tuple[tuple[float, float, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "samples", _array("Speech.samples", self.samples))
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def frames(self) -> int:
+        """Video frames that cover the sound (the last one may be partly silent)."""
+        return -(-len(self.samples) * FPS // SAMPLE_RATE)
+
+
+@dataclass(frozen=True)
+class SpeechFeatures:
+    """What a speech encoder heard, at 50 Hz: row i covers seconds [i/50, (i+1)/50)."""
+
+    features: np.ndarray  # [T, C]
+    phones: np.ndarray  # [T, 40] probabilities over PHONES
+    articulation: np.ndarray  # [T, 6] in the order of ARTICULATION_NAMES
+    voicing: np.ndarray  # [T] probability of voice in [0, 1]
+    energy: np.ndarray  # [T] loudness in dB relative to full scale
+    f0: np.ndarray  # [T] Hz, 0 where unvoiced
+
+    def __post_init__(self) -> None:
+        features = np.asarray(self.features)
+        object.__setattr__(self, "features", _array("features", features, *features.shape[1:2]))
+        rows = len(self.features)
+        object.__setattr__(self, "phones", _array("phones", self.phones, len(PHONES), rows=rows))
+        object.__setattr__(
+            self, "articulation", _array("articulation", self.articulation, len(ARTICULATION_NAMES), rows=rows)
+        )
+        for name in ("voicing", "energy", "f0"):
+            object.__setattr__(self, name, _array(name, getattr(self, name), rows=rows))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def at_video_rate(self) -> SpeechFeatures:
+        """The same at 25 fps: the centre of video frame k is the border of rows 2k and 2k+1, so the mean
+        of the two is exact (an odd last row is kept)."""
+
+        def halve(array: np.ndarray) -> np.ndarray:
+            if len(array) % 2:
+                array = np.concatenate([array, array[-1:]])
+            return array.reshape(len(array) // 2, 2, *array.shape[1:]).mean(1)
+
+        halved = {f.name: halve(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        # A mean of a voiced and an unvoiced pitch is no pitch: take the voiced one.
+        halved["f0"] = np.where(halved["voicing"] > 0, _pairwise_max(self.f0), 0.0)
+        return SpeechFeatures(**halved)
+
+
+def _pairwise_max(array: np.ndarray) -> np.ndarray:
+    if len(array) % 2:
+        array = np.concatenate([array, array[-1:]])
+    return array.reshape(-1, 2).max(1)
+
+
+@dataclass(frozen=True)
+class HeadMotion:
+    """What a head does over time, at 25 fps. It holds no identity: any avatar can play it.
+
+    The channels add up and do not repeat each other: jaw opening lives in `expression` (jawOpen), blinks in
+    `eyelids`, looking around in `gaze`; `jaw` is rotation on top of the jaw shapes (sideways swing).
+    `to_arkit()` folds all of them into plain ARKit coefficients.
+    """
+
+    expression: np.ndarray  # [T, 52] in [0, 1] mostly, order of ARKIT_NAMES; eyeBlink*/eyeLook* stay ~0
+    jaw: np.ndarray  # [T, 3] axis-angle at the jaw joint, on top of jawOpen/jawLeft/jawRight
+    gaze: np.ndarray  # [T, 2] yaw, pitch of both eyes in the head; yaw > 0 to the person's left (+x), pitch > 0 up
+    eyelids: np.ndarray  # [T, 2] closure of left, right lid in [0, 1]
+    head_pose: np.ndarray  # [T, 6] axis-angle of head against torso (shared by neck and head joint), then root metres
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expression", _array("expression", self.expression, len(ARKIT_NAMES)))
+        rows = len(self.expression)
+        for name, width in (("jaw", 3), ("gaze", 2), ("eyelids", 2), ("head_pose", 6)):
+            object.__setattr__(self, name, _array(name, getattr(self, name), width, rows=rows))
+
+    def __len__(self) -> int:
+        return len(self.expression)
+
+    def __getitem__(self, rows: slice) -> HeadMotion:
+        return HeadMotion(**{f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)})
+
+    @staticmethod
+    def neutral(frames: int = 1) -> HeadMotion:
+        """A motionless, expressionless head looking straight ahead."""
+        return HeadMotion(*(np.zeros((frames, width), np.float32) for width in (len(ARKIT_NAMES), 3, 2, 2, 6)))
+
+    @staticmethod
+    def concatenate(parts: list[HeadMotion]) -> HeadMotion:
+        return HeadMotion(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(HeadMotion)}
+        )
+
+
+@dataclass(frozen=True)
+class GaussianCloud:
+    """3D Gaussians ready to draw: float tensors on one device, any of them may require gradients."""
+
+    means: Tensor  # [N, 3] metres
+    scales: Tensor  # [N, 3] standard deviations in metres, >= 0
+    quats: Tensor  # [N, 4] wxyz, any length > 0
+    opacities: Tensor  # [N] in [0, 1]
+    colors: Tensor  # [N, 3] linear in what is drawn, usually [0, 1]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera in OpenCV's convention (x right, y down, z forward; pixel centres at +0.5)."""
+
+    world_to_camera: Tensor  # [4, 4]
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+    near: float = 0.01  # metres; Gaussians nearer than this are not drawn
+
+
+@dataclass(frozen=True)
+class Render:
+    """A picture of a GaussianCloud."""
+
+    image: Tensor  # [H, W, 3] RGB, background composited
+    alpha: Tensor  # [H, W] in [0, 1], how much of each pixel the Gaussians cover
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A finished video file and what went into it."""
+
+    path: str
+    seconds: float
+    frames: int
+    width: int
+    height: int
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by stage
+    motion_path: str | None = None

@@ -55,6 +55,13 @@ ARTICULATION_NAMES: tuple[str, ...] = ("jaw", "width", "pucker", "closure", "lab
 lower lip on upper teeth (f v), tongue tip raised or shown (th l n t d). In [0, 1] but width in [-1, 1]."""
 
 
+LOOK_RADIANS = (0.60, 0.50)
+"""Radians of eye yaw and pitch that a full eyeLook* coefficient stands for: the slope of eye angle on coefficient in
+six Live Link Face captures (yaw .59-.62, pitch .47-.56, r > .99)."""
+JAW_RADIANS = (0.35, 0.12)
+"""Radians of jaw pitch for a full jawOpen and of jaw yaw for a full jawLeft."""
+
+
 def _finite(name: str, array: np.ndarray) -> None:
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinite values; pass finite numbers only.")
@@ -174,6 +181,26 @@ class HeadMotion:
     def neutral(frames: int = 1) -> HeadMotion:
         """A motionless, expressionless head looking straight ahead."""
         return HeadMotion(*(np.zeros((frames, width), np.float32) for width in (len(ARKIT_NAMES), 3, 2, 2, 6)))
+
+    def to_arkit(self) -> np.ndarray:
+        """[T, 52] plain ARKit coefficients in [0, 1]: gaze as eyeLook*, eyelids as eyeBlink*, the jaw joint as
+        jawOpen/jawLeft/jawRight on top of `expression`. Head pose is not part of them (see motion.livelink)."""
+        arkit = self.expression.astype(np.float32, copy=True)
+
+        def add(name: str, amount: np.ndarray) -> None:
+            arkit[:, ARKIT_INDEX[name]] += np.maximum(amount, 0)
+
+        yaw, pitch = self.gaze[:, 0] / LOOK_RADIANS[0], self.gaze[:, 1] / LOOK_RADIANS[1]
+        for name, amount in (("OutLeft", yaw), ("InRight", yaw), ("InLeft", -yaw), ("OutRight", -yaw)):
+            add(f"eyeLook{name}", amount)
+        for column, side in enumerate(("Left", "Right")):
+            add(f"eyeLookUp{side}", pitch)
+            add(f"eyeLookDown{side}", -pitch)
+            add(f"eyeBlink{side}", self.eyelids[:, column])
+        add("jawOpen", self.jaw[:, 0] / JAW_RADIANS[0])
+        add("jawLeft", self.jaw[:, 1] / JAW_RADIANS[1])
+        add("jawRight", -self.jaw[:, 1] / JAW_RADIANS[1])
+        return np.clip(arkit, 0.0, 1.0)
 
     @staticmethod
     def concatenate(parts: list[HeadMotion]) -> HeadMotion:

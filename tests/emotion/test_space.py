@@ -1,0 +1,111 @@
+"""Emotion curves and names: what goes in comes out, smoothly, and nonsense is refused with a sentence."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve, named_emotion, nearest_emotions, radius
+from emotalk.errors import InputError
+
+UNIT = st.floats(-1, 1)
+KEYS = st.lists(st.tuples(st.integers(0, 40), UNIT, UNIT), min_size=1, max_size=8, unique_by=lambda key: key[0])
+
+
+def test_a_constant_curve_is_the_same_at_every_frame():
+    values = EmotionCurve.constant(0.3, -0.7).at(5)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, np.tile([0.3, -0.7], (5, 1)), rtol=1e-6)
+
+
+@given(KEYS)
+def test_a_curve_passes_through_its_keys_and_never_beyond_them(keys):
+    curve = EmotionCurve.from_keys(keys)
+    at_keys = curve.at_seconds(np.array(curve.times))
+    np.testing.assert_allclose(at_keys, np.array(curve.values), atol=1e-6)
+    dense = curve.at_seconds(np.linspace(-1, 42, 700))
+    assert (dense <= np.max(curve.values, 0) + 1e-6).all()
+    assert (dense >= np.min(curve.values, 0) - 1e-6).all()
+
+
+def test_a_ramp_has_no_corner_at_its_keys():
+    # The corner that straight lines would make at 1 s has a jump in slope of 1 per second.
+    curve = EmotionCurve.from_keys([(0, 0, 0), (1, 1, 0), (2, 1, 0)])
+    slope = np.diff(curve.at_seconds(np.linspace(0, 2, 2001))[:, 0]) / 0.001
+    assert np.abs(np.diff(slope)).max() < 0.05
+
+
+@given(KEYS, st.integers(0, 900), st.integers(1, 60))
+def test_a_piece_of_a_curve_equals_that_piece_of_the_whole(keys, start, count):
+    curve = EmotionCurve.from_keys(keys)
+    np.testing.assert_array_equal(curve.at(range(start, start + count)), curve.at(start + count)[start:])
+
+
+@given(KEYS)
+def test_json_and_csv_bring_a_curve_back(keys):
+    curve = EmotionCurve.from_keys(keys)
+    for again in (EmotionCurve.from_json(curve.to_json()), EmotionCurve.from_csv(curve.to_csv())):
+        np.testing.assert_allclose(again.at(1050), curve.at(1050), atol=2e-5)
+
+
+def test_a_key_may_name_its_emotion(tmp_path):
+    path = tmp_path / "curve.json"
+    path.write_text(json.dumps({"keys": [{"time": 0, "emotion": "happy", "intensity": 0.5}]}))
+    assert load_curve(path).values[0] == named_emotion("happy", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("time,valence\n0,1\n", "arousal"),
+        ("time,valence,arousal\n0,much,1\n", "number"),
+        ("time,valence,arousal\n", "one"),
+    ],
+)
+def test_a_bad_csv_is_explained(tmp_path, text, word):
+    path = tmp_path / "curve.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=word):
+        load_curve(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"keys": 3}', '{"keys": [{"time": 0}]}', '{"keys": []}'])
+def test_bad_json_is_explained(text):
+    with pytest.raises(InputError):
+        EmotionCurve.from_json(text)
+
+
+@pytest.mark.parametrize("point", [(1.2, 0), (0, float("nan")), ("x", 0)])
+def test_points_outside_the_square_are_refused(point):
+    with pytest.raises(InputError, match=r"\[-1, 1\]"):
+        EmotionCurve.constant(*point)
+
+
+def test_a_blend_takes_each_axis_by_its_own_share():
+    slider = EmotionCurve.constant(0.8, -0.4)
+    voice = EmotionCurve.from_frames(np.stack([np.zeros(50), np.linspace(0, 1, 50)], 1))
+    mixed = slider.blend(voice, valence=0.0, arousal=0.5).at(50)
+    np.testing.assert_allclose(mixed[:, 0], 0.8, atol=1e-6)
+    np.testing.assert_allclose(mixed[:, 1], 0.5 * -0.4 + 0.5 * voice.at(50)[:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED_EMOTIONS if name != "neutral"])
+def test_every_name_is_the_nearest_to_its_own_place(name):
+    point = named_emotion(name)
+    assert nearest_emotions(*point)[0][0] == name
+    assert radius(*point) == pytest.approx(1.0, abs=1e-3)
+
+
+@given(UNIT, UNIT)
+def test_shares_of_names_add_up_to_one(valence, arousal):
+    shares = [share for _, share in nearest_emotions(valence, arousal, count=len(NAMED_EMOTIONS))]
+    assert sum(shares) == pytest.approx(1.0, abs=1e-6)
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_the_middle_is_neutral_and_an_unknown_name_lists_the_known_ones():
+    assert nearest_emotions(0, 0)[0] == ("neutral", 1.0)
+    with pytest.raises(InputError, match="happy"):
+        named_emotion("flabbergasted")

@@ -1,0 +1,6 @@
+"""Video files and streams: H.264 and AAC through the ffmpeg of imageio-ffmpeg."""
+
+from emotalk.video.mark import MARK_POSITIONS, Mark
+from emotalk.video.writer import Encoding, VideoWriter, ffmpeg_path
+
+__all__ = ["MARK_POSITIONS", "Encoding", "Mark", "VideoWriter", "ffmpeg_path"]

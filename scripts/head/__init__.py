@@ -1,0 +1,1 @@
+"""Build-time parts of `scripts/build_head.py`: they read the CC0 MakeHuman data and shape it into our head."""

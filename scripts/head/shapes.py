@@ -1,0 +1,68 @@
+"""The 52 expression shapes: taken from the data, made symmetric, cleaned of what joints do, corrected."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from scripts.head.assembly import Assembly
+
+
+def mirror_index(vertices: np.ndarray) -> np.ndarray:
+    """[V] index of each vertex's mirror image; raises where the mesh is not symmetric."""
+    distance, index = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    if distance.max() > 2e-5 or (index[index] != np.arange(len(index))).any():
+        raise ValueError(f"the head is not symmetric: {distance.max() * 1e3:.4f} mm")
+    return index
+
+
+def mirror_name(name: str) -> str:
+    """The shape that does the same on the other side (itself for shapes of the midline)."""
+    for one, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(one):
+            return name.removesuffix(one) + other
+    return name
+
+
+def symmetric(shapes: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Shapes [52, V, 3] in which left and right are exact mirror images (the data differ by up to 1.1 mm)."""
+    partner = [ARKIT_INDEX[mirror_name(n)] for n in ARKIT_NAMES]
+    return 0.5 * (shapes + shapes[partner][:, mirror] * [-1, 1, 1])
+
+
+def raw_shapes(assembly: Assembly) -> np.ndarray:
+    """[52, V, 3] in metres as the data has them, in the order of ARKIT_NAMES."""
+    return np.stack([assembly.expression(name) for name in ARKIT_NAMES])
+
+
+def gaze_angles(ball: np.ndarray, shapes: np.ndarray) -> dict[str, float]:
+    """Radians by which the data turn the left eyeball ([n, 3], relative to its centre) at each eyeLook shape."""
+    angles = {}
+    for direction, axis in (("Up", 0), ("Down", 0), ("In", 1), ("Out", 1)):
+        moved = ball + shapes[ARKIT_INDEX[f"eyeLook{direction}Left"]]
+        moved = moved - moved.mean(0)
+        u, v = [i for i in range(3) if i != axis]
+        angle = np.arctan2((ball[:, u] * moved[:, v] - ball[:, v] * moved[:, u]).sum(), (ball * moved)[:, [u, v]].sum())
+        angles[direction] = abs(float(angle))
+    return angles
+
+
+LOOK_ANGLES = {"Up": 0.40, "Down": 0.45, "In": 0.50, "Out": 0.50}
+"""Radians of the eyeball at eyeLook* = 1: what phones and game characters mean by it. The data turn the eye
+less far (0.16, 0.18, 0.24, 0.23), so the lids' part of those shapes is scaled up to match."""
+
+
+def expression_shapes(
+    assembly: Assembly, template: np.ndarray, joints: np.ndarray, mirror: np.ndarray
+) -> tuple[np.ndarray, dict[str, float]]:
+    """All shapes [52, V, 3], and the angle of each eyeLook direction. Eyeballs are left to the eye joints."""
+    shapes = symmetric(raw_shapes(assembly), mirror)
+    ball = assembly.slices["eye_l"]
+    drawn = gaze_angles(template[ball] - joints[4], shapes[:, ball])
+    for direction, angle in LOOK_ANGLES.items():
+        for side in ("Left", "Right"):
+            shapes[ARKIT_INDEX[f"eyeLook{direction}{side}"]] *= angle / drawn[direction]
+    for side in "lr":
+        shapes[:, assembly.slices[f"eye_{side}"]] = 0
+    return shapes, LOOK_ANGLES

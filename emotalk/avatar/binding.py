@@ -1,0 +1,354 @@
+"""Carry Gaussians along with the triangles and joints they are bound to.
+
+Two steps, each with a plain torch form (any device, differentiable in everything; the oracle of the tests) and a
+compiled CPU form: `carriers` turns a posed mesh into one small frame per Gaussian, `carry` applies the frames.
+The rule is that of Gaussians on mesh faces (EmoTaG, arXiv 2603.21332, section 3.2): mean = R x s + centre,
+rotation product, scale times s; here s is 1 on the neutral face and the centre is the Gaussian's own barycentric
+point, so that lengths stay metres.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numba
+import numpy as np
+import torch
+
+from emotalk.avatar.gaussians import STRETCH_LIMITS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emotalk.avatar.gaussians import BoundGaussians
+
+_JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
+TINY = 1e-20
+"""Added to squared lengths before dividing: a triangle that an expression collapses keeps a finite frame."""
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """One frame per Gaussian: world = base + matrix @ local, rotation by `quat`, lengths times `stretch`."""
+
+    base: Tensor  # [N, 3] metres
+    matrix: Tensor  # [N, 3, 3] rotation times stretch (joint-bound: the blended joint rotation)
+    quat: Tensor  # [N, 4] wxyz, length 1
+    stretch: Tensor  # [N]
+
+
+def triangle_sizes(vertices: Tensor, triangles: Tensor) -> Tensor:
+    """Square roots of twice the triangle areas [F] in metres, for vertices [V, 3] and triangles [F, 3]."""
+    a, b, c = vertices[triangles].unbind(1)
+    return (torch.linalg.cross(b - a, c - a).square().sum(-1) + TINY).pow(0.25)
+
+
+def quat_from_matrix(matrix: Tensor) -> Tensor:
+    """Unit quaternions [..., 4] (wxyz) of rotation matrices [..., 3, 3].
+
+    The largest of the four candidates (Shepperd 1978) avoids dividing by a small number.
+    """
+    m = matrix.flatten(-2)
+    m00, m01, m02, m10, m11, m12, m20, m21, m22 = m.unbind(-1)
+    candidates = torch.stack(
+        [
+            torch.stack([1 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01], -1),
+            torch.stack([m21 - m12, 1 + m00 - m11 - m22, m10 + m01, m02 + m20], -1),
+            torch.stack([m02 - m20, m10 + m01, 1 - m00 + m11 - m22, m21 + m12], -1),
+            torch.stack([m10 - m01, m20 + m02, m21 + m12, 1 - m00 - m11 + m22], -1),
+        ],
+        -2,
+    )
+    best = candidates.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    chosen = candidates.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)
+    return torch.nn.functional.normalize(chosen, dim=-1)
+
+
+def quat_multiply(left: Tensor, right: Tensor) -> Tensor:
+    """Hamilton products [..., 4] of wxyz quaternions: first `right`, then `left`."""
+    a, b, c, d = left.unbind(-1)
+    w, x, y, z = right.unbind(-1)
+    return torch.stack(
+        [
+            a * w - b * x - c * y - d * z,
+            a * x + b * w + c * z - d * y,
+            a * y - b * z + c * w + d * x,
+            a * z + b * y - c * x + d * w,
+        ],
+        -1,
+    )
+
+
+def carriers(
+    gaussians: BoundGaussians,
+    vertices: Tensor,  # [V, 3] posed mesh, metres
+    triangles: Tensor,  # [F, 3] int64
+    neutral_sizes: Tensor,  # [F] triangle_sizes of the neutral face
+    joint_rotations: Tensor,  # [3, 3, 3] root, neck, head: rest pose -> posed
+    joint_translations: Tensor,  # [3, 3] metres
+) -> Carriers:
+    """The frames that carry the Gaussians on this mesh, differentiable in the mesh and the joints."""
+    corner = vertices[triangles[gaussians.triangle]]  # [M, 3, 3]
+    a, b, c = corner.unbind(1)
+    edge = b - a
+    edge = edge / (edge.square().sum(-1, keepdim=True) + TINY).sqrt()
+    cross = torch.linalg.cross(b - a, c - a)
+    double_area = (cross.square().sum(-1, keepdim=True) + TINY).sqrt()
+    normal = cross / double_area
+    rotation = torch.stack([edge, torch.linalg.cross(normal, edge), normal], -1)  # columns
+    stretch = (double_area[:, 0].sqrt() / neutral_sizes[gaussians.triangle]).clamp(*STRETCH_LIMITS)
+    mesh_base = (corner * gaussians.barycentric[..., None]).sum(1)
+
+    weights = gaussians.joint_weights  # [J, 3]
+    blended = torch.einsum("nj,jab->nab", weights, joint_rotations)
+    joint_base = weights @ joint_translations
+    turns = quat_from_matrix(joint_rotations)
+    # q and -q are one rotation: bring all joints to the head's side before averaging.
+    turns = turns * torch.where((turns @ turns[2]) < 0, -1.0, 1.0)[:, None]
+    joint_quat = torch.nn.functional.normalize(weights @ turns, dim=-1)
+    return Carriers(
+        torch.cat([mesh_base, joint_base]),
+        torch.cat([rotation * stretch[:, None, None], blended]),
+        torch.cat([quat_from_matrix(rotation), joint_quat]),
+        torch.cat([stretch, torch.ones_like(weights[:, 0])]),
+    )
+
+
+def carry(
+    frames: Carriers,
+    position: Tensor,  # [N, 3] local
+    rotation: Tensor,  # [N, 4]
+    scale: Tensor,  # [N, 3] metres
+    color: Tensor,  # [N, 3]
+    slot: Tensor,  # [N] int64 row of the corrections, -1 where there is none
+    latents: Tensor,  # [K]
+    position_basis: Tensor,  # [C, K, 3]
+    color_basis: Tensor,  # [C, K, 3]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """World means [N, 3], quats [N, 4], scales [N, 3] and colours [N, 3]; plain torch, differentiable."""
+    if len(latents) and len(position_basis):
+        # Slots ascend with the Gaussians (`correction_slots`), so row c of the basis is the c-th corrected one.
+        rows = (slot >= 0).nonzero()[:, 0]
+        position = position.index_add(0, rows, torch.einsum("k,nkc->nc", latents, position_basis))
+        color = color.index_add(0, rows, torch.einsum("k,nkc->nc", latents, color_basis))
+    means = frames.base + (frames.matrix @ position[..., None])[..., 0]
+    return means, quat_multiply(frames.quat, rotation), scale * frames.stretch[:, None], color
+
+
+def correction_slots(count: int, index: Tensor) -> Tensor:
+    """For each of `count` Gaussians its row in the corrections' ascending `index` [C], -1 where there is none."""
+    slot = torch.full((count,), -1, dtype=torch.int64)
+    slot[index] = torch.arange(len(index))
+    return slot
+
+
+# --- compiled forms -----------------------------------------------------------------------------------------------
+
+
+@numba.njit(**_JIT)
+def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
+    one, half = np.float32(1), np.float32(0.5)
+    trace = m00 + m11 + m22
+    if trace > m00 and trace > m11 and trace > m22:
+        s = half / math.sqrt(one + trace)
+        return half * half / s, (m21 - m12) * s, (m02 - m20) * s, (m10 - m01) * s
+    if m00 >= m11 and m00 >= m22:
+        s = half / math.sqrt(one + m00 - m11 - m22)
+        return (m21 - m12) * s, half * half / s, (m10 + m01) * s, (m02 + m20) * s
+    if m11 >= m22:
+        s = half / math.sqrt(one - m00 + m11 - m22)
+        return (m02 - m20) * s, (m10 + m01) * s, half * half / s, (m21 + m12) * s
+    s = half / math.sqrt(one - m00 - m11 + m22)
+    return (m10 - m01) * s, (m20 + m02) * s, (m21 + m12) * s, half * half / s
+
+
+@numba.njit(**_JIT)
+def _triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
+    """out [F, 14]: rotation (row major), quaternion, stretch."""
+    tiny, one = np.float32(TINY), np.float32(1)
+    for f in range(triangles.shape[0]):
+        i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        ax, ay, az = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+        ux, uy, uz = vertices[j, 0] - ax, vertices[j, 1] - ay, vertices[j, 2] - az
+        vx, vy, vz = vertices[k, 0] - ax, vertices[k, 1] - ay, vertices[k, 2] - az
+        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        double_area = math.sqrt(nx * nx + ny * ny + nz * nz + tiny)
+        inverse = one / double_area
+        nx, ny, nz = nx * inverse, ny * inverse, nz * inverse
+        inverse = one / math.sqrt(ux * ux + uy * uy + uz * uz + tiny)
+        ux, uy, uz = ux * inverse, uy * inverse, uz * inverse
+        bx, by, bz = ny * uz - nz * uy, nz * ux - nx * uz, nx * uy - ny * ux
+        out[f, 0], out[f, 1], out[f, 2] = ux, bx, nx
+        out[f, 3], out[f, 4], out[f, 5] = uy, by, ny
+        out[f, 6], out[f, 7], out[f, 8] = uz, bz, nz
+        w, x, y, z = _quat_of(ux, bx, nx, uy, by, ny, uz, bz, nz)
+        out[f, 9], out[f, 10], out[f, 11], out[f, 12] = w, x, y, z
+        out[f, 13] = min(max(math.sqrt(double_area) / neutral_sizes[f], low), high)
+
+
+@numba.njit(**_JIT)
+def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, matrix, quat, stretch):
+    for n in range(triangle.shape[0]):
+        f = triangle[n]
+        i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        wi, wj, wk = barycentric[n, 0], barycentric[n, 1], barycentric[n, 2]
+        s = frames[f, 13]
+        for c in range(3):
+            base[n, c] = wi * vertices[i, c] + wj * vertices[j, c] + wk * vertices[k, c]
+            for d in range(3):
+                matrix[n, c, d] = frames[f, 3 * c + d] * s
+        for c in range(4):
+            quat[n, c] = frames[f, 9 + c]
+        stretch[n] = s
+
+
+@numba.njit(**_JIT)
+def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat, stretch):
+    one = np.float32(1)
+    for n in range(weights.shape[0]):
+        r, m, h = weights[n, 0], weights[n, 1], weights[n, 2]
+        for c in range(3):
+            base[n, c] = r * translations[0, c] + m * translations[1, c] + h * translations[2, c]
+            for d in range(3):
+                matrix[n, c, d] = r * rotations[0, c, d] + m * rotations[1, c, d] + h * rotations[2, c, d]
+        length = np.float32(0)
+        for c in range(4):
+            q = r * turns[0, c] + m * turns[1, c] + h * turns[2, c]
+            quat[n, c] = q
+            length += q * q
+        inverse = one / math.sqrt(length)
+        for c in range(4):
+            quat[n, c] *= inverse
+        stretch[n] = one
+
+
+@numba.njit(**_JIT)
+def _carry(base, matrix, quat, stretch, position, rotation, scale, color, slot, latents, bx, bc, means, quats, scales, colors):  # fmt: skip  # noqa: E501
+    latent_count = latents.shape[0]
+    for n in range(position.shape[0]):
+        x, y, z = position[n, 0], position[n, 1], position[n, 2]
+        red, green, blue = color[n, 0], color[n, 1], color[n, 2]
+        c = slot[n]
+        if c >= 0:
+            for k in range(latent_count):
+                w = latents[k]
+                x += w * bx[c, k, 0]
+                y += w * bx[c, k, 1]
+                z += w * bx[c, k, 2]
+                red += w * bc[c, k, 0]
+                green += w * bc[c, k, 1]
+                blue += w * bc[c, k, 2]
+        for i in range(3):
+            means[n, i] = base[n, i] + matrix[n, i, 0] * x + matrix[n, i, 1] * y + matrix[n, i, 2] * z
+            scales[n, i] = scale[n, i] * stretch[n]
+        colors[n, 0], colors[n, 1], colors[n, 2] = red, green, blue
+        a, b, c4, d = quat[n, 0], quat[n, 1], quat[n, 2], quat[n, 3]
+        w0, x0, y0, z0 = rotation[n, 0], rotation[n, 1], rotation[n, 2], rotation[n, 3]
+        quats[n, 0] = a * w0 - b * x0 - c4 * y0 - d * z0
+        quats[n, 1] = a * x0 + b * w0 + c4 * z0 - d * y0
+        quats[n, 2] = a * y0 - b * z0 + c4 * w0 + d * x0
+        quats[n, 3] = a * z0 + b * y0 - c4 * x0 + d * w0
+
+
+@numba.njit(**_JIT)
+def _carry_backward(matrix, quat, stretch, slot, latents, g_means, g_quats, g_scales, g_colors, g_position, g_rotation, g_scale, g_bx, g_bc):  # fmt: skip  # noqa: E501
+    latent_count = latents.shape[0]
+    for n in range(slot.shape[0]):
+        gx, gy, gz = g_means[n, 0], g_means[n, 1], g_means[n, 2]
+        for i in range(3):
+            g_position[n, i] = matrix[n, 0, i] * gx + matrix[n, 1, i] * gy + matrix[n, 2, i] * gz
+            g_scale[n, i] = g_scales[n, i] * stretch[n]
+        # The product with a unit quaternion is a rotation of 4-space: its transpose is the conjugate's product.
+        a, b, c4, d = quat[n, 0], -quat[n, 1], -quat[n, 2], -quat[n, 3]
+        w0, x0, y0, z0 = g_quats[n, 0], g_quats[n, 1], g_quats[n, 2], g_quats[n, 3]
+        g_rotation[n, 0] = a * w0 - b * x0 - c4 * y0 - d * z0
+        g_rotation[n, 1] = a * x0 + b * w0 + c4 * z0 - d * y0
+        g_rotation[n, 2] = a * y0 - b * z0 + c4 * w0 + d * x0
+        g_rotation[n, 3] = a * z0 + b * y0 - c4 * x0 + d * w0
+        c = slot[n]
+        if c >= 0:
+            for k in range(latent_count):
+                w = latents[k]
+                for i in range(3):
+                    g_bx[c, k, i] = w * g_position[n, i]
+                    g_bc[c, k, i] = w * g_colors[n, i]
+
+
+def _numpy(tensor: Tensor, dtype: type = np.float32) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().numpy(), dtype=dtype)
+
+
+def carriers_cpu(
+    gaussians: BoundGaussians,
+    vertices: Tensor,
+    triangles: Tensor,
+    neutral_sizes: Tensor,
+    joint_rotations: Tensor,
+    joint_translations: Tensor,
+) -> Carriers:
+    """`carriers` compiled for the CPU, without gradients."""
+    mesh, count = gaussians.mesh_count, len(gaussians)
+    base, matrix = np.empty((count, 3), np.float32), np.empty((count, 3, 3), np.float32)
+    quat, stretch = np.empty((count, 4), np.float32), np.empty(count, np.float32)
+    vertex_array, triangle_array = _numpy(vertices), _numpy(triangles, np.int64)
+    frames = np.empty((len(triangle_array), 14), np.float32)
+    low, high = (np.float32(limit) for limit in STRETCH_LIMITS)
+    _triangle_frames(vertex_array, triangle_array, _numpy(neutral_sizes), low, high, frames)
+    _mesh_carriers(
+        frames, vertex_array, triangle_array, _numpy(gaussians.triangle, np.int64), _numpy(gaussians.barycentric),
+        base[:mesh], matrix[:mesh], quat[:mesh], stretch[:mesh],
+    )  # fmt: skip
+    if mesh < count:
+        turns = quat_from_matrix(joint_rotations.detach())
+        turns = turns * torch.where((turns @ turns[2]) < 0, -1.0, 1.0)[:, None]
+        _joint_carriers(
+            _numpy(gaussians.joint_weights), _numpy(joint_rotations), _numpy(joint_translations), _numpy(turns),
+            base[mesh:], matrix[mesh:], quat[mesh:], stretch[mesh:],
+        )  # fmt: skip
+    return Carriers(*(torch.from_numpy(array) for array in (base, matrix, quat, stretch)))
+
+
+class _Carry(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, frames, position, rotation, scale, color, slot, latents, position_basis, color_basis):
+        count = len(position)
+        means, quats = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
+        scales, colors = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
+        carrier = [_numpy(frames.base), _numpy(frames.matrix), _numpy(frames.quat), _numpy(frames.stretch)]
+        ctx.saved = (*carrier[1:], _numpy(slot, np.int64), _numpy(latents), tuple(position_basis.shape))
+        _carry(
+            *carrier, _numpy(position), _numpy(rotation), _numpy(scale), _numpy(color), *ctx.saved[3:5],
+            _numpy(position_basis), _numpy(color_basis), means, quats, scales, colors,
+        )  # fmt: skip
+        return tuple(torch.from_numpy(array) for array in (means, quats, scales, colors))
+
+    @staticmethod
+    def backward(ctx, g_means, g_quats, g_scales, g_colors):
+        matrix, quat, stretch, slot, latents, basis_shape = ctx.saved
+        count = len(slot)
+        g_position, g_rotation = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
+        g_scale = np.empty((count, 3), np.float32)
+        g_bx, g_bc = np.empty(basis_shape, np.float32), np.empty(basis_shape, np.float32)
+        _carry_backward(
+            matrix, quat, stretch, slot, latents, _numpy(g_means), _numpy(g_quats), _numpy(g_scales),
+            _numpy(g_colors), g_position, g_rotation, g_scale, g_bx, g_bc,
+        )  # fmt: skip
+        gradients = [torch.from_numpy(array) for array in (g_position, g_rotation, g_scale)]
+        return None, *gradients, g_colors, None, None, torch.from_numpy(g_bx), torch.from_numpy(g_bc)
+
+
+def carry_cpu(
+    frames: Carriers,
+    position: Tensor,
+    rotation: Tensor,
+    scale: Tensor,
+    color: Tensor,
+    slot: Tensor,
+    latents: Tensor,
+    position_basis: Tensor,
+    color_basis: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`carry` compiled for the CPU: gradients flow to the Gaussians and the bases, not to frames and latents."""
+    return _Carry.apply(frames, position, rotation, scale, color, slot, latents, position_basis, color_basis)

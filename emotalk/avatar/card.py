@@ -1,0 +1,112 @@
+"""What an avatar's card.json says: who it is, whose work, under which licence, how good, and with whose consent."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from emotalk.errors import AvatarError
+
+FORMAT_VERSION = 1
+"""Version of the folder format (docs/avatar-format.md)."""
+_LIMITS = {"name": 80, "licence": 200, "provenance": 4000, "limitations": 4000, "head_version": 80, "created": 40}
+
+
+@dataclass(frozen=True)
+class Consent:
+    """A real person's yes to having an avatar made of them."""
+
+    statement: str  # the sentence that was agreed to
+    time: str  # ISO 8601, when
+
+
+@dataclass(frozen=True)
+class AvatarCard:
+    """The card of an avatar. A real person's avatar (`synthetic=False`) has to carry their consent."""
+
+    name: str
+    licence: str
+    provenance: str  # how it was made and from what
+    synthetic: bool  # nobody's likeness
+    head_version: str = ""  # `model.head_version` of the head it is bound to; filled in by save
+    metrics: dict[str, float] = field(default_factory=dict)  # of the fit, e.g. {"psnr_head": 31.2}
+    limitations: str = ""  # what is not good yet
+    consent: Consent | None = None
+    created: str = ""  # ISO 8601
+    version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        problem = self._problem()
+        if problem:
+            raise AvatarError(f"The avatar's card {problem}")
+
+    def _problem(self) -> str | None:
+        for name, limit in _LIMITS.items():
+            value = getattr(self, name)
+            if not isinstance(value, str) or len(value) > limit:
+                return f"needs a text of at most {limit} characters as '{name}', found {value!r:.60}."
+        if not self.name.strip():
+            return "has no name; give it one."
+        if type(self.version) is not int or self.version != FORMAT_VERSION:
+            return (
+                f"says format version {self.version!r:.20}, this program reads version {FORMAT_VERSION}; "
+                "get a matching avatar or update emotalk."
+            )
+        if not isinstance(self.synthetic, bool):
+            return f"must say true or false as 'synthetic', found {self.synthetic!r:.60}."
+        if not isinstance(self.metrics, dict) or len(self.metrics) > 100:
+            return "needs a table of at most 100 numbers as 'metrics'."
+        for key, value in self.metrics.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not isinstance(key, str) or not number or not math.isfinite(value):
+                return f"has a metric that is not a finite number: {key!r:.40} = {value!r:.40}."
+        if self.consent is not None and not all(
+            isinstance(text, str) and 0 < len(text) <= 2000 for text in (self.consent.statement, self.consent.time)
+        ):
+            return "has a consent without statement or time; both must be texts."
+        if not self.synthetic and self.consent is None:
+            return "is of a real person but holds no consent; make the avatar again with that person's consent."
+        return None
+
+    def to_json(self) -> str:
+        """The card as indented JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+    @staticmethod
+    def from_json(text: str) -> AvatarCard:
+        """The card in a JSON text; entries it does not know are ignored, anything else wrong is an AvatarError."""
+        table = parse_json(text, "card.json")
+        if not isinstance(table, dict):
+            raise AvatarError(f"card.json must hold a table, found {type(table).__name__}; the avatar is damaged.")
+        known = {f.name: f for f in dataclasses.fields(AvatarCard)}
+        missing = [n for n in ("name", "licence", "provenance", "synthetic", "version") if n not in table]
+        if missing:
+            raise AvatarError(f"card.json lacks {', '.join(missing)}; the folder is damaged or not an avatar.")
+        values = {name: value for name, value in table.items() if name in known}
+        consent = values.get("consent")
+        if consent is not None:
+            if not isinstance(consent, dict) or not {"statement", "time"} <= consent.keys():
+                raise AvatarError("card.json has a consent without statement and time; the avatar is damaged.")
+            values["consent"] = Consent(consent["statement"], consent["time"])
+        return AvatarCard(**values)
+
+
+def parse_json(text: str, what: str) -> Any:
+    """The value of a JSON text; an AvatarError naming `what` for damaged, too deep, doubled or non-finite entries."""
+
+    def refuse_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        table = dict(pairs)
+        if len(table) != len(pairs):
+            raise AvatarError(f"{what} names an entry twice; the avatar is damaged or tampered with.")
+        return table
+
+    def refuse_constant(name: str) -> float:
+        raise AvatarError(f"{what} holds {name}, which is not a number; the avatar is damaged.")
+
+    try:
+        return json.loads(text, object_pairs_hook=refuse_doubles, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise AvatarError(f"{what} is not readable as JSON ({type(error).__name__}); the avatar is damaged.") from error

@@ -1,0 +1,330 @@
+"""Avatar folders: save all or nothing, load after checking everything, list what is there.
+
+One folder = avatar.safetensors (numbers) + card.json (who, licence, how good) + thumbnail.jpg; docs/avatar-format.md
+describes every tensor. Nothing in a folder is ever executed or unpickled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from emotalk.avatar.card import AvatarCard
+from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, BoundGaussians, Corrections
+from emotalk.avatar.model import GaussianAvatar, head_version
+from emotalk.avatar.tensors import decode, encode, read_regular
+from emotalk.errors import AvatarError
+from emotalk.paths import CHECKPOINTS, cache_dir
+
+if TYPE_CHECKING:
+    from emotalk.avatar.tensors import Spec
+    from emotalk.head import HeadModel
+
+TENSORS, CARD, THUMBNAIL = "avatar.safetensors", "card.json", "thumbnail.jpg"
+SIZE_LIMITS = {TENSORS: 64 * 2**20, CARD: 64 * 2**10, THUMBNAIL: 2**20, "README.md": 2**20}
+"""Bytes. README.md is the page that model hubs show; it may lie in the folder and is not read."""
+THUMBNAIL_SIDE = 1024
+SPEC: Spec = {
+    "identity": ("F32", ("I",)),
+    "triangle": ("U16", ("M",)),
+    "barycentric": ("U8", ("M", 2)),
+    "joint_weights": ("U8", ("J", 2)),
+    "position": ("F16", ("N", 3)),
+    "rotation": ("I8", ("N", 4)),
+    "log_scale": ("F16", ("N", 3)),
+    "opacity": ("U8", ("N",)),
+    "color": ("F16", ("N", 3)),
+    "region": ("U8", ("N",)),
+    "correction.mean": ("F32", (SIGNAL_WIDTH,)),
+    "correction.matrix": ("F32", ("K", SIGNAL_WIDTH)),
+    "correction.index": ("I32", ("C",)),
+    "correction.position": ("I8", ("C", "K", 3)),
+    "correction.position_step": ("F32", ("K",)),
+    "correction.color": ("I8", ("C", "K", 3)),
+    "correction.color_step": ("F32", ("K",)),
+    "background": ("U8", ("H", "W", 3)),
+}
+LIMITS = {"I": 1000, "M": 500_000, "J": 500_000, "N": 500_000, "K": 64, "C": 500_000, "H": 2048, "W": 2048}
+_OUTLIERS = 0.9995
+"""Share of the correction numbers that the 8-bit range covers; the few beyond it are clipped."""
+
+
+@dataclass(frozen=True)
+class AvatarInfo:
+    """One entry of the gallery. `problem` says in a sentence why an entry cannot be used, or is None."""
+
+    name: str  # the folder's name, what `load_avatar` takes
+    folder: Path
+    card: AvatarCard | None
+    thumbnail: Path | None
+    shipped: bool
+    problem: str | None = None
+
+
+def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
+    """The arrays of avatar.safetensors: the avatar's numbers, quantised."""
+    g, c = avatar.gaussians.detach(), avatar.corrections
+
+    def array(tensor: torch.Tensor) -> np.ndarray:
+        return tensor.detach().cpu().numpy()
+
+    def two_of_three(weights: torch.Tensor) -> np.ndarray:
+        # The third follows; rounding may not push the sum of two beyond one.
+        first = np.clip(np.rint(array(weights)[:, 0] * 255), 0, 255)
+        second = np.clip(np.rint(array(weights)[:, 1] * 255), 0, 255 - first)
+        return np.stack([first, second], 1).astype(np.uint8)
+
+    def steps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not values.size:
+            return values.astype(np.int8), np.ones(values.shape[1], np.float32)
+        top = np.quantile(np.abs(values), _OUTLIERS, axis=(0, 2))
+        step = (np.maximum(top, 1e-9) / 127).astype(np.float32)
+        return np.clip(np.rint(values / step[None, :, None]), -127, 127).astype(np.int8), step
+
+    position, position_step = steps(array(c.position))
+    color, color_step = steps(array(c.color))
+    background = array(avatar.background)
+    if background.ndim == 1:
+        background = background[None, None]
+    return {
+        "identity": array(avatar.identity).astype(np.float32),
+        "triangle": array(g.triangle).astype(np.uint16),
+        "barycentric": two_of_three(g.barycentric),
+        "joint_weights": two_of_three(g.joint_weights),
+        "position": array(g.position).astype(np.float16),
+        "rotation": np.rint(array(torch.nn.functional.normalize(g.rotation, dim=-1)) * 127).astype(np.int8),
+        "log_scale": array(g.log_scale).astype(np.float16),
+        "opacity": np.rint(array(g.opacity_logit.sigmoid()) * 255).astype(np.uint8),
+        "color": array(g.color).astype(np.float16),
+        "region": array(g.region).astype(np.uint8),
+        "correction.mean": array(c.mean).astype(np.float32),
+        "correction.matrix": array(c.matrix).astype(np.float32),
+        "correction.index": array(c.index).astype(np.int32),
+        "correction.position": position,
+        "correction.position_step": position_step,
+        "correction.color": color,
+        "correction.color_step": color_step,
+        "background": np.rint(np.clip(background, 0, 1) * 255).astype(np.uint8),
+    }
+
+
+def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, what: str) -> GaussianAvatar:
+    """The avatar in the arrays of avatar.safetensors; an AvatarError for indices and sums out of range."""
+
+    def broken(problem: str) -> AvatarError:
+        return AvatarError(f"{what} {problem}; the avatar is damaged.")
+
+    mesh, joint, count = (len(arrays[name]) for name in ("triangle", "joint_weights", "position"))
+    if mesh + joint != count or not count:
+        raise broken(f"binds {mesh} Gaussians to triangles and {joint} to joints but holds {count}")
+    if mesh and arrays["triangle"].max() >= len(head.triangles):
+        raise broken(f"names triangle {arrays['triangle'].max()} of a head with {len(head.triangles)}")
+    for name in ("barycentric", "joint_weights"):
+        if (arrays[name].astype(np.int32).sum(1) > 255).any():
+            raise broken(f"has {name.replace('_', ' ')} that add up to more than one")
+    if arrays["region"].max() >= len(REGIONS):
+        raise broken(f"names region {arrays['region'].max()}, known are 0 to {len(REGIONS) - 1}")
+    if not arrays["rotation"].any(1).all():
+        raise broken("has a rotation of length zero")
+    largest = float(arrays["log_scale"].max())
+    if largest > 0 or np.abs(arrays["position"]).max() > 10:
+        raise broken("has Gaussians metres in size or metres away")
+    index = arrays["correction.index"]
+    if len(index) and (index[0] < 0 or index[-1] >= count or (np.diff(index) <= 0).any()):
+        raise broken("has corrections of Gaussians that do not exist or are out of order")
+    wanted = head.components
+    if len(arrays["identity"]) != wanted:
+        raise broken(f"has {len(arrays['identity'])} identity numbers, this head takes {wanted}")
+
+    def tensor(name: str) -> torch.Tensor:
+        return torch.from_numpy(arrays[name].astype(np.float32))
+
+    def weights(name: str) -> torch.Tensor:
+        two = tensor(name) / 255
+        return torch.cat([two, 1 - two.sum(1, keepdim=True)], 1)
+
+    opacity = (tensor("opacity") / 255).clamp(1 / 510, 1 - 1 / 510)
+    gaussians = BoundGaussians(
+        triangle=torch.from_numpy(arrays["triangle"].astype(np.int64)),
+        barycentric=weights("barycentric"),
+        joint_weights=weights("joint_weights"),
+        position=tensor("position"),
+        rotation=tensor("rotation") / 127,
+        log_scale=tensor("log_scale"),
+        opacity_logit=torch.logit(opacity),
+        color=tensor("color"),
+        region=torch.from_numpy(arrays["region"].astype(np.int64)),
+    )
+    corrections = Corrections(
+        mean=tensor("correction.mean"),
+        matrix=tensor("correction.matrix"),
+        index=torch.from_numpy(index.astype(np.int64)),
+        position=tensor("correction.position") * tensor("correction.position_step")[None, :, None],
+        color=tensor("correction.color") * tensor("correction.color_step")[None, :, None],
+    )
+    background = tensor("background") / 255
+    if background.shape[:2] == (1, 1):
+        background = background[0, 0]
+    return GaussianAvatar(head, tensor("identity"), gaussians, card, corrections, background)
+
+
+def save_avatar(avatar: GaussianAvatar, folder: str | Path) -> Path:
+    """Write the folder under a temporary name and move it into place; an avatar that was there stays until then.
+
+    Raises an AvatarError where the avatar cannot be written or `folder` holds something that is no avatar.
+    """
+    folder = Path(folder)
+    if avatar.thumbnail is None:
+        raise AvatarError("The avatar has no thumbnail; render one and pass it before saving.")
+    card = dataclasses.replace(avatar.card, head_version=head_version(avatar.head))
+    recover(folder)
+    if folder.exists() and not (folder / TENSORS).is_file() and any(folder.iterdir()):
+        raise AvatarError(f"{folder} exists and is not an avatar; choose another name.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+    try:
+        for name, data in (
+            (TENSORS, encode(pack(avatar))),
+            (CARD, card.to_json().encode()),
+            (THUMBNAIL, avatar.thumbnail),
+        ):
+            with (work / name).open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        work.chmod(0o755)  # mkdtemp makes it private, shipped avatars are read by everyone
+        previous = _previous(folder)
+        if folder.exists():
+            folder.rename(previous)
+        work.rename(folder)
+        shutil.rmtree(previous, ignore_errors=True)
+    except OSError as error:
+        shutil.rmtree(work, ignore_errors=True)
+        recover(folder)
+        raise AvatarError(f"The avatar cannot be written to {folder}: {error.strerror}.") from error
+    return folder
+
+
+def recover(folder: Path) -> None:
+    """Bring the previous avatar back where a save was killed between its two moves."""
+    previous = _previous(folder)
+    if previous.is_dir():
+        if folder.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+        else:
+            previous.rename(folder)
+
+
+def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> GaussianAvatar:
+    """The avatar of a gallery name ("mira") or a folder, after checking every file in it.
+
+    Raises an AvatarError, one sentence that names what is wrong, for anything missing, damaged, foreign or unsafe.
+    """
+    folder = find_avatar(name_or_folder)
+    card = check_folder(folder)
+    if head is None:
+        from emotalk.head import HeadModel
+
+        head = HeadModel.load()
+    if card.head_version != head_version(head):
+        raise AvatarError(
+            f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
+            f"{head_version(head)}; get a matching avatar or make it again."
+        )
+    what = f"{TENSORS} in {folder}"
+    arrays = decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what)
+    avatar = unpack(arrays, card, head, what)
+    avatar.thumbnail = read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL])
+    return avatar
+
+
+def check_folder(folder: Path) -> AvatarCard:
+    """Check the files of an avatar folder without reading its tensors; returns its card."""
+    if not folder.is_dir():
+        raise AvatarError(f"{folder} is not a folder; an avatar is a folder with {TENSORS}, {CARD} and {THUMBNAIL}.")
+    for entry in sorted(folder.iterdir()):
+        if entry.name not in SIZE_LIMITS:
+            raise AvatarError(
+                f"{folder} holds the foreign file {entry.name!r:.80}; an avatar has only {', '.join(SIZE_LIMITS)}."
+            )
+        if entry.is_symlink() or not entry.is_file():
+            raise AvatarError(f"{entry.name} in {folder} is a link or a special file; only plain files are read.")
+    data = read_regular(folder / CARD, SIZE_LIMITS[CARD])
+    try:
+        card = AvatarCard.from_json(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise AvatarError(f"{CARD} in {folder} is not text; the avatar is damaged.") from error
+    except AvatarError as error:
+        raise AvatarError(f"{folder}: {error}") from error
+    check_thumbnail(read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL]), f"{THUMBNAIL} in {folder}")
+    return card
+
+
+def check_thumbnail(data: bytes, what: str) -> None:
+    """Raise an AvatarError unless `data` is a JPEG picture of at most 1024 pixels a side."""
+    from PIL import Image
+
+    if not data.startswith(b"\xff\xd8\xff"):
+        raise AvatarError(f"{what} is not a JPEG picture; the avatar is damaged.")
+    try:
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+            if max(picture.size) > THUMBNAIL_SIDE:  # known before any pixel is decoded
+                raise AvatarError(f"{what} is {picture.size} pixels, at most {THUMBNAIL_SIDE} a side are allowed.")
+            picture.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise AvatarError(f"{what} is a damaged JPEG picture; the avatar is damaged.") from error
+
+
+def avatar_folders() -> list[tuple[Path, bool]]:
+    """Where avatars are looked for: (folder of avatar folders, shipped with the program?)."""
+    return [(CHECKPOINTS / "avatars", True), (cache_dir("avatars"), False)]
+
+
+def find_avatar(name_or_folder: str | Path) -> Path:
+    """The folder of a gallery name or a path; an AvatarError lists the known names where there is none."""
+    text = str(name_or_folder)
+    plain = Path(text).name == text and text not in ("", ".", "..")
+    try:
+        if plain:
+            for base, _ in avatar_folders():
+                recover(base / text)
+                if (base / text).is_dir():
+                    return base / text
+        # A word alone is a gallery name unless it plainly is an avatar folder; a path is taken at its word.
+        if text not in ("", ".", "..") and Path(text).is_dir() and (not plain or (Path(text) / CARD).exists()):
+            return Path(text)
+    except (OSError, ValueError):
+        pass  # too long for a file name or with a zero byte: no such avatar
+    known = ", ".join(info.name for info in list_avatars() if info.problem is None) or "none"
+    raise AvatarError(f"There is no avatar {text!r:.200}; known are: {known}.")
+
+
+def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarInfo]:
+    """All avatars of the gallery, shipped ones first, by name; unusable ones carry their `problem`."""
+    found = []
+    for base, shipped in folders if folders is not None else avatar_folders():
+        if not base.is_dir():
+            continue
+        for previous in base.glob(".*.previous"):
+            recover(base / previous.name[1 : -len(".previous")])
+        for folder in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")):
+            try:
+                card = check_folder(folder)
+            except AvatarError as error:
+                found.append(AvatarInfo(folder.name, folder, None, None, shipped, str(error)))
+            else:
+                found.append(AvatarInfo(folder.name, folder, card, folder / THUMBNAIL, shipped))
+    return found
+
+
+def _previous(folder: Path) -> Path:
+    return folder.parent / f".{folder.name}.previous"

@@ -1,0 +1,151 @@
+"""The numbers of an avatar: Gaussians in the coordinates of what carries them, and how they change with expression.
+
+triangle + barycentric ─┐                     x, rotation, scale (local)
+                        ├─► carrier (A, b, Q, k) ──────────┬─► mean = b + A x, quat = Q q, scale = k s
+joint weights ──────────┘                                  │
+expression, gaze, head turn ─► latents z ─► x + z·Bx, color + z·Bc
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from emotalk.errors import InputError
+from emotalk.types import ARKIT_NAMES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emotalk.types import HeadMotion
+
+REGIONS: tuple[str, ...] = (
+    "face", "lips", "mouth", "teeth", "tongue", "eyes", "lids", "lashes", "brows", "ears", "scalp", "neck",
+    "shoulders", "hair", "beard", "clothes", "glasses", "other",
+)  # fmt: skip
+"""What a Gaussian belongs to: `BoundGaussians.region` holds indices into this list."""
+REGION_INDEX: dict[str, int] = {name: i for i, name in enumerate(REGIONS)}
+ONE_SIDED: tuple[str, ...] = ("face", "lips", "mouth", "eyes", "lids", "ears", "scalp", "neck", "shoulders")
+"""Regions that are the outside of something solid: their Gaussians need not be drawn when they face away."""
+
+SIGNAL_WIDTH = len(ARKIT_NAMES) + 3 + 2 + 2 + 3
+"""Numbers of one frame that corrections may depend on: expression, jaw, gaze, eyelids, head rotation."""
+LATENT_LIMIT = 2.5
+"""Latents are clipped to this many standard deviations: beyond the expressions of the fit a linear correction
+extrapolates into speckle."""
+STRETCH_LIMITS = (0.6, 2.5)
+"""How far a Gaussian follows the growth of its triangle (ratio of edge lengths to the neutral face)."""
+
+
+@dataclass(frozen=True)
+class BoundGaussians:
+    """N Gaussians, the first M bound to mesh triangles, the other J = N - M to the joints root, neck and head.
+
+    Mesh-bound positions are offsets in metres from a barycentric point of the triangle, in the triangle's frame
+    (edge, binormal, normal) at the size it has on the neutral face. Joint-bound positions are metres in the rest
+    pose of the head model. Float tensors may require gradients.
+    """
+
+    triangle: Tensor  # [M] int64, row of the head's triangles
+    barycentric: Tensor  # [M, 3], rows sum to 1
+    joint_weights: Tensor  # [J, 3] of root, neck, head; rows sum to 1
+    position: Tensor  # [N, 3] metres
+    rotation: Tensor  # [N, 4] wxyz, any length > 0
+    log_scale: Tensor  # [N, 3] natural logarithm of metres
+    opacity_logit: Tensor  # [N]
+    color: Tensor  # [N, 3] RGB
+    region: Tensor  # [N] int64, index into REGIONS
+
+    def __post_init__(self) -> None:
+        mesh, joint, count = len(self.triangle), len(self.joint_weights), len(self.position)
+        wanted = {
+            "triangle": (mesh,), "barycentric": (mesh, 3), "joint_weights": (joint, 3), "position": (mesh + joint, 3),
+            "rotation": (count, 4), "log_scale": (count, 3), "opacity_logit": (count,), "color": (count, 3),
+            "region": (count,),
+        }  # fmt: skip
+        for name, shape in wanted.items():
+            found = tuple(getattr(self, name).shape)
+            if found != shape:
+                raise InputError(f"BoundGaussians.{name} must have shape {list(shape)}, found {list(found)}.")
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    @property
+    def mesh_count(self) -> int:
+        return len(self.triangle)
+
+    def select(self, keep: Tensor) -> BoundGaussians:
+        """The Gaussians where `keep` [N] (bool) is true, in the same order."""
+        mesh = self.mesh_count
+        parts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name in ("triangle", "barycentric"):
+            parts[name] = parts[name][keep[:mesh]]
+        parts["joint_weights"] = parts["joint_weights"][keep[mesh:]]
+        for name in ("position", "rotation", "log_scale", "opacity_logit", "color", "region"):
+            parts[name] = parts[name][keep]
+        return BoundGaussians(**parts)
+
+    def detach(self) -> BoundGaussians:
+        """The same numbers without gradients."""
+        return BoundGaussians(**{f.name: getattr(self, f.name).detach() for f in dataclasses.fields(self)})
+
+    @staticmethod
+    def concatenate(parts: list[BoundGaussians]) -> BoundGaussians:
+        """All mesh-bound Gaussians of the parts, then all joint-bound ones."""
+        joined = {}
+        for name in ("triangle", "barycentric", "joint_weights"):
+            joined[name] = torch.cat([getattr(p, name) for p in parts])
+        for name in ("position", "rotation", "log_scale", "opacity_logit", "color", "region"):
+            mesh = [getattr(p, name)[: p.mesh_count] for p in parts]
+            joint = [getattr(p, name)[p.mesh_count :] for p in parts]
+            joined[name] = torch.cat(mesh + joint)
+        return BoundGaussians(**joined)
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Small linear changes of some Gaussians with the expression (shading in folds, inside of the mouth, lids).
+
+    Latents z [K] = clip(matrix @ (signal - mean)); the position of Gaussian `index[c]` moves by
+    sum_k z[k] position[c, k] metres in its carrier's frame and its colour by sum_k z[k] color[c, k].
+    """
+
+    mean: Tensor  # [SIGNAL_WIDTH]
+    matrix: Tensor  # [K, SIGNAL_WIDTH]
+    index: Tensor  # [C] int64, ascending rows of BoundGaussians
+    position: Tensor  # [C, K, 3] metres per standard deviation
+    color: Tensor  # [C, K, 3]
+
+    def __post_init__(self) -> None:
+        latents, count = len(self.matrix), len(self.index)
+        wanted = {
+            "mean": (SIGNAL_WIDTH,), "matrix": (latents, SIGNAL_WIDTH), "index": (count,),
+            "position": (count, latents, 3), "color": (count, latents, 3),
+        }  # fmt: skip
+        for name, shape in wanted.items():
+            found = tuple(getattr(self, name).shape)
+            if found != shape:
+                raise InputError(f"Corrections.{name} must have shape {list(shape)}, found {list(found)}.")
+
+    def latents(self, signal: Tensor) -> Tensor:
+        """Latents [K] of one frame's signal [SIGNAL_WIDTH]."""
+        return (self.matrix @ (signal - self.mean)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+
+    @staticmethod
+    def empty() -> Corrections:
+        """No corrections at all."""
+        return Corrections(
+            torch.zeros(SIGNAL_WIDTH), torch.zeros(0, SIGNAL_WIDTH), torch.zeros(0, dtype=torch.int64),
+            torch.zeros(0, 0, 3), torch.zeros(0, 0, 3),
+        )  # fmt: skip
+
+
+def signals(motion: HeadMotion) -> np.ndarray:
+    """What corrections may depend on, [T, SIGNAL_WIDTH]: expression, jaw, gaze, eyelids, head rotation (no place)."""
+    parts = [motion.expression, motion.jaw, motion.gaze, motion.eyelids, motion.head_pose[:, :3]]
+    return np.concatenate(parts, axis=1).astype(np.float32)

@@ -1,0 +1,175 @@
+"""`GaussianAvatar`: one person as Gaussians on a head model; `pose` turns a frame of motion into a `GaussianCloud`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from emotalk.avatar import binding
+from emotalk.avatar.gaussians import ONE_SIDED, REGION_INDEX, Corrections, signals
+from emotalk.errors import AvatarError, InputError
+from emotalk.types import GaussianCloud, HeadMotion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from emotalk.avatar.binding import Carriers
+    from emotalk.avatar.card import AvatarCard
+    from emotalk.avatar.gaussians import BoundGaussians
+    from emotalk.head import HeadModel
+    from emotalk.types import Camera
+
+CHUNK = 16
+"""Frames of a clip whose meshes are computed at once: a batch costs far less per frame than single frames."""
+BACK_FACING = -0.2
+"""Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
+Gaussians just beyond the edge still reach over it."""
+
+
+class GaussianAvatar:
+    """Responsibilities: hold the numbers of one person, and pose them.
+
+    It holds no camera and no motion; drawing is `emotalk.rendering.rasterize(avatar.pose(motion, t), camera,
+    avatar.background)`. All tensors live on one device; on the CPU posing runs compiled kernels.
+    """
+
+    def __init__(
+        self,
+        head: HeadModel,
+        identity: Tensor,  # [I] coefficients of the head's identity basis
+        gaussians: BoundGaussians,
+        card: AvatarCard,
+        corrections: Corrections | None = None,
+        background: Tensor | None = None,  # [3] or [H, W, 3] in [0, 1]
+        thumbnail: bytes | None = None,  # JPEG
+    ) -> None:
+        self.head = head
+        self.identity = identity.detach().to(torch.float32)
+        self.person = head.with_identity(self.identity)
+        self.gaussians = gaussians
+        self.card = card
+        self.corrections = corrections if corrections is not None else Corrections.empty()
+        self.background = background if background is not None else torch.full((3,), 0.5)
+        self.thumbnail = thumbnail
+        triangles = len(head.triangles)
+        if len(gaussians.triangle) and int(gaussians.triangle.max()) >= triangles:
+            raise AvatarError(
+                f"The avatar is bound to triangle {int(gaussians.triangle.max())}, the head has {triangles}; "
+                "it was made for another head."
+            )
+        index = self.corrections.index
+        if len(index) and (int(index.max()) >= len(gaussians) or not bool((index[1:] > index[:-1]).all())):
+            raise AvatarError("The avatar's corrections name Gaussians that do not exist or are out of order.")
+        with torch.no_grad():
+            neutral, _, _ = self.mesh(HeadMotion.neutral())
+            self.neutral_sizes = binding.triangle_sizes(neutral[0], head.triangles)
+            self.slots = binding.correction_slots(len(gaussians), index.cpu()).to(index.device)
+            sided = torch.zeros(len(REGION_INDEX), dtype=torch.bool)
+            sided[[REGION_INDEX[name] for name in ONE_SIDED]] = True
+            self.one_sided = sided.to(gaussians.region.device)[gaussians.region]
+            self.one_sided[gaussians.mesh_count :] = False  # what hangs on joints has no outside
+            self._scale = gaussians.log_scale.detach().exp()
+            self._opacity = gaussians.opacity_logit.detach().sigmoid()
+        self._chunk: tuple[HeadMotion, int, tuple[Tensor, Tensor, Tensor]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.gaussians)
+
+    @property
+    def device(self) -> torch.device:
+        return self.gaussians.position.device
+
+    def replace(self, **changes: object) -> GaussianAvatar:
+        """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail` exchanged."""
+        names = ("head", "identity", "gaussians", "card", "corrections", "background", "thumbnail")
+        return GaussianAvatar(**({name: getattr(self, name) for name in names} | changes))
+
+    def to(self, device: torch.device | str) -> GaussianAvatar:
+        """A copy on another device (the head model must be able to follow)."""
+
+        def move(part: object) -> object:
+            return type(part)(**{f.name: getattr(part, f.name).to(device) for f in dataclasses.fields(part)})
+
+        return self.replace(
+            head=self.head.to(device),
+            identity=self.identity.to(device),
+            gaussians=move(self.gaussians),
+            corrections=move(self.corrections),
+            background=self.background.to(device),
+        )
+
+    def mesh(self, motion: HeadMotion) -> tuple[Tensor, Tensor, Tensor]:
+        """Vertices [T, V, 3], and rotations [T, 3, 3, 3] and translations [T, 3, 3] (metres) that take the joints
+        root, neck and head from rest to pose, for every frame of a motion."""
+        device = self.identity.device
+        channels = {f.name: torch.from_numpy(getattr(motion, f.name)).to(device) for f in dataclasses.fields(motion)}
+        posed = self.person(**channels)
+        return posed.vertices, posed.transforms[:, :3, :3, :3], posed.transforms[:, :3, :3, 3]
+
+    @torch.no_grad()
+    def pose(self, motion: HeadMotion, t: int, camera: Camera | None = None) -> GaussianCloud:
+        """The Gaussians at frame `t` of a motion, in metres.
+
+        With a `camera`, Gaussians on the far side of solid parts get opacity 0, which halves the drawing.
+        Raises an InputError where the motion has no frame `t`.
+        """
+        if not 0 <= t < len(motion):
+            raise InputError(f"Frame {t} was asked of a motion of {len(motion)} frames; choose 0 to {len(motion) - 1}.")
+        vertices, rotations, translations = self._mesh_at(motion, t)
+        frames = self.carriers(vertices, rotations, translations)
+        latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1])[0]).to(self.device))
+        g, c = self.gaussians, self.corrections
+        carry = binding.carry_cpu if self.device.type == "cpu" else binding.carry
+        means, quats, scales, colors = carry(
+            frames, g.position, g.rotation, self._scale, g.color, self.slots, latents, c.position, c.color
+        )
+        opacities = self._opacity
+        if camera is not None:
+            opacities = opacities * self.visible(frames, means, camera)
+        return GaussianCloud(means, scales, quats, opacities, colors)
+
+    def carriers(self, vertices: Tensor, joint_rotations: Tensor, joint_translations: Tensor) -> Carriers:
+        """The frames that carry the Gaussians on one posed mesh [V, 3]; no gradients on the CPU."""
+        function = binding.carriers_cpu if self.device.type == "cpu" else binding.carriers
+        return function(
+            self.gaussians, vertices, self.head.triangles, self.neutral_sizes, joint_rotations, joint_translations
+        )
+
+    def visible(self, frames: Carriers, means: Tensor, camera: Camera) -> Tensor:
+        """For each Gaussian 1.0 where it faces the camera or has no outside, else 0.0; [N]."""
+        matrix = camera.world_to_camera.to(means)
+        eye = -(matrix[:3, :3].T @ matrix[:3, 3])
+        toward = eye - means.detach()
+        cosine = (frames.matrix[:, :, 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
+        return ((cosine > BACK_FACING) | ~self.one_sided).to(means.dtype)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the avatar as a folder (docs/avatar-format.md), all or nothing; returns the folder."""
+        from emotalk.avatar.files import save_avatar
+
+        return save_avatar(self, folder)
+
+    def _mesh_at(self, motion: HeadMotion, t: int) -> tuple[Tensor, Tensor, Tensor]:
+        start = t - t % CHUNK
+        cached = self._chunk
+        if cached is None or cached[0] is not motion or cached[1] != start:
+            # One assignment of one tuple: a second thread sees the old chunk or the new one, never a mixture.
+            cached = self._chunk = (motion, start, self.mesh(motion[start : start + CHUNK]))
+        vertices, rotations, translations = cached[2]
+        return vertices[t - start], rotations[t - start], translations[t - start]
+
+
+def head_version(head: HeadModel) -> str:
+    """What an avatar's card names as its head: two heads with the same answer have the same vertices, triangles and
+    identity components, so that Gaussians and identity numbers of one fit the other."""
+    metadata = getattr(head, "metadata", {})
+    triangles = head.triangles.detach().cpu().numpy().astype("<i4")
+    digest = hashlib.sha256(triangles.tobytes())
+    digest.update(np.array([len(head.template), head.components], "<i4").tobytes())
+    return f"{metadata.get('format', 'head')}-{metadata.get('version', 0)}-{digest.hexdigest()[:10]}"

@@ -306,7 +306,7 @@ def test_silence_and_bad_numbers():
     bad[77] = np.nan
     refused(bad, rate=SAMPLE_RATE, match="NaN")
     bad[77] = np.inf
-    refused(bad, rate=SAMPLE_RATE, match="infinite")
+    refused(bad, rate=SAMPLE_RATE, match="infinity")
 
 
 def test_a_silent_stream_says_so_at_its_end(tmp_path):

@@ -1,0 +1,89 @@
+"""Head movements of a talking person, generated frame by frame.
+
+Three sources, as in studies of speech-related head motion: a slow wandering of posture (most power below 1 Hz),
+changes of posture where phrases begin, and nods on stressed syllables (Hadar et al. 1983, "Head movement correlates
+of juncture and stress at sentence level"; Munhall et al. 2004; Busso et al. 2007, who give rotations of a few degrees
+with pitch and yaw ahead of roll). The Live Link captures of this project hold no head rotation (all zeros), so sizes
+come from that literature: standard deviations of about 2 degrees in pitch and yaw and 1 in roll when calm.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from emotalk.emotion.expression import Behaviour
+from emotalk.motion.rhythm import Rhythm
+from emotalk.types import FPS
+
+_WANDER = np.radians([1.15, 1.7, 0.8])  # standard deviation of pitch, yaw, roll of the slow wandering
+_POSTURE = np.radians([1.2, 2.2, 1.2])  # of the posture taken for a phrase
+_WANDER_HZ = np.array([0.32, 0.25, 0.22])
+_POSTURE_HZ = 0.7
+_NOD = math.radians(2.6)  # downward stroke on the strongest stress
+_NOD_HZ = 1.6
+_SWAY = np.array([0.0035, 0.0015, 0.004])  # metres of the torso
+
+
+class _Follower:
+    """A critically damped spring per axis: follows its goal smoothly, position and velocity carried."""
+
+    def __init__(self, axes: int) -> None:
+        self.position = np.zeros(axes)
+        self._velocity = np.zeros(axes)
+
+    def step(self, goal: np.ndarray, hertz: np.ndarray | float, push: np.ndarray | float = 0.0) -> np.ndarray:
+        """`push` is added to the velocity (per second). Exact for a goal that stands still during the frame."""
+        omega = 2 * math.pi * np.asarray(hertz)
+        decay = np.exp(-omega / FPS)
+        off = self.position - goal
+        slope = self._velocity + push + omega * off
+        self.position = goal + (off + slope / FPS) * decay
+        self._velocity = (self._velocity + push - omega * slope / FPS) * decay
+        return self.position
+
+
+class HeadGenerator:
+    """One person's head: `step` gives [6] axis-angle (radians) and torso metres of the next frame."""
+
+    def __init__(self, random: np.random.Generator, energy: float = 1.0) -> None:
+        self._random = random
+        self._energy = energy
+        self._noise = np.zeros(6)
+        self._wander = _Follower(6)
+        self._posture = _Follower(3)
+        self._goal = np.zeros(3)
+        self._nod = _Follower(3)
+        self._size = 0.4
+
+    def step(self, rhythm: Rhythm, mood: Behaviour, row: int) -> np.ndarray:
+        random = self._random
+        white, posture = random.standard_normal(6), random.standard_normal(3)
+        tilt = random.standard_normal(2)
+        energy, speed = float(mood.head_energy[row]) * self._energy, float(mood.head_speed[row])
+        # A silent head is calmer than a talking one; the change takes about half a second.
+        self._size += 0.08 * ((0.45 + 0.55 * rhythm.speaking) - self._size)
+        # White noise through a leaky integrator and a spring: a third-order low-pass, as recorded spectra fall.
+        leak = np.exp(-2 * np.pi * speed * np.concatenate([_WANDER_HZ, [0.15] * 3]) / FPS)
+        self._noise = leak * self._noise + np.sqrt(1 - leak**2) * white
+        size = np.concatenate([_WANDER * 1.35, _SWAY])
+        wander = self._wander.step(self._noise * size, 1.1 * speed)
+        if rhythm.phrase_start or rhythm.phrase_end:
+            self._goal = _POSTURE * np.clip(posture, -1.8, 1.8) * (0.6 if rhythm.phrase_end else 1.0)
+        held = self._posture.step(self._goal, _POSTURE_HZ * speed)
+        push = np.zeros(3)
+        if rhythm.nod:
+            # The impulse whose response peaks at the wanted stroke: peak = push / (e * omega).
+            stroke = _NOD * rhythm.nod * np.array([1.0, 0.35 * tilt[0], 0.2 * tilt[1]])
+            push = stroke * math.e * 2 * math.pi * _NOD_HZ
+        nod = self._nod.step(np.zeros(3), _NOD_HZ, push)
+        scale = energy * self._size
+        pose = np.zeros(6)
+        pose[:3] = scale * (wander[:3] + held) + energy * nod
+        pose[0] -= float(mood.head_pitch[row])  # turning about +x lowers the face
+        # A neck cannot follow sums of extremes: fold softly at 17 degrees.
+        limit = math.radians(17)
+        pose[:3] = limit * np.tanh(pose[:3] / limit)
+        pose[3:] = energy * wander[3:]
+        return pose

@@ -1,0 +1,245 @@
+"""Speech features + emotion -> everything a head does, whole clips or streams."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from emotalk.emotion.expression import behaviour, split_eyes
+from emotalk.emotion.space import EmotionCurve
+from emotalk.errors import CheckpointError, InputError
+from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
+from emotalk.motion.eyes import BlinkGenerator, GazeGenerator, lids
+from emotalk.motion.headpose import HeadGenerator
+from emotalk.motion.inputs import pair_rows, quiet, speech_rows
+from emotalk.motion.network import AHEAD, BEFORE, MotionNetwork, NetworkConfig
+from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
+from emotalk.motion.style import MotionStyle
+from emotalk.paths import CHECKPOINTS
+from emotalk.types import ARKIT_INDEX, FPS, HeadMotion, SpeechFeatures
+
+FORMAT = "emotalk-motion-1"
+BLOCK = 16
+"""Frames computed at once. Always the same number (the last block is filled with silence): matrix products of another
+size round differently, and a stream must equal the whole clip bit for bit."""
+
+_WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
+_JAW = ARKIT_INDEX["jawOpen"]
+
+
+class MotionModel:
+    """`MotionModel.load()(features, curve, style=None, seed=0) -> HeadMotion`."""
+
+    def __init__(self, network: MotionNetwork, eyes: EyeStatistics) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.eyes = eyes
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> MotionModel:
+        """The shipped model, or one saved by `save_network`; CheckpointError where the file is none."""
+        return cls(load_network(Path(path or CHECKPOINTS / "motion.safetensors")), load_eye_statistics())
+
+    def __call__(
+        self, features: SpeechFeatures, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0
+    ) -> HeadMotion:
+        """Motion of ceil(len(features) / 2) frames at 25 fps, the same for the same arguments."""
+        stream = self.stream(curve, style, seed)
+        parts = [stream.push(features), stream.finish()]
+        whole = [part for part in parts if part is not None]
+        return HeadMotion.concatenate(whole) if whole else HeadMotion.neutral(0)
+
+    def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
+        """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
+        return MotionStream(self, curve, style or MotionStyle(face=seed + 1), seed)
+
+
+class MotionStream:
+    """Motion for features as they come in. Frames leave in blocks of 16, 240 ms of look-ahead behind the sound.
+
+    `curve` may be replaced while the stream runs (a slider being moved): the emotion glides over.
+    """
+
+    def __init__(self, model: MotionModel, curve: EmotionCurve, style: MotionStyle, seed: int) -> None:
+        self.curve = curve
+        self._model = model
+        self._style = style
+        self._style_vector = torch.from_numpy(style.vector)[None]
+        self._gains = torch.from_numpy(style.gains)[None]
+        self._state = model.network.start()
+        self._tracker = RhythmTracker()
+        self._odd: SpeechFeatures | None = None
+        self._rows = quiet(BEFORE)  # from frame `self._done - BEFORE` on
+        self._rhythm: list[Rhythm] = []  # of frame `self._done` on
+        self._received = self._done = 0
+        self._finished = False
+        gaze, blink, head, swell = (np.random.default_rng([seed, part]) for part in range(4))
+        self._gaze = GazeGenerator(gaze, model.eyes, style.gaze_wander)
+        self._blink = BlinkGenerator(blink, model.eyes, style.blink_rate)
+        self._head = HeadGenerator(head, style.head_energy)
+        self._mood = _MoodGlide(swell)
+
+    def push(self, features: SpeechFeatures) -> HeadMotion | None:
+        """Features that follow the last ones, any number of rows; the frames that are ready, or None."""
+        if self._finished:
+            raise InputError("This motion stream has been finished; start a new one with MotionModel.stream().")
+        if self._odd is not None:
+            features = _joined(self._odd, features)
+        even = len(features) // 2 * 2
+        self._odd = _rows_of(features, slice(even, None)) if even < len(features) else None
+        if even:
+            self._take(_rows_of(features, slice(0, even)))
+        return self._ready(final=False)
+
+    def finish(self) -> HeadMotion | None:
+        """The frames still owed; the stream is over."""
+        if self._finished:
+            return None
+        if self._odd is not None:
+            self._take(_joined(self._odd, self._odd))  # an odd last row stands for its whole frame
+        self._finished = True
+        owed = self._received - self._done
+        if not owed:
+            return None
+        padding = -owed % BLOCK
+        self._rows = np.concatenate([self._rows, quiet(padding + LOOKAHEAD)])
+        for _ in range(padding + LOOKAHEAD):
+            self._track(1.0, -100.0, 0.0, 0.0)
+        return self._ready(final=True)[:owed]
+
+    def _take(self, features: SpeechFeatures) -> None:
+        self._rows = np.concatenate([self._rows, pair_rows(speech_rows(features))])
+        video = features.at_video_rate()
+        self._received += len(video)
+        for values in zip(video.phones[:, 0], video.energy, video.voicing, video.f0, strict=True):
+            self._track(*map(float, values))
+
+    def _track(self, silence: float, energy: float, voicing: float, f0: float) -> None:
+        rhythm = self._tracker.push(silence, energy, voicing, f0)
+        if rhythm is not None:
+            self._rhythm.append(rhythm)
+
+    def _ready(self, final: bool) -> HeadMotion | None:
+        parts = []
+        while len(self._rhythm) >= BLOCK:
+            parts.append(self._block())
+        return HeadMotion.concatenate(parts) if parts else None
+
+    def _block(self) -> HeadMotion:
+        rhythm, self._rhythm = self._rhythm[:BLOCK], self._rhythm[BLOCK:]
+        rows, self._rows = self._rows[: BEFORE + BLOCK + AHEAD], self._rows[BLOCK:]
+        va, lively = self._mood.glide(self.curve.at(range(self._done, self._done + BLOCK)))
+        self._done += BLOCK
+        beat = np.float32([[r.speaking, r.stress, r.loudness] for r in rhythm])
+        with torch.inference_mode():
+            output, self._state = self._model.network(
+                torch.from_numpy(rows)[None],
+                torch.from_numpy(beat)[None],
+                torch.from_numpy(lively)[None],
+                self._style_vector,
+                self._gains,
+                self._state,
+            )
+        return self._assemble(output.expression[0].numpy(), rhythm, va)
+
+    def _assemble(self, face: np.ndarray, rhythm: list[Rhythm], va: np.ndarray) -> HeadMotion:
+        """The network's face with gaze, lids and head of the same moments around it."""
+        expression, drooping, lowered = split_eyes(face)
+        mood = behaviour(va)
+        frames = len(face)
+        head, gaze, eyelids = np.zeros((frames, 6)), np.zeros((frames, 2)), np.zeros((frames, 2))
+        for i, now in enumerate(rhythm):
+            head[i] = self._head.step(now, mood, i)
+            gaze[i], jump = self._gaze.step(now, mood, i, head[i])
+            gaze[i] += lowered[i]
+            blink = self._blink.step(now, mood, i, jump)
+            eyelids[i] = lids(blink, drooping[i], gaze[i, 1], self._model.eyes)
+            expression[i, _WIDE] *= 1 - blink  # a shut eye is not wide
+        jaw = np.zeros((frames, 3))
+        jaw[:, 1] = 0.012 * self._style.sideways * expression[:, _JAW]
+        return HeadMotion(expression, jaw, gaze, eyelids, head)
+
+
+class _MoodGlide:
+    """The emotion that reaches the face: it follows its curve within about a third of a second, so that a slider
+    thrown across never makes a face jump, and it swells and ebbs by a few percent as living faces do."""
+
+    _HERTZ = 1.3
+    _SWELL = 0.05  # standard deviation of the swell, as a share of the emotion
+    _SWELL_HERTZ = 0.15
+
+    def __init__(self, random: np.random.Generator) -> None:
+        self._random = random
+        self._first: np.ndarray | None = None
+        self._second = np.zeros(2)
+        self._noise = self._swell = 0.0
+
+    def glide(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """([T, 2] smoothed curve, [T, 2] the same with its swell), float32, for the T frames that come next."""
+        keep = math.exp(-2 * math.pi * self._HERTZ / FPS)
+        leak = math.exp(-2 * math.pi * self._SWELL_HERTZ / FPS)
+        smooth, lively = np.zeros_like(wanted), np.zeros_like(wanted)
+        for i, (goal, white) in enumerate(zip(wanted, self._random.standard_normal(len(wanted)), strict=True)):
+            if self._first is None:
+                self._first, self._second = goal.astype(np.float64), goal.astype(np.float64)
+            self._first = goal + (self._first - goal) * keep
+            self._second = self._first + (self._second - self._first) * keep
+            self._noise = leak * self._noise + math.sqrt(1 - leak * leak) * white
+            self._swell += 0.15 * (self._noise - self._swell)
+            smooth[i] = self._second
+            lively[i] = self._second * (1 + self._SWELL * max(-2.0, min(2.0, self._swell)))
+        return smooth, np.clip(lively, -1, 1)
+
+
+def _rows_of(features: SpeechFeatures, rows: slice) -> SpeechFeatures:
+    return SpeechFeatures(**{f.name: getattr(features, f.name)[rows] for f in dataclasses.fields(features)})
+
+
+def _joined(first: SpeechFeatures, second: SpeechFeatures) -> SpeechFeatures:
+    return SpeechFeatures(
+        **{
+            f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)])
+            for f in dataclasses.fields(SpeechFeatures)
+        }
+    )
+
+
+def save_network(network: MotionNetwork, path: Path, facts: dict | None = None) -> None:
+    """Half-precision weights with their sizes (and any `facts`) in the header, moved into place when complete."""
+    temporary = path.with_name(path.name + ".tmp")
+    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(dataclasses.asdict(network.config)),
+        "facts": json.dumps(facts or {}),
+    }
+    save_file(weights, temporary, metadata)
+    temporary.replace(path)
+
+
+def load_network(path: Path) -> MotionNetwork:
+    """The network of a file written by `save_network`, in float32; CheckpointError where it is none."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        if metadata.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{path.name} is not a motion model of this version (format {metadata.get('format')!r}, expected "
+                f"{FORMAT!r}); restore it or rebuild it with `python -m scripts.train_motion`."
+            )
+        config = json.loads(metadata["config"])
+        network = MotionNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The motion model {path} cannot be used ({error}); restore the file or rebuild it with "
+            "`python -m scripts.train_motion`."
+        ) from error
+    return network

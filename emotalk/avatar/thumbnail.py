@@ -1,0 +1,29 @@
+"""The small picture by which an avatar is recognised in the gallery."""
+
+from __future__ import annotations
+
+import io
+
+import torch
+
+from emotalk.avatar.model import GaussianAvatar
+from emotalk.rendering import portrait_camera, rasterize
+from emotalk.types import ARKIT_INDEX, HeadMotion
+
+SIDE = 256
+BACKGROUND = (0.80, 0.83, 0.87)
+
+
+def render_thumbnail(avatar: GaussianAvatar, side: int = SIDE) -> bytes:
+    """A JPEG of the avatar's head with a hint of a smile, `side` pixels square."""
+    from PIL import Image
+
+    motion = HeadMotion.neutral()
+    for name in ("mouthSmileLeft", "mouthSmileRight"):
+        motion.expression[0, ARKIT_INDEX[name]] = 0.35
+    camera = portrait_camera(side, yaw=0.15, zoom=1.3)
+    with torch.no_grad():
+        image = rasterize(avatar.pose(motion, 0, camera), camera, BACKGROUND).image
+    buffer = io.BytesIO()
+    Image.fromarray((image.clamp(0, 1) * 255).round().byte().contiguous().numpy()).save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()

@@ -1,0 +1,5 @@
+"""The web page: `build_app` assembles its tabs; `app.py` launches it."""
+
+from emotalk.ui.assemble import App, build_app
+
+__all__ = ["App", "build_app"]

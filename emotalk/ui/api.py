@@ -1,0 +1,116 @@
+"""What other programs call: `gradio_client`, HTTP, and MCP tools. Typed and documented for all three."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from emotalk.emotion import EmotionCurve
+from emotalk.errors import EmotalkError
+from emotalk.request import Look, TalkRequest
+from emotalk.ui.talk_tab import friendly, max_seconds
+from emotalk.video import MARK_POSITIONS
+
+if TYPE_CHECKING:
+    from emotalk.pipeline import Studio
+
+
+def add_endpoints(studio: Studio) -> None:
+    """Add the endpoints /talk, /avatars and /voices to the current `gr.Blocks`."""
+
+    def talk(
+        text: str = "",
+        audio: str | None = None,
+        avatar: str = "mira",
+        valence: float = 0.0,
+        arousal: float = 0.0,
+        follow_voice: bool = False,
+        voice: str = "",
+        seed: int = 0,
+        head_motion: float = 1.0,
+        expressiveness: float = 1.0,
+        yaw: float = 0.0,
+        zoom: float = 1.0,
+        size: int = 512,
+        background: str = "",
+        mark: str = "bottom-right",
+    ) -> tuple[str, str]:
+        """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
+
+        Args:
+            text: What to say. Leave empty when `audio` is given.
+            audio: An audio file with speech; the lips follow it. Leave empty when `text` is given.
+            avatar: Who speaks; /avatars lists the names.
+            valence: From -1 (unpleasant) to 1 (pleasant).
+            arousal: From -1 (calm) to 1 (excited).
+            follow_voice: Take the arousal from the sound of the voice instead.
+            voice: Who reads the text; /voices lists the names. Empty: the best one here.
+            seed: Another number gives another take of gaze, blinks and head motion.
+            head_motion: From 0 (still) over 1 (natural) to 2.
+            expressiveness: From 0 (none) over 1 (as chosen) to 2.
+            yaw: Camera angle in degrees, from -60 to 60.
+            zoom: From 0.5 (far) to 2.5 (near).
+            size: Width and height of the video in pixels, even, from 64 to 1024.
+            background: Empty for the avatar's own, or a colour such as #d8e4f0.
+            mark: Where the "AI generated" label stands, or "off".
+
+        Returns:
+            The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
+        """
+        folder = Path(tempfile.mkdtemp(prefix="emotalk-api-"))
+        try:
+            request = TalkRequest(
+                avatar=avatar,
+                text=text or None,
+                audio=audio or None,
+                voice=voice or None,
+                emotion="auto" if follow_voice else EmotionCurve.constant(valence, arousal),
+                valence_in_auto=valence,
+                seed=int(seed),
+                head_motion=head_motion,
+                expressiveness=expressiveness,
+                look=Look(int(size), yaw, 0.0, zoom, background or None, mark),
+                max_seconds=max_seconds(),
+            )
+            clip = studio.talk(request, folder / "emotalk.mp4", motion_out=folder / "emotalk-motion.csv")
+        except EmotalkError as error:
+            raise friendly(error) from error
+        return clip.path, clip.motion_path
+
+    def avatars() -> list[dict[str, str]]:
+        """List the faces that can speak: name, title, licence, and whether the person is synthetic."""
+        return [
+            {
+                "name": info.name,
+                "title": info.card.name,
+                "licence": info.card.licence,
+                "kind": "synthetic" if info.card.synthetic else "real, with consent",
+            }
+            for info in studio.avatars()
+            if info.card is not None and not info.problem
+        ]
+
+    def voices() -> list[dict[str, str]]:
+        """List the voices that can read a text here: id, title, language."""
+        return [{"id": v.id, "title": v.title, "language": v.language} for v in studio.voices()]
+
+    with gr.Column(elem_id="hidden-api", visible=False):
+        inputs = [
+            gr.Textbox(label="text"), gr.Audio(type="filepath", label="audio"), gr.Textbox("mira", label="avatar"),
+            gr.Number(0.0, label="valence"), gr.Number(0.0, label="arousal"), gr.Checkbox(label="follow_voice"),
+            gr.Textbox(label="voice"), gr.Number(0, label="seed", precision=0), gr.Number(1.0, label="head_motion"),
+            gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(1.0, label="zoom"),
+            gr.Number(512, label="size", precision=0), gr.Textbox(label="background"),
+            gr.Dropdown(list(MARK_POSITIONS), value="bottom-right", label="mark"),
+        ]  # fmt: skip
+        outputs = [gr.File(label="video"), gr.File(label="motion")]
+        gr.Button("talk").click(
+            talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1
+        )
+    gr.api(avatars, api_name="avatars")
+    gr.api(voices, api_name="voices")
+
+

@@ -1,0 +1,56 @@
+"""Puts the tabs together and says how the page is served."""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from emotalk.ui.api import add_endpoints
+from emotalk.ui.live import LiveClips
+from emotalk.ui.talk_tab import TalkTab
+from emotalk.ui.theme import static, theme
+
+if TYPE_CHECKING:
+    from emotalk.pipeline import Studio
+
+MASTHEAD = "<h1>emotalk</h1><p>Type a sentence, pick a mood, watch somebody say it.</p>"
+WAITING_PEOPLE = 20
+"""Talks that may wait in line; the next person is told to come back."""
+
+
+@dataclass(frozen=True)
+class App:
+    """The page and the clips it serves. `launch` takes whatever `gr.Blocks.launch` takes."""
+
+    blocks: gr.Blocks
+    clips: LiveClips
+
+    def launch(self, **options: Any) -> Any:
+        """Serve the page; the clip addresses are part of the same server."""
+        options.setdefault("theme", theme())
+        options.setdefault("css", static("page.css"))
+        options.setdefault("footer_links", ["api", "settings"])
+        # The Node front end of server-side rendering adds nothing here and would sit between browser and clips.
+        options.setdefault("ssr_mode", False)
+        return self.blocks.launch(app_kwargs={"routes": self.clips.routes()}, **options)
+
+
+def build_app(studio: Studio) -> App:
+    """The whole page for one studio."""
+    clips = LiveClips(studio)
+    atexit.register(clips.close)
+    with gr.Blocks(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
+        gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
+        with gr.Tabs(), gr.Tab("Talk", id="talk"):
+            TalkTab(studio, clips)
+        add_endpoints(studio)
+
+        def leave(request: gr.Request) -> None:
+            clips.end_session(request.session_hash or "")
+
+        blocks.unload(leave)
+    blocks.queue(max_size=WAITING_PEOPLE, default_concurrency_limit=2)
+    return App(blocks, clips)

@@ -1,0 +1,55 @@
+"""The page's own components: the stage, the row of faces, the mood pad and the mood timeline.
+
+Each is a `gr.HTML` with a template, a style and a script from `static/`; nothing is fetched from elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from emotalk.emotion.prototypes import PROTOTYPES
+from emotalk.ui.theme import static
+
+
+def _part(name: str, value: Any, *, elem_id: str, **props: Any) -> gr.HTML:
+    return gr.HTML(
+        value,
+        html_template=static(f"{name}.html"),
+        css_template=static(f"{name}.css"),
+        js_on_load=static(f"{name}.js"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        container=False,
+        **props,
+    )
+
+
+def stage(first: str) -> gr.HTML:
+    """The big face. Its value is the clip's state (see static/stage.js); `first` is a picture's data address."""
+    return _part("stage", {"state": "idle"}, elem_id="stage", first=first)
+
+
+def still() -> gr.HTML:
+    """Invisible; a picture's data address as its value appears on the stage.
+
+    A part of its own, so that a new picture and a new state of the clip cannot overwrite each other.
+    """
+    return _part("still", "", elem_id="still")
+
+
+def faces(people: list[dict[str, str]], chosen: str) -> gr.HTML:
+    """The row of avatars, `people` = [{name, title, about, picture}]; its value is the chosen name."""
+    return _part("faces", chosen, elem_id="faces", people=people)
+
+
+def mood_pad(valence: float, arousal: float) -> gr.HTML:
+    """The valence/arousal plane; its value is [valence, arousal] in [-1, 1]."""
+    names = [[name, degrees] for name, (degrees, _) in PROTOTYPES.items()]
+    return _part("mood_pad", [valence, arousal], elem_id="mood-pad", names=names)
+
+
+def timeline(valence: float, arousal: float) -> gr.HTML:
+    """Mood key frames; its value is {"mood": [v, a], "keys": [[second, v, a], ...]}."""
+    return _part("timeline", {"mood": [valence, arousal], "keys": []}, elem_id="timeline")

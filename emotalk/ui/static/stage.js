@@ -1,0 +1,90 @@
+// The big face. `value` is the clip's state: {id, state: "idle" | "working" | "done" | "stopped", live, final,
+// share, note}. The picture that follows the mood comes from the `still` part as an event.
+// A clip plays from `live` (a growing file) while it is rendered and from `final` afterwards.
+const stage = element.querySelector(".stage");
+const face = element.querySelector(".face");
+const video = element.querySelector(".clip");
+const say = element.querySelector(".say");
+const bar = element.querySelector(".bar i");
+let clip = null;    // id of the clip that the video element holds
+let source = "";    // "live" or "final"
+let liveBroke = false;
+
+const address = (path) => new URL(path + (location.search.includes("__sign") ? location.search : ""), document.baseURI).href;
+const show = (state) => { stage.dataset.state = state; };
+
+function load(kind, path) {
+  source = kind;
+  video.controls = kind === "final";
+  video.src = address(path);
+  video.play().catch(() => {
+    // Browsers refuse sound before the first click on a page: offer the button instead.
+    if (video.paused && !video.error) show("ready");
+  });
+}
+
+video.addEventListener("playing", () => show("playing"));
+video.addEventListener("ended", () => {
+  if (source === "live" && props.value && props.value.final) {
+    // Swap quietly to the finished file, which can be scrubbed and saved.
+    source = "final";
+    video.src = address(props.value.final);
+    video.controls = true;
+  }
+  show("ready");
+});
+video.addEventListener("error", () => {
+  if (source !== "live") return;
+  // A browser that cannot play a growing file waits for the finished one.
+  liveBroke = true;
+  if (props.value && props.value.final) load("final", props.value.final);
+  else show("working");
+});
+element.querySelector(".replay").addEventListener("click", () => {
+  video.currentTime = 0;
+  video.play();
+});
+
+function follow() {
+  const value = props.value || {};
+  say.textContent = value.note || "";
+  bar.style.width = Math.round(100 * (value.share || 0)) + "%";
+  stage.classList.toggle("busy", value.state === "working");
+  if (value.state === "working") {
+    if (value.id !== clip) {
+      clip = value.id;
+      source = "";
+      liveBroke = false;
+      video.pause();
+      show("working");
+    }
+    if (value.live && !source) load("live", value.live);
+  } else if (value.state === "done" && value.final) {
+    if (value.id !== clip || liveBroke || !source) {
+      clip = value.id;
+      load("final", value.final);
+    } else if (video.ended) {
+      video.dispatchEvent(new Event("ended"));
+    }
+  } else if (value.state === "stopped") {
+    clip = null;
+    video.pause();
+    video.removeAttribute("src");
+    video.load();
+    show("still");
+  }
+}
+
+function restill(picture) {
+  if (!picture) return;
+  face.src = picture;
+  // A new mood is shown at once unless a clip is on.
+  if (["ready", "still"].includes(stage.dataset.state)) show(clip && stage.dataset.state === "ready" ? "ready" : "still");
+  if (stage.dataset.state === "ready") stage.classList.add("restilled");
+}
+video.addEventListener("playing", () => stage.classList.remove("restilled"));
+
+watch("value", follow);
+document.addEventListener("emotalk-still", (event) => restill(event.detail));
+restill(props.first);
+follow();

@@ -1,0 +1,62 @@
+"""Colours, type and the page's style. Fonts are the machine's own: no page element is fetched from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+STATIC = Path(__file__).parent / "static"
+FONTS = ("ui-rounded", "SF Pro Rounded", "Inter", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+
+
+def static(name: str) -> str:
+    """The text of a file in `emotalk/ui/static`."""
+    return (STATIC / name).read_text(encoding="utf-8")
+
+
+def theme() -> gr.themes.Base:
+    """A calm, rounded theme with a coral accent, light and dark."""
+    coral = gr.themes.Color(
+        c50="#fff4f1", c100="#ffe5de", c200="#ffc9bc", c300="#ffa893", c400="#fb8a72", c500="#f26d55", c600="#dd5640",
+        c700="#b84331", c800="#93382b", c900="#773127", c950="#411610", name="coral",
+    )  # fmt: skip
+    base = gr.themes.Soft(
+        primary_hue=coral,
+        secondary_hue=coral,
+        neutral_hue=gr.themes.colors.zinc,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=list(FONTS),
+        font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+    )
+    return base.set(
+        body_background_fill="#faf8fc",
+        body_background_fill_dark="#15121f",
+        background_fill_primary="#ffffff",
+        background_fill_primary_dark="#1d1a2a",
+        background_fill_secondary="#f6f3fa",
+        background_fill_secondary_dark="#181523",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#211d30",
+        border_color_primary="#e8e2f0",
+        border_color_primary_dark="#373149",
+        block_border_width="1px",
+        block_shadow="none",
+        block_title_text_color="*body_text_color_subdued",
+        block_title_text_color_dark="*body_text_color_subdued",
+        block_title_text_weight="500",
+        block_title_background_fill="transparent",
+        block_title_background_fill_dark="transparent",
+        block_title_padding="0",
+        body_text_color_subdued="#6d6680",
+        body_text_color_subdued_dark="#a9a2bd",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        button_primary_background_fill="linear-gradient(100deg, #f2705a, #e8587b)",
+        button_primary_background_fill_dark="linear-gradient(100deg, #e0604b, #cf4a6d)",
+        button_primary_background_fill_hover="linear-gradient(100deg, #e9644e, #dd4d70)",
+        button_primary_background_fill_hover_dark="linear-gradient(100deg, #e9644e, #dd4d70)",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        button_large_radius="16px",
+    )

@@ -1,0 +1,121 @@
+"""A studio that draws a cartoon face: the page's behaviour without models. The videos are real files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from emotalk.avatar import AvatarCard, AvatarInfo
+from emotalk.errors import AvatarError, Cancelled
+from emotalk.request import Look, Progress, TalkRequest, colour
+from emotalk.types import Clip
+from emotalk.video import Mark, VideoWriter
+
+
+@dataclass(frozen=True)
+class DrawnVoice:
+    id: str
+    title: str
+    language: str = "en"
+
+
+class DrawnStudio:
+    """Stands in for `emotalk.pipeline.Studio`; `frame_seconds` makes it as slow as a test wants."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...] = ("mira", "kofi"), frame_seconds: float = 0.0) -> None:
+        self.frame_seconds = frame_seconds
+        self.requests: list[TalkRequest] = []
+        self.running = 0
+        self.most_running = 0
+        self.cancelled = 0
+        self._infos = []
+        for name in names:
+            thumbnail = folder / f"{name}.jpg"
+            Image.fromarray(self._draw(name, 256, 0.5, 0.2)).save(thumbnail)
+            card = AvatarCard(name=name.title(), licence="CC0-1.0", provenance="drawn by a test", synthetic=True)
+            self._infos.append(AvatarInfo(name, folder, card, thumbnail, True))
+
+    def avatars(self) -> list[AvatarInfo]:
+        return self._infos
+
+    def voices(self) -> list[DrawnVoice]:
+        return [DrawnVoice("tone", "A tone")]
+
+    def still(
+        self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0
+    ) -> np.ndarray:
+        self._check(avatar)
+        frame = self._draw(avatar, look.size, valence * expressiveness, arousal, look)
+        Mark(look.size, look.size, look.mark).draw(frame)
+        return frame
+
+    def mood_sheet(self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right") -> np.ndarray:
+        axis = np.linspace(-1, 1, 5)
+        return np.concatenate(
+            [np.concatenate([self._draw(avatar, 64, v, a) for v in axis], 1) for a in axis[::-1]]
+        )
+
+    def talk(self, request, target, *, motion_out=None, on_piece=None, progress=None, cancelled=None) -> Clip:
+        self._check(request.avatar)
+        self.requests.append(request)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            return self._talk(request, Path(target), motion_out, on_piece, progress, cancelled)
+        finally:
+            self.running -= 1
+
+    def _talk(self, request, target, motion_out, on_piece, progress, cancelled) -> Clip:
+        frames = 75
+        curve = request.emotion.at(frames) if request.emotion != "auto" else np.zeros((frames, 2))
+        look, started = request.look, time.perf_counter()
+        mark = Mark(look.size, look.size, look.mark)
+        with VideoWriter(target, look.size, look.size, on_piece=on_piece) as writer:
+            for t in range(frames):
+                if cancelled is not None and cancelled():
+                    self.cancelled += 1
+                    raise Cancelled("Stopped.")
+                frame = self._draw(request.avatar, look.size, *map(float, curve[t]), look, mouth=abs(np.sin(t / 3)))
+                mark.draw(frame)
+                sound = 0.2 * np.sin(2 * np.pi * 220 * np.arange(t * 640, (t + 1) * 640) / 16000)
+                writer.write(frame, sound.astype(np.float32))
+                if progress is not None:
+                    progress(Progress("frames", t + 1, frames, time.perf_counter() - started))
+                time.sleep(self.frame_seconds)
+        if motion_out is not None:
+            Path(motion_out).write_text("Timecode\n")
+        took = time.perf_counter() - started
+        return Clip(str(target), frames / 25, frames, look.size, look.size, {"render": took}, str(motion_out))
+
+    def _check(self, avatar: str) -> None:
+        if avatar not in {info.name for info in self._infos}:
+            raise AvatarError(f"There is no avatar called {avatar!r}; choose one of mira, kofi.")
+
+    def _draw(
+        self, avatar: str, size: int, valence: float, arousal: float, look: Look | None = None, mouth: float = 0.0
+    ) -> np.ndarray:
+        ground = (205, 220, 235)
+        if look is not None and look.background is not None and look.background.startswith("#"):
+            ground = tuple(round(255 * x) for x in colour(look.background))
+        picture = Image.new("RGB", (size, size), ground)
+        draw = ImageDraw.Draw(picture)
+        skin = (232, 190, 160) if avatar == "mira" else (120, 80, 55)
+        zoom = look.zoom if look is not None else 1.0
+        shift = (look.yaw / 60 if look is not None else 0.0) * size / 2
+
+        def at(x: float, y: float) -> tuple[float, float]:
+            return size / 2 + x * zoom * size / 2 + shift, size / 2 + y * zoom * size / 2
+
+        draw.ellipse([*at(-0.75, 0.6), *at(0.75, 1.9)], fill=(90, 110, 150))
+        draw.ellipse([*at(-0.45, -0.65), *at(0.45, 0.55)], fill=skin)
+        for x in (-0.18, 0.18):
+            high = 0.05 + 0.03 * arousal
+            draw.ellipse([*at(x - 0.05, -0.15 - high), *at(x + 0.05, -0.15 + high)], fill=(30, 25, 40))
+        curve = [at(x, 0.25 + 0.12 * valence * (1 - (x / 0.22) ** 2)) for x in np.linspace(-0.22, 0.22, 15)]
+        draw.line(curve, fill=(120, 30, 40), width=max(2, size // 60))
+        draw.ellipse([*at(-0.1, 0.28), *at(0.1, 0.29 + 0.12 * mouth)], fill=(90, 20, 30))
+        return np.asarray(picture).copy()

@@ -18,9 +18,11 @@ JAW, WIDTH, PUCKER, CLOSURE, LABIODENTAL, TONGUE = range(len(ARTICULATION_NAMES)
 SILENCE = PHONES.index("sil")
 _SIBILANTS = [PHONES.index(phone) for phone in ("s", "z", "sh", "zh", "ch", "jh")]
 _INTERDENTALS = [PHONES.index(phone) for phone in ("th", "dh")]
-JAW_OPEN = 0.50
+JAW_OPEN = 0.44
 """jawOpen of the widest vowel of an average speaker."""
 
+JAW_SWING = 0.012
+"""Radians that the jaw of a person with `MotionStyle.sideways` 1 swings to the left at full jawOpen."""
 BROW_FLASH = {"browInnerUp": 0.22, "browOuterUpLeft": 0.2, "browOuterUpRight": 0.2}
 """How far the brows of an average speaker rise on a strongly stressed syllable (Cave et al. 1996: with about seven
 in ten rises of pitch; Krahmer & Swerts 2007)."""
@@ -68,9 +70,3 @@ def speech_shapes(articulation: Tensor, phones: Tensor, stress: Tensor, style: T
     for name, size in BROW_FLASH.items():
         put(name, size * stress * torch.exp(0.5 * brows))
     return shapes
-
-
-def jaw_swing(jaw_open: Tensor, style: Tensor) -> Tensor:
-    """[..., 3] jaw-joint rotation: the sideways swing (about y, radians) that a person's jaw makes as it opens."""
-    yaw = 0.012 * style[..., 7] * jaw_open
-    return torch.stack([torch.zeros_like(yaw), yaw, torch.zeros_like(yaw)], -1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from emotalk.types import ARTICULATION_NAMES, PHONES, SpeechFeatures
+from emotalk.speech.articulation import articulation_targets
+from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES, Speech, SpeechFeatures
 
 _QUIET_ROW = np.zeros(len(PHONES) + len(ARTICULATION_NAMES) + 2, np.float32)
 _QUIET_ROW[PHONES.index("sil")] = 1.0
@@ -26,3 +29,23 @@ def pair_rows(rows: np.ndarray) -> np.ndarray:
 def quiet(frames: int) -> np.ndarray:
     """[frames, 96] rows of silence, what lies before and after every clip."""
     return np.tile(_QUIET_ROW, (frames, 2))
+
+
+def known_phones(features: SpeechFeatures, speech: Speech) -> SpeechFeatures:
+    """The features with phones and articulation from the speech's own phone times, where it knows them.
+
+    Text-to-speech tells exactly when it says what; then nothing has to be heard. Speech without phone times comes
+    back unchanged.
+    """
+    if not speech.phones:
+        return features
+    frames = len(features)
+    phones = np.zeros((frames, len(PHONES)), np.float32)
+    phones[:, PHONES.index("sil")] = 1
+    edges = np.arange(frames + 1) / FEATURE_RATE
+    for start, end, name in speech.phones:
+        share = np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0, None) * FEATURE_RATE
+        phones[:, PHONES.index("sil")] -= share
+        phones[:, PHONES.index(name)] += share
+    targets = articulation_targets(speech.phones, frames, FEATURE_RATE)
+    return replace(features, phones=np.clip(phones, 0, 1), articulation=targets)

@@ -12,26 +12,21 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from emotalk.emotion.expression import behaviour, split_eyes
 from emotalk.emotion.space import EmotionCurve
 from emotalk.errors import CheckpointError, InputError
+from emotalk.motion.body import Body
 from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
-from emotalk.motion.eyes import BlinkGenerator, GazeGenerator, lids
-from emotalk.motion.headpose import HeadGenerator
 from emotalk.motion.inputs import pair_rows, quiet, speech_rows
-from emotalk.motion.network import AHEAD, BEFORE, MotionNetwork, NetworkConfig
+from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkConfig
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.motion.style import MotionStyle
 from emotalk.paths import CHECKPOINTS
-from emotalk.types import ARKIT_INDEX, FPS, HeadMotion, SpeechFeatures
+from emotalk.types import FPS, HeadMotion, SpeechFeatures
 
 FORMAT = "emotalk-motion-1"
 BLOCK = 16
 """Frames computed at once. Always the same number (the last block is filled with silence): matrix products of another
 size round differently, and a stream must equal the whole clip bit for bit."""
-
-_WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
-_JAW = ARKIT_INDEX["jawOpen"]
 
 
 class MotionModel:
@@ -79,11 +74,8 @@ class MotionStream:
         self._rhythm: list[Rhythm] = []  # of frame `self._done` on
         self._received = self._done = 0
         self._finished = False
-        gaze, blink, head, swell = (np.random.default_rng([seed, part]) for part in range(4))
-        self._gaze = GazeGenerator(gaze, model.eyes, style.gaze_wander)
-        self._blink = BlinkGenerator(blink, model.eyes, style.blink_rate)
-        self._head = HeadGenerator(head, style.head_energy)
-        self._mood = _MoodGlide(swell)
+        self._body = Body(model.eyes, style, seed)
+        self._mood = _MoodGlide(np.random.default_rng([seed, 3]))
 
     def push(self, features: SpeechFeatures) -> HeadMotion | None:
         """Features that follow the last ones, any number of rows; the frames that are ready, or None."""
@@ -95,7 +87,7 @@ class MotionStream:
         self._odd = _rows_of(features, slice(even, None)) if even < len(features) else None
         if even:
             self._take(_rows_of(features, slice(0, even)))
-        return self._ready(final=False)
+        return self._ready()
 
     def finish(self) -> HeadMotion | None:
         """The frames still owed; the stream is over."""
@@ -111,7 +103,7 @@ class MotionStream:
         self._rows = np.concatenate([self._rows, quiet(padding + LOOKAHEAD)])
         for _ in range(padding + LOOKAHEAD):
             self._track(1.0, -100.0, 0.0, 0.0)
-        return self._ready(final=True)[:owed]
+        return self._ready()[:owed]
 
     def _take(self, features: SpeechFeatures) -> None:
         self._rows = np.concatenate([self._rows, pair_rows(speech_rows(features))])
@@ -125,7 +117,7 @@ class MotionStream:
         if rhythm is not None:
             self._rhythm.append(rhythm)
 
-    def _ready(self, final: bool) -> HeadMotion | None:
+    def _ready(self) -> HeadMotion | None:
         parts = []
         while len(self._rhythm) >= BLOCK:
             parts.append(self._block())
@@ -136,7 +128,7 @@ class MotionStream:
         rows, self._rows = self._rows[: BEFORE + BLOCK + AHEAD], self._rows[BLOCK:]
         va, lively = self._mood.glide(self.curve.at(range(self._done, self._done + BLOCK)))
         self._done += BLOCK
-        beat = np.float32([[r.speaking, r.stress, r.loudness] for r in rhythm])
+        beat = np.float32([r.row()[:RHYTHM_SIZE] for r in rhythm])
         with torch.inference_mode():
             output, self._state = self._model.network(
                 torch.from_numpy(rows)[None],
@@ -146,24 +138,7 @@ class MotionStream:
                 self._gains,
                 self._state,
             )
-        return self._assemble(output.expression[0].numpy(), rhythm, va)
-
-    def _assemble(self, face: np.ndarray, rhythm: list[Rhythm], va: np.ndarray) -> HeadMotion:
-        """The network's face with gaze, lids and head of the same moments around it."""
-        expression, drooping, lowered = split_eyes(face)
-        mood = behaviour(va)
-        frames = len(face)
-        head, gaze, eyelids = np.zeros((frames, 6)), np.zeros((frames, 2)), np.zeros((frames, 2))
-        for i, now in enumerate(rhythm):
-            head[i] = self._head.step(now, mood, i)
-            gaze[i], jump = self._gaze.step(now, mood, i, head[i])
-            gaze[i] += lowered[i]
-            blink = self._blink.step(now, mood, i, jump)
-            eyelids[i] = lids(blink, drooping[i], gaze[i, 1], self._model.eyes)
-            expression[i, _WIDE] *= 1 - blink  # a shut eye is not wide
-        jaw = np.zeros((frames, 3))
-        jaw[:, 1] = 0.012 * self._style.sideways * expression[:, _JAW]
-        return HeadMotion(expression, jaw, gaze, eyelids, head)
+        return self._body.play(output.expression[0].numpy(), rhythm, va)
 
 
 class _MoodGlide:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emotalk.types import FPS
@@ -32,6 +33,16 @@ class Rhythm:
     phrase_start: bool
     phrase_end: bool
     loudness: float  # in [0, 1] against the speaker's own loudest
+
+    def row(self) -> list[float]:
+        """The six numbers, those that the motion network reads first: speaking, stress, loudness, nod, start, end."""
+        return [self.speaking, self.stress, self.loudness, self.nod, self.phrase_start, self.phrase_end]
+
+    @classmethod
+    def of(cls, row: Iterable[float]) -> Rhythm:
+        """From the numbers of `row()`."""
+        speaking, stress, loudness, nod, start, end = map(float, row)
+        return cls(speaking, stress, nod, start > 0.5, end > 0.5, loudness)
 
 
 @dataclass(frozen=True)

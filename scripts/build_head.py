@@ -26,6 +26,7 @@ from scripts.head.identity import People, principal_components
 from scripts.head.joints import fit_jaw, jaw_share, skinning_weights
 from scripts.head.regions import regions
 from scripts.head.shapes import expression_shapes, mirror_index
+from scripts.head.teeth import gum_part, teeth_part
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,10 @@ def assemble(asset: AnnyAsset, average: np.ndarray) -> Assembly:
         eyeball_part(asset, posed, "r"),
         direct_part(asset, "lashes_l", ("l-eyelashes-1", "l-eyelashes-2")),
         direct_part(asset, "lashes_r", ("r-eyelashes-1", "r-eyelashes-2")),
-        direct_part(asset, "teeth_upper", ("upper-teeth",)),
-        direct_part(asset, "teeth_lower", ("lower-teeth",)),
+        teeth_part(asset, posed, "upper"),
+        teeth_part(asset, posed, "lower"),
+        gum_part(asset, posed, "upper"),
+        gum_part(asset, posed, "lower"),
         direct_part(asset, "tongue", ("tongue",)),
     ]
     return Assembly(asset, empty.bone_weights, parts)
@@ -66,6 +69,8 @@ def build(options: Options) -> dict[str, np.ndarray]:
     asset = AnnyAsset.find(options.wheel)
     people = People(asset)
     average = people.average()
+    # The phenotype targets are asymmetric by about a micrometre; the head must not be.
+    average = 0.5 * (average + average[asset.mirror()] * [-1, 1, 1])
     assembly = assemble(asset, average)
     template, joints = assembly(average)
     mirror = mirror_index(template)
@@ -89,7 +94,9 @@ def build(options: Options) -> dict[str, np.ndarray]:
     importance = np.where(named["shoulders"], 0.1, np.where(named["neck"], 0.4, 1.0))
     importance = np.concatenate([importance, np.zeros(len(joints))])
     basis, shift, explained = principal_components(sampled, average_points, importance, options.components)
-    basis = 0.5 * (basis + np.concatenate([basis[:, mirror], basis[:, len(mirror):][:, [0, 1, 2, 3, 5, 4]]], 1) * [-1, 1, 1])
+    basis = 0.5 * (
+        basis + np.concatenate([basis[:, mirror], basis[:, len(mirror) :][:, [0, 1, 2, 3, 5, 4]]], 1) * [-1, 1, 1]
+    )
     joints = joints.copy()
     joints[3] = pivot
     step = np.abs(basis[:, : len(template)]).max((1, 2)) / 2000

@@ -1,7 +1,7 @@
 """Draws contact sheets of the head with a software z-buffer, to look at shapes before anything is fitted.
 
-    python -m scripts.head_sheet --out sheet.png
-    python -m scripts.head_sheet --out eyes.png --only neutral blink half_blink --zoom eyes
+python -m scripts.head_sheet --out sheet.png
+python -m scripts.head_sheet --out eyes.png --only neutral blink half_blink --zoom eyes
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The parametric head: identity, expression and pose in, mesh out.
 
-    identity [K]     ─► template ─┐
-    expression [52]  ─► 52 shapes ┼─► lids kept outside the eyeballs ─► skinning (6 joints) ─► HeadMesh
-    eyelids, gaze    ─► blink and eyeLook shapes, eye joints ┘
+identity [K]     ─► template ─┐
+expression [52]  ─► 52 shapes ┼─► lids kept outside the eyeballs ─► skinning (6 joints) ─► HeadMesh
+eyelids, gaze    ─► blink and eyeLook shapes, eye joints ┘
 """
 
 from __future__ import annotations

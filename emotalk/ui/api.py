@@ -95,7 +95,7 @@ def add_endpoints(studio: Studio) -> None:
 
     def voices() -> list[dict[str, str]]:
         """List the voices that can read a text here: id, title, language."""
-        return [{"id": v.id, "title": v.title, "language": v.language} for v in studio.voices()]
+        return [{"id": v.id, "title": v.description, "language": v.language} for v in studio.voices()]
 
     with gr.Column(elem_id="hidden-api", visible=False):
         inputs = [
@@ -107,10 +107,6 @@ def add_endpoints(studio: Studio) -> None:
             gr.Dropdown(list(MARK_POSITIONS), value="bottom-right", label="mark"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
-        gr.Button("talk").click(
-            talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1
-        )
+        gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)
     gr.api(avatars, api_name="avatars")
     gr.api(voices, api_name="voices")
-
-

@@ -21,6 +21,7 @@ from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
     from emotalk.pipeline import Studio
+    from emotalk.speech.voice import VoiceInfo
     from emotalk.ui.live import LiveClip, LiveClips
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,9 @@ class Controls:
         return [getattr(self, name) for name in names]
 
 
-def look_of(size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str) -> Look:
+def look_of(
+    size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str
+) -> Look:
     """The camera and background from the controls' values."""
     background = {COLOUR: _hex(colour), PICTURE: picture}.get(ground)
     return Look(int(size), yaw, pitch, zoom, background, mark)
@@ -128,6 +131,11 @@ def request_of(
     )
 
 
+def voice_title(voice: VoiceInfo) -> str:
+    """One line of the voice menu."""
+    return f"{voice.description} ({voice.language})"
+
+
 def friendly(error: Exception) -> gr.Error:
     """A toast for any failure; the words are escaped, since they may quote what somebody typed."""
     if isinstance(error, EmotalkError):
@@ -150,7 +158,7 @@ class TalkTab:
         self._sheet()
 
     def _layout(self, people: list[dict[str, str]], chosen: str) -> None:
-        voices = [(voice.title, voice.id) for voice in self.studio.voices()]
+        voices = [(voice_title(voice), voice.id) for voice in self.studio.voices()]
         valence, arousal = FIRST_MOOD
         with gr.Row(equal_height=False, elem_id="talk-row"):
             with gr.Column(scale=6, min_width=320, elem_id="stage-column"):
@@ -163,9 +171,7 @@ class TalkTab:
                     }
                 self.status = gr.HTML(value="", elem_id="status", padding=False)
                 with gr.Row(elem_id="downloads"):
-                    self.save_video = gr.DownloadButton(
-                        "Video (mp4)", visible=False, size="sm", elem_id="save-video"
-                    )
+                    self.save_video = gr.DownloadButton("Video (mp4)", visible=False, size="sm", elem_id="save-video")
                     self.save_motion = gr.DownloadButton(
                         "Motion (Live Link CSV)", visible=False, size="sm", elem_id="save-motion"
                     )
@@ -219,6 +225,7 @@ class TalkTab:
             face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness, yaw,
             pitch, zoom, size, ground, colour, picture, mark,
         )  # fmt: skip
+
     def _first_still(self, avatar: str) -> str:
         return data_address(self.studio.still(avatar, Look(), *FIRST_MOOD)) if avatar else ""
 
@@ -340,7 +347,7 @@ def _words(clip: LiveClip) -> str:
 def _line(clip: LiveClip) -> str:
     """One quiet line below the stage."""
     if clip.clip is not None:
-        made, took = clip.clip, sum(clip.clip.timings.values())
+        made, took = clip.clip, clip.clip.timings["total"]
         return f'<div class="line">{made.seconds:.1f} s of video made in {took:.1f} s</div>'
     p = clip.progress
     if not p.frames:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,9 @@ from PIL import Image, ImageDraw
 from emotalk.avatar import AvatarCard, AvatarInfo
 from emotalk.errors import AvatarError, Cancelled
 from emotalk.request import Look, Progress, TalkRequest, colour
+from emotalk.speech.voice import VoiceInfo
 from emotalk.types import Clip
 from emotalk.video import Mark, VideoWriter
-
-
-@dataclass(frozen=True)
-class DrawnVoice:
-    id: str
-    title: str
-    language: str = "en"
 
 
 class DrawnStudio:
@@ -42,22 +35,20 @@ class DrawnStudio:
     def avatars(self) -> list[AvatarInfo]:
         return self._infos
 
-    def voices(self) -> list[DrawnVoice]:
-        return [DrawnVoice("tone", "A tone")]
+    def voices(self) -> list[VoiceInfo]:
+        return [VoiceInfo("drawn:tone", "en", 1, "CC0-1.0", "A tone", True)]
 
-    def still(
-        self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0
-    ) -> np.ndarray:
+    def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
         self._check(avatar)
         frame = self._draw(avatar, look.size, valence * expressiveness, arousal, look)
         Mark(look.size, look.size, look.mark).draw(frame)
         return frame
 
-    def mood_sheet(self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right") -> np.ndarray:
+    def mood_sheet(
+        self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right"
+    ) -> np.ndarray:
         axis = np.linspace(-1, 1, 5)
-        return np.concatenate(
-            [np.concatenate([self._draw(avatar, 64, v, a) for v in axis], 1) for a in axis[::-1]]
-        )
+        return np.concatenate([np.concatenate([self._draw(avatar, 64, v, a) for v in axis], 1) for a in axis[::-1]])
 
     def talk(self, request, target, *, motion_out=None, on_piece=None, progress=None, cancelled=None) -> Clip:
         self._check(request.avatar)
@@ -89,7 +80,9 @@ class DrawnStudio:
         if motion_out is not None:
             Path(motion_out).write_text("Timecode\n")
         took = time.perf_counter() - started
-        return Clip(str(target), frames / 25, frames, look.size, look.size, {"render": took}, str(motion_out))
+        return Clip(
+            str(target), frames / 25, frames, look.size, look.size, {"render": took, "total": took}, str(motion_out)
+        )
 
     def _check(self, avatar: str) -> None:
         if avatar not in {info.name for info in self._infos}:

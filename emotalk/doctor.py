@@ -1,0 +1,130 @@
+"""What is installed, what is missing, and how to get it: the facts behind `python -m emotalk doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from emotalk import __version__
+from emotalk.errors import EmotalkError
+from emotalk.paths import CHECKPOINTS, cache_dir
+
+PACKAGES = ("torch", "numpy", "numba", "gradio", "safetensors", "soundfile", "imageio-ffmpeg", "huggingface-hub")
+MODELS = {
+    "head.npz": "the head",
+    "speech.safetensors": "hearing: sound to articulation",
+    "motion.safetensors": "motion: articulation and mood to face",
+    "sync.safetensors": "lip-sync score",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `grade` is "ok", "optional" (something more could be had) or "missing"."""
+
+    part: str
+    grade: str
+    found: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """All findings, one after the other; a check that fails becomes a finding and never stops the others."""
+    for check in (_machine, _packages, _rendering, _video, _voices, _models, _avatars, _folders):
+        try:
+            yield from check()
+        except (EmotalkError, ImportError, OSError) as error:
+            yield Finding(check.__name__.strip("_"), "missing", str(error), "pip install -r requirements.txt")
+
+
+def _machine() -> Iterator[Finding]:
+    from emotalk.rendering.workers import available_cores
+
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    yield Finding("emotalk", "ok", f"{__version__} on {system}")
+    cores, there = available_cores(), os.cpu_count() or 1
+    few = "" if cores >= 2 else "with two cores a clip is made faster than it plays"
+    yield Finding("cores", "ok" if cores >= 2 else "optional", f"{cores} of {there} usable", few)
+
+
+def _packages() -> Iterator[Finding]:
+    for name in PACKAGES:
+        try:
+            yield Finding(name, "ok", importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "missing", "not installed", "pip install -r requirements.txt")
+
+
+def _rendering() -> Iterator[Finding]:
+    from emotalk.rendering.kernel_cache import cache_folder
+    from emotalk.rendering.rasterize import cuda_problem
+
+    compiled = any(cache_folder().glob("**/*.nbi"))
+    yield Finding(
+        "drawing on the CPU", "ok", "compiled" if compiled else "not compiled yet",
+        "" if compiled else "python -m emotalk warmup (or wait some 15 s at the first picture)",
+    )  # fmt: skip
+    problem = cuda_problem()
+    yield Finding("drawing on a GPU", "optional" if problem else "ok", problem or "CUDA and gsplat work")
+
+
+def _video() -> Iterator[Finding]:
+    from emotalk.video import ffmpeg_path
+
+    path = ffmpeg_path()
+    said = subprocess.run([path, "-hide_banner", "-encoders"], capture_output=True, text=True, timeout=20).stdout
+    lacks = [codec for codec in ("libx264", "aac") if f" {codec} " not in said]
+    if lacks:
+        yield Finding("video", "missing", f"{path} lacks {', '.join(lacks)}", "pip install imageio-ffmpeg")
+    else:
+        yield Finding("video", "ok", "ffmpeg with H.264 and AAC")
+
+
+def _voices() -> Iterator[Finding]:
+    from emotalk.speech import voices
+
+    known = voices()
+    engines: dict[str, list] = {}
+    for voice in known:
+        engines.setdefault(voice.engine, []).append(voice)
+    for engine, of_engine in engines.items():
+        installed = [voice for voice in of_engine if voice.installed]
+        if installed:
+            yield Finding(f"voices: {engine}", "ok", f"{len(installed)} installed")
+        else:
+            yield Finding(f"voices: {engine}", "optional", "not installed", of_engine[0].how_to_get)
+    if not any(voice.installed for voice in known):
+        yield Finding("voices", "missing", "none", "pip install espeakng-loader")
+
+
+def _models() -> Iterator[Finding]:
+    for name, what in MODELS.items():
+        there = (CHECKPOINTS / name).is_file()
+        grade = "ok" if there else "missing"
+        yield Finding(name, grade, what if there else "not there", "" if there else "restore it from the repository")
+
+
+def _avatars() -> Iterator[Finding]:
+    from emotalk.pipeline import Studio
+
+    usable = []
+    for info in Studio().avatars():
+        if info.problem:
+            yield Finding(f"avatar {info.name}", "optional", info.problem)
+        else:
+            usable.append(info.name)
+    if usable:
+        yield Finding("avatars", "ok", ", ".join(usable))
+    else:
+        yield Finding("avatars", "missing", "none can be used", "restore checkpoints/avatars from the repository")
+
+
+def _folders() -> Iterator[Finding]:
+    folder = cache_dir("rendering")
+    free = shutil.disk_usage(folder).free / 2**30
+    yield Finding("cache", "ok" if free > 1 else "optional", f"{folder.parent}, {free:.0f} GB free")

@@ -1,0 +1,399 @@
+"""From a request to a finished clip: what people call.
+
+    text ─► phrases ─► voice ─┐
+                              ├─► sound ─► features ─► motion ─► pose ─► draw ─► mark ─► video (pieces, file)
+    audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
+
+Everything is a stream: sound comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one
+is posed and the last one encoded. Nothing grows with the clip's length but the file (and, where it is asked for,
+the motion table: 270 bytes a frame).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotalk.emotion import EmotionCurve
+from emotalk.errors import AudioError, Cancelled, VideoError
+from emotalk.request import Look, Progress, ProgressCallback, TalkRequest
+from emotalk.scene import Scene, still_motion
+from emotalk.types import FPS, SAMPLE_RATE, Clip, HeadMotion
+from emotalk.video import FrameFolder, Mark, VideoWriter
+
+if TYPE_CHECKING:
+    from emotalk.avatar import AvatarInfo, GaussianAvatar
+    from emotalk.motion import MotionModel, MotionStream
+    from emotalk.speech import SpeechEncoder, Voice
+    from emotalk.types import GaussianCloud, SpeechFeatures
+
+log = logging.getLogger(__name__)
+
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+BLOCK_SECONDS = 1.0
+"""Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
+KEPT_AVATARS = 3
+
+
+class Studio:
+    """What is loaded once and shared by all talks: speech encoder, motion model, avatars. Safe to use from threads.
+
+    Models are loaded at first use; `warm_up` does it ahead. `folders` says whether an avatar may be named by the
+    path of its folder (a command line may, a web page must not).
+    """
+
+    def __init__(self, folders: bool = False) -> None:
+        self._folders = folders
+        self._lock = threading.RLock()
+        self._encoder: SpeechEncoder | None = None
+        self._motion: MotionModel | None = None
+        self._avatars: dict[str, GaussianAvatar] = {}
+        self._drawing = threading.Lock()
+
+    def avatars(self) -> list[AvatarInfo]:
+        """All avatars of the gallery; unusable ones carry their `problem`."""
+        from emotalk.avatar import list_avatars
+
+        return list_avatars()
+
+    def voices(self) -> list[Voice]:
+        """The voices that are installed, best first."""
+        from emotalk.speech import voices
+
+        return [voice for voice in voices() if voice.installed]
+
+    def avatar(self, name: str) -> GaussianAvatar:
+        """A loaded avatar; AvatarError where there is none of that name."""
+        from emotalk.avatar import load_avatar
+        from emotalk.errors import AvatarError
+
+        if not self._folders and name not in (known := [info.name for info in self.avatars() if not info.problem]):
+            raise AvatarError(f"There is no avatar called {name!r:.80}; choose one of {', '.join(known)}.")
+        with self._lock:
+            avatar = self._avatars.pop(name, None) or load_avatar(name)
+            self._avatars[name] = avatar  # now the newest
+            while len(self._avatars) > KEPT_AVATARS:
+                self._avatars.pop(next(iter(self._avatars)))
+        return avatar
+
+    def forget(self, name: str) -> None:
+        """Load an avatar anew at its next use (it was fitted again or removed)."""
+        with self._lock:
+            self._avatars.pop(name, None)
+
+    @property
+    def encoder(self) -> SpeechEncoder:
+        with self._lock:
+            if self._encoder is None:
+                from emotalk.speech import SpeechEncoder
+
+                self._encoder = SpeechEncoder.load()
+            return self._encoder
+
+    @property
+    def motion(self) -> MotionModel:
+        with self._lock:
+            if self._motion is None:
+                from emotalk.motion import MotionModel
+
+                self._motion = MotionModel.load()
+            return self._motion
+
+    def warm_up(self, say: Callable[[str], None] | None = None) -> None:
+        """Load everything a first talk with the first avatar needs, and compile the renderer if it is not."""
+        tell = say or log.info
+        tell("loading the models")
+        _ = self.encoder, self.motion
+        usable = [info.name for info in self.avatars() if not info.problem]
+        if usable:
+            tell("drawing the first picture (compiles the renderer once per machine)")
+            self.still(usable[0], Look(256), 0.0, 0.0)
+
+    def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
+        """The face in a mood without speech, [size, size, 3] uint8."""
+        scene = Scene(self.avatar(avatar), look)
+        with self._drawing:
+            frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness))
+        Mark(look.size, look.size, look.mark).draw(frame)
+        return frame
+
+    def mood_sheet(
+        self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right", moods: int = 5
+    ) -> np.ndarray:
+        """One moment of a phrase in `moods` x `moods` moods, valence rising to the right and arousal upwards.
+
+        Returns [moods * size, moods * size, 3] uint8. The moment is the widest vowel of "hello", as the motion
+        model moves it under each mood.
+        """
+        from emotalk.motion import MotionStyle
+        from emotalk.speech import say
+
+        features = self.encoder.encode(say("Hello."))
+        scene = Scene(self.avatar(avatar), look)
+        axis = np.linspace(-1, 1, moods)
+        moment: int | None = None
+        rows = []
+        for arousal in axis[::-1]:
+            row = []
+            for valence in axis:
+                curve = mood_of(EmotionCurve.constant(valence, arousal), expressiveness)
+                motion = self.motion(features, curve, MotionStyle(blink_rate=0.0, head_energy=0.3))
+                if moment is None:
+                    moment = int(features.at_video_rate().articulation[:, 0].argmax())
+                with self._drawing:
+                    row.append(scene.draw(motion, min(moment, len(motion) - 1)).copy())
+            rows.append(np.concatenate(row, 1))
+        sheet = np.ascontiguousarray(np.concatenate(rows))
+        Mark(sheet.shape[1], sheet.shape[0], mark).draw(sheet)
+        return sheet
+
+    def talk(
+        self,
+        request: TalkRequest,
+        target: str | Path | None,
+        *,
+        motion_out: str | Path | None = None,
+        frames_dir: str | Path | None = None,
+        on_piece: Callable[[bytes], None] | None = None,
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Clip:
+        """Make the clip of a request.
+
+        `target` (.mp4) is written when all is done and moved into place; `on_piece` gets playable pieces
+        meanwhile (the first with the header), from another thread. `motion_out` receives the motion as Live Link
+        Face CSV, `frames_dir` every frame as PNG. `cancelled` is asked before every frame; Cancelled is raised
+        when it says so. Raises the package's errors; nothing half-written stays behind.
+        """
+        talk = _Talk(self, request, progress, cancelled)
+        return talk.run(target, motion_out, frames_dir, on_piece)
+
+
+def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:
+    """A curve scaled towards or away from neutral, inside [-1, 1]."""
+    if expressiveness == 1:
+        return curve
+    scaled = np.clip(np.array(curve.values) * expressiveness, -1, 1)
+    return EmotionCurve(curve.times, tuple(map(tuple, scaled.tolist())))
+
+
+@dataclass
+class _Stopwatch:
+    """Seconds by stage; stages overlap, so they add up to more than the whole."""
+
+    seconds: dict[str, float]
+
+    def time(self, stage: str, started: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+class _Talk:
+    """One run of the line in this file's header. Used once."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        request: TalkRequest,
+        progress: ProgressCallback | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        self.studio, self.request = studio, request
+        self.progress = progress or (lambda _: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.started = time.perf_counter()
+        self.watch = _Stopwatch({})
+        self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
+        self.motions: list[HeadMotion] = []
+        self.total: int | None = None
+
+    def run(
+        self,
+        target: str | Path | None,
+        motion_out: str | Path | None,
+        frames_dir: str | Path | None,
+        on_piece: Callable[[bytes], None] | None,
+    ) -> Clip:
+        look = self.request.look
+        self.progress(Progress("speech"))
+        scene = Scene(self.studio.avatar(self.request.avatar), look)
+        blocks = self._sound()
+        first = next(blocks)  # what cannot be spoken or heard is known before anything is written
+        frames = FrameFolder(frames_dir) if frames_dir is not None else None
+        mark = Mark(look.size, look.size, look.mark)
+        written = 0
+
+        def timed_piece(piece: bytes) -> None:
+            self.watch.seconds.setdefault("first_piece", time.perf_counter() - self.started)
+            if on_piece is not None:
+                on_piece(piece)
+
+        with VideoWriter(target, look.size, look.size, title=self._title(), on_piece=timed_piece) as writer:
+            pictures = scene.frames(self._clouds(first, blocks, scene, keep=motion_out is not None))
+            started = time.perf_counter()
+            for picture in pictures:
+                self.watch.time("render", started)
+                if self.cancelled():
+                    raise Cancelled("Stopped: nothing was kept.")
+                started = time.perf_counter()
+                mark.draw(picture)
+                if frames is not None:
+                    frames.write(picture)
+                writer.write(picture, self.samples.popleft())
+                written += 1
+                self.watch.time("encode", started)
+                self.progress(Progress("frames", written, self.total, time.perf_counter() - self.started))
+                started = time.perf_counter()
+            started = time.perf_counter()
+            if motion_out is not None:
+                _write_motion(self.motions, Path(motion_out))
+            writer.close()
+            self.watch.time("encode", started)
+        self.watch.seconds["total"] = time.perf_counter() - self.started
+        return Clip(
+            path="" if target is None else str(target),
+            seconds=written / FPS,
+            frames=written,
+            width=look.size,
+            height=look.size,
+            timings=self.watch.seconds,
+            motion_path=None if motion_out is None else str(motion_out),
+        )
+
+    def _title(self) -> str:
+        said = " ".join((self.request.text or Path(self.request.audio or "").stem).split())
+        return f"{self.request.avatar}: {said[:60]}"
+
+    def _sound(self) -> Iterator[np.ndarray]:
+        """Blocks of samples at 16 kHz."""
+        request = self.request
+        limit = request.max_seconds
+        if request.text is not None and request.audio is None:
+            blocks = self._spoken()
+        else:
+            from emotalk.speech import sound_seconds, stream_audio
+
+            claimed = sound_seconds(request.audio)
+            if claimed is not None:
+                if limit is not None and claimed > limit:
+                    raise AudioError(
+                        f"The audio lasts {claimed / 60:.0f} minutes; at most {limit:.0f} seconds are made here. "
+                        "Cut it shorter."
+                    )
+                self.total = int(np.ceil(claimed * FPS))
+            more = {} if limit is None else {"max_seconds": limit}
+            blocks = (part.samples for part in stream_audio(request.audio, BLOCK_SECONDS, **more))
+        heard = 0
+        for block in blocks:
+            heard += len(block)
+            if limit is not None and heard > limit * SAMPLE_RATE:
+                raise AudioError(
+                    f"This lasts longer than {limit:.0f} seconds, the most that is made here. Make it shorter."
+                )
+            yield block
+
+    def _spoken(self) -> Iterator[np.ndarray]:
+        from emotalk.speech import stream_speech
+
+        for part in stream_speech(self.request.text, self.request.voice):
+            for start in range(0, len(part.samples), round(BLOCK_SECONDS * SAMPLE_RATE)):
+                yield part.samples[start : start + round(BLOCK_SECONDS * SAMPLE_RATE)]
+
+    def _clouds(
+        self, first: np.ndarray, blocks: Iterator[np.ndarray], scene: Scene, keep: bool
+    ) -> Iterator[GaussianCloud]:
+        """A cloud for every frame; runs in the renderer's thread, one frame ahead of the drawing."""
+        rest = np.zeros(0, np.float32)
+        for motion, samples in self._motion(first, blocks):
+            if keep:
+                self.motions.append(motion)
+            rest = np.concatenate([rest, samples])
+            for t in range(len(motion)):
+                cloud = self._timed("pose", scene.pose, motion, t)
+                self.samples.append(rest[:SAMPLES_PER_FRAME])
+                rest = rest[SAMPLES_PER_FRAME:]
+                yield cloud
+
+    def _motion(self, first: np.ndarray, blocks: Iterator[np.ndarray]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
+        """Stretches of motion with the samples that came in since the last one."""
+        from emotalk.motion import MotionStyle
+
+        request = self.request
+        encoder = self.studio.encoder.stream()
+        # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
+        shows = max(0.0, 2 * (request.expressiveness - 1))
+        style = MotionStyle(head_energy=request.head_motion, face=request.seed + 1, expressivity=shows)
+        mood = _Mood(request)
+        stream = self.studio.motion.stream(mood.curve, style, request.seed)
+        waiting: list[np.ndarray] = []
+        block: np.ndarray | None = first
+        while block is not None:
+            waiting.append(block)
+            features = self._timed("speech", encoder.push, block)
+            motion = self._timed("motion", self._moved, features, mood, stream)
+            if motion is not None:
+                yield motion, np.concatenate(waiting)
+                waiting = []
+            block = self._timed("speech", next, blocks, None)
+        features = self._timed("speech", encoder.finish)
+        for motion in (
+            self._timed("motion", self._moved, features, mood, stream),
+            self._timed("motion", stream.finish),
+        ):
+            if motion is not None:
+                yield motion, np.concatenate([*waiting, np.zeros(0, np.float32)])
+                waiting = []
+
+    @staticmethod
+    def _moved(features: SpeechFeatures | None, mood: _Mood, stream: MotionStream) -> HeadMotion | None:
+        if features is None:
+            return None
+        stream.curve = mood.hear(features)
+        return stream.push(features)
+
+    def _timed(self, stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return work(*arguments)
+        finally:
+            self.watch.time(stage, started)
+
+
+class _Mood:
+    """The emotion curve of a request: the given one, or arousal as heard so far with a fixed valence."""
+
+    def __init__(self, request: TalkRequest) -> None:
+        self._request = request
+        self._ear = None
+        if request.emotion == "auto":
+            from emotalk.emotion.voice import ArousalStream
+
+            self._ear = ArousalStream()
+            self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)
+        else:
+            self.curve = mood_of(request.emotion, request.expressiveness)
+
+    def hear(self, features: SpeechFeatures) -> EmotionCurve:
+        """The curve after these features."""
+        if self._ear is not None:
+            arousal = float(np.clip(self._ear.push(features), -1, 1))
+            heard = EmotionCurve.constant(self._request.valence_in_auto, arousal)
+            self.curve = mood_of(heard, self._request.expressiveness)
+        return self.curve
+
+
+def _write_motion(parts: list[HeadMotion], target: Path) -> None:
+    from emotalk.motion import write_livelink
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_livelink(HeadMotion.concatenate(parts), target)
+    except OSError as error:
+        raise VideoError(f"The motion could not be written to {target}: {error}.") from error

@@ -1,0 +1,77 @@
+"""An avatar in front of a camera: motion in, pictures out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from emotalk.emotion import behaviour, expression_field, split_eyes
+from emotalk.errors import InputError
+from emotalk.request import Look, colour
+from emotalk.types import HeadMotion
+
+if TYPE_CHECKING:
+    from emotalk.avatar import GaussianAvatar
+    from emotalk.types import GaussianCloud
+
+
+def still_motion(valence: float, arousal: float) -> HeadMotion:
+    """One frame of a silent face in a mood; values outside [-1, 1] are clipped."""
+    va = np.clip(np.float32([[valence, arousal]]), -1, 1)
+    expression, eyelids, gaze = split_eyes(expression_field(va[:, 0], va[:, 1]))
+    head = np.zeros((1, 6), np.float32)
+    head[:, 0] = -behaviour(va).head_pitch  # a turn about +x lowers the face
+    return HeadMotion(expression, np.zeros((1, 3)), gaze, eyelids, head)
+
+
+class Scene:
+    """One avatar, camera and background; draws single frames and whole clips. Not for two threads at once."""
+
+    def __init__(self, avatar: GaussianAvatar, look: Look) -> None:
+        from emotalk.rendering import FrameRenderer, portrait_camera
+
+        self.avatar, self.look = avatar, look
+        self.camera = portrait_camera(look.size, math.radians(look.yaw), math.radians(look.pitch), look.zoom)
+        self._renderer = FrameRenderer(look.size, look.size, background=background_of(avatar, look))
+
+    def pose(self, motion: HeadMotion, t: int) -> GaussianCloud:
+        """The avatar's Gaussians at frame `t`."""
+        return self.avatar.pose(motion, t, self.camera)
+
+    def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
+        """One picture [size, size, 3] uint8, in a buffer that the next one may use again."""
+        return self._renderer.draw(self.pose(motion, t), self.camera)
+
+    def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
+        """A picture for every cloud, the next cloud made while this one is drawn."""
+        return self._renderer.frames(clouds, self.camera)
+
+
+def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
+    """What stands behind the head: [3] or [size, size, 3] in [0, 1]."""
+    if look.background is None:
+        plain = avatar.background.float().cpu()
+        return plain if plain.ndim == 1 else _resized(plain, look.size)
+    if look.background.startswith("#"):
+        return torch.tensor(colour(look.background))
+    try:
+        with Image.open(look.background) as picture:
+            fitted = ImageOps.fit(ImageOps.exif_transpose(picture).convert("RGB"), (look.size, look.size))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"The background picture cannot be read ({error}); choose a JPEG or PNG file.") from error
+    return torch.from_numpy(np.asarray(fitted, np.float32) / 255)
+
+
+def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:
+    """A background plate [H, W, 3] as a square of `size`, cropped in the middle where it is not square."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = picture[top : top + side, left : left + side].permute(2, 0, 1)[None]
+    fitted = torch.nn.functional.interpolate(square, (size, size), mode="bilinear", antialias=True)
+    return fitted[0].permute(1, 2, 0).clamp(0, 1).contiguous()

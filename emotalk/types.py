@@ -209,9 +209,27 @@ class HeadMotion:
         )
 
 
+def _check_tensor(name: str, value: Tensor, *shape: int | None) -> None:
+    """Raise InputError unless `value` is a float tensor of `shape` (None: any length)."""
+    import torch
+
+    if not isinstance(value, torch.Tensor):
+        raise InputError(
+            f"{name} must be a torch tensor, found {type(value).__name__}; use torch.from_numpy or as_tensor."
+        )
+    if value.ndim != len(shape) or any(w is not None and w != n for w, n in zip(shape, value.shape, strict=True)):
+        wanted = ", ".join("N" if n is None else str(n) for n in shape)
+        raise InputError(f"{name} must have shape [{wanted}], found {list(value.shape)}.")
+    if not value.dtype.is_floating_point:
+        raise InputError(f"{name} must hold floating-point numbers, found {value.dtype}; convert with .float().")
+
+
 @dataclass(frozen=True)
 class GaussianCloud:
-    """3D Gaussians ready to draw: float tensors on one device, any of them may require gradients."""
+    """3D Gaussians ready to draw: float tensors on one device, any of them may require gradients.
+
+    Raises InputError where shapes disagree, a value is not finite or out of its range.
+    """
 
     means: Tensor  # [N, 3] metres
     scales: Tensor  # [N, 3] standard deviations in metres, >= 0
@@ -219,19 +237,81 @@ class GaussianCloud:
     opacities: Tensor  # [N] in [0, 1]
     colors: Tensor  # [N, 3] linear in what is drawn, usually [0, 1]
 
+    def __post_init__(self) -> None:
+        import torch
+
+        _check_tensor("GaussianCloud.means", self.means, None, 3)
+        count = len(self.means)
+        for name, tail in (("scales", (3,)), ("quats", (4,)), ("opacities", ()), ("colors", (3,))):
+            tensor = getattr(self, name)
+            _check_tensor(f"GaussianCloud.{name}", tensor, count, *tail)
+            if tensor.device != self.means.device:
+                raise InputError(
+                    f"GaussianCloud.{name} is on {tensor.device} but means are on {self.means.device}; "
+                    "move all of them to one device."
+                )
+        if count == 0:
+            return
+        with torch.no_grad():
+            # One pass per tensor (NaN spreads through minimum and maximum), one transfer for all of them.
+            ranges = [torch.stack(torch.aminmax(getattr(self, f.name).detach())) for f in dataclasses.fields(self)]
+            longest = self.quats.detach().abs().amax(1).amin()
+            numbers = torch.cat([*(r.double() for r in ranges), longest.double()[None]]).tolist()
+        for f, low, high in zip(dataclasses.fields(self), numbers[0::2], numbers[1::2], strict=False):
+            if not (np.isfinite(low) and np.isfinite(high)):
+                raise InputError(f"GaussianCloud.{f.name} holds NaN or infinite values; pass finite numbers only.")
+        if numbers[2] < 0:
+            raise InputError(
+                f"GaussianCloud.scales must be >= 0, found {numbers[2]:g}; pass standard deviations, not logarithms."
+            )
+        if numbers[6] < 0 or numbers[7] > 1:
+            raise InputError(
+                f"GaussianCloud.opacities must lie in [0, 1], found {numbers[6]:g} to {numbers[7]:g}; "
+                "apply the sigmoid first."
+            )
+        if numbers[10] == 0:
+            raise InputError(
+                "GaussianCloud.quats holds a quaternion of length 0, which is no rotation; use (1, 0, 0, 0)."
+            )
+
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera in OpenCV's convention (x right, y down, z forward; pixel centres at +0.5)."""
+    """A pinhole camera in OpenCV's convention (x right, y down, z forward; pixel centres at +0.5).
+
+    Raises InputError where `world_to_camera` is no rigid motion or a number is out of its range.
+    """
 
     world_to_camera: Tensor  # [4, 4]
-    fx: float
+    fx: float  # pixels, > 0
     fy: float
-    cx: float
-    cy: float
-    width: int
+    cx: float  # pixels from the left edge
+    cy: float  # pixels from the top edge
+    width: int  # pixels, 1 to 16384
     height: int
     near: float = 0.01  # metres; Gaussians nearer than this are not drawn
+
+    def __post_init__(self) -> None:
+        _check_tensor("Camera.world_to_camera", self.world_to_camera, 4, 4)
+        pose = self.world_to_camera.detach().cpu().double().numpy()
+        _finite("Camera.world_to_camera", pose)
+        if (
+            np.abs(pose[3] - (0, 0, 0, 1)).max() > 1e-6
+            or np.abs(pose[:3, :3] @ pose[:3, :3].T - np.eye(3)).max() > 1e-3
+        ):
+            raise InputError(
+                "Camera.world_to_camera must be a rotation and a translation with the last row 0 0 0 1, "
+                f"found {pose.round(3).tolist()}; take scale out and do not transpose it."
+            )
+        for name in ("fx", "fy", "cx", "cy", "near"):
+            value = getattr(self, name)
+            if not np.isfinite(value) or (value <= 0 and name in ("fx", "fy", "near")):
+                wanted = "a finite number" if name in ("cx", "cy") else "a finite number greater than 0"
+                raise InputError(f"Camera.{name} must be {wanted}, found {value!r}.")
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or not 1 <= value <= 16_384:
+                raise InputError(f"Camera.{name} must be a whole number of pixels from 1 to 16384, found {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -240,6 +320,10 @@ class Render:
 
     image: Tensor  # [H, W, 3] RGB, background composited
     alpha: Tensor  # [H, W] in [0, 1], how much of each pixel the Gaussians cover
+
+    def __post_init__(self) -> None:
+        _check_tensor("Render.image", self.image, None, None, 3)
+        _check_tensor("Render.alpha", self.alpha, *self.image.shape[:2])
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,171 @@
+"""Forward drawing: blend the Gaussians of every band, front to back, into float planes or 8-bit pixels.
+
+Per pixel and Gaussian, nearest first (Kerbl et al. 2023, equation 3):
+
+    alpha = min(0.999, opacity exp(-s)), skipped below 1/255
+    color += T alpha color_i;  T *= 1 - alpha;  finished once T < 1e-4
+
+with T = 1 at first; in the end color += T background, and 1 - T is the coverage.
+
+A band is 16 rows; its T, red, green and blue planes are a thread's scratch memory and stay in its cache. A Gaussian is
+drawn in columns of LANES pixels starting exactly at its left edge - 15 pixels, the typical width, then are one vector -
+and walks down the rows of that column, where everything that depends on x alone stays in registers. Only rows on which
+the ellipse really touches the column are visited. A vector whose pixels are all finished is skipped.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emotalk.rendering.footprint import (
+    ALPHA_MAX,
+    ALPHA_MIN,
+    BAND_ROWS,
+    BLUE,
+    BOTTOM,
+    FALL_Y,
+    FRACTION_X,
+    FRACTION_Y,
+    GREEN,
+    LEFT,
+    OPACITY,
+    PIXEL_X,
+    PIXEL_Y,
+    RED,
+    RIGHT,
+    SLOPE_X,
+    SLOPE_Y,
+    TOP,
+    column_rows,
+    falloff,
+)
+from emotalk.rendering.kernel_cache import inlined, kernel
+from emotalk.rendering.simd import (
+    LANES,
+    any_above,
+    claim,
+    keep_where,
+    lane_numbers,
+    load,
+    minimum,
+    splat,
+    store,
+    store_rgb,
+)
+
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_BYTE = np.float32(255)
+
+
+@inlined
+def _blend_band(records, boxes, entries, first, last, y0, y1, stride, stop, planes):
+    """Blend entries first ... last - 1 into the planes T, red, green, blue of the band's rows y0 ... y1 - 1."""
+    plane = BAND_ROWS * stride
+    lanes = lane_numbers()
+    for k in range(0, plane, LANES):
+        store(planes, k, splat(_ONE))
+    for k in range(plane, 4 * plane, LANES):
+        store(planes, k, splat(_ZERO))
+    for entry in range(first, last):
+        i = entries[entry]
+        record = records[i]
+        top, bottom = max(y0, boxes[i, TOP]), min(y1 - 1, boxes[i, BOTTOM])
+        right = boxes[i, RIGHT]
+        opacity, red, green, blue = record[OPACITY], record[RED], record[GREEN], record[BLUE]
+        slope_x, slope_y, fall_y = record[SLOPE_X], record[SLOPE_Y], record[FALL_Y]
+        x = np.int64(boxes[i, LEFT])
+        while x <= right:
+            first_row, last_row = column_rows(record, x, min(x + LANES - 1, right), top, bottom)
+            dx = lanes + (np.float32(x) - record[PIXEL_X] + (_HALF - record[FRACTION_X]))
+            across = dx * slope_x
+            dy = np.float32(first_row) - record[PIXEL_Y] + (_HALF - record[FRACTION_Y])
+            at = (first_row - y0) * stride + x
+            for _ in range(first_row, last_row + 1):
+                transmittance = load(planes, at)
+                if any_above(transmittance, stop):
+                    t = across + slope_y * dy
+                    alpha = minimum(opacity * falloff(t * t + fall_y * dy * dy), ALPHA_MAX)
+                    weight = transmittance * keep_where(alpha, alpha, ALPHA_MIN)
+                    store(planes, at, transmittance - weight)
+                    store(planes, at + plane, load(planes, at + plane) + weight * red)
+                    store(planes, at + 2 * plane, load(planes, at + 2 * plane) + weight * green)
+                    store(planes, at + 3 * plane, load(planes, at + 3 * plane) + weight * blue)
+                at += stride
+                dy += _ONE
+            x += LANES
+
+
+@inlined
+def _write_floats(planes, stride, background, background_row, background_channel, y0, y1, width, height, image, alpha):
+    plane = BAND_ROWS * stride
+    for y in range(y0, y1):
+        row, out = (y - y0) * stride, y * width
+        for channel in range(3):
+            source, behind = row + (channel + 1) * plane, channel * background_channel + y * background_row
+            target = channel * width * height + out
+            x = 0
+            while x + LANES <= width:
+                store(
+                    image, target + x, load(planes, source + x) + load(planes, row + x) * load(background, behind + x)
+                )
+                x += LANES
+            while x < width:
+                image[target + x] = planes[source + x] + planes[row + x] * background[behind + x]
+                x += 1
+        x = 0
+        while x + LANES <= width:
+            store(alpha, out + x, splat(_ONE) - load(planes, row + x))
+            x += LANES
+        while x < width:
+            alpha[out + x] = _ONE - planes[row + x]
+            x += 1
+
+
+@inlined
+def _write_bytes(planes, stride, background, background_row, background_channel, y0, y1, width, pixels):
+    plane = BAND_ROWS * stride
+    for y in range(y0, y1):
+        row, out, behind = (y - y0) * stride, 3 * y * width, y * background_row
+        x = 0
+        while x + LANES <= width:
+            t = load(planes, row + x)
+            store_rgb(
+                pixels,
+                out + 3 * x,
+                load(planes, row + plane + x) + t * load(background, behind + x),
+                load(planes, row + 2 * plane + x) + t * load(background, behind + background_channel + x),
+                load(planes, row + 3 * plane + x) + t * load(background, behind + 2 * background_channel + x),
+            )
+            x += LANES
+        while x < width:
+            for channel in range(3):
+                value = planes[row + (channel + 1) * plane + x]
+                value += planes[row + x] * background[behind + channel * background_channel + x]
+                pixels[out + 3 * x + channel] = np.uint8(min(max(value * _BYTE + _HALF, _ZERO), _BYTE))
+            x += 1
+
+
+@kernel
+def draw(
+    records, boxes, entries, band_start, width, height, stop, background, background_row, background_channel,
+    counter, scratch, image, alpha, pixels, slot,
+):  # fmt: skip
+    """Draw all bands. background: flat float32, where pixel (y, x) of a channel lies at
+    channel * background_channel + y * background_row + x. Either image [3 H W] and alpha [H W] (flat float32)
+    are written, or, where pixels has elements, pixels [H W 3] (flat uint8). scratch: [threads, 4 planes]."""
+    stride = scratch.shape[1] // (5 * BAND_ROWS)
+    planes = scratch[slot]
+    bands = band_start.shape[0] - 1
+    while True:
+        band = claim(counter)
+        if band >= bands:
+            break
+        y0 = band * BAND_ROWS
+        y1 = min(y0 + BAND_ROWS, height)
+        _blend_band(records, boxes, entries, band_start[band], band_start[band + 1], y0, y1, stride, stop, planes)
+        if pixels.shape[0] > 0:
+            _write_bytes(planes, stride, background, background_row, background_channel, y0, y1, width, pixels)
+        else:
+            _write_floats(
+                planes, stride, background, background_row, background_channel, y0, y1, width, height, image, alpha
+            )

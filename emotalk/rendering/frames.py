@@ -1,0 +1,122 @@
+"""`FrameRenderer`: the frames of a clip as 8-bit pictures, the next one prepared while this one is drawn."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emotalk.errors import InputError
+from emotalk.rendering.rasterize import background_tensor, choose_backend, rasterize
+from emotalk.types import Camera, GaussianCloud
+
+
+class FrameRenderer:
+    """Draws clouds into 8-bit pictures [height, width, 3], without gradients.
+
+    `frames` runs one step ahead: while frame k is drawn (or the caller encodes it), a thread asks for the cloud of
+    frame k + 1 - posing an avatar takes as long as drawing it - and projects, sorts and bins it.
+
+        renderer = FrameRenderer(512, 512, background=(0.9, 0.9, 0.9))
+        for picture in renderer.frames(lambda t: avatar.pose(motion, t), portrait_camera(512), count=len(motion)):
+            encoder.write(picture)
+
+    A picture's memory is used again `buffers` frames later: copy what must last. One renderer serves one clip at a
+    time; different renderers may run in different threads. background: 3 numbers or a picture [height, width, 3], in
+    [0, 1]; the attribute can be set anew between frames.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        background: Tensor | np.ndarray | tuple[float, float, float] = (1.0, 1.0, 1.0),
+        backend: str = "auto",
+        buffers: int = 2,
+    ) -> None:
+        if not all(isinstance(s, int | np.integer) and 1 <= s <= 16_384 for s in (width, height)):
+            raise InputError(f"A picture's size must be whole numbers from 1 to 16384, found {width!r} x {height!r}.")
+        if buffers < 1:
+            raise InputError(f"FrameRenderer needs at least 1 buffer, found {buffers}.")
+        self.width, self.height, self.backend = int(width), int(height), backend
+        self._ring = itertools.cycle([np.empty((self.height, self.width, 3), np.uint8) for _ in range(buffers)])
+        self.background = background
+
+    @property
+    def background(self) -> Tensor:
+        """What lies behind the Gaussians: [3] or [height, width, 3] in [0, 1]."""
+        return self._background
+
+    @background.setter
+    def background(self, background: Tensor | np.ndarray | tuple[float, float, float]) -> None:
+        self._background = background_tensor(background, self.width, self.height, torch.device("cpu"))
+        self._behind = None  # its form for the CPU kernels, made at first use
+
+    def draw(self, cloud: GaussianCloud, camera: Camera) -> np.ndarray:
+        """One picture [height, width, 3] uint8, in one of the reused buffers."""
+        return self._finish(self._prepare(cloud, camera))
+
+    def frames(
+        self,
+        clouds: Iterable[GaussianCloud] | Callable[[int], GaussianCloud],
+        camera: Camera | Callable[[int], Camera],
+        count: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Yield one picture per cloud.
+
+        clouds: an iterable, or a function of the frame number (then `count` is required). camera: one for all
+        frames, or a function of the frame number. An error in either is raised at its own frame. Closing the
+        iterator stops the work.
+        """
+        if callable(clouds):
+            if count is None:
+                raise InputError("FrameRenderer.frames needs `count` when clouds come from a function.")
+            source: Iterator[GaussianCloud] = (clouds(t) for t in range(count))
+        else:
+            source = itertools.islice(clouds, count)
+
+        def prepare_next(t: int):
+            with torch.no_grad():
+                for cloud in source:
+                    return self._prepare(cloud, camera(t) if callable(camera) else camera)
+            return None
+
+        with ThreadPoolExecutor(1, thread_name_prefix="emotalk-prepare") as ahead:
+            coming = ahead.submit(prepare_next, 0)
+            for t in itertools.count(1):
+                frame = coming.result()
+                if frame is None:
+                    return
+                coming = ahead.submit(prepare_next, t)
+                yield self._finish(frame)
+
+    def _prepare(self, cloud: GaussianCloud, camera: Camera):
+        """A frame ready to be drawn: binned on the CPU, or as it is where a GPU does all of it."""
+        if (camera.width, camera.height) != (self.width, self.height):
+            raise InputError(
+                f"The camera is {camera.width} x {camera.height} but the renderer {self.width} x {self.height}; "
+                "make both the same size."
+            )
+        if choose_backend(self.backend, cloud.means.device) == "cuda":
+            return cloud, camera
+        from emotalk.rendering.cpu import prepare
+
+        return prepare(cloud.means, cloud.scales, cloud.quats, cloud.opacities, cloud.colors, camera, gradients=False)
+
+    def _finish(self, frame) -> np.ndarray:
+        pixels = next(self._ring)
+        if isinstance(frame, tuple):
+            with torch.no_grad():
+                image = rasterize(*frame, self._background, "cuda").image
+                pixels[...] = (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
+            return pixels
+        from emotalk.rendering.cpu import Background, draw_bytes
+
+        if self._behind is None:
+            self._behind = Background.of(self._background, self.width)
+        draw_bytes(frame, self._behind, pixels)
+        return pixels

@@ -32,7 +32,8 @@ from emotalk.video import FrameFolder, Mark, VideoWriter
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo, GaussianAvatar
     from emotalk.motion import MotionModel, MotionStream
-    from emotalk.speech import SpeechEncoder, Voice
+    from emotalk.speech import SpeechEncoder
+    from emotalk.speech.voice import VoiceInfo
     from emotalk.types import GaussianCloud, SpeechFeatures
 
 log = logging.getLogger(__name__)
@@ -64,11 +65,11 @@ class Studio:
 
         return list_avatars()
 
-    def voices(self) -> list[Voice]:
+    def voices(self) -> list[VoiceInfo]:
         """The voices that are installed, best first."""
         from emotalk.speech import voices
 
-        return [voice for voice in voices() if voice.installed]
+        return voices(installed_only=True)
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar; AvatarError where there is none of that name."""
@@ -278,7 +279,8 @@ class _Talk:
         if request.text is not None and request.audio is None:
             blocks = self._spoken()
         else:
-            from emotalk.speech import sound_seconds, stream_audio
+            from emotalk.speech import stream_audio
+            from emotalk.speech.decoding import sound_seconds
 
             claimed = sound_seconds(request.audio)
             if claimed is not None:
@@ -300,11 +302,23 @@ class _Talk:
             yield block
 
     def _spoken(self) -> Iterator[np.ndarray]:
-        from emotalk.speech import stream_speech
+        """The text said sentence by sentence, in the mood's tone of voice."""
+        from emotalk.speech import say_stream
 
-        for part in stream_speech(self.request.text, self.request.voice):
-            for start in range(0, len(part.samples), round(BLOCK_SECONDS * SAMPLE_RATE)):
-                yield part.samples[start : start + round(BLOCK_SECONDS * SAMPLE_RATE)]
+        request, size = self.request, round(BLOCK_SECONDS * SAMPLE_RATE)
+        mood = None
+        if isinstance(request.emotion, EmotionCurve):
+            values = np.array(mood_of(request.emotion, request.expressiveness).values)
+            mood = (float(values[:, 0].mean()), float(values[:, 1].mean()))
+        letters = samples = 0
+        for part in say_stream(request.text, request.voice, emotion=mood):
+            letters += len(part.text)
+            samples += len(part.samples)
+            # How long the rest will take is judged by the letters said so far.
+            self.total = round(samples / SAMPLES_PER_FRAME * max(1.0, len(request.text) / max(1, letters)))
+            for start in range(0, len(part.samples), size):
+                yield part.samples[start : start + size]
+        self.total = -(-samples // SAMPLES_PER_FRAME)
 
     def _clouds(
         self, first: np.ndarray, blocks: Iterator[np.ndarray], scene: Scene, keep: bool

@@ -17,14 +17,18 @@ import numba
 import numpy as np
 import torch
 
-from emotalk.avatar.gaussians import STRETCH_LIMITS
+from emotalk.avatar.gaussians import ONE_SIDED, REGION_INDEX, STRETCH_LIMITS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from emotalk.avatar.gaussians import BoundGaussians
+    from emotalk.types import Camera
 
 _JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
+BACK_FACING = -0.2
+"""Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
+Gaussians just beyond the edge still reach over it."""
 TINY = 1e-20
 """Added to squared lengths before dividing: a triangle that an expression collapses keeps a finite frame."""
 
@@ -122,26 +126,34 @@ def carry(
     rotation: Tensor,  # [N, 4]
     scale: Tensor,  # [N, 3] metres
     color: Tensor,  # [N, 3]
-    slot: Tensor,  # [N] int64 row of the corrections, -1 where there is none
-    latents: Tensor,  # [K]
-    position_basis: Tensor,  # [C, K, 3]
-    color_basis: Tensor,  # [C, K, 3]
+    index: Tensor,  # [C] int64 rows that are corrected, ascending
+    position_offset: Tensor,  # [C, 3] metres, local
+    color_offset: Tensor,  # [C, 3]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """World means [N, 3], quats [N, 4], scales [N, 3] and colours [N, 3]; plain torch, differentiable."""
-    if len(latents) and len(position_basis):
-        # Slots ascend with the Gaussians (`correction_slots`), so row c of the basis is the c-th corrected one.
-        rows = (slot >= 0).nonzero()[:, 0]
-        position = position.index_add(0, rows, torch.einsum("k,nkc->nc", latents, position_basis))
-        color = color.index_add(0, rows, torch.einsum("k,nkc->nc", latents, color_basis))
+    position = position.index_add(0, index, position_offset)
+    color = color.index_add(0, index, color_offset)
     means = frames.base + (frames.matrix @ position[..., None])[..., 0]
     return means, quat_multiply(frames.quat, rotation), scale * frames.stretch[:, None], color
 
 
-def correction_slots(count: int, index: Tensor) -> Tensor:
-    """For each of `count` Gaussians its row in the corrections' ascending `index` [C], -1 where there is none."""
-    slot = torch.full((count,), -1, dtype=torch.int64)
-    slot[index] = torch.arange(len(index))
-    return slot
+def one_sided(gaussians: BoundGaussians) -> Tensor:
+    """Which Gaussians [N] (bool) lie on the outside of something solid and may be culled when they face away."""
+    sided = torch.zeros(len(REGION_INDEX), dtype=torch.bool)
+    sided[[REGION_INDEX[name] for name in ONE_SIDED]] = True
+    result = sided.to(gaussians.region.device)[gaussians.region]
+    result[gaussians.mesh_count :] = False  # what hangs on joints has no outside
+    return result
+
+
+def facing(frames: Carriers, means: Tensor, camera: Camera, sided: Tensor) -> Tensor:
+    """For each Gaussian 1.0 where it faces the camera or is not `sided` [N], else 0.0; [N], without gradients."""
+    with torch.no_grad():
+        matrix = camera.world_to_camera.to(means)
+        eye = -(matrix[:3, :3].T @ matrix[:3, 3])
+        toward = eye - means
+        cosine = (frames.matrix[:, :, 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
+        return ((cosine > BACK_FACING) | ~sided).to(means.dtype)
 
 
 # --- compiled forms -----------------------------------------------------------------------------------------------
@@ -225,55 +237,45 @@ def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat,
 
 
 @numba.njit(**_JIT)
-def _carry(base, matrix, quat, stretch, position, rotation, scale, color, slot, latents, bx, bc, means, quats, scales, colors):  # fmt: skip  # noqa: E501
-    latent_count = latents.shape[0]
+def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index, dx, dc, means, quats, scales, colors):
+    following, corrected = 0, index.shape[0]
     for n in range(position.shape[0]):
         x, y, z = position[n, 0], position[n, 1], position[n, 2]
         red, green, blue = color[n, 0], color[n, 1], color[n, 2]
-        c = slot[n]
-        if c >= 0:
-            for k in range(latent_count):
-                w = latents[k]
-                x += w * bx[c, k, 0]
-                y += w * bx[c, k, 1]
-                z += w * bx[c, k, 2]
-                red += w * bc[c, k, 0]
-                green += w * bc[c, k, 1]
-                blue += w * bc[c, k, 2]
+        if following < corrected and index[following] == n:
+            x += dx[following, 0]
+            y += dx[following, 1]
+            z += dx[following, 2]
+            red += dc[following, 0]
+            green += dc[following, 1]
+            blue += dc[following, 2]
+            following += 1
         for i in range(3):
             means[n, i] = base[n, i] + matrix[n, i, 0] * x + matrix[n, i, 1] * y + matrix[n, i, 2] * z
             scales[n, i] = scale[n, i] * stretch[n]
         colors[n, 0], colors[n, 1], colors[n, 2] = red, green, blue
-        a, b, c4, d = quat[n, 0], quat[n, 1], quat[n, 2], quat[n, 3]
+        a, b, c, d = quat[n, 0], quat[n, 1], quat[n, 2], quat[n, 3]
         w0, x0, y0, z0 = rotation[n, 0], rotation[n, 1], rotation[n, 2], rotation[n, 3]
-        quats[n, 0] = a * w0 - b * x0 - c4 * y0 - d * z0
-        quats[n, 1] = a * x0 + b * w0 + c4 * z0 - d * y0
-        quats[n, 2] = a * y0 - b * z0 + c4 * w0 + d * x0
-        quats[n, 3] = a * z0 + b * y0 - c4 * x0 + d * w0
+        quats[n, 0] = a * w0 - b * x0 - c * y0 - d * z0
+        quats[n, 1] = a * x0 + b * w0 + c * z0 - d * y0
+        quats[n, 2] = a * y0 - b * z0 + c * w0 + d * x0
+        quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
 @numba.njit(**_JIT)
-def _carry_backward(matrix, quat, stretch, slot, latents, g_means, g_quats, g_scales, g_colors, g_position, g_rotation, g_scale, g_bx, g_bc):  # fmt: skip  # noqa: E501
-    latent_count = latents.shape[0]
-    for n in range(slot.shape[0]):
+def _carry_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_position, g_rotation, g_scale):
+    for n in range(stretch.shape[0]):
         gx, gy, gz = g_means[n, 0], g_means[n, 1], g_means[n, 2]
         for i in range(3):
             g_position[n, i] = matrix[n, 0, i] * gx + matrix[n, 1, i] * gy + matrix[n, 2, i] * gz
             g_scale[n, i] = g_scales[n, i] * stretch[n]
         # The product with a unit quaternion is a rotation of 4-space: its transpose is the conjugate's product.
-        a, b, c4, d = quat[n, 0], -quat[n, 1], -quat[n, 2], -quat[n, 3]
+        a, b, c, d = quat[n, 0], -quat[n, 1], -quat[n, 2], -quat[n, 3]
         w0, x0, y0, z0 = g_quats[n, 0], g_quats[n, 1], g_quats[n, 2], g_quats[n, 3]
-        g_rotation[n, 0] = a * w0 - b * x0 - c4 * y0 - d * z0
-        g_rotation[n, 1] = a * x0 + b * w0 + c4 * z0 - d * y0
-        g_rotation[n, 2] = a * y0 - b * z0 + c4 * w0 + d * x0
-        g_rotation[n, 3] = a * z0 + b * y0 - c4 * x0 + d * w0
-        c = slot[n]
-        if c >= 0:
-            for k in range(latent_count):
-                w = latents[k]
-                for i in range(3):
-                    g_bx[c, k, i] = w * g_position[n, i]
-                    g_bc[c, k, i] = w * g_colors[n, i]
+        g_rotation[n, 0] = a * w0 - b * x0 - c * y0 - d * z0
+        g_rotation[n, 1] = a * x0 + b * w0 + c * z0 - d * y0
+        g_rotation[n, 2] = a * y0 - b * z0 + c * w0 + d * x0
+        g_rotation[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
 def _numpy(tensor: Tensor, dtype: type = np.float32) -> np.ndarray:
@@ -312,31 +314,30 @@ def carriers_cpu(
 
 class _Carry(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, frames, position, rotation, scale, color, slot, latents, position_basis, color_basis):
+    def forward(ctx, frames, position, rotation, scale, color, index, position_offset, color_offset):
         count = len(position)
         means, quats = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
         scales, colors = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
         carrier = [_numpy(frames.base), _numpy(frames.matrix), _numpy(frames.quat), _numpy(frames.stretch)]
-        ctx.saved = (*carrier[1:], _numpy(slot, np.int64), _numpy(latents), tuple(position_basis.shape))
+        ctx.carrier, ctx.index = carrier, index
         _carry(
-            *carrier, _numpy(position), _numpy(rotation), _numpy(scale), _numpy(color), *ctx.saved[3:5],
-            _numpy(position_basis), _numpy(color_basis), means, quats, scales, colors,
+            *carrier, _numpy(position), _numpy(rotation), _numpy(scale), _numpy(color), _numpy(index, np.int64),
+            _numpy(position_offset), _numpy(color_offset), means, quats, scales, colors,
         )  # fmt: skip
         return tuple(torch.from_numpy(array) for array in (means, quats, scales, colors))
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx, g_means, g_quats, g_scales, g_colors):
-        matrix, quat, stretch, slot, latents, basis_shape = ctx.saved
-        count = len(slot)
+        _, matrix, quat, stretch = ctx.carrier
+        count = len(stretch)
         g_position, g_rotation = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
         g_scale = np.empty((count, 3), np.float32)
-        g_bx, g_bc = np.empty(basis_shape, np.float32), np.empty(basis_shape, np.float32)
         _carry_backward(
-            matrix, quat, stretch, slot, latents, _numpy(g_means), _numpy(g_quats), _numpy(g_scales),
-            _numpy(g_colors), g_position, g_rotation, g_scale, g_bx, g_bc,
-        )  # fmt: skip
-        gradients = [torch.from_numpy(array) for array in (g_position, g_rotation, g_scale)]
-        return None, *gradients, g_colors, None, None, torch.from_numpy(g_bx), torch.from_numpy(g_bc)
+            matrix, quat, stretch, _numpy(g_means), _numpy(g_quats), _numpy(g_scales), g_position, g_rotation, g_scale
+        )
+        g_position, g_rotation, g_scale = (torch.from_numpy(array) for array in (g_position, g_rotation, g_scale))
+        return None, g_position, g_rotation, g_scale, g_colors, None, g_position[ctx.index], g_colors[ctx.index]
 
 
 def carry_cpu(
@@ -345,10 +346,9 @@ def carry_cpu(
     rotation: Tensor,
     scale: Tensor,
     color: Tensor,
-    slot: Tensor,
-    latents: Tensor,
-    position_basis: Tensor,
-    color_basis: Tensor,
+    index: Tensor,
+    position_offset: Tensor,
+    color_offset: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`carry` compiled for the CPU: gradients flow to the Gaussians and the bases, not to frames and latents."""
-    return _Carry.apply(frames, position, rotation, scale, color, slot, latents, position_basis, color_basis)
+    """`carry` compiled for the CPU: gradients flow to everything but the frames."""
+    return _Carry.apply(frames, position, rotation, scale, color, index, position_offset, color_offset)

@@ -47,9 +47,9 @@ SPEC: Spec = {
     "correction.mean": ("F32", (SIGNAL_WIDTH,)),
     "correction.matrix": ("F32", ("K", SIGNAL_WIDTH)),
     "correction.index": ("I32", ("C",)),
-    "correction.position": ("I8", ("C", "K", 3)),
+    "correction.position": ("I8", ("K", "C", 3)),
     "correction.position_step": ("F32", ("K",)),
-    "correction.color": ("I8", ("C", "K", 3)),
+    "correction.color": ("I8", ("K", "C", 3)),
     "correction.color_step": ("F32", ("K",)),
     "background": ("U8", ("H", "W", 3)),
 }
@@ -85,10 +85,10 @@ def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
 
     def steps(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not values.size:
-            return values.astype(np.int8), np.ones(values.shape[1], np.float32)
-        top = np.quantile(np.abs(values), _OUTLIERS, axis=(0, 2))
+            return values.astype(np.int8), np.ones(len(values), np.float32)
+        top = np.quantile(np.abs(values), _OUTLIERS, axis=(1, 2))
         step = (np.maximum(top, 1e-9) / 127).astype(np.float32)
-        return np.clip(np.rint(values / step[None, :, None]), -127, 127).astype(np.int8), step
+        return np.clip(np.rint(values / step[:, None, None]), -127, 127).astype(np.int8), step
 
     position, position_step = steps(array(c.position))
     color, color_step = steps(array(c.color))
@@ -168,8 +168,8 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
         mean=tensor("correction.mean"),
         matrix=tensor("correction.matrix"),
         index=torch.from_numpy(index.astype(np.int64)),
-        position=tensor("correction.position") * tensor("correction.position_step")[None, :, None],
-        color=tensor("correction.color") * tensor("correction.color_step")[None, :, None],
+        position=tensor("correction.position") * tensor("correction.position_step")[:, None, None],
+        color=tensor("correction.color") * tensor("correction.color_step")[:, None, None],
     )
     background = tensor("background") / 255
     if background.shape[:2] == (1, 1):

@@ -35,7 +35,7 @@ ONE_SIDED: tuple[str, ...] = ("face", "lips", "mouth", "eyes", "lids", "ears", "
 SIGNAL_WIDTH = len(ARKIT_NAMES) + 3 + 2 + 2 + 3
 """Numbers of one frame that corrections may depend on: expression, jaw, gaze, eyelids, head rotation."""
 LATENT_LIMIT = 2.5
-"""Latents are clipped to this many standard deviations: beyond the expressions of the fit a linear correction
+"""Latents are clipped to this many units: beyond the expressions of the fit a linear correction
 extrapolates into speckle."""
 STRETCH_LIMITS = (0.6, 2.5)
 """How far a Gaussian follows the growth of its triangle (ratio of edge lengths to the neutral face)."""
@@ -112,20 +112,20 @@ class Corrections:
     """Small linear changes of some Gaussians with the expression (shading in folds, inside of the mouth, lids).
 
     Latents z [K] = clip(matrix @ (signal - mean)); the position of Gaussian `index[c]` moves by
-    sum_k z[k] position[c, k] metres in its carrier's frame and its colour by sum_k z[k] color[c, k].
+    sum_k z[k] position[k, c] metres in its carrier's frame and its colour by sum_k z[k] color[k, c].
     """
 
     mean: Tensor  # [SIGNAL_WIDTH]
     matrix: Tensor  # [K, SIGNAL_WIDTH]
     index: Tensor  # [C] int64, ascending rows of BoundGaussians
-    position: Tensor  # [C, K, 3] metres per standard deviation
-    color: Tensor  # [C, K, 3]
+    position: Tensor  # [K, C, 3] metres per unit of latent
+    color: Tensor  # [K, C, 3]
 
     def __post_init__(self) -> None:
         latents, count = len(self.matrix), len(self.index)
         wanted = {
             "mean": (SIGNAL_WIDTH,), "matrix": (latents, SIGNAL_WIDTH), "index": (count,),
-            "position": (count, latents, 3), "color": (count, latents, 3),
+            "position": (latents, count, 3), "color": (latents, count, 3),
         }  # fmt: skip
         for name, shape in wanted.items():
             found = tuple(getattr(self, name).shape)
@@ -135,6 +135,12 @@ class Corrections:
     def latents(self, signal: Tensor) -> Tensor:
         """Latents [K] of one frame's signal [SIGNAL_WIDTH]."""
         return (self.matrix @ (signal - self.mean)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+
+    def offsets(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """What latents [K] add to positions [C, 3] and colours [C, 3] of the corrected Gaussians."""
+        active = latents.nonzero()[:, 0]  # a face at rest uses few of them
+        z = latents[active]
+        return torch.tensordot(z, self.position[active], 1), torch.tensordot(z, self.color[active], 1)
 
     @staticmethod
     def empty() -> Corrections:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar import binding
-from emotalk.avatar.gaussians import ONE_SIDED, REGION_INDEX, Corrections, signals
+from emotalk.avatar.gaussians import Corrections, signals
 from emotalk.errors import AvatarError, InputError
 from emotalk.types import GaussianCloud, HeadMotion
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
 CHUNK = 16
 """Frames of a clip whose meshes are computed at once: a batch costs far less per frame than single frames."""
-BACK_FACING = -0.2
-"""Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
-Gaussians just beyond the edge still reach over it."""
 
 
 class GaussianAvatar:
@@ -69,11 +66,7 @@ class GaussianAvatar:
         with torch.no_grad():
             neutral, _, _ = self.mesh(HeadMotion.neutral())
             self.neutral_sizes = binding.triangle_sizes(neutral[0], head.triangles)
-            self.slots = binding.correction_slots(len(gaussians), index.cpu()).to(index.device)
-            sided = torch.zeros(len(REGION_INDEX), dtype=torch.bool)
-            sided[[REGION_INDEX[name] for name in ONE_SIDED]] = True
-            self.one_sided = sided.to(gaussians.region.device)[gaussians.region]
-            self.one_sided[gaussians.mesh_count :] = False  # what hangs on joints has no outside
+            self.one_sided = binding.one_sided(gaussians)
             self._scale = gaussians.log_scale.detach().exp()
             self._opacity = gaussians.opacity_logit.detach().sigmoid()
         self._chunk: tuple[HeadMotion, int, tuple[Tensor, Tensor, Tensor]] | None = None
@@ -127,11 +120,11 @@ class GaussianAvatar:
         g, c = self.gaussians, self.corrections
         carry = binding.carry_cpu if self.device.type == "cpu" else binding.carry
         means, quats, scales, colors = carry(
-            frames, g.position, g.rotation, self._scale, g.color, self.slots, latents, c.position, c.color
+            frames, g.position, g.rotation, self._scale, g.color, c.index, *c.offsets(latents)
         )
         opacities = self._opacity
         if camera is not None:
-            opacities = opacities * self.visible(frames, means, camera)
+            opacities = opacities * binding.facing(frames, means, camera, self.one_sided)
         return GaussianCloud(means, scales, quats, opacities, colors)
 
     def carriers(self, vertices: Tensor, joint_rotations: Tensor, joint_translations: Tensor) -> Carriers:
@@ -140,14 +133,6 @@ class GaussianAvatar:
         return function(
             self.gaussians, vertices, self.head.triangles, self.neutral_sizes, joint_rotations, joint_translations
         )
-
-    def visible(self, frames: Carriers, means: Tensor, camera: Camera) -> Tensor:
-        """For each Gaussian 1.0 where it faces the camera or has no outside, else 0.0; [N]."""
-        matrix = camera.world_to_camera.to(means)
-        eye = -(matrix[:3, :3].T @ matrix[:3, 3])
-        toward = eye - means.detach()
-        cosine = (frames.matrix[:, :, 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
-        return ((cosine > BACK_FACING) | ~self.one_sided).to(means.dtype)
 
     def save(self, folder: str | Path) -> Path:
         """Write the avatar as a folder (docs/avatar-format.md), all or nothing; returns the folder."""

@@ -30,7 +30,7 @@ DENSITY = {
 """Gaussians per area relative to each other: what people look at gets more."""
 LIGHT = np.array([0.25, 0.55, 0.8])
 COVER = 0.75
-"""Standard deviation of a Gaussian in units of the root of the area it stands for: neighbours overlap enough to leave no holes."""
+"""Standard deviation of a Gaussian in units of the root of the area it stands for: enough overlap to leave no holes."""
 
 
 @dataclass(frozen=True)

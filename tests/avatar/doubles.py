@@ -111,8 +111,8 @@ def make_corrections(count: int, latents: int = 4, corrected: int = 60, seed: in
         mean=torch.rand(SIGNAL_WIDTH, generator=g) * 0.5,
         matrix=torch.randn(latents, SIGNAL_WIDTH, generator=g) * 0.3,
         index=torch.randperm(count, generator=g)[:corrected].sort().values,
-        position=torch.randn(corrected, latents, 3, generator=g) * 2e-4,
-        color=torch.randn(corrected, latents, 3, generator=g) * 0.02,
+        position=torch.randn(latents, corrected, 3, generator=g) * 2e-4,
+        color=torch.randn(latents, corrected, 3, generator=g) * 0.02,
     )
 
 

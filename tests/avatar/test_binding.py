@@ -24,7 +24,7 @@ def both(avatar, motion, t):
     for make, apply in ((binding.carriers, binding.carry), (binding.carriers_cpu, binding.carry_cpu)):
         frames = make(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
         scale = g.log_scale.exp()
-        carried = apply(frames, g.position, g.rotation, scale, g.color, avatar.slots, latents, c.position, c.color)
+        carried = apply(frames, g.position, g.rotation, scale, g.color, c.index, *c.offsets(latents))
         results.append((frames, carried))
     return results
 
@@ -57,9 +57,9 @@ def test_compiled_gradients_equal_autograd(avatar):
     for apply in (binding.carry, binding.carry_cpu):
         leaves = [
             part.clone().requires_grad_()
-            for part in (g.position, g.rotation, g.log_scale.exp(), g.color, c.position, c.color)
+            for part in (g.position, g.rotation, g.log_scale.exp(), g.color, *c.offsets(latents))
         ]
-        carried = apply(frames, *leaves[:4], avatar.slots, latents, *leaves[4:])
+        carried = apply(frames, *leaves[:4], c.index, *leaves[4:])
         sum((out * weight).sum() for out, weight in zip(carried, weights, strict=True)).backward()
         gradients.append([leaf.grad for leaf in leaves])
     for plain, fast in zip(*gradients, strict=True):

@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 
@@ -84,26 +85,37 @@ class _Library:
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
             ctypes.POINTER(ctypes.c_uint), ctypes.c_void_p,
         ]  # fmt: skip
-        data = espeakng_loader.get_data_path().encode()
-        self.rate = self.lib.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _IPA | _DONT_EXIT)
+        self.data = Path(espeakng_loader.get_data_path())
+        options = _PHONEME_EVENTS | _IPA | _DONT_EXIT
+        self.rate = self.lib.espeak_Initialize(_SYNCHRONOUS, 0, str(self.data).encode(), options)
         if self.rate <= 0:
-            raise OSError(f"espeak-ng would not start with the data in {data.decode()}")
+            raise OSError(f"espeak-ng would not start with the data in {self.data}")
         self.sound: list[np.ndarray] = []
         self.events: list[tuple[int, int, int, int, str]] = []  # type, sample, text position, length, phoneme
         self._callback = _Callback(self._receive)  # must outlive the library's use of it
         self.lib.espeak_SetSynthCallback(self._callback)
         self.languages = self._list()
 
-    def _list(self) -> dict[str, str]:
-        found, records, i = {}, self.lib.espeak_ListVoices(None), 0
+    def _list(self) -> dict[str, tuple[str, str]]:
+        """The voice file and the description of every language that can speak."""
+        found: dict[str, tuple[str, str]] = {}
+        records, i = self.lib.espeak_ListVoices(None), 0
         while records[i]:
             record = records[i].contents
             i += 1
             if record.identifier.startswith(b"!v"):
                 continue
-            language = ctypes.cast(ctypes.addressof(record.languages.contents) + 1, ctypes.c_char_p).value
-            found.setdefault(language.decode().lower(), record.name.decode(errors="replace").replace("_", " "))
+            raw = ctypes.cast(ctypes.addressof(record.languages.contents) + 1, ctypes.c_char_p).value
+            language, file = raw.decode().lower(), record.identifier.decode()
+            if self._has_dictionary(language, file):
+                found.setdefault(language, (file, record.name.decode(errors="replace").replace("_", " ")))
         return found
+
+    def _has_dictionary(self, language: str, file: str) -> bool:
+        """Some voices of the package lack their dictionary: they would say nothing."""
+        described = (self.data / "lang" / file).read_text(encoding="utf-8", errors="replace")
+        named = re.search(r"^\s*dictionary\s+(\S+)", described, re.M)
+        return (self.data / f"{named[1] if named else language.split('-')[0]}_dict").is_file()
 
     def _receive(self, samples, count: int, events) -> int:
         if samples and count > 0:
@@ -134,7 +146,7 @@ class EspeakEngine:
         except VoiceError:
             return [VoiceInfo("espeak:en-us", "en-us", 2, LICENCE, "American English", False, _HOW_TO_GET)]
         ordered = sorted(languages, key=lambda language: (language != "en-us", not language.startswith("en"), language))
-        return [VoiceInfo(f"espeak:{lang}", lang, 2, LICENCE, languages[lang], True) for lang in ordered]
+        return [VoiceInfo(f"espeak:{lang}", lang, 2, LICENCE, languages[lang][1], True) for lang in ordered]
 
     def speak(self, text: str, voice: str, style: Style) -> Speech:
         """One phrase with the times of its phones and words. Takes about 1/100 of the time it lasts."""
@@ -146,10 +158,8 @@ class EspeakEngine:
             )
         with self._lock:
             library.sound, library.events = [], []
-            if (
-                library.lib.espeak_SetVoiceByName(f"{language.lower()}{'+' if variant else ''}{variant}".encode())
-                != _OK
-            ):
+            file = library.languages[language.lower()][0] + (f"+{variant}" if variant else "")
+            if library.lib.espeak_SetVoiceByName(file.encode()) != _OK:
                 raise VoiceError(f"espeak-ng cannot load its voice {voice!r}. Take espeak:en-us or another voice.")
             for parameter, value in (
                 (_RATE, np.clip(_WORDS_PER_MINUTE * style.rate, 80, 450)),

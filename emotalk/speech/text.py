@@ -28,7 +28,7 @@ _SCRIPTS = {
     "BENGALI": "bn", "GURMUKHI": "pa", "GUJARATI": "gu", "ORIYA": "or", "TAMIL": "ta", "TELUGU": "te",
     "KANNADA": "kn", "MALAYALAM": "ml", "SINHALA": "si", "THAI": "th", "MYANMAR": "my", "GEORGIAN": "ka",
     "ARMENIAN": "hy", "ETHIOPIC": "am", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "cmn",
-    "CHEROKEE": "chr",
+    "CHEROKEE": "chr-us-qaaa-x-west",
 }  # fmt: skip
 _LANGUAGE_SCRIPTS = {
     "bg": "CYRILLIC", "uk": "CYRILLIC", "be": "CYRILLIC", "mk": "CYRILLIC", "sr": "CYRILLIC", "kk": "CYRILLIC",

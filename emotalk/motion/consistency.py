@@ -102,6 +102,7 @@ def save_consistency(network: ConsistencyNetwork, path: Path) -> None:
     temporary = path.with_name(path.name + ".tmp")
     weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     save_file(weights, temporary, {"format": FORMAT, "config": json.dumps({"hidden": network.hidden})})
+    temporary.chmod(0o644)  # safetensors writes for the owner only
     temporary.replace(path)
 
 

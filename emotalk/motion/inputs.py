@@ -10,7 +10,8 @@ from emotalk.speech.articulation import articulation_targets
 from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES, Speech, SpeechFeatures
 
 _QUIET_ROW = np.zeros(len(PHONES) + len(ARTICULATION_NAMES) + 2, np.float32)
-_QUIET_ROW[PHONES.index("sil")] = 1.0
+_SILENCE = PHONES.index("sil")
+_QUIET_ROW[_SILENCE] = 1.0
 
 
 def speech_rows(features: SpeechFeatures) -> np.ndarray:
@@ -31,21 +32,26 @@ def quiet(frames: int) -> np.ndarray:
     return np.tile(_QUIET_ROW, (frames, 2))
 
 
-def known_phones(features: SpeechFeatures, speech: Speech) -> SpeechFeatures:
+def known_phones(features: SpeechFeatures, speech: Speech, first_row: int = 0) -> SpeechFeatures:
     """The features with phones and articulation from the speech's own phone times, where it knows them.
 
-    Text-to-speech tells exactly when it says what; then nothing has to be heard. Speech without phone times comes
+    Text-to-speech tells exactly when it says what; then nothing has to be heard. `first_row` is the row of the speech
+    (50 Hz) with which the features begin, for features that come in pieces. Speech without phone times gives them
     back unchanged.
     """
     if not speech.phones:
         return features
-    frames = len(features)
-    phones = np.zeros((frames, len(PHONES)), np.float32)
-    phones[:, PHONES.index("sil")] = 1
-    edges = np.arange(frames + 1) / FEATURE_RATE
-    for start, end, name in speech.phones:
-        share = np.clip(np.minimum(edges[1:], end) - np.maximum(edges[:-1], start), 0, None) * FEATURE_RATE
-        phones[:, PHONES.index("sil")] -= share
+    rows = len(features)
+    begin, end = first_row / FEATURE_RATE, (first_row + rows) / FEATURE_RATE
+    # Coarticulation reaches 0.6 s; a second of neighbours on either side makes pieces equal to the whole.
+    near = [(a - begin, b - begin, name) for a, b, name in speech.phones if b > begin - 1 and a < end + 1]
+    phones = np.zeros((rows, len(PHONES)), np.float32)
+    phones[:, _SILENCE] = 1
+    edges = np.arange(rows + 1) / FEATURE_RATE
+    for start, stop, name in near:
+        share = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start), 0, None) * FEATURE_RATE
+        phones[:, _SILENCE] -= share
         phones[:, PHONES.index(name)] += share
-    targets = articulation_targets(speech.phones, frames, FEATURE_RATE)
-    return replace(features, phones=np.clip(phones, 0, 1), articulation=targets)
+    # The coarticulation model begins its silence 0.6 s before the first row: cut what lies further back.
+    kept = [(max(a, -0.6), b, name) for a, b, name in near if b > -0.6]
+    return replace(features, phones=np.clip(phones, 0, 1), articulation=articulation_targets(kept, rows, FEATURE_RATE))

@@ -195,6 +195,7 @@ def save_network(network: MotionNetwork, path: Path, facts: dict | None = None) 
         "facts": json.dumps(facts or {}),
     }
     save_file(weights, temporary, metadata)
+    temporary.chmod(0o644)  # safetensors writes for the owner only
     temporary.replace(path)
 
 

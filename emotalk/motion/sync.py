@@ -176,6 +176,7 @@ def save_sync(network: SyncNetwork, path: Path, facts: dict | None = None) -> No
     weights = {n: (t if n in full else t.half()).contiguous() for n, t in network.state_dict().items()}
     config = json.dumps(dataclasses.asdict(network.config))
     save_file(weights, temporary, {"format": FORMAT, "config": config, "facts": json.dumps(facts or {})})
+    temporary.chmod(0o644)  # safetensors writes for the owner only
     temporary.replace(path)
 
 

@@ -84,7 +84,7 @@ def build(options: Options) -> dict[str, np.ndarray]:
     weights = 0.5 * (weights + weights[mirror][:, [0, 1, 2, 3, 5, 4]])
     weights[weights < 2e-3] = 0
     weights /= weights.sum(1, keepdims=True)
-    named = regions(assembly, template, weights)
+    named = regions(assembly, template, weights, mirror)
 
     sampled = np.empty((options.people, len(assembly) + len(joints), 3), np.float32)
     linear = people.mapped(lambda base: np.concatenate(assembly(base)))

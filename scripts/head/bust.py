@@ -58,8 +58,8 @@ def socket_faces(asset: AnnyAsset, vertices: np.ndarray, quads: np.ndarray) -> n
         centre = ball.mean(0)
         radius = np.linalg.norm(ball - centre, axis=1).mean()
         offset = vertices - centre
-        # The shelf of the lids lies in front of 0.70 radii; everything of the sphere further back goes.
-        hidden |= (np.linalg.norm(offset, axis=1) < 1.12 * radius) & (offset[:, 2] < 0.70 * radius)
+        # Lids lie in front of 0.3 radii or further out; behind that only the sphere itself is this near.
+        hidden |= (np.linalg.norm(offset, axis=1) < 1.06 * radius) & (offset[:, 2] < 0.25 * radius)
     return hidden[quads].any(1)
 
 

@@ -20,7 +20,9 @@ def sample_mask(assembly: Assembly, name: str) -> np.ndarray:
     return value
 
 
-def regions(assembly: Assembly, vertices: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+def regions(
+    assembly: Assembly, vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray
+) -> dict[str, np.ndarray]:
     """Region name -> [V] bool. `face` .. `shoulders` share out the skin; the others are parts of the head."""
     part = np.zeros(len(assembly), int)
     for k, piece in enumerate(assembly.parts):
@@ -31,10 +33,15 @@ def regions(assembly: Assembly, vertices: np.ndarray, weights: np.ndarray) -> di
     def pieces(prefix: str) -> np.ndarray:
         return np.isin(part, [k for k, n in enumerate(names) if n.startswith(prefix)])
 
-    inner_mouth = skin & (sample_mask(assembly, "inside-mouth") > 0.5)
-    lips = skin & (sample_mask(assembly, "lips") > 0.5) & ~inner_mouth
-    lids = skin & (sample_mask(assembly, "eyelids") > 0.4)
-    ears = skin & (sample_mask(assembly, "ears") > 0.5)
+    def masked(name: str, least: float) -> np.ndarray:
+        # The painted masks are not quite symmetric.
+        value = sample_mask(assembly, name)
+        return skin & (0.5 * (value + value[mirror]) > least)
+
+    inner_mouth = masked("inside-mouth", 0.5)
+    lips = masked("lips", 0.5) & ~inner_mouth
+    lids = masked("eyelids", 0.4)
+    ears = masked("ears", 0.5)
     shoulders = skin & (weights[:, 0] > 0.5)
     neck = skin & ~shoulders & (weights[:, 0] + weights[:, 1] > 0.5)
     head = skin & ~shoulders & ~neck & ~inner_mouth & ~lips & ~lids & ~ears

@@ -26,15 +26,17 @@ class Crown:
 
 
 UPPER = (
-    Crown(8.5, 10.3, 6.6, "incisor"), Crown(6.5, 9.0, 5.8, "incisor", -0.7), Crown(7.5, 9.8, 7.4, "canine", 0.2),
-    Crown(7.0, 8.4, 8.6, "premolar", -0.5), Crown(6.8, 8.0, 8.6, "premolar", -0.8),
-    Crown(9.8, 7.3, 10.4, "molar", -1.2), Crown(9.0, 7.0, 10.4, "molar", -1.5),
+    Crown(8.5, 10.5, 6.6, "incisor"), Crown(6.5, 9.6, 5.8, "incisor", -0.7), Crown(7.5, 10.8, 7.4, "canine", -0.6),
+    Crown(7.0, 9.2, 8.6, "premolar", -1.8), Crown(6.8, 8.6, 8.6, "premolar", -2.5),
+    Crown(9.8, 7.8, 10.4, "molar", -3.2), Crown(9.0, 7.4, 10.4, "molar", -3.6),
 )  # fmt: skip
 LOWER = (
-    Crown(5.3, 8.8, 5.6, "incisor"), Crown(5.8, 9.0, 5.8, "incisor", -0.1), Crown(6.8, 10.0, 7.0, "canine", 0.2),
-    Crown(7.0, 8.4, 7.4, "premolar", -0.4), Crown(7.0, 8.0, 7.8, "premolar", -0.7),
-    Crown(10.6, 7.5, 9.8, "molar", -0.9), Crown(10.0, 7.2, 9.6, "molar", -0.9),
+    Crown(5.3, 8.8, 5.6, "incisor"), Crown(5.8, 9.0, 5.8, "incisor", -0.1), Crown(6.8, 10.0, 7.0, "canine", 0.4),
+    Crown(7.0, 8.4, 7.4, "premolar", 0.5), Crown(7.0, 8.0, 7.8, "premolar", 0.9),
+    Crown(10.6, 7.5, 9.8, "molar", 1.4), Crown(10.0, 7.2, 9.6, "molar", 1.8),
 )  # fmt: skip
+"""The upper row rises towards the back more than in life: the data's smile lifts the lips' corners so high that
+flat rows would show mostly gum there."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Arch:
     def place(self, length: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Point, tangent (towards the back) and outward normal [n, 3] at arc lengths from the midline."""
         x = np.linspace(0, self.half_width, 400)
-        z = self.front - self.depth * (x / self.half_width) ** 2.7
+        z = self.front - self.depth * (x / self.half_width) ** 3.0
         run = np.concatenate([[0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))])
         # Past the end of the curve the arch runs straight back.
         px = np.interp(length, run, x)
@@ -65,10 +67,10 @@ class Arch:
         return point, tangent, np.column_stack([-slope[:, 1], zero, slope[:, 0]])
 
 
-# The upper incisors close 1.5 mm over and 2.2 mm in front of the lower ones. The data's bands meet edge to edge
-# and lie 8 mm behind the lips; the arches stand 3 mm further forward, where lips still clear them.
-UPPER_ARCH = Arch(UPPER, front=0.1048, edge=-0.0320, half_width=0.0282, depth=0.0400, down=-1.0, gum=0.0095)
-LOWER_ARCH = Arch(LOWER, front=0.1024, edge=-0.0303, half_width=0.0258, depth=0.0385, down=1.0, gum=0.0065)
+# The upper incisors close 1.7 mm over and 2.4 mm in front of the lower ones. The data's bands meet edge to edge
+# and lie 8 mm behind the lips; these arches are fuller and stand 3 mm further forward, where lips still clear them.
+UPPER_ARCH = Arch(UPPER, front=0.1050, edge=-0.0320, half_width=0.0305, depth=0.0420, down=-1.0, gum=0.0095)
+LOWER_ARCH = Arch(LOWER, front=0.1026, edge=-0.0303, half_width=0.0280, depth=0.0405, down=1.0, gum=0.0065)
 SLOT = 0.00012  # metres left between neighbours at their widest
 
 

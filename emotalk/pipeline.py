@@ -252,11 +252,9 @@ class _Talk:
                 self.watch.time("encode", started)
                 self.progress(Progress("frames", written, self.total, time.perf_counter() - self.started))
                 started = time.perf_counter()
-            started = time.perf_counter()
-            if motion_out is not None:
-                _write_motion(self.motions, Path(motion_out))
-            writer.close()
-            self.watch.time("encode", started)
+            self._timed("encode", writer.close)
+        if motion_out is not None:
+            _write_motion(self.motions, Path(motion_out))
         self.watch.seconds["total"] = time.perf_counter() - self.started
         return Clip(
             path="" if target is None else str(target),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.types import Camera
 
-_JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
+JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 BACK_FACING = -0.2
 """Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
 Gaussians just beyond the edge still reach over it."""
@@ -159,7 +159,7 @@ def facing(frames: Carriers, means: Tensor, camera: Camera, sided: Tensor) -> Te
 # --- compiled forms -----------------------------------------------------------------------------------------------
 
 
-@numba.njit(**_JIT)
+@numba.njit(**JIT)
 def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     one, half = np.float32(1), np.float32(0.5)
     trace = m00 + m11 + m22
@@ -176,9 +176,9 @@ def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     return (m10 - m01) * s, (m20 + m02) * s, (m21 + m12) * s, half * half / s
 
 
-@numba.njit(**_JIT)
-def _triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
-    """out [F, 14]: rotation (row major), quaternion, stretch."""
+@numba.njit(**JIT)
+def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
+    """Writes out [F, 14]: rotation (row major), quaternion, stretch."""
     tiny, one = np.float32(TINY), np.float32(1)
     for f in range(triangles.shape[0]):
         i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -200,7 +200,7 @@ def _triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
         out[f, 13] = min(max(math.sqrt(double_area) / neutral_sizes[f], low), high)
 
 
-@numba.njit(**_JIT)
+@numba.njit(**JIT)
 def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, matrix, quat, stretch):
     for n in range(triangle.shape[0]):
         f = triangle[n]
@@ -216,7 +216,7 @@ def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, mat
         stretch[n] = s
 
 
-@numba.njit(**_JIT)
+@numba.njit(**JIT)
 def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat, stretch):
     one = np.float32(1)
     for n in range(weights.shape[0]):
@@ -236,7 +236,7 @@ def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat,
         stretch[n] = one
 
 
-@numba.njit(**_JIT)
+@numba.njit(**JIT)
 def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index, dx, dc, means, quats, scales, colors):
     following, corrected = 0, index.shape[0]
     for n in range(position.shape[0]):
@@ -262,7 +262,7 @@ def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index,
         quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
-@numba.njit(**_JIT)
+@numba.njit(**JIT)
 def _carry_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_position, g_rotation, g_scale):
     for n in range(stretch.shape[0]):
         gx, gy, gz = g_means[n, 0], g_means[n, 1], g_means[n, 2]
@@ -297,7 +297,7 @@ def carriers_cpu(
     vertex_array, triangle_array = _numpy(vertices), _numpy(triangles, np.int64)
     frames = np.empty((len(triangle_array), 14), np.float32)
     low, high = (np.float32(limit) for limit in STRETCH_LIMITS)
-    _triangle_frames(vertex_array, triangle_array, _numpy(neutral_sizes), low, high, frames)
+    fill_triangle_frames(vertex_array, triangle_array, _numpy(neutral_sizes), low, high, frames)
     _mesh_carriers(
         frames, vertex_array, triangle_array, _numpy(gaussians.triangle, np.int64), _numpy(gaussians.barycentric),
         base[:mesh], matrix[:mesh], quat[:mesh], stretch[:mesh],

@@ -11,6 +11,7 @@ import torch
 
 from emotalk.avatar import binding
 from emotalk.avatar.gaussians import Corrections, signals
+from emotalk.avatar.posing import CpuPoser
 from emotalk.errors import AvatarError, InputError
 from emotalk.types import GaussianCloud, HeadMotion
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from emotalk.avatar.binding import Carriers
     from emotalk.avatar.card import AvatarCard
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.head import HeadModel
@@ -67,8 +67,9 @@ class GaussianAvatar:
             neutral, _, _ = self.mesh(HeadMotion.neutral())
             self.neutral_sizes = binding.triangle_sizes(neutral[0], head.triangles)
             self.one_sided = binding.one_sided(gaussians)
-            self._scale = gaussians.log_scale.detach().exp()
-            self._opacity = gaussians.opacity_logit.detach().sigmoid()
+        self._poser = None
+        if self.device.type == "cpu":
+            self._poser = CpuPoser(gaussians, self.corrections, head.triangles, self.neutral_sizes, self.one_sided)
         self._chunk: tuple[HeadMotion, int, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __len__(self) -> int:
@@ -114,25 +115,19 @@ class GaussianAvatar:
         """
         if not 0 <= t < len(motion):
             raise InputError(f"Frame {t} was asked of a motion of {len(motion)} frames; choose 0 to {len(motion) - 1}.")
-        vertices, rotations, translations = self._mesh_at(motion, t)
-        frames = self.carriers(vertices, rotations, translations)
+        mesh = self._mesh_at(motion, t)
         latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1])[0]).to(self.device))
+        if self._poser is not None:
+            return self._poser(*mesh, latents, camera)
         g, c = self.gaussians, self.corrections
-        carry = binding.carry_cpu if self.device.type == "cpu" else binding.carry
-        means, quats, scales, colors = carry(
-            frames, g.position, g.rotation, self._scale, g.color, c.index, *c.offsets(latents)
+        frames = binding.carriers(g, mesh[0], self.head.triangles, self.neutral_sizes, *mesh[1:])
+        means, quats, scales, colors = binding.carry(
+            frames, g.position, g.rotation, g.log_scale.exp(), g.color, c.index, *c.offsets(latents)
         )
-        opacities = self._opacity
+        opacities = g.opacity_logit.sigmoid()
         if camera is not None:
             opacities = opacities * binding.facing(frames, means, camera, self.one_sided)
         return GaussianCloud(means, scales, quats, opacities, colors)
-
-    def carriers(self, vertices: Tensor, joint_rotations: Tensor, joint_translations: Tensor) -> Carriers:
-        """The frames that carry the Gaussians on one posed mesh [V, 3]; no gradients on the CPU."""
-        function = binding.carriers_cpu if self.device.type == "cpu" else binding.carriers
-        return function(
-            self.gaussians, vertices, self.head.triangles, self.neutral_sizes, joint_rotations, joint_translations
-        )
 
     def save(self, folder: str | Path) -> Path:
         """Write the avatar as a folder (docs/avatar-format.md), all or nothing; returns the folder."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from emotalk.avatar import binding
 from emotalk.avatar.gaussians import LATENT_LIMIT, SIGNAL_WIDTH, BoundGaussians, signals
 from emotalk.errors import AvatarError, InputError
 from emotalk.types import Camera, HeadMotion
@@ -111,3 +112,33 @@ def test_selecting_and_joining_keep_the_two_kinds_apart(avatar):
     assert sorted(joined.color[:, 0].tolist()) == sorted(g.color[:, 0].tolist())
     hair = set(g.color[g.mesh_count :, 0].tolist())
     assert set(joined.color[joined.mesh_count :, 0].tolist()) == hair
+
+
+@pytest.mark.parametrize("t", range(4))
+@pytest.mark.parametrize("culled", [False, True])
+def test_the_compiled_pose_equals_the_plain_functions(avatar, t, culled):
+    motion, camera = make_motion(), camera_at(0.5) if culled else None
+    cloud = avatar.pose(motion, t, camera)
+    g, c = avatar.gaussians, avatar.corrections
+    vertices, rotations, translations = (part[t] for part in avatar.mesh(motion))
+    frames = binding.carriers(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
+    latents = c.latents(torch.from_numpy(signals(motion)[t]))
+    means, quats, scales, colors = binding.carry(
+        frames, g.position, g.rotation, g.log_scale.exp(), g.color, c.index, *c.offsets(latents)
+    )
+    opacities = g.opacity_logit.sigmoid()
+    if culled:
+        opacities = opacities * binding.facing(frames, means, camera, avatar.one_sided)
+    torch.testing.assert_close(cloud.means, means, atol=2e-7, rtol=1e-5)
+    torch.testing.assert_close(cloud.scales, scales, atol=1e-8, rtol=1e-5)
+    torch.testing.assert_close(cloud.colors, colors, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(cloud.opacities, opacities, atol=1e-6, rtol=1e-5)
+    same_way = (cloud.quats * quats).sum(1).abs() / (cloud.quats.norm(dim=1) * quats.norm(dim=1))
+    torch.testing.assert_close(same_way, torch.ones(len(g)), atol=1e-5, rtol=0)
+
+
+def test_a_cloud_may_be_changed_without_changing_the_avatar(avatar):
+    motion = HeadMotion.neutral()
+    bare = avatar.replace(corrections=None)
+    bare.pose(motion, 0).colors.zero_()
+    assert bare.pose(motion, 0).colors.sum() > 0

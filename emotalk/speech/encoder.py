@@ -13,7 +13,7 @@ import safetensors.numpy
 from emotalk.errors import CheckpointError, InputError
 from emotalk.paths import CHECKPOINTS
 from emotalk.speech.forward import NetworkConfig, NetworkStream, Weights, check_weights
-from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, Leveller, MelStream
+from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLeveller
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
 from emotalk.speech.pitch import ProsodyStream
 from emotalk.types import SAMPLE_RATE, Speech, SpeechFeatures
@@ -31,7 +31,7 @@ class SpeechEncoder:
     """
 
     def __init__(self, config: NetworkConfig, weights: Weights) -> None:
-        """`weights` as `network.to_numpy` gives them, with the `prior` [64] of the Leveller; any float type."""
+        """`weights` as `network.to_numpy` gives them, with the `prior` [64] of the SpectralLeveller; any float type."""
         self.config = config
         self._weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         check_weights(config, self._weights)
@@ -136,14 +136,14 @@ class EncoderStream:
     def __init__(self, config: NetworkConfig, weights: Weights) -> None:
         self._config = config
         self._mel = MelStream()
-        self._leveller = Leveller(weights["prior"])
+        self._leveller = SpectralLeveller(weights["prior"])
         self._network = NetworkStream(config, weights)
         self._prosody = ProsodyStream()
         self._heard = 0
         self._finished = False
         self._waiting: list[np.ndarray] | None = None  # columns of rows that the other half has not finished
         # The network's first output looks back on `past` rows: let silence precede the sound.
-        self._encode(np.zeros(config.past * HOP, np.float32))
+        self.hear(np.zeros(config.past * HOP, np.float32))
 
     def push(self, samples: np.ndarray) -> SpeechFeatures | None:
         """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none."""
@@ -154,7 +154,7 @@ class EncoderStream:
         if self._finished:
             raise InputError("This encoder stream is finished; start a new one for another sound.")
         self._heard += len(samples)
-        return self._join(self._encode(samples), self._prosody.push(samples))
+        return self._join(self.hear(samples), self._prosody.push(samples))
 
     def finish(self) -> SpeechFeatures | None:
         """The rows still held back; silence is taken to follow the sound. None where nothing was pushed."""
@@ -163,9 +163,10 @@ class EncoderStream:
         self._finished = True
         rows = -(-self._heard // HOP)
         missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
-        return self._join(self._encode(np.zeros(missing, np.float32)), self._prosody.finish())
+        return self._join(self.hear(np.zeros(missing, np.float32)), self._prosody.finish())
 
-    def _encode(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def hear(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The half of `push` that is mel and network, without prosody: features, phones, articulation [n, ..]."""
         rows = self._mel.push(samples)
         return self._network.push(self._leveller.push(rows[None])[0])
 

@@ -114,7 +114,7 @@ class MelStream:
         return np.log(self._bands.push(power) + _FLOOR)
 
 
-class Leveller:
+class SpectralLeveller:
     """Subtracts from every mel row what speech of this voice over this line sounds like on average so far.
 
     The mean runs over the rows that are loud enough to be speech, with a memory of 10 s, and starts from the average

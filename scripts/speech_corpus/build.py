@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,12 +63,12 @@ class Utterance:
     segments: np.ndarray  # [S, 3]
 
 
-def build_voices(folder: Path) -> None:
-    """Make every missing shard of MINUTES in `folder` (about 10 minutes on one core for all)."""
+def build_voices(folder: Path, voices: Iterable[str] = tuple(MINUTES)) -> None:
+    """Make the missing shards of `voices` in `folder` (about 7 minutes on one core for all of MINUTES)."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = sentences()
-    for voice, minutes in MINUTES.items():
-        path = shard_path(folder, voice)
+    for voice in voices:
+        minutes, path = MINUTES[voice], shard_path(folder, voice)
         if not path.exists():
             rng = np.random.default_rng(zlib.crc32(voice.encode()))
             utterances = _with_distortion(_resampled(_speak(voice, texts, rng), rng), minutes, voice, rng)

@@ -10,7 +10,7 @@ import numpy as np
 
 from emotalk.speech.articulation import articulation_targets
 from emotalk.speech.forward import NetworkConfig
-from emotalk.speech.mel import BANDS, HOP, Leveller, MelStream, loudness_of, speech_weight
+from emotalk.speech.mel import BANDS, HOP, MelStream, SpectralLeveller, loudness_of, speech_weight
 from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES
 from scripts.speech_corpus.build import Utterance, load_shard, validation_sentence
 
@@ -80,7 +80,7 @@ def _rows_of(utterances: list[Utterance]) -> dict[str, np.ndarray]:
 
 
 def average_voice(voices: list[VoiceRows]) -> np.ndarray:
-    """The mean spectrum [64] of speech relative to its peak loudness: the Leveller's prior."""
+    """The mean spectrum [64] of speech relative to its peak loudness: the SpectralLeveller's prior."""
     sums = np.zeros(BANDS + 1)
     for voice in voices:
         pairs = voice.clean[:20_000].astype(np.float32).reshape(-1, 2, BANDS)
@@ -165,11 +165,11 @@ class Sampler:
         return noise
 
     def _levelled(self, mel: np.ndarray) -> np.ndarray:
-        """As the Leveller would: a third of the sounds has just begun, the others have been heard for a while."""
+        """As SpectralLeveller would: a third of the sounds has just begun, the others have been heard for a while."""
         rng, batch = self._rng, len(mel)
         begun = rng.random(batch) < 0.35
         mel[begun, : self._config.past] = _SILENT
-        leveller = Leveller(self._prior, batch)
+        leveller = SpectralLeveller(self._prior, batch)
         pairs = mel.reshape(batch, -1, 2, BANDS)
         loudness = loudness_of(pairs)
         peak = loudness.max(1)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from emotalk.speech.mel import BANDS, HOP, Leveller, MelStream, mel_filters
+from emotalk.speech.mel import BANDS, HOP, SpectralLeveller, MelStream, mel_filters
 from emotalk.types import FEATURE_RATE, SAMPLE_RATE
 
 
@@ -57,8 +57,8 @@ def test_rows_are_the_same_bits_for_any_chunks(babble, longest):
 def test_levelling_is_the_same_bits_for_any_chunks(babble):
     rows = MelStream().push(babble)[None]
     prior = np.full(BANDS, -8.0)
-    whole = Leveller(prior).push(rows)
-    leveller = Leveller(prior)
+    whole = SpectralLeveller(prior).push(rows)
+    leveller = SpectralLeveller(prior)
     cuts = [0, 1, 2, 7, 8, 40, rows.shape[1]]
     parts = [leveller.push(rows[:, a:b]) for a, b in itertools.pairwise(cuts)]
     np.testing.assert_array_equal(whole, np.concatenate(parts, 1))
@@ -67,7 +67,7 @@ def test_levelling_is_the_same_bits_for_any_chunks(babble):
 def test_after_some_seconds_gain_and_line_hardly_matter(babble):
     sound = np.tile(babble, 5)
     coloured = np.convolve(sound, [1.0, -0.8])[: len(sound)].astype(np.float32) * 0.2
-    plain, other = (Leveller(np.full(BANDS, -8.0)).push(MelStream().push(s)[None])[0] for s in (sound, coloured))
+    plain, other = (SpectralLeveller(np.full(BANDS, -8.0)).push(MelStream().push(s)[None])[0] for s in (sound, coloured))
     late = slice(8 * FEATURE_RATE, None)
     unlevelled = np.abs(MelStream().push(sound) - MelStream().push(coloured))[late].mean() * 0.4
     assert np.abs(plain - other)[late].mean() < 0.15 * unlevelled
@@ -75,7 +75,7 @@ def test_after_some_seconds_gain_and_line_hardly_matter(babble):
 
 def test_background_before_the_first_word_is_not_taken_for_speech(babble):
     hum = np.random.default_rng(0).standard_normal(3 * SAMPLE_RATE).astype(np.float32) * 0.001
-    leveller = Leveller(np.full(BANDS, -8.0))
+    leveller = SpectralLeveller(np.full(BANDS, -8.0))
     quiet = leveller.push(MelStream().push(hum)[None])
     assert quiet[:, FEATURE_RATE:].mean() < -0.5  # 0 would be the level of speech
     assert leveller.push(MelStream().push(babble)[None]).mean() > quiet[:, FEATURE_RATE:].mean() + 1

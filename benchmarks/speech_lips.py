@@ -1,0 +1,92 @@
+"""Lips of real video against what the encoder says the mouth must do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import mediapipe
+import numpy as np
+
+from benchmarks.speech_scores import correlation
+from emotalk.speech.audio import load_audio
+from emotalk.types import ARTICULATION_NAMES, FPS, Speech, SpeechFeatures
+
+JAW, CLOSURE = (ARTICULATION_NAMES.index(name) for name in ("jaw", "closure"))
+FARTHEST_LAG = 8  # frames; offsets of public clips are at most three
+_UPPER, _LOWER = [82, 13, 312], [87, 14, 317]  # inner lips, FaceMesh
+_EYES, _NOSE = [33, 263], [168, 4]
+
+
+@dataclass(frozen=True)
+class Lips:
+    """How far the lips of a clip are apart: [T] at 25 fps, in units of the face's size, its slow drift removed."""
+
+    opening: np.ndarray
+    missed: float  # share of the frames without a face
+
+
+def lip_opening(video: Path) -> Lips:
+    """Tracks a clip with MediaPipe's FaceMesh (5-10 ms a frame)."""
+    capture = cv2.VideoCapture(str(video))
+    rate = capture.get(cv2.CAP_PROP_FPS)
+    opening: list[float] = []
+    with mediapipe.solutions.face_mesh.FaceMesh(max_num_faces=1, min_detection_confidence=0.3) as mesh:
+        while True:
+            there, image = capture.read()
+            if not there:
+                break
+            height, width = image.shape[:2]
+            found = mesh.process(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)).multi_face_landmarks
+            if not found:
+                opening.append(np.nan)
+                continue
+            points = np.array([[p.x * width, p.y * height] for p in found[0].landmark])
+            size = np.linalg.norm(np.diff(points[_EYES], axis=0)) + np.linalg.norm(np.diff(points[_NOSE], axis=0))
+            opening.append(float(np.linalg.norm(points[_UPPER] - points[_LOWER], axis=1).mean() / size))
+    capture.release()
+    course = np.array(opening)
+    seen = np.isfinite(course)
+    moments = (np.arange(len(course)) + 0.5) / rate
+    wanted = (np.arange(int(len(course) / rate * FPS)) + 0.5) / FPS
+    return Lips(without_drift(np.interp(wanted, moments[seen], course[seen])), 1 - float(seen.mean()))
+
+
+def predicted_opening(features: SpeechFeatures) -> np.ndarray:
+    """The jaw opens the lips and a closure shuts them: jaw - 0.6 closure, at 25 fps, drift removed."""
+    articulation = features.at_video_rate().articulation
+    return without_drift(articulation[:, JAW] - 0.6 * articulation[:, CLOSURE])
+
+
+def loudness_opening(features: SpeechFeatures) -> np.ndarray:
+    """The energy-only baseline: dB above background."""
+    return without_drift(np.maximum(features.at_video_rate().energy, -60))
+
+
+def without_drift(course: np.ndarray) -> np.ndarray:
+    """Minus a Gaussian mean of 0.6 s: expression and head pose open lips too, but slowly."""
+    reach = 45
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / 15) ** 2)
+    weight = np.convolve(np.ones(len(course)), kernel)[reach:-reach]
+    return course - np.convolve(course, kernel)[reach:-reach] / weight
+
+
+def at_lag(said: np.ndarray, seen: np.ndarray, lag: int) -> float:
+    """Correlation with the picture `lag` frames later than the sound."""
+    length = min(len(said), len(seen))
+    said, seen = said[:length], seen[:length]
+    if lag >= 0:
+        return correlation(said[: length - lag], seen[lag:])
+    return correlation(said[-lag:], seen[: length + lag])
+
+
+def best_lag(said: np.ndarray, seen: np.ndarray) -> int:
+    lags = range(-FARTHEST_LAG, FARTHEST_LAG + 1)
+    return max(lags, key=lambda lag: at_lag(said, seen, lag))
+
+
+def sound_of(video: Path) -> Speech:
+    """The sound that belongs to a clip: its own track, or the .wav of the same name."""
+    separate = video.with_suffix(".wav")
+    return load_audio(separate if separate.exists() else video)

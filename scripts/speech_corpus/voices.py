@@ -42,8 +42,7 @@ class Spoken:
 def flite(voice: str, text: str, stretch: float) -> Spoken | None:
     """The sentence by flite, `stretch` times as slow; None where it split it into several utterances.
 
-    The diphone voices end 3-5 % before their printed times, whatever the stretch (periods are dropped phone
-    by phone), the others within 1 %: times are scaled to the length of the sound.
+    Its times are 3-8 ms late of a forced alignment. The diphone voices leave out 0.1 s of the last pause.
     """
     with tempfile.TemporaryDirectory() as folder:
         wave = Path(folder) / "o.wav"
@@ -58,10 +57,9 @@ def flite(voice: str, text: str, stretch: float) -> Spoken | None:
             return None
         segments.append((begin, float(end), phone_index(phone)))
         begin = float(end)
-    ratio = len(samples) / rate / max(begin, 1e-3)
-    if not 0.93 < ratio < 1.07:
+    if not segments or not -0.05 < begin - len(samples) / rate < 0.3:
         return None  # the printed times do not belong to this sound
-    return Spoken(samples, rate, [(a * ratio, b * ratio, phone) for a, b, phone in segments], text)
+    return Spoken(samples, rate, segments, text)
 
 
 def festival(voice: str, texts: list[str], stretches: list[float]) -> list[Spoken]:
@@ -118,8 +116,8 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 class Espeak:
     """espeak-ng in this process, with phoneme events. Make one only: initialising it twice hangs later calls."""
 
-    # Forced alignment of espeak's own sound puts borders 13 ms later than its events say.
-    EVENT_LAG = 0.013  # seconds
+    # Forced alignment of espeak's sound puts borders 10 ms before its events (median over four voices, 940 phones).
+    EVENT_LAG = 0.010  # seconds
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -163,7 +161,9 @@ class Espeak:
         if not self._pcm or len(self._events) < 2:
             return None
         samples = np.concatenate(self._pcm).astype(np.float32) / 32768
-        times = [position / 1000 + self.EVENT_LAG for position, _ in self._events] + [len(samples) / self._rate]
+        times = [max(position / 1000 - self.EVENT_LAG, 0.0) for position, _ in self._events] + [
+            len(samples) / self._rate
+        ]
         segments = [(0.0, times[0], 0)]
         for begin, end, (_, name) in zip(times[:-1], times[1:], self._events, strict=True):
             phones = arpabet(name)

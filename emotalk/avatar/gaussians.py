@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REGIONS: tuple[str, ...] = (
     "face", "lips", "mouth", "teeth", "tongue", "eyes", "lids", "lashes", "brows", "ears", "scalp", "neck",
-    "shoulders", "hair", "beard", "clothes", "glasses", "other",
+    "shoulders", "hair", "beard", "clothes", "glasses", "gums", "other",
 )  # fmt: skip
 """What a Gaussian belongs to: `BoundGaussians.region` holds indices into this list."""
 REGION_INDEX: dict[str, int] = {name: i for i, name in enumerate(REGIONS)}

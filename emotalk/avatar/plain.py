@@ -20,12 +20,13 @@ Color = tuple[float, float, float]
 
 MESH_REGIONS = {
     "shoulders": "shoulders", "neck": "neck", "scalp": "scalp", "face": "face", "ears": "ears", "lids": "lids",
-    "lips": "lips", "inner_mouth": "mouth", "eyes": "eyes", "teeth": "teeth", "tongue": "tongue", "lashes": "lashes",
+    "lips": "lips", "inner_mouth": "mouth", "eyes": "eyes", "gums": "gums", "teeth": "teeth", "tongue": "tongue",
+    "lashes": "lashes",
 }  # fmt: skip
 """Region masks of the head model -> regions of an avatar; where masks overlap the later one wins."""
 DENSITY = {
     "shoulders": 0.45, "neck": 1.6, "scalp": 1.0, "face": 3.2, "ears": 2.0, "lids": 8.0, "lips": 8.0, "mouth": 1.5,
-    "eyes": 7.0, "teeth": 7.0, "tongue": 3.0, "lashes": 4.0,
+    "eyes": 7.0, "gums": 2.5, "teeth": 6.0, "tongue": 3.0, "lashes": 4.0,
 }  # fmt: skip
 """Gaussians per area relative to each other: what people look at gets more."""
 LIGHT = np.array([0.25, 0.55, 0.8])
@@ -108,7 +109,9 @@ def spread(
     share = weight * area
     wanted = share * (count / share.sum())
     number = np.floor(wanted + rng.random(len(wanted))).astype(int)
-    number = np.maximum(number, weight > 0)
+    # Every patch of skin gets at least one; teeth and gums have far more triangles than anyone sees.
+    fine = np.isin(region, [REGION_INDEX["teeth"], REGION_INDEX["gums"]])
+    number = np.maximum(number, (weight > 0) & ~fine)
     triangle = np.repeat(np.arange(len(triangles)), number)
     corner = _spread_in_triangles(number, rng)
     sigma = COVER * np.sqrt(area / np.maximum(number, 1))[triangle]
@@ -197,7 +200,8 @@ def _mesh_colors(
 ) -> np.ndarray:
     region = gaussians.region.numpy()
     named = {
-        "lips": look.lips, "mouth": (0.24, 0.08, 0.08), "teeth": (0.86, 0.83, 0.78), "tongue": (0.62, 0.30, 0.30),
+        "lips": look.lips, "mouth": (0.24, 0.08, 0.08), "teeth": (0.86, 0.83, 0.78),
+        "gums": (0.58, 0.30, 0.29), "tongue": (0.62, 0.30, 0.30),
         "eyes": (0.90, 0.88, 0.86), "lashes": tuple(0.3 * x for x in look.hair), "shoulders": look.clothes,
         **look.extra,
     }  # fmt: skip
@@ -205,10 +209,10 @@ def _mesh_colors(
     for name, color in named.items():
         colors[region == REGION_INDEX[name]] = color
     shade = 0.72 + 0.36 * np.clip(normals @ (LIGHT / np.linalg.norm(LIGHT)), -0.5, 1)
-    flat = np.isin(region, [REGION_INDEX[name] for name in ("mouth", "teeth", "tongue", "eyes", "lashes")])
+    flat = np.isin(region, [REGION_INDEX[name] for name in ("mouth", "gums", "teeth", "tongue", "eyes", "lashes")])
     colors *= np.where(flat, 1.0, shade)[:, None]
     # Teeth and tongue darken toward the throat.
-    deep = np.isin(region, [REGION_INDEX[name] for name in ("teeth", "tongue", "mouth")])
+    deep = np.isin(region, [REGION_INDEX[name] for name in ("teeth", "gums", "tongue", "mouth")])
     if deep.any():
         front = points[deep, 2].max()
         colors[deep] *= np.clip(1 - (front - points[deep, 2:3]) / 0.06, 0.25, 1)

@@ -35,7 +35,20 @@ from emotalk.training.image_scores import psnr, ssim_map
 from emotalk.training.samples import FitSample, Target, target_of
 from emotalk.types import GaussianCloud, HeadMotion
 
-CORRECTED_REGIONS = ("lips", "mouth", "teeth", "tongue", "lids", "eyes", "lashes", "brows", "face", "beard", "neck")
+CORRECTED_REGIONS = (
+    "lips",
+    "mouth",
+    "gums",
+    "teeth",
+    "tongue",
+    "lids",
+    "eyes",
+    "lashes",
+    "brows",
+    "face",
+    "beard",
+    "neck",
+)
 """Regions whose Gaussians get expression-dependent corrections (where an avatar brings none along)."""
 CULL_SHARE = 0.5
 """Share of the steps drawn without the far side. Half and half gives a picture that is right with and without."""

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,13 +57,24 @@ class Studio:
         self._encoder: SpeechEncoder | None = None
         self._motion: MotionModel | None = None
         self._avatars: dict[str, GaussianAvatar] = {}
+        self._head: str | None = None  # version
         self._drawing = threading.Lock()
 
     def avatars(self) -> list[AvatarInfo]:
         """All avatars of the gallery; unusable ones carry their `problem`."""
         from emotalk.avatar import list_avatars
+        from emotalk.avatar.model import head_version
 
-        return list_avatars()
+        with self._lock:
+            if self._head is None:
+                from emotalk.head import HeadModel
+
+                self._head = head_version(HeadModel.load())
+        problem = "it was made for another version of the head; get a matching avatar or make it again."
+        return [
+            replace(info, problem=problem) if info.card is not None and info.card.head_version != self._head else info
+            for info in list_avatars()
+        ]
 
     def voices(self) -> list[VoiceInfo]:
         """The voices that are installed, best first."""

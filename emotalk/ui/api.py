@@ -10,7 +10,7 @@ import gradio as gr
 
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import EmotalkError
-from emotalk.request import Look, TalkRequest
+from emotalk.request import Look, TalkRequest, colour
 from emotalk.ui.talk_tab import friendly, max_seconds
 from emotalk.video import MARK_POSITIONS
 
@@ -62,6 +62,8 @@ def add_endpoints(studio: Studio) -> None:
         """
         folder = Path(tempfile.mkdtemp(prefix="emotalk-api-"))
         try:
+            if background:
+                colour(background)  # a colour only: nobody may name files of the server
             request = TalkRequest(
                 avatar=avatar,
                 text=text or None,
@@ -99,11 +101,11 @@ def add_endpoints(studio: Studio) -> None:
 
     with gr.Column(elem_id="hidden-api", visible=False):
         inputs = [
-            gr.Textbox(label="text"), gr.Audio(type="filepath", label="audio"), gr.Textbox("mira", label="avatar"),
+            gr.Textbox("", label="text"), gr.Audio(type="filepath", label="audio"), gr.Textbox("mira", label="avatar"),
             gr.Number(0.0, label="valence"), gr.Number(0.0, label="arousal"), gr.Checkbox(label="follow_voice"),
-            gr.Textbox(label="voice"), gr.Number(0, label="seed", precision=0), gr.Number(1.0, label="head_motion"),
+            gr.Textbox("", label="voice"), gr.Number(0, label="seed", precision=0), gr.Number(1.0, label="head_motion"),
             gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(1.0, label="zoom"),
-            gr.Number(512, label="size", precision=0), gr.Textbox(label="background"),
+            gr.Number(512, label="size", precision=0), gr.Textbox("", label="background"),
             gr.Dropdown(list(MARK_POSITIONS), value="bottom-right", label="mark"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]

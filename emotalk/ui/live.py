@@ -156,14 +156,14 @@ class LiveClips:
 
     def __init__(self, studio: Studio, folder: Path | None = None) -> None:
         self._studio = studio
-        self._folder = folder or Path(tempfile.mkdtemp(prefix="emotalk-sessions-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="emotalk-sessions-"))
         self._lock = threading.Lock()
         self._clips: dict[str, LiveClip] = {}
         self._sessions: dict[str, list[LiveClip]] = {}
 
     def start(self, session: str, request: TalkRequest) -> LiveClip:
         """Begin a talk for a page session; its oldest clips make room."""
-        clip = LiveClip(self._studio, request, self._folder / _folder_name(session))
+        clip = LiveClip(self._studio, request, self.folder / _folder_name(session))
         with self._lock:
             mine = self._sessions.setdefault(session, [])
             mine.append(clip)
@@ -183,13 +183,13 @@ class LiveClips:
                 self._clips.pop(clip.token, None)
         for clip in clips:
             clip.remove()
-        shutil.rmtree(self._folder / _folder_name(session), ignore_errors=True)
+        shutil.rmtree(self.folder / _folder_name(session), ignore_errors=True)
 
     def close(self) -> None:
         """The server ends: nothing stays on the disk."""
         for session in list(self._sessions):
             self.end_session(session)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def find(self, token: str) -> LiveClip | None:
         with self._lock:

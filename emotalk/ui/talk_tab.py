@@ -81,7 +81,8 @@ class Controls:
     def of_still(self) -> list[Any]:
         """What the picture on the stage shows before anything is generated."""
         names = (
-            "face", "valence", "arousal", "expressiveness", "yaw", "pitch", "zoom", "ground", "colour", "picture", "mark"
+            "face", "valence", "arousal", "expressiveness", "yaw", "pitch", "zoom", "ground", "colour", "picture",
+            "mark",
         )  # fmt: skip
         return [getattr(self, name) for name in names]
 
@@ -111,9 +112,9 @@ def curve_of(valence: float, arousal: float, timeline: dict | None) -> EmotionCu
 
 
 def request_of(
-    face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool, valence: float, arousal: float,
-    timeline: dict | None, seed: float, head_motion: float, expressiveness: float, yaw: float, pitch: float, zoom: float,
-    size: int, ground: str, colour: str, picture: str | None, mark: str,
+    face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool,
+    valence: float, arousal: float, timeline: dict | None, seed: float, head_motion: float, expressiveness: float,
+    yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
     return TalkRequest(
@@ -222,8 +223,8 @@ class TalkTab:
                 self.sheet_button = gr.Button("Mood sheet: this face in 25 moods", size="sm", elem_id="sheet-button")
                 self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
         self.controls = Controls(
-            face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness, yaw,
-            pitch, zoom, size, ground, colour, picture, mark,
+            face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness,
+            yaw, pitch, zoom, size, ground, colour, picture, mark,
         )  # fmt: skip
 
     def _first_still(self, avatar: str) -> str:
@@ -269,10 +270,10 @@ class TalkTab:
     def _generate(self) -> None:
         c = self.controls
         outputs = [self.stage, self.status, self.save_video, self.save_motion, self.go, self.stop]
-        shared = dict(
-            inputs=c.all(), outputs=outputs, show_progress="minimal", show_progress_on=self.status,
-            concurrency_id="talk", concurrency_limit=1, api_visibility="private",
-        )  # fmt: skip
+        shared = {
+            "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
+            "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
+        }  # fmt: skip
         events = [
             self.go.click(self.generate, trigger_mode="once", **shared),
             c.text.submit(self.generate, trigger_mode="once", **shared),

@@ -49,7 +49,7 @@ function draw() {
   const [first, second] = nearest(v, a);
   const word = first[0] === "neutral" ? "neutral" : strengthWord(v, a) + first[0];
   part("name").textContent = word;
-  part("also").textContent = second[1] > 0.2 && second[0] !== "neutral" ? "with a touch of " + second[0] : "";
+  part("also").textContent = second && second[1] > 0.2 && second[0] !== "neutral" ? "with a touch of " + second[0] : "";
   pad.setAttribute("aria-valuenow", v.toFixed(2));
   pad.setAttribute("aria-valuetext", word + ", valence " + v.toFixed(2) + ", arousal " + a.toFixed(2));
 }

@@ -1,0 +1,81 @@
+"""A served page and a browser for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ui.drawn_studio import DrawnStudio
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A headless Chromium; skips where none is installed."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> DrawnStudio:
+    return DrawnStudio(tmp_path_factory.mktemp("drawn"))
+
+
+@pytest.fixture(scope="module")
+def app(drawn: DrawnStudio) -> Iterator:
+    """The page with drawn faces, being served."""
+    from emotalk.ui import build_app
+
+    built = build_app(drawn)
+    built.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    yield built
+    built.blocks.close(verbose=False)
+    built.clips.close()
+
+
+@pytest.fixture(scope="module")
+def served(app) -> str:
+    """The page's address."""
+    return app.blocks.local_url
+
+
+@pytest.fixture
+def page(browser, served: str) -> Iterator:
+    """A fresh tab with the page loaded; fails on any script error or any call to another host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    tab = context.new_page()
+    errors: list[str] = []
+    outside: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on(
+        "request",
+        lambda request: outside.append(request.url) if not request.url.startswith((served, "data:", "blob:")) else None,
+    )
+    tab.goto(served)
+    tab.wait_for_selector("#stage .face[src]")
+    tab.wait_for_selector("#mood-pad .knob")
+    yield tab
+    context.close()
+    assert errors == []
+    assert outside == []
+
+
+@pytest.fixture
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots of this run are kept."""
+    return tmp_path_factory.mktemp("shots")

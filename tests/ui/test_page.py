@@ -1,0 +1,332 @@
+"""The page in a real browser, with drawn faces: every control does something, and nothing gets lost."""
+
+import html
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from emotalk.emotion import nearest_emotions
+from emotalk.request import TalkRequest
+from tests.ui.drawn_studio import DrawnStudio
+
+pytestmark = pytest.mark.slow
+STATE = "document.querySelector('.stage').dataset.state"
+
+
+def slider(page, label: str):
+    return page.get_by_label(f"number input for {label}")
+
+
+def set_slider(page, label: str, value: float) -> None:
+    box = slider(page, label)
+    box.fill(str(value))
+    box.press("Enter")
+    box.blur()
+
+
+def still(page) -> str:
+    return page.locator("#stage .face").get_attribute("src")
+
+
+def wait_for_new_still(page, old: str) -> str:
+    page.wait_for_function("(old) => document.querySelector('#stage .face').src !== old", arg=old)
+    return still(page)
+
+
+def open_section(page, title: str) -> None:
+    page.get_by_role("button", name=title).click()
+
+
+def wait_until_playing(page, after: float = 0.1) -> None:
+    page.wait_for_function(f"() => document.querySelector('#stage video').currentTime > {after}")
+
+
+def generate(page, drawn: DrawnStudio) -> TalkRequest:
+    """Press Generate, wait for the finished clip, and return what the studio was asked for."""
+    count = len(drawn.requests)
+    page.click("#generate")
+    page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
+    page.wait_for_function("() => !document.querySelector('#generate').disabled")
+    assert len(drawn.requests) == count + 1
+    return drawn.requests[-1]
+
+
+def test_the_pad_names_the_mood_moves_the_sliders_and_changes_the_face(page) -> None:
+    old = still(page)
+    box = page.locator("#mood-pad .pad").bounding_box()
+    page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.2 * box["height"], steps=5)
+    page.mouse.up()
+    wait_for_new_still(page, old)
+    assert float(slider(page, "Valence").input_value()) == pytest.approx(-0.8, abs=0.03)
+    assert float(slider(page, "Arousal").input_value()) == pytest.approx(0.6, abs=0.03)
+    assert "angry" in page.locator("#mood-pad .name").inner_text()
+
+
+def test_the_sliders_move_the_pad(page) -> None:
+    set_slider(page, "Valence", -0.6)
+    set_slider(page, "Arousal", -0.4)
+    page.wait_for_function("() => document.querySelector('.pad').getAttribute('aria-valuetext').includes('-0.40')")
+    said = page.locator("#mood-pad .pad").get_attribute("aria-valuetext")
+    assert said.endswith("valence -0.60, arousal -0.40")
+    assert nearest_emotions(-0.6, -0.4)[0][0] in said
+
+
+def test_the_pad_works_from_the_keyboard_and_is_described_to_screen_readers(page) -> None:
+    pad = page.get_by_role("slider", name=re.compile("Mood"))
+    pad.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_function("() => document.querySelector('.pad').getAttribute('aria-valuetext').includes('0.05')")
+    assert pad.get_attribute("aria-valuetext").endswith("valence 0.50, arousal 0.05")
+    page.wait_for_function("() => [...document.querySelectorAll('#mood-card input[type=number]')][0].value == 0.5")
+
+
+def test_the_browsers_names_are_those_of_the_package(page) -> None:
+    points = [(v / 4, a / 4) for v in range(-4, 5, 2) for a in range(-4, 5, 2)]
+    for valence, arousal in points:
+        set_slider(page, "Valence", valence)
+        set_slider(page, "Arousal", arousal)
+        page.wait_for_function(
+            "(end) => document.querySelector('.pad').getAttribute('aria-valuetext').endsWith(end)",
+            arg=f"valence {valence:.2f}, arousal {arousal:.2f}",
+        )
+        assert nearest_emotions(valence, arousal)[0][0] in page.locator("#mood-pad .name").inner_text()
+
+
+def test_generate_plays_with_sound_while_it_works_and_offers_both_files(page, drawn: DrawnStudio, tmp_path) -> None:
+    drawn.frame_seconds = 0.05
+    try:
+        page.click("#generate")
+        wait_until_playing(page)
+        assert page.locator("#status").inner_text().count("made in") == 0  # still at work
+        assert "/live/" in page.evaluate("document.querySelector('#stage video').src")
+    finally:
+        drawn.frame_seconds = 0.0
+    page.wait_for_function(f"() => {STATE} === 'ready' && document.querySelector('#stage video').duration > 0")
+    video = page.evaluate(
+        "(() => { const v = document.querySelector('#stage video');"
+        " return [v.duration, v.webkitAudioDecodedByteCount, v.src] })()"
+    )
+    assert video[0] == pytest.approx(3.0, abs=0.1)
+    assert video[1] > 0
+    assert "/clip/" in video[2]  # the finished file, which can be scrubbed
+    for button, suffix in (("#save-video", ".mp4"), ("#save-motion", ".csv")):
+        with page.expect_download() as waiting:
+            page.locator(button).click()
+        waiting.value.save_as(tmp_path / f"file{suffix}")
+        assert waiting.value.suggested_filename.endswith(suffix)
+        assert (tmp_path / f"file{suffix}").stat().st_size > 0
+
+
+def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
+    page.get_by_role("radio", name="Kofi").click()
+    page.locator("#say textarea").fill("Something else.")
+    set_slider(page, "Valence", -0.3)
+    open_section(page, "Camera, background and more")
+    for label, value in (
+        ("Camera left/right (degrees)", 20), ("Camera down/up (degrees)", 10), ("Zoom", 1.3), ("Head motion", 0.5),
+        ("Expressiveness", 1.5),
+    ):  # fmt: skip
+        set_slider(page, label, value)
+    page.get_by_label("256").check()
+    page.get_by_label("Seed").fill("7")
+    page.get_by_label("A colour").check()
+    page.get_by_label("Follow the voice").check()
+    page.wait_for_timeout(300)
+    request = generate(page, drawn)
+    assert (request.avatar, request.text, request.seed) == ("kofi", "Something else.", 7)
+    assert (request.head_motion, request.expressiveness, request.emotion) == (0.5, 1.5, "auto")
+    assert request.valence_in_auto == -0.3
+    look = request.look
+    assert (look.size, look.yaw, look.pitch, look.zoom, look.background) == (256, 20, 10, 1.3, "#cfe3f2")
+
+
+@pytest.mark.parametrize(
+    ("label", "value"), [("Camera left/right (degrees)", 30), ("Zoom", 1.6), ("Expressiveness", 0.1)]
+)
+def test_camera_and_expression_controls_change_the_face_at_once(page, label: str, value: float) -> None:
+    old = still(page)
+    open_section(page, "Camera, background and more")
+    set_slider(page, label, value)
+    assert wait_for_new_still(page, old) != old
+
+
+def test_the_mark_can_be_moved_and_the_background_coloured(page) -> None:
+    open_section(page, "Camera, background and more")
+    old = still(page)
+    page.get_by_label("A colour").check()
+    second = wait_for_new_still(page, old)
+    page.get_by_label('"AI generated" mark').click()
+    page.get_by_role("option", name="top-left").click()
+    assert wait_for_new_still(page, second) not in (old, second)
+
+
+def test_key_frames_are_added_removed_and_used(page, drawn: DrawnStudio) -> None:
+    open_section(page, "Mood over time")
+    set_slider(page, "Valence", -0.8)
+    track = page.locator("#timeline .track")
+    box = track.bounding_box()
+    page.wait_for_timeout(300)
+    page.mouse.click(box["x"] + 1, box["y"] + 15)
+    set_slider(page, "Valence", 0.8)
+    page.wait_for_timeout(300)
+    page.mouse.click(box["x"] + 0.2 * box["width"], box["y"] + 15)
+    page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 15)
+    assert page.locator("#timeline .chips button").count() == 3
+    page.locator("#timeline .chips button").last.click()
+    assert page.locator("#timeline .chips button").count() == 2
+    curve = generate(page, drawn).emotion
+    assert curve.times == pytest.approx((0.0, 2.0), abs=0.15)
+    assert [v for v, _ in curve.values] == pytest.approx([-0.8, 0.8])
+
+
+def test_a_ready_made_line_fills_in_text_and_mood_and_runs(page, drawn: DrawnStudio) -> None:
+    count = len(drawn.requests)
+    page.get_by_role("button", name="Nobody came").click()
+    wait_until_playing(page)
+    assert len(drawn.requests) == count + 1
+    assert "nobody came" in drawn.requests[-1].text
+    assert drawn.requests[-1].emotion.values[0][0] < -0.5
+    assert "nobody came" in page.locator("#say textarea").input_value()
+
+
+def test_the_mood_sheet_appears(page) -> None:
+    page.click("#sheet-button")
+    page.wait_for_selector("#sheet img")
+    width = page.evaluate("document.querySelector('#sheet img').naturalWidth")
+    assert width == 320
+
+
+def test_stop_stops_and_the_page_is_ready_again(page, drawn: DrawnStudio) -> None:
+    drawn.frame_seconds = 0.1
+    try:
+        before = drawn.cancelled
+        page.click("#generate")
+        wait_until_playing(page, 0.0)
+        page.click("#stop")
+        page.wait_for_function(f"() => {STATE} === 'still' && !document.querySelector('#generate').disabled")
+        wait_for(lambda: drawn.cancelled == before + 1)
+    finally:
+        drawn.frame_seconds = 0.0
+    generate(page, drawn)
+
+
+def wait_for(condition, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_closing_the_tab_stops_its_talk_and_removes_its_files(browser, served: str, drawn: DrawnStudio, app) -> None:
+    drawn.frame_seconds = 0.2
+    try:
+        before = drawn.cancelled
+        folders = set(app.clips.folder.iterdir())
+        context = browser.new_context()
+        tab = context.new_page()
+        tab.goto(served)
+        tab.wait_for_selector("#mood-pad .knob")
+        tab.click("#generate")
+        wait_for(lambda: drawn.running == 1)
+        assert len(set(app.clips.folder.iterdir()) - folders) == 1
+        context.close()
+        wait_for(lambda: drawn.cancelled == before + 1)
+        wait_for(lambda: not set(app.clips.folder.iterdir()) - folders)
+    finally:
+        drawn.frame_seconds = 0.0
+
+
+def test_an_empty_text_is_said_in_a_toast_that_shows_tags_as_text(page, drawn: DrawnStudio) -> None:
+    page.locator("#say textarea").fill("   ")
+    page.click("#generate")
+    toast = page.locator(".toast-body, [data-testid=toast-body]").first
+    toast.wait_for()
+    assert "There is nothing to say" in toast.inner_text()
+    page.wait_for_function("() => !document.querySelector('#generate').disabled")
+
+
+def test_a_dark_phone_shows_everything_without_sideways_scrolling(browser, served: str, shots: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    tab = context.new_page()
+    tab.goto(served)
+    tab.wait_for_selector("#mood-pad .knob")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.locator("#mood-pad .pad").scroll_into_view_if_needed()
+    box = tab.locator("#mood-pad .pad").bounding_box()
+    tab.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
+    tab.wait_for_function("() => document.querySelector('.pad').getAttribute('aria-valuetext').includes('-0.5')")
+    tab.screenshot(path=shots / "phone-dark.png", full_page=True)
+    assert tab.locator("#generate").is_visible()
+    context.close()
+
+
+def test_eight_people_at_once_all_get_their_clip(served: str, drawn: DrawnStudio) -> None:
+    from gradio_client import Client
+
+    drawn.most_running = 0
+    clients = [Client(served, verbose=False) for _ in range(8)]
+    jobs = [client.submit(text=f"Person {i}.", api_name="/talk") for i, client in enumerate(clients)]
+    places = set()
+    while not all(job.done() for job in jobs):
+        places |= {job.status().rank for job in jobs}
+        time.sleep(0.02)
+    for job in jobs:
+        video, motion = job.result()
+        assert Path(video).stat().st_size > 1000
+        assert motion.endswith(".csv")
+    assert drawn.most_running == 1  # two cores: one after the other
+    assert places - {None}  # they were told their place
+
+
+def test_the_api_lists_typed_endpoints_and_refuses_what_is_out_of_range(served: str) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    client = Client(served, verbose=False)
+    known = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(known) == {"/talk", "/avatars", "/voices"}
+    names = [parameter["parameter_name"] for parameter in known["/talk"]["parameters"]]
+    assert names[:5] == ["text", "audio", "avatar", "valence", "arousal"]
+    assert [entry["name"] for entry in client.predict(api_name="/avatars")] == ["mira", "kofi"]
+    assert client.predict(api_name="/voices")[0]["id"] == "drawn:tone"
+    refused = [
+        ({"text": "Hi.", "valence": 3.0}, "in [-1, 1]"),
+        ({"text": "Hi.", "arousal": float("1e9")}, "in [-1, 1]"),
+        ({"text": "Hi.", "avatar": "../../secret"}, "no avatar"),
+        ({"text": ""}, "nothing to say"),
+        ({"text": "word " * 10_000}, "10,000 words"),
+        ({"text": "Hi.", "size": 5000}, "size must lie between"),
+        ({"text": "Hi.", "zoom": 0.0}, "zoom must lie between"),
+        ({"text": "Hi.", "background": "/etc/passwd"}, "written #rrggbb"),
+    ]
+    for given, message in refused:
+        with pytest.raises(AppError) as caught:
+            client.predict(api_name="/talk", **given)
+        assert message in html.unescape(str(caught.value))
+
+
+def test_clips_cannot_be_fetched_by_guessing(served: str) -> None:
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    for path in ("emotalk/clip/guess.mp4", "emotalk/live/guess.mp4", "emotalk/clip/..%2f..%2fetc%2fpasswd.mp4"):
+        with pytest.raises(HTTPError) as caught:
+            urlopen(f"{served.rstrip('/')}/{path}")
+        assert caught.value.code == 404
+
+
+def test_the_endpoint_is_described_for_tools(served: str) -> None:
+    from urllib.request import urlopen
+
+    info = json.loads(urlopen(f"{served.rstrip('/')}/gradio_api/info").read())
+    talk = info["named_endpoints"]["/talk"]
+    assert "animated face" in talk["description"]
+    assert all(parameter["python_type"]["type"] for parameter in talk["parameters"])

@@ -23,9 +23,11 @@ import torch.nn.functional as F
 import tyro
 
 from emotalk.paths import CHECKPOINTS
+from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.forward import NetworkConfig
 from emotalk.speech.network import SpeechNetwork, to_numpy
 from scripts.speech_corpus.build import HELD_OUT, MINUTES, RECORDINGS, build_recordings, build_voices, shard_path
+from scripts.speech_corpus.card import write_card
 from scripts.speech_corpus.dataset import Sampler, average_voice, voice_rows
 
 log = logging.getLogger("train_speech")
@@ -67,6 +69,8 @@ def main(options: Options) -> None:
     build_recordings(corpus, options.ljspeech)
     weights, config = train(options, corpus)
     export(weights, config, options.out)
+    encoder = SpeechEncoder.load(options.out / "speech.safetensors")
+    write_card(options.out / "speech.md", encoder, corpus, options.steps, options.seed)
 
 
 def train(options: Options, corpus: Path) -> tuple[dict[str, np.ndarray], NetworkConfig]:

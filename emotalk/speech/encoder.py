@@ -102,6 +102,11 @@ class SpeechEncoder:
         return self.config.width
 
     @property
+    def parameters(self) -> int:
+        """How many numbers were trained."""
+        return sum(array.size for name, array in self._weights.items() if name != "prior")
+
+    @property
     def look_ahead(self) -> float:
         """Seconds of sound behind the end of a row that a stream waits for before it gives the row (< 0.25)."""
         network = self.config.future * HOP + LOOK_AHEAD_SAMPLES

@@ -111,6 +111,9 @@ class Sampler:
         self._odds = np.concatenate([(1 - recorded) * lengths / lengths.sum(), [recorded]])
         self._prior, self._config, self._batch, self._rows = prior, config, batch, rows
         self._seed = seed
+        # Hiss: log power of bands that fluctuate as those of noise do. Drawing it anew took longer than all else.
+        self._hiss = np.log(np.random.default_rng(seed).standard_gamma(3.0, (20_000, BANDS)) / 3 + 1e-3)
+        self._hiss = self._hiss.astype(np.float32)
 
     def draw(self, step: int) -> Batch:
         """The batch of a training step: the same for the same seed and step, so a run can be taken up anywhere."""
@@ -141,11 +144,10 @@ class Sampler:
         mel = mel + np.where(coloured, self._colour(batch, 0.7), 0)[:, None]
         noisy = rng.random(batch) < 0.5
         if noisy.any():
-            signal = np.log(np.exp(mel).sum(2).mean(1) / BANDS + 1e-9)  # mean power of a band, in nats
-            noise = self._noise(mel)
-            noise -= np.log(np.exp(noise).mean((1, 2)))[:, None, None]
-            noise += (signal - rng.uniform(3, 40, batch) * _NATS)[:, None, None]
-            mel[noisy] = np.logaddexp(mel[noisy], noise[noisy].astype(np.float32))
+            sound = np.exp(mel[noisy])
+            noise = np.exp(self._noise(mel[noisy]))
+            ratio = sound.mean((1, 2)) / noise.mean((1, 2)) * 10 ** (-rng.uniform(3, 40, len(noise)) / 10)
+            mel[noisy] = np.log(sound + noise * ratio[:, None, None].astype(np.float32) + 1e-9)
         mel = mel + (rng.uniform(-16, 10, (batch, 1, 1)) * _NATS).astype(np.float32)
         return np.maximum(mel, _SILENT).reshape(batch, rows, 2 * BANDS)
 
@@ -157,11 +159,13 @@ class Sampler:
     def _noise(self, mel: np.ndarray) -> np.ndarray:
         """Log-mel noises as large as `mel` [B, R, 64]: hiss of every colour, or the batch's other speakers."""
         rng = self._rng
-        noise = np.log(rng.standard_gamma(3.0, mel.shape, np.float32) / 3 + 1e-3)
-        noise += self._colour(len(mel), 1.5)[:, None]
-        babble = rng.random(len(mel)) < 0.3
-        others = np.logaddexp(np.roll(mel, 1, 0), np.roll(mel, (2, 40), (0, 1)))
-        noise[babble] = others[babble]
+        noise = np.empty_like(mel)
+        for i in range(len(mel)):
+            if rng.random() < 0.3:
+                noise[i] = np.maximum(mel[i - 1], np.roll(mel[i - 2], 40, 0))
+            else:
+                start = rng.integers(len(self._hiss) - mel.shape[1])
+                noise[i] = self._hiss[start : start + mel.shape[1]] + self._colour(1, 1.5)
         return noise
 
     def _levelled(self, mel: np.ndarray) -> np.ndarray:

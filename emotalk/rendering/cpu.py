@@ -145,10 +145,7 @@ class _Rasterize(torch.autograd.Function):
             *(_array(t).ravel() for t in (image, alpha, grad_image, grad_alpha)),
             *(_counter(), _scratch(frame.width), sums.ravel()),
         )
-        gradients = [
-            torch.zeros_like(t, memory_format=torch.contiguous_format)
-            for t in (means, scales, quats, opacities, colors)
-        ]
+        gradients = [torch.zeros(t.shape) for t in (means, scales, quats, opacities, colors)]
         screen = ctx.screen_gradients
         pool().run(
             project_backward,

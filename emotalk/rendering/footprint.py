@@ -42,17 +42,8 @@ RECORD = 16
 # Columns of a box, int32 [N, 4]: first and last pixel column and row, inclusive.
 LEFT, RIGHT, TOP, BOTTOM = 0, 1, 2, 3
 
-_P0, _P1, _P2, _P3, _P4, _P5 = (
-    np.float32(c)
-    for c in (
-        0.99999992042215,
-        -0.99999252009957,
-        0.49988231471119,
-        -0.16597273255965,
-        0.03977031438307,
-        -0.00584535850376,
-    )
-)
+_P0, _P1, _P2 = np.float32(0.99999992042215), np.float32(-0.99999252009957), np.float32(0.49988231471119)
+_P3, _P4, _P5 = np.float32(-0.16597273255965), np.float32(0.03977031438307), np.float32(-0.00584535850376)
 _LAST = np.float32(0.7)
 _ZERO, _HALF = np.float32(0), np.float32(0.5)
 

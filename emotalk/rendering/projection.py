@@ -114,6 +114,15 @@ def _screen_axes(camera, px, py, inv_z):
     )  # fmt: skip
 
 
+@inlined
+def _times(m00, m01, m02, m10, m11, m12, r00, r01, r02, r10, r11, r12, r20, r21, r22):
+    """The product of a 2x3 and a 3x3 matrix, row by row."""
+    return (
+        m00 * r00 + m01 * r10 + m02 * r20, m00 * r01 + m01 * r11 + m02 * r21, m00 * r02 + m01 * r12 + m02 * r22,
+        m10 * r00 + m11 * r10 + m12 * r20, m10 * r01 + m11 * r11 + m12 * r21, m10 * r02 + m11 * r12 + m12 * r22,
+    )  # fmt: skip
+
+
 @kernel
 def project(means, scales, quats, opacities, colors, camera, counter, records, boxes, depths, slot):
     """Fill `records` [N, RECORD], `boxes` [N, 4] and `depths` [N] (-1: not in the picture)."""
@@ -142,12 +151,10 @@ def project(means, scales, quats, opacities, colors, camera, counter, records, b
             norm = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
             r00, r01, r02, r10, r11, r12, r20, r21, r22 = _rotation(qw * norm, qx * norm, qy * norm, qz * norm)
             sx, sy, sz = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
-            b00 = (m00 * r00 + m01 * r10 + m02 * r20) * sx
-            b01 = (m00 * r01 + m01 * r11 + m02 * r21) * sy
-            b02 = (m00 * r02 + m01 * r12 + m02 * r22) * sz
-            b10 = (m10 * r00 + m11 * r10 + m12 * r20) * sx
-            b11 = (m10 * r01 + m11 * r11 + m12 * r21) * sy
-            b12 = (m10 * r02 + m11 * r12 + m12 * r22) * sz
+            n00, n01, n02, n10, n11, n12 = _times(
+                m00, m01, m02, m10, m11, m12, r00, r01, r02, r10, r11, r12, r20, r21, r22
+            )
+            b00, b01, b02, b10, b11, b12 = n00 * sx, n01 * sy, n02 * sz, n10 * sx, n11 * sy, n12 * sz
             xx = b00 * b00 + b01 * b01 + b02 * b02
             xy = b00 * b10 + b01 * b11 + b02 * b12
             yy = b10 * b10 + b11 * b11 + b12 * b12
@@ -234,15 +241,8 @@ def project_backward(
             qw, qx, qy, qz = qw * norm, qx * norm, qy * norm, qz * norm
             r00, r01, r02, r10, r11, r12, r20, r21, r22 = _rotation(qw, qx, qy, qz)
             sx, sy, sz = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
-            n00, n01, n02 = (
-                m00 * r00 + m01 * r10 + m02 * r20,
-                m00 * r01 + m01 * r11 + m02 * r21,
-                m00 * r02 + m01 * r12 + m02 * r22,
-            )
-            n10, n11, n12 = (
-                m10 * r00 + m11 * r10 + m12 * r20,
-                m10 * r01 + m11 * r11 + m12 * r21,
-                m10 * r02 + m11 * r12 + m12 * r22,
+            n00, n01, n02, n10, n11, n12 = _times(
+                m00, m01, m02, m10, m11, m12, r00, r01, r02, r10, r11, r12, r20, r21, r22
             )
             b00, b01, b02, b10, b11, b12 = n00 * sx, n01 * sy, n02 * sz, n10 * sx, n11 * sy, n12 * sz
             xx = b00 * b00 + b01 * b01 + b02 * b02
@@ -283,15 +283,8 @@ def project_backward(
             grad_quats[i, 2], grad_quats[i, 3] = (ty - along * qy) * norm, (tz - along * qz) * norm
 
             # dL/dM = D Q', M = J R: dL/dJ = dL/dM R'.
-            w00, w01, w02 = (
-                d00 * r00 + d01 * r01 + d02 * r02,
-                d00 * r10 + d01 * r11 + d02 * r12,
-                d00 * r20 + d01 * r21 + d02 * r22,
-            )
-            w10, w11, w12 = (
-                d10 * r00 + d11 * r01 + d12 * r02,
-                d10 * r10 + d11 * r11 + d12 * r12,
-                d10 * r20 + d11 * r21 + d12 * r22,
+            w00, w01, w02, w10, w11, w12 = _times(
+                d00, d01, d02, d10, d11, d12, r00, r10, r20, r01, r11, r21, r02, r12, r22
             )
             jx, jxz = w00 * c0 + w01 * c1 + w02 * c2, w00 * c6 + w01 * c7 + w02 * c8
             jy, jyz = w10 * c3 + w11 * c4 + w12 * c5, w10 * c6 + w11 * c7 + w12 * c8

@@ -157,7 +157,7 @@ def store(typing, array, index, value):
 
 @intrinsic
 def store_rgb(typing, array, index, red, green, blue):
-    """Write LANES pixels of 8-bit RGB (3 LANES bytes from `index` on); channels in [0, 1] are rounded, others clipped."""
+    """Write LANES pixels of 8-bit RGB (3 LANES bytes from `index` on): 255 channel, rounded and clipped."""
 
     def generate(context, builder, signature, a):
         words = ir.VectorType(_INT32, LANES)

@@ -13,6 +13,7 @@ import torch
 from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.avatar.model import GaussianAvatar
+from emotalk.avatar.strands import hang
 from emotalk.errors import InputError
 from emotalk.head import HeadModel
 
@@ -130,40 +131,6 @@ def spread(
         opacity_logit=torch.logit(opacity),
         color=torch.full((total, 3), 0.5),
         region=torch.from_numpy(region[triangle]),
-    )
-
-
-def hang(
-    points: np.ndarray,  # [J, 3] metres in the rest pose
-    directions: np.ndarray,  # [J, 3] along which each Gaussian is long
-    lengths: np.ndarray,  # [J] standard deviation along it
-    widths: np.ndarray,  # [J] standard deviation across
-    colors: np.ndarray,  # [J, 3]
-    weights: np.ndarray,  # [J, 3] of root, neck, head
-    region: str,
-    opacity: float = 0.9,
-) -> BoundGaussians:
-    """Long thin Gaussians bound to joints: strands of hair, beards, cloth."""
-    along = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
-    # The shortest turn from the x axis to the direction; opposite directions need a half turn about z.
-    quat = np.concatenate([1 + along[:, :1], np.zeros((len(along), 1)), -along[:, 2:], along[:, 1:2]], 1)
-    opposite = quat[:, 0] < 1e-6
-    quat[opposite] = [0, 0, 0, 1]
-    scale = np.stack([lengths, widths, widths], 1)
-
-    def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-
-    return BoundGaussians(
-        triangle=torch.zeros(0, dtype=torch.int64),
-        barycentric=torch.zeros(0, 3),
-        joint_weights=tensor(weights),
-        position=tensor(points),
-        rotation=torch.nn.functional.normalize(tensor(quat), dim=-1),
-        log_scale=tensor(np.log(np.maximum(scale, 1e-5))),
-        opacity_logit=torch.full((len(points),), float(np.log(opacity / (1 - opacity)))),
-        color=tensor(colors),
-        region=torch.full((len(points),), REGION_INDEX[region]),
     )
 
 

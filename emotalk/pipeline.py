@@ -26,21 +26,23 @@ from emotalk.emotion import EmotionCurve
 from emotalk.errors import AudioError, Cancelled, VideoError
 from emotalk.request import Look, Progress, ProgressCallback, TalkRequest
 from emotalk.scene import Scene, still_motion
-from emotalk.types import FPS, SAMPLE_RATE, Clip, HeadMotion
+from emotalk.types import FPS, SAMPLE_RATE, Clip, HeadMotion, Speech
 from emotalk.video import FrameFolder, Mark, VideoWriter
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo, GaussianAvatar
-    from emotalk.motion import MotionModel, MotionStream
+    from emotalk.motion import MotionModel
     from emotalk.speech import SpeechEncoder
     from emotalk.speech.voice import VoiceInfo
-    from emotalk.types import GaussianCloud, SpeechFeatures
+    from emotalk.types import GaussianCloud
 
 log = logging.getLogger(__name__)
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 BLOCK_SECONDS = 1.0
 """Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
+AUTO_BLOCK_SECONDS = 2.0
+"""Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
 KEPT_AVATARS = 3
 
 
@@ -225,6 +227,7 @@ class _Talk:
         self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
         self.motions: list[HeadMotion] = []
         self.total: int | None = None
+        self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
 
     def run(
         self,
@@ -300,7 +303,7 @@ class _Talk:
                     )
                 self.total = int(np.ceil(claimed * FPS))
             more = {} if limit is None else {"max_seconds": limit}
-            blocks = (part.samples for part in stream_audio(request.audio, BLOCK_SECONDS, **more))
+            blocks = (part.samples for part in stream_audio(request.audio, self.block_seconds, **more))
         heard = 0
         for block in blocks:
             heard += len(block)
@@ -314,7 +317,7 @@ class _Talk:
         """The text said sentence by sentence, in the mood's tone of voice."""
         from emotalk.speech import say_stream
 
-        request, size = self.request, round(BLOCK_SECONDS * SAMPLE_RATE)
+        request, size = self.request, round(self.block_seconds * SAMPLE_RATE)
         mood = None
         if isinstance(request.emotion, EmotionCurve):
             values = np.array(mood_of(request.emotion, request.expressiveness).values)
@@ -360,26 +363,20 @@ class _Talk:
         while block is not None:
             waiting.append(block)
             features = self._timed("speech", encoder.push, block)
-            motion = self._timed("motion", self._moved, features, mood, stream)
+            stream.curve = self._timed("speech", mood.hear, block)
+            motion = None if features is None else self._timed("motion", stream.push, features)
             if motion is not None:
                 yield motion, np.concatenate(waiting)
                 waiting = []
             block = self._timed("speech", next, blocks, None)
         features = self._timed("speech", encoder.finish)
         for motion in (
-            self._timed("motion", self._moved, features, mood, stream),
+            None if features is None else self._timed("motion", stream.push, features),
             self._timed("motion", stream.finish),
         ):
             if motion is not None:
                 yield motion, np.concatenate([*waiting, np.zeros(0, np.float32)])
                 waiting = []
-
-    @staticmethod
-    def _moved(features: SpeechFeatures | None, mood: _Mood, stream: MotionStream) -> HeadMotion | None:
-        if features is None:
-            return None
-        stream.curve = mood.hear(features)
-        return stream.push(features)
 
     def _timed(self, stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
         started = time.perf_counter()
@@ -396,19 +393,28 @@ class _Mood:
         self._request = request
         self._ear = None
         if request.emotion == "auto":
-            from emotalk.emotion.voice import ArousalStream
+            from emotalk.emotion.voice import VoiceListener
 
-            self._ear = ArousalStream()
+            self._ear = VoiceListener()
+            self._heard = 0  # frames
+            self._recent = np.zeros((0, 2))
             self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)
         else:
             self.curve = mood_of(request.emotion, request.expressiveness)
 
-    def hear(self, features: SpeechFeatures) -> EmotionCurve:
-        """The curve after these features."""
-        if self._ear is not None:
-            arousal = float(np.clip(self._ear.push(features), -1, 1))
-            heard = EmotionCurve.constant(self._request.valence_in_auto, arousal)
-            self.curve = mood_of(heard, self._request.expressiveness)
+    def hear(self, samples: np.ndarray) -> EmotionCurve:
+        """The curve from about a second before these samples to their end."""
+        if self._ear is None or not len(samples):
+            return self.curve
+        heard = self._ear.listen(Speech(samples)).values
+        heard[:, 0] = self._request.valence_in_auto
+        # The motion lags behind the sound by its look-ahead: keep what it still has to play.
+        self._recent = np.concatenate([self._recent[-FPS:], heard])
+        self._heard += len(heard)
+        first = self._heard - len(self._recent)
+        times = (np.arange(first, self._heard) + 0.5) / FPS
+        curve = EmotionCurve(tuple(times.tolist()), tuple(map(tuple, self._recent.tolist())))
+        self.curve = mood_of(curve, self._request.expressiveness)
         return self.curve
 
 

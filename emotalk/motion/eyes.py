@@ -19,8 +19,9 @@ from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.rhythm import Rhythm
 from emotalk.types import FPS
 
-_ON_LISTENER = 0.72  # share of gaze shifts of a talking person that end on the listener's face
-_FACE_DEGREES = 1.6  # eyes, nose and mouth of the listener lie within about +-2 degrees at 1.5 m
+_ON_LISTENER = 0.55  # share of gaze shifts of a talking person that end on the listener's face
+_HOLD = 0.5  # share of further looks at the listener that stay on the same point of the face
+_FACE_DEGREES = 2.2  # eyes, nose and mouth of the listener lie within about +-2 degrees at 1.5 m
 _REACH = math.radians(22.0)  # beyond it people turn the head instead
 _SHUT = 0.97
 """Closure at the top of a full blink. Phones report .5 on average (they sample at 30 Hz and saturate late), but on the
@@ -45,7 +46,7 @@ class GazeGenerator:
     def _fixation(self) -> float:
         s = self._statistics
         # Detected shifts are one degree and more; the median fixation between them sets the clock.
-        mean = math.log(s.fixation) + 0.32
+        mean = math.log(s.fixation) + 0.8
         return float(np.clip(math.exp(mean + 0.75 * s.fixation_spread * self._random.standard_normal()), 0.12, 4.0))
 
     def step(self, rhythm: Rhythm, mood: Behaviour, row: int, head: np.ndarray) -> tuple[np.ndarray, float]:
@@ -58,7 +59,10 @@ class GazeGenerator:
         elif rhythm.phrase_end and draws[0] < 0.7:
             self._left, self._away = 0.0, False
         elif self._left <= 0:
-            self._away = draws[1] > _ON_LISTENER
+            away = draws[1] > _ON_LISTENER
+            if not away and not self._away and draws[2] < _HOLD:
+                self._left = self._fixation()  # still at the same point of the listener's face
+            self._away = away
         jump = 0.0
         if self._left <= 0:
             jump = self._shift(float(mood.gaze_spread[row]))
@@ -75,7 +79,7 @@ class GazeGenerator:
         angle, around = random.uniform(0, 2 * math.pi), random.standard_normal(2)
         old = self._target
         if self._away:
-            away = math.radians(max(math.exp(size), 3.0)) * 1.5 * spread * max(self._wander, 0.2)
+            away = math.radians(max(math.exp(size), 3.0)) * 2.2 * spread * max(self._wander, 0.2)
             # Recorded eyes move about 1.7 times as far sideways as up and down.
             offset = np.array([math.cos(angle), 0.6 * math.sin(angle)]) * away
             reach = _REACH * np.array([1.0, 0.6])

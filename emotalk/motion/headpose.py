@@ -22,7 +22,7 @@ _POSTURE = np.radians([1.2, 2.2, 1.2])  # of the posture taken for a phrase
 _WANDER_HZ = np.array([0.32, 0.25, 0.22])
 _POSTURE_HZ = 0.7
 _NOD = math.radians(2.6)  # downward stroke on the strongest stress
-_NOD_HZ = 1.6
+_NOD_HZ = 1.1
 _SWAY = np.array([0.0035, 0.0015, 0.004])  # metres of the torso
 
 

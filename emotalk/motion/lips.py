@@ -30,7 +30,7 @@ _PULLING = _mask(
 _SHUTTING = _mask({"mouthPress*": 0.9, "mouthRollLower": 0.9, "mouthRollUpper": 0.9, "mouthShrugLower": 0.7})
 _LARGER = _mask({"jawOpen": 1, "mouthUpperUp*": 1, "mouthLowerDown*": 1, "mouthFunnel": 1, "mouthPress*": 1,
                  "mouthRollLower": 1, "mouthRollUpper": 1})  # fmt: skip
-_SEAL = _mask({"mouthPress*": 0.12, "mouthRollLower": 0.22, "mouthRollUpper": 0.14})
+_SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.11})
 _TEETH_ON_LIP = _mask({"mouthRollLower": 0.5, "mouthUpperUp*": 0.16, "mouthShrugLower": 0.1})
 _SMOOTH = 0.02
 

@@ -60,7 +60,7 @@ class RhythmTracker:
         self._frames: deque[_Frame] = deque(maxlen=2 * LOOKAHEAD + 1)
         self._stress = [0.0] * len(_PULSE)
         self._loudest = -30.0
-        self._mean = {"energy": -35.0, "pitch": math.nan}
+        self._mean = {"energy": math.nan, "pitch": math.nan}
         self._spread = {"energy": 5.0, "pitch": 2.0}
         self._since_syllable = self._since_stress = 10**6
         self._speaking = False
@@ -113,12 +113,12 @@ class RhythmTracker:
         self._since_syllable = 0
         pitches = [frame.pitch for frame in near if not math.isnan(frame.pitch)]
         pitch = sum(pitches) / len(pitches) if pitches else self._mean["pitch"]
-        if math.isnan(self._mean["pitch"]):
-            self._mean["pitch"] = pitch
         score = 0.0
         for cue, value, weight in (("energy", nucleus.energy, 0.6), ("pitch", pitch, 0.6)):
             if math.isnan(value):
                 continue
+            if math.isnan(self._mean[cue]):
+                self._mean[cue] = value  # the first syllable is nothing to stand out from
             off = value - self._mean[cue]
             score += weight * max(-2.5, min(2.5, off / max(self._spread[cue], 0.5)))
             self._mean[cue] += _MEMORY * off

@@ -60,7 +60,8 @@ def _optimise(
         with torch.no_grad():
             for key, value in network.named_parameters():
                 means[key].lerp_(value, 1 - min(average, (step + 1) / (step + 10)))
-        shown = float(loss) if shown is None else 0.97 * shown + 0.03 * float(loss)
+        value = loss.item()
+        shown = value if shown is None else 0.97 * shown + 0.03 * value
         if (step + 1) % 100 == 0:
             log.info("%s step %d: %.4f", name, step + 1, shown)
     with torch.no_grad():

@@ -156,7 +156,7 @@ def pretrain(
             for mean, value in zip(average.parameters(), network.parameters(), strict=True):
                 mean.lerp_(value, 1 - keep)
         for name, value in losses.items():
-            means[name] = means.get(name, float(value)) * 0.95 + 0.05 * float(value)
+            means[name] = means.get(name, value.item()) * 0.95 + 0.05 * value.item()
         if rank == 0 and state_path and ((step + 1) % config.save_every == 0 or step + 1 == config.steps):
             save_state(state_path, step + 1, network, average, optimizer)
         if rank == 0 and ((step + 1) % 50 == 0 or step + 1 == config.steps):

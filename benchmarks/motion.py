@@ -1,0 +1,82 @@
+"""Lips, emotion, sync, rhythm and speed of the motion model: `python -m benchmarks.motion`.
+
+Prints tables and writes them to benchmarks/results/motion.md. Sections whose material is missing (flite's voices, the
+research clips beside the checkout) are left out, and the file says so.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+
+from benchmarks import motion_clips, motion_life, motion_lips
+from emotalk.head import HeadModel
+from emotalk.motion import MotionModel
+from emotalk.motion.consistency import EmotionRecogniser
+from emotalk.motion.sync import SyncModel
+from emotalk.speech.encoder import SpeechEncoder
+
+RESULTS = Path(__file__).parent / "results" / "motion.md"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure the motion model."""
+
+    data: Path = Path("../shared/data")
+    """Folder with the research clips and captures."""
+    cache: Path | None = None
+    """Folder to keep tracked landmarks in."""
+    out: Path = RESULTS
+    """Where the tables go."""
+
+
+def sections(options: Options) -> Iterator[tuple[str, Iterable[str]]]:
+    """Titles and lines of all tables."""
+    encoder, model, head = SpeechEncoder.load(), MotionModel.load(), HeadModel.load()
+    sync, recogniser = SyncModel.load(), EmotionRecogniser.load()
+    lines = motion_lips.spoken_lines(encoder)
+    clips = motion_clips.filmed_clips(options.data / "clips", encoder, options.cache)
+    if lines:
+        yield "Lips on the head model", motion_lips.table(model, head, lines)
+        yield "Emotion recovered from motion", motion_life.emotion_table(model, recogniser, lines)
+        yield "Sliders", motion_life.slider_table(model, head, lines[0])
+        yield "Sync network on generated motion", motion_life.own_sync_table(model, sync, lines)
+        yield "Rhythm", motion_life.rhythm_table(model, lines, options.data / "arkit")
+        yield "Speed, features to HeadMotion, one core", motion_life.speed_table(model, lines)
+    if clips:
+        yield "Generated against filmed lips", motion_clips.lips_table(model, sync, clips)
+        yield "Sync network on filmed lips", motion_clips.sync_table(sync, clips)
+    missing = [name for name, there in (("flite's voices", lines), ("the research clips", clips)) if not there]
+    if missing:
+        yield "Left out", [f"Not there: {' and '.join(missing)}."]
+
+
+def main(options: Options) -> None:
+    """Print every section and write the file."""
+    torch.set_num_threads(1)
+    load = " ".join(f"{x:.1f}" for x in os.getloadavg())
+    text = [
+        f"# Motion\n\n`python -m benchmarks.motion` on {platform.machine()}, {os.cpu_count()} cores, load {load}.\n"
+    ]
+    print(text[0])
+    for title, lines in sections(options):
+        text.append(f"\n## {title}\n")
+        print(text[-1])
+        for line in lines:
+            text.append(line)
+            print(line, flush=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = options.out.with_suffix(".tmp")
+    temporary.write_text("\n".join(text) + "\n")
+    temporary.replace(options.out)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

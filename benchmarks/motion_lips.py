@@ -1,0 +1,219 @@
+"""Lips of generated motion on the head model: closures, teeth, silence, articulation, under every corner of emotion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from emotalk.emotion import EmotionCurve
+from emotalk.errors import VoiceError
+from emotalk.head import HeadModel
+from emotalk.motion import MotionModel
+from emotalk.motion.articulation import at_video_rate
+from emotalk.motion.inputs import known_phones
+from emotalk.motion.lipmeasures import lip_gap
+from emotalk.speech import say
+from emotalk.speech.articulation import articulation_targets
+from emotalk.speech.encoder import SpeechEncoder
+from emotalk.types import ARKIT_INDEX, FEATURE_RATE, FPS, HeadMotion, Speech, SpeechFeatures
+
+VOICES = ("flite:slt", "flite:rms", "flite:kal16")  # kal16 is a voice that nothing was trained on
+SENTENCES = (
+    "Bob may move five big maps before Friday.",
+    "My mother bought a very fine blue poppy from Pam.",
+    "People remember the problem of the broken umbrella.",
+    "Above the bumpy valley, a brave fox jumped for fun.",
+    "Please stop by the lamp shop and pick up my box.",
+    "The farm bus never comes before half past five.",
+    "We hope nobody minds if Emma brings her puppy.",
+    "Five vans of fresh vegetables drove over the bridge.",
+    "Why would you open every window in a snow storm?",
+    "She sells cheap shoes and choice cheese at the harbour.",
+)
+"""Sentences of this file alone, full of p b m f v."""
+CORNERS = ((0.0, 0.0), (1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0))
+SHUT = 0.5e-3
+"""Metres above the gap of the resting face under which lips count as closed."""
+WITHIN = 0.04
+OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+JAW, WIDTH, PUCKER = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Line:
+    """A spoken sentence and its features, known (exact phone times) and heard (by the encoder)."""
+
+    speech: Speech
+    known: SpeechFeatures
+    heard: SpeechFeatures
+    voice: str
+
+
+def spoken_lines(encoder: SpeechEncoder) -> list[Line]:
+    """Every sentence by every voice that is installed, followed by a second of silence."""
+    lines = []
+    for voice in VOICES:
+        for text in SENTENCES:
+            try:
+                said = say(text, voice)
+            except VoiceError:
+                break
+            speech = Speech(np.concatenate([said.samples, np.zeros(16000, np.float32)]), said.source, text, said.phones)
+            heard = encoder.encode(speech)
+            lines.append(Line(speech, known_phones(heard, speech), heard, voice))
+    return lines
+
+
+def mesh_points(head: HeadModel, motion: HeadMotion, batch: int = 128) -> torch.Tensor:
+    """[T, 478, 3] landmarks of the face (no head movement, no gaze) in metres."""
+    parts = []
+    with torch.inference_mode():
+        for first in range(0, len(motion), batch):
+            piece = motion[first : first + batch]
+            mesh = head(expression=torch.from_numpy(piece.expression), jaw=torch.from_numpy(piece.jaw))
+            parts.append(head.landmarks(mesh.vertices, "mediapipe478"))
+    return torch.cat(parts)
+
+
+def frames_near(second: float, frames: int, reach: float = WITHIN) -> list[int]:
+    """Frames whose centre lies within `reach` seconds."""
+    return [k for k in range(frames) if abs((k + 0.5) / FPS - second) <= reach]
+
+
+@dataclass(frozen=True)
+class LipReport:
+    """Numbers of one corner of the square, with one kind of features."""
+
+    corner: tuple[float, float]
+    closures: np.ndarray  # [N] smallest gap in metres within 40 ms of each p b m
+    openings: np.ndarray  # [N] largest gap in metres during long open vowels
+    silence: np.ndarray  # [N] largest gap from 200 ms after the last phone on
+    stillness: np.ndarray  # [N] largest speed of the gap there, metres a second
+    teeth: np.ndarray  # [N] distance of lower lip from upper teeth at f v
+    teeth_else: np.ndarray  # [N] the same at other consonants and vowels
+    lips: np.ndarray  # [T, 40, 3] lip landmarks of all lines
+
+
+def report(
+    model: MotionModel, head: HeadModel, lines: list[Line], corner: tuple[float, float], known: bool
+) -> LipReport:
+    """Plays all lines at one corner."""
+    with torch.inference_mode():
+        neutral = head(expression=torch.zeros(1, 52))
+        rest = float(lip_gap(head.landmarks(neutral.vertices, "mediapipe478"))[0])
+        opened = torch.zeros(1, 52)
+        opened[0, ARKIT_INDEX["jawOpen"]] = 1.0
+        moved = (head(expression=opened).vertices - neutral.vertices)[0].norm(dim=-1)
+        upper_teeth = (head.regions["teeth"] & (moved < 1e-4)).nonzero()[:, 0]
+    columns: dict[str, list] = {
+        name: [] for name in ("closures", "openings", "silence", "stillness", "teeth", "else", "lips")
+    }
+    for line in lines:
+        motion = model(line.known if known else line.heard, EmotionCurve.constant(*corner), seed=1)
+        points = mesh_points(head, motion)
+        gap = (lip_gap(points) - rest).numpy()
+        teeth = _lip_to_teeth(head, motion, upper_teeth)
+        for start, end, phone in line.speech.phones:
+            near = frames_near((start + end) / 2, len(motion))
+            if not near:
+                continue
+            if phone in ("p", "b", "m"):
+                columns["closures"].append(gap[near].min())
+            elif phone in ("aa", "ae", "ay", "ao") and end - start > 0.1:
+                columns["openings"].append(gap[near].max())
+            if phone in ("f", "v"):
+                columns["teeth"].append(teeth[near].min())
+            elif phone != "sil":
+                columns["else"].append(teeth[near].min())
+        last = max(end for _, end, phone in line.speech.phones if phone != "sil")
+        quiet = gap[int(np.ceil((last + 0.2) * FPS)) :]
+        columns["silence"].append(quiet.max())
+        columns["stillness"].append(np.abs(np.diff(quiet)).max() * FPS)
+        columns["lips"].append(points[:, list(OUTER_LIPS + INNER_LIPS)].numpy())
+    arrays = {name: np.array(values) for name, values in columns.items() if name != "lips"}
+    return LipReport(
+        corner, arrays["closures"], arrays["openings"], arrays["silence"], arrays["stillness"], arrays["teeth"],
+        arrays["else"], np.concatenate(columns["lips"]),
+    )  # fmt: skip
+
+
+def _lip_to_teeth(head: HeadModel, motion: HeadMotion, upper_teeth: torch.Tensor) -> np.ndarray:
+    """[T] metres from the middle of the lower lip's inner edge to the nearest upper tooth."""
+    out = []
+    with torch.inference_mode():
+        for first in range(0, len(motion), 128):
+            mesh = head(expression=torch.from_numpy(motion.expression[first : first + 128]))
+            lip = head.landmarks(mesh.vertices, "mediapipe478")[:, [87, 14, 317]]
+            out.append(torch.cdist(lip, mesh.vertices[:, upper_teeth]).amin((1, 2)).numpy())
+    return np.concatenate(out)
+
+
+def correlations(model: MotionModel, lines: list[Line], known: bool) -> dict[str, float]:
+    """Correlation of the neutral motion's jaw, lip spread and pucker with the articulation of the true phones."""
+    said: list[np.ndarray] = []
+    done: list[np.ndarray] = []
+    for line in lines:
+        motion = model(line.known if known else line.heard, EmotionCurve.constant(0, 0), seed=1)
+        rows = len(line.known) // 2 * 2
+        said.append(at_video_rate(articulation_targets(line.speech.phones, rows, FEATURE_RATE))[: len(motion)])
+        face = {name: motion.expression[: len(said[-1]), i] for name, i in ARKIT_INDEX.items()}
+        width = face["mouthStretchLeft"] + face["mouthDimpleLeft"] - 0.5 * face["mouthPucker"]
+        done.append(np.stack([face["jawOpen"], width, face["mouthPucker"]], -1))
+    truth, made = np.concatenate(said), np.concatenate(done)
+    return {
+        name: float(np.corrcoef(truth[:, k], made[:, k])[0, 1])
+        for name, k in (("jaw", JAW), ("width", WIDTH), ("pucker", PUCKER))
+    }
+
+
+def deviation(neutral: LipReport, corner: LipReport) -> tuple[float, float]:
+    """(mean distance in metres of lip landmarks between the corner and (0, 0) with the same speech, the same about the
+    clip's own mean lips), to be compared with `articulation_size`."""
+    off = corner.lips - neutral.lips
+    return float(np.linalg.norm(off, axis=-1).mean()), float(np.linalg.norm(off - off.mean(0), axis=-1).mean())
+
+
+def articulation_size(neutral: LipReport) -> float:
+    """Mean distance in metres of the lip landmarks from their mean while speaking without emotion."""
+    return float(np.linalg.norm(neutral.lips - neutral.lips.mean(0), axis=-1).mean())
+
+
+def table(model: MotionModel, head: HeadModel, lines: list[Line]) -> Iterator[str]:
+    """Markdown of everything above."""
+    voices = sorted({line.voice for line in lines})
+    yield f"{len(lines)} sentences by {', '.join(voices)}; lips count as closed up to {SHUT * 1e3:.1f} mm above rest.\n"
+    yield (
+        "| features | valence, arousal | p b m closed within ±40 ms | gap p95 (mm) | open vowels, median gap (mm) | "
+        "f v: lip to teeth, median (mm) | elsewhere | gap > 200 ms into silence (mm, max) | its speed (mm/s, max) | "
+        "lip deviation / articulation | of which changing |"
+    )
+    yield "|" + "---|" * 11
+    for known in (True, False):
+        neutral = None
+        for corner in CORNERS:
+            r = report(model, head, lines, corner, known)
+            neutral = neutral or r
+            size = articulation_size(neutral)
+            steady, changing = deviation(neutral, r)
+            cells = [
+                "known phones" if known else "encoder",
+                f"{corner[0]:+.0f}, {corner[1]:+.0f}",
+                f"{(r.closures <= SHUT).mean():.3f} (n={len(r.closures)})",
+                f"{np.percentile(r.closures, 95) * 1e3:.2f}",
+                *(f"{np.median(x) * 1e3:.1f}" for x in (r.openings, r.teeth, r.teeth_else)),
+                f"{r.silence.max() * 1e3:.2f}",
+                f"{r.stillness.max() * 1e3:.1f}",
+                f"{steady / size:.2f}",
+                f"{changing / size:.2f}",
+            ]
+            yield "| " + " | ".join(cells) + " |"
+    yield "\n| features | voice | jaw r | width r | pucker r |\n|---|---|---|---|---|"
+    for known in (True, False):
+        for voice in voices:
+            r = correlations(model, [line for line in lines if line.voice == voice], known)
+            name = "known phones" if known else "encoder"
+            yield f"| {name} | {voice} | {r['jaw']:.3f} | {r['width']:.3f} | {r['pucker']:.3f} |"

@@ -1,0 +1,139 @@
+"""Gaze, blinks and head: natural numbers, tied to speech and emotion, the same for the same seed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emotalk.emotion import EmotionCurve
+from emotalk.emotion.expression import behaviour
+from emotalk.errors import CheckpointError
+from emotalk.motion.body import Body
+from emotalk.motion.eye_statistics import blink_tops, load_eye_statistics, measure_eyes, saccades
+from emotalk.motion.livelink import read_livelink
+from emotalk.motion.rhythm import Rhythm
+from emotalk.motion.style import MotionStyle
+from emotalk.types import HeadMotion
+
+SILENT = Rhythm(0.0, 0.0, 0.0, False, False, 0.0)
+TALKING = Rhythm(1.0, 0.0, 0.0, False, False, 0.6)
+
+
+def _talk(seconds: int) -> list[Rhythm]:
+    """Phrases of 3 s with pauses of 0.6 s and a nod every 1.2 s."""
+    beats = []
+    for i in range(seconds * 25):
+        at = i % 90
+        talking = at < 75
+        beat = dataclasses.replace(TALKING if talking else SILENT, phrase_start=at == 0, phrase_end=at == 75)
+        beats.append(dataclasses.replace(beat, nod=0.7) if talking and at % 30 == 10 else beat)
+    return beats
+
+
+def _play(
+    seconds: int = 240, va=(0.0, 0.0), style: MotionStyle | None = None, seed: int = 0, rhythm=None
+) -> HeadMotion:
+    rhythm = rhythm or _talk(seconds)
+    body = Body(load_eye_statistics(), style or MotionStyle(), seed)
+    return body.play(np.zeros((len(rhythm), 52), np.float32), rhythm, EmotionCurve.constant(*va).at(len(rhythm)))
+
+
+@pytest.fixture(scope="module")
+def calm() -> HeadMotion:
+    return _play()
+
+
+def test_blinks_come_as_often_as_people_blink(calm):
+    eyes = measure_eyes(calm)
+    assert 10 < eyes.blinks_per_minute < 24
+    assert 2.0 < eyes.blink_interval < 4.5
+
+
+def test_blinks_shut_the_eye_and_take_a_third_of_a_second(calm):
+    tops = blink_tops(calm.eyelids)
+    assert np.median(calm.eyelids[tops]) > 0.9
+    closed = (calm.eyelids.mean(1) > 0.3).sum() / len(tops)
+    assert 3 < closed < 8  # frames
+
+
+def test_phrase_ends_draw_blinks(calm):
+    ends = [i for i, beat in enumerate(_talk(240)) if beat.phrase_end]
+    tops = blink_tops(calm.eyelids)
+    near = np.mean([any(0 <= top - end <= 8 for top in tops) for end in ends])
+    anywhere = np.mean([any(0 <= top - (end + 37) % len(calm) <= 8 for top in tops) for end in ends])
+    assert near > anywhere + 0.1
+
+
+def test_gaze_jumps_and_holds_as_in_recordings(calm):
+    eyes = measure_eyes(calm)
+    assert 0.5 < eyes.saccades_per_second < 1.7
+    assert 2.0 < eyes.saccade_degrees < 8.0
+    assert np.degrees(np.abs(calm.gaze).max()) < 30
+
+
+def test_the_eyes_hold_their_point_while_the_head_turns():
+    motion = _play(seconds=60, style=MotionStyle(gaze_wander=0.0, head_energy=2.0))
+    starts, _ = saccades(motion.gaze)
+    steady = np.ones(len(motion) - 1, bool)
+    for start in starts:
+        steady[max(0, start - 1) : start + 6] = False
+    head, eyes = np.diff(motion.head_pose[:, 1])[steady], np.diff(motion.gaze[:, 0])[steady]
+    assert np.corrcoef(head, eyes)[0, 1] < -0.9
+
+
+def test_a_stressed_syllable_makes_the_head_nod():
+    beats = [TALKING] * 100
+    plain = _play(rhythm=beats)
+    beats[50] = dataclasses.replace(TALKING, nod=1.0)
+    nodded = _play(rhythm=beats)
+    lowered = np.degrees(nodded.head_pose[:, 0] - plain.head_pose[:, 0])
+    assert np.abs(lowered[:50]).max() == 0
+    assert 1.0 < lowered[50:65].max() < 5.0
+    assert abs(lowered[85]) < 0.2
+
+
+def test_arousal_moves_the_head_more():
+    size = [np.degrees(_play(60, (0.0, arousal)).head_pose[:, :3].std(0)).sum() for arousal in (-0.8, 0.0, 0.8)]
+    assert size[0] < size[1] < size[2]
+
+
+def test_sadness_hangs_the_head_and_joy_raises_it():
+    pitch = {va: _play(30, va).head_pose[:, 0].mean() for va in ((-0.8, -0.6), (0.8, 0.6))}
+    assert pitch[-0.8, -0.6] > 0.04  # turning about +x lowers the face
+    assert pitch[0.8, 0.6] < -0.04
+
+
+def test_head_movement_is_slow_as_recorded_heads_are(calm):
+    from scipy.signal import welch
+
+    frequencies, power = welch(calm.head_pose[:, :3], 25, nperseg=256, axis=0)
+    assert power[frequencies < 2].sum() / power.sum() > 0.9
+
+
+def test_the_same_seed_repeats_and_another_differs(calm):
+    again, other = _play(), _play(seed=1)
+    for name in ("gaze", "eyelids", "head_pose"):
+        np.testing.assert_array_equal(getattr(calm, name), getattr(again, name))
+        assert np.abs(getattr(calm, name) - getattr(other, name)).max() > 0.05
+
+
+def test_a_person_who_never_blinks_never_blinks():
+    assert _play(30, style=MotionStyle(blink_rate=0.0)).eyelids.max() < 0.1
+
+
+def test_moods_change_how_often_people_blink():
+    rates = behaviour(np.float32([[0, 0], [-0.8, 0.8], [0.5, -0.8]])).blink_rate
+    assert rates[1] > 1.3 * rates[0] > 1.3 * rates[2]
+
+
+def test_the_shipped_statistics_are_those_of_the_captures(shared_data):
+    shipped = load_eye_statistics()
+    one = measure_eyes(read_livelink(shared_data / "arkit" / "facial.csv.gz"))
+    assert one.blinks_per_minute == pytest.approx(shipped.blinks_per_minute, rel=0.35)
+    assert one.saccade_degrees == pytest.approx(shipped.saccade_degrees, rel=0.5)
+
+
+def test_damaged_statistics_are_explained(tmp_path):
+    (tmp_path / "eyes.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="fit_eyes"):
+        load_eye_statistics(tmp_path / "eyes.json")

@@ -11,9 +11,8 @@ import numpy as np
 
 from benchmarks.speech_scores import correlation
 from emotalk.speech.audio import load_audio
-from emotalk.types import ARTICULATION_NAMES, FPS, Speech, SpeechFeatures
+from emotalk.types import FPS, Speech, SpeechFeatures
 
-JAW, CLOSURE = (ARTICULATION_NAMES.index(name) for name in ("jaw", "closure"))
 FARTHEST_LAG = 8  # frames; offsets of public clips are at most three
 _UPPER, _LOWER = [82, 13, 312], [87, 14, 317]  # inner lips, FaceMesh
 _EYES, _NOSE = [33, 263], [168, 4]
@@ -21,9 +20,9 @@ _EYES, _NOSE = [33, 263], [168, 4]
 
 @dataclass(frozen=True)
 class Lips:
-    """How far the lips of a clip are apart: [T] at 25 fps, in units of the face's size, its slow drift removed."""
+    """How far the lips of a clip are apart."""
 
-    opening: np.ndarray
+    opening: np.ndarray  # [T] at 25 fps, in units of the face's size, its slow drift removed
     missed: float  # share of the frames without a face
 
 
@@ -54,9 +53,18 @@ def lip_opening(video: Path) -> Lips:
 
 
 def predicted_opening(features: SpeechFeatures) -> np.ndarray:
-    """The jaw opens the lips and a closure shuts them: jaw - 0.6 closure, at 25 fps, drift removed."""
-    articulation = features.at_video_rate().articulation
-    return without_drift(articulation[:, JAW] - 0.6 * articulation[:, CLOSURE])
+    """How far apart the articulation wants the lips: [T] at 25 fps, drift removed.
+
+    The jaw opens them and rounding narrows them again; a closure shuts them, teeth on the lip nearly do.
+    """
+    jaw, _, pucker, closure, labiodental, _ = features.at_video_rate().articulation.T
+    return without_drift((0.3 + jaw - 0.3 * pucker) * (1 - closure) * (1 - 0.6 * labiodental))
+
+
+def jaw_opening(features: SpeechFeatures) -> np.ndarray:
+    """The same by jaw and closure alone: jaw - 0.6 closure."""
+    jaw, _, _, closure, _, _ = features.at_video_rate().articulation.T
+    return without_drift(jaw - 0.6 * closure)
 
 
 def loudness_opening(features: SpeechFeatures) -> np.ndarray:

@@ -92,3 +92,20 @@ def test_sequence_error_counts_edits():
 def test_correlation_of_what_does_not_move_is_zero():
     assert correlation(np.ones(5), np.arange(5.0)) == 0
     assert correlation(np.arange(5.0), -np.arange(5.0)) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("lag", [-3, 0, 2])
+def test_the_offset_between_sound_and_picture_is_found(lag):
+    lips = pytest.importorskip("benchmarks.speech_lips")
+    course = np.convolve(np.random.default_rng(0).standard_normal(240), np.ones(5), "same")
+    said, seen = course[20:220], course[20 - lag : 220 - lag]
+    assert lips.best_lag(said, seen) == lag
+    assert lips.at_lag(said, seen, lag) == pytest.approx(1)
+
+
+def test_drift_is_removed_and_syllables_stay():
+    lips = pytest.importorskip("benchmarks.speech_lips")
+    moments = np.arange(250) / 25
+    syllables = np.sin(2 * np.pi * 3 * moments)
+    rest = lips.without_drift(syllables + 5 * moments)[50:-50]
+    assert np.abs(rest - syllables[50:-50]).max() < 0.05

@@ -29,8 +29,9 @@ REGIONS: tuple[str, ...] = (
 )  # fmt: skip
 """What a Gaussian belongs to: `BoundGaussians.region` holds indices into this list."""
 REGION_INDEX: dict[str, int] = {name: i for i, name in enumerate(REGIONS)}
-ONE_SIDED: tuple[str, ...] = ("face", "lips", "mouth", "eyes", "lids", "ears", "scalp", "neck", "shoulders")
-"""Regions that are the outside of something solid: their Gaussians need not be drawn when they face away."""
+ONE_SIDED: tuple[str, ...] = ("face", "eyes", "ears", "scalp", "neck", "shoulders")
+"""Regions that are the outside of something solid: their Gaussians need not be drawn when they face away. Lips, lids
+and the inside of the mouth are sheets that an open mouth shows from both sides."""
 
 SIGNAL_WIDTH = len(ARKIT_NAMES) + 3 + 2 + 2 + 3
 """Numbers of one frame that corrections may depend on: expression, jaw, gaze, eyelids, head rotation."""

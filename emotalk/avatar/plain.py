@@ -31,7 +31,7 @@ DENSITY = {
 }  # fmt: skip
 """Gaussians per area relative to each other: what people look at gets more."""
 LIGHT = np.array([0.25, 0.55, 0.8])
-COVER = 0.75
+COVER = 0.85
 """Standard deviation of a Gaussian in units of the root of the area it stands for: enough overlap to leave no holes."""
 
 

@@ -165,17 +165,17 @@ class TalkTab:
             with gr.Column(scale=6, min_width=320, elem_id="stage-column"):
                 self.stage = parts.stage(self._first_still(chosen))
                 self.still = parts.still()
-                face = parts.faces(people, chosen)
-                with gr.Row(elem_id="starters"):
-                    self.starters = {
-                        gr.Button(title, size="sm", variant="secondary"): line for title, line in STARTERS.items()
-                    }
                 self.status = gr.HTML(value="", elem_id="status", padding=False)
                 with gr.Row(elem_id="downloads"):
                     self.save_video = gr.DownloadButton("Video (mp4)", visible=False, size="sm", elem_id="save-video")
                     self.save_motion = gr.DownloadButton(
                         "Motion (Live Link CSV)", visible=False, size="sm", elem_id="save-motion"
                     )
+                face = parts.faces(people, chosen)
+                with gr.Row(elem_id="starters"):
+                    self.starters = {
+                        gr.Button(title, size="sm", variant="secondary"): line for title, line in STARTERS.items()
+                    }
             with gr.Column(scale=5, min_width=320):
                 with gr.Group():
                     source = gr.Radio([TYPED, HEARD], value=TYPED, show_label=False, container=False, elem_id="source")

@@ -15,7 +15,7 @@ const show = (state) => { stage.dataset.state = state; };
 
 function load(kind, path) {
   source = kind;
-  video.controls = kind === "final";
+  video.controls = false;
   video.src = address(path);
   video.play().catch(() => {
     // Browsers refuse sound before the first click on a page: offer the button instead.
@@ -23,14 +23,18 @@ function load(kind, path) {
   });
 }
 
-video.addEventListener("playing", () => show("playing"));
+video.addEventListener("playing", () => {
+  show("playing");
+  // The browser's own bar only where it can scrub, and not over a face that waits.
+  video.controls = source === "final";
+});
 video.addEventListener("ended", () => {
   if (source === "live" && props.value && props.value.final) {
     // Swap quietly to the finished file, which can be scrubbed and saved.
     source = "final";
     video.src = address(props.value.final);
-    video.controls = true;
   }
+  video.controls = false;
   show("ready");
 });
 video.addEventListener("error", () => {

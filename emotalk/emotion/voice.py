@@ -73,7 +73,7 @@ class VoiceEmotion:
 def voice_emotion(speech: Speech, frames: ProsodyFrames | None = None) -> VoiceEmotion:
     """The arousal of one recording. `frames` spares the pitch tracking where it is done already.
 
-    Costs about 1/300 of the time the speech lasts, pitch tracking included.
+    Costs about 1/200 of the time the speech lasts on one core, pitch tracking included.
     """
     return VoiceListener().listen(speech, frames)
 
@@ -109,8 +109,7 @@ class VoiceListener:
         variance = posterior @ _AROUSAL**2 - mean**2
         confidence = _CEILING * np.sqrt(np.clip(1 - variance / _IGNORANCE, 0, 1))
         # A frame far from any voice keeps the last mood but is no evidence of it.
-        nearest = np.abs(video[:, None] - centres[None, :]).min(1) if len(centres) < 4000 else np.zeros(len(video))
-        fade = np.clip(1.5 - nearest / WINDOW_SECONDS, 0, 1)
+        fade = np.clip(1.5 - _distance(video, centres) / WINDOW_SECONDS, 0, 1)
         values = np.zeros((len(video), 2), np.float32)
         values[:, 1] = np.interp(video, centres, mean)
         return VoiceEmotion(values, (np.interp(video, centres, confidence) * fade).astype(np.float32))
@@ -121,6 +120,13 @@ class VoiceListener:
         if len(self._levels) * _HOP / FEATURE_RATE < _LEVEL_NEEDS:
             return np.ones((len(levels), len(_AROUSAL)))
         return _likelihood(levels[:, None] - np.median(self._levels), _LEVEL_SHIFT, _LEVEL_SPREAD)
+
+
+def _distance(seconds: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """How far each of `seconds` lies from the nearest of the ascending `centres`."""
+    right = np.clip(np.searchsorted(centres, seconds), 1, max(len(centres) - 1, 1))
+    left, right = centres[right - 1], centres[np.minimum(right, len(centres) - 1)]
+    return np.minimum(np.abs(seconds - left), np.abs(seconds - right))
 
 
 def _likelihood(deviation: np.ndarray, shift: np.ndarray, spread: float) -> np.ndarray:

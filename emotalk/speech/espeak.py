@@ -1,21 +1,25 @@
 """espeak-ng, the voice that is always there: over a hundred languages from one pip package (espeakng-loader).
 
-The library is started once in a process and used under a lock: starting it again made later calls hang. Licence:
+The library runs in a process of its own (`espeak_worker`), used under a lock: some texts crash it, and starting it
+twice in one process makes later calls hang. A worker that crashed or hung is replaced. Licence:
 GPL-3.0-or-later (see NOTICE); it is loaded at run time and is not part of this package.
 """
 
 from __future__ import annotations
 
-import ctypes
+import json
 import logging
 import math
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 
 from emotalk.errors import VoiceError
+from emotalk.speech import espeak_worker
 from emotalk.speech.ipa import arpabet
 from emotalk.speech.voice import Style, VoiceInfo, resampled
 from emotalk.types import Speech
@@ -25,108 +29,12 @@ log = logging.getLogger(__name__)
 LICENCE = "GPL-3.0-or-later"
 _HOW_TO_GET = "pip install espeakng-loader"
 _WORDS_PER_MINUTE = 165
-_MAX_SECONDS = 120.0  # a phrase has 300 letters; more sound than this is a fault of a language's rules
-
-# From espeak-ng's speak_lib.h.
-_SYNCHRONOUS, _PHONEME_EVENTS, _IPA, _DONT_EXIT = 2, 0x0001, 0x0002, 0x8000
-_UTF8 = 1
-_EVENT_END, _EVENT_WORD, _EVENT_PHONEME = 0, 1, 7
-_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
-_OK = 0
+_PITCH_STEPS = 68  # of its pitch parameter for an octave, measured between 0.8 and 1.6 times the middle pitch
+_TIMEOUT = espeak_worker.TIMEOUT + 10.0  # seconds: the worker should have given up before
 
 
-class _EventId(ctypes.Union):
-    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
-
-
-class _Event(ctypes.Structure):
-    _fields_ = (
-        ("type", ctypes.c_int),
-        ("unique_identifier", ctypes.c_uint),
-        ("text_position", ctypes.c_int),  # characters, from 1
-        ("length", ctypes.c_int),
-        ("audio_position", ctypes.c_int),  # milliseconds
-        ("sample", ctypes.c_int),
-        ("user_data", ctypes.c_void_p),
-        ("id", _EventId),
-    )
-
-
-class _VoiceRecord(ctypes.Structure):
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("languages", ctypes.POINTER(ctypes.c_ubyte)),  # a priority byte, then the name, ended by 0
-        ("identifier", ctypes.c_char_p),
-        ("gender", ctypes.c_ubyte),
-        ("age", ctypes.c_ubyte),
-        ("variant", ctypes.c_ubyte),
-        ("reserved", ctypes.c_ubyte),
-        ("score", ctypes.c_int),
-        ("spare", ctypes.c_void_p),
-    )
-
-
-_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
-
-
-class _Library:
-    """The loaded library and what the synthesis that runs has produced."""
-
-    def __init__(self) -> None:
-        import espeakng_loader
-
-        self.lib = ctypes.CDLL(espeakng_loader.get_library_path())
-        self.lib.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
-        self.lib.espeak_ListVoices.argtypes = [ctypes.c_void_p]
-        self.lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceRecord))
-        self.lib.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
-        self.lib.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
-        self.lib.espeak_Synth.argtypes = [
-            ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
-            ctypes.POINTER(ctypes.c_uint), ctypes.c_void_p,
-        ]  # fmt: skip
-        self.data = Path(espeakng_loader.get_data_path())
-        options = _PHONEME_EVENTS | _IPA | _DONT_EXIT
-        self.rate = self.lib.espeak_Initialize(_SYNCHRONOUS, 0, str(self.data).encode(), options)
-        if self.rate <= 0:
-            raise OSError(f"espeak-ng would not start with the data in {self.data}")
-        self.sound: list[np.ndarray] = []
-        self.events: list[tuple[int, int, int, int, str]] = []  # type, sample, text position, length, phoneme
-        self._callback = _Callback(self._receive)  # must outlive the library's use of it
-        self.lib.espeak_SetSynthCallback(self._callback)
-        self.languages = self._list()
-
-    def _list(self) -> dict[str, tuple[str, str]]:
-        """The voice file and the description of every language that can speak."""
-        found: dict[str, tuple[str, str]] = {}
-        records, i = self.lib.espeak_ListVoices(None), 0
-        while records[i]:
-            record = records[i].contents
-            i += 1
-            if record.identifier.startswith(b"!v"):
-                continue
-            raw = ctypes.cast(ctypes.addressof(record.languages.contents) + 1, ctypes.c_char_p).value
-            language, file = raw.decode().lower(), record.identifier.decode()
-            if self._has_dictionary(language, file):
-                found.setdefault(language, (file, record.name.decode(errors="replace").replace("_", " ")))
-        return found
-
-    def _has_dictionary(self, language: str, file: str) -> bool:
-        """Some voices of the package lack their dictionary: they would say nothing."""
-        described = (self.data / "lang" / file).read_text(encoding="utf-8", errors="replace")
-        named = re.search(r"^\s*dictionary\s+(\S+)", described, re.M)
-        return (self.data / f"{named[1] if named else language.split('-')[0]}_dict").is_file()
-
-    def _receive(self, samples, count: int, events) -> int:
-        if samples and count > 0:
-            self.sound.append(np.ctypeslib.as_array(samples, (count,)).copy())
-        i = 0
-        while events[i].type != _EVENT_END:
-            event = events[i]
-            phoneme = event.id.string.decode(errors="ignore") if event.type == _EVENT_PHONEME else ""
-            self.events.append((event.type, event.sample, event.text_position, event.length, phoneme))
-            i += 1
-        return int(sum(map(len, self.sound)) > _MAX_SECONDS * self.rate)  # 1 stops the synthesis
+class _Crash(Exception):
+    """The worker died or was ended because it hung."""
 
 
 class EspeakEngine:
@@ -136,13 +44,14 @@ class EspeakEngine:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._library: _Library | None = None
+        self._worker: _Worker | None = None
         self._fault: str | None = None
 
     def voices(self) -> list[VoiceInfo]:
         """Every language; without the library only American English, with how to get it."""
         try:
-            languages = self._ready().languages
+            with self._lock:
+                languages = self._ready().languages
         except VoiceError:
             return [VoiceInfo("espeak:en-us", "en-us", 2, LICENCE, "American English", False, _HOW_TO_GET)]
         ordered = sorted(languages, key=lambda language: (language != "en-us", not language.startswith("en"), language))
@@ -150,52 +59,122 @@ class EspeakEngine:
 
     def speak(self, text: str, voice: str, style: Style) -> Speech:
         """One phrase with the times of its phones and words. Takes about 1/100 of the time it lasts."""
-        library = self._ready()
         language, _, variant = voice.partition("+")
-        if language.lower() not in library.languages or not re.fullmatch(r"\w{0,20}", variant):
-            raise VoiceError(
-                f"espeak-ng has no voice {voice[:40]!r}. `python -m emotalk voices` lists them; English is en-us."
-            )
         with self._lock:
-            library.sound, library.events = [], []
-            file = library.languages[language.lower()][0] + (f"+{variant}" if variant else "")
-            if library.lib.espeak_SetVoiceByName(file.encode()) != _OK:
-                raise VoiceError(f"espeak-ng cannot load its voice {voice!r}. Take espeak:en-us or another voice.")
-            for parameter, value in (
-                (_RATE, np.clip(_WORDS_PER_MINUTE * style.rate, 80, 450)),
-                (_PITCH, np.clip(50 + 50 * math.log2(style.pitch), 0, 99)),  # its table doubles the pitch in 50 steps
-                (_RANGE, np.clip(50 * style.pitch_range, 0, 99)),
-                (_VOLUME, 100),
-            ):
-                library.lib.espeak_SetParameter(parameter, round(float(value)), 0)
-            data = text.replace("\0", " ").encode("utf-8", "ignore") + b"\0"
-            status = library.lib.espeak_Synth(data, len(data), 0, 1, 0, _UTF8, None, None)
-            library.lib.espeak_Synchronize()
-            sound = np.concatenate(library.sound) if library.sound else np.zeros(0, np.int16)
-            events = library.events
-        if status != _OK:
-            raise VoiceError(f"espeak-ng could not say {text[:40]!r} (status {status}). Rephrase it.")
-        samples = resampled(sound.astype(np.float32) / 32768, library.rate)
-        phones, words = _timings(events, len(sound), library.rate, text)
+            languages = self._ready().languages
+            if language.lower() not in languages or not re.fullmatch(r"\w{0,20}", variant):
+                raise VoiceError(
+                    f"espeak-ng has no voice {voice[:40]!r}. `python -m emotalk voices` lists them; English is en-us."
+                )
+            file = languages[language.lower()][0] + (f"+{variant}" if variant else "")
+            status, sound, events = self._synthesise(text.replace("\0", " "), file, style)
+            rate = self._ready().rate
+        if status:
+            raise VoiceError(f"espeak-ng could not say {text[:40]!r} as {voice} (status {status}). Try another voice.")
+        samples = resampled(np.frombuffer(sound, np.int16).astype(np.float32) / 32768, rate)
+        phones, words = _timings(events, len(sound) // 2, rate, text)
         return Speech(samples, source=f"espeak:{voice}", text=text, phones=phones, words=words)
 
-    def _ready(self) -> _Library:
-        with self._lock:
-            if self._library is None and self._fault is None:
-                try:
-                    self._library = _Library()
-                except (ImportError, OSError, AttributeError, RuntimeError) as error:
-                    log.warning("espeak-ng cannot be used: %s", error)
-                    self._fault = str(error)
-        if self._library is None:
+    def _synthesise(self, text: str, file: str, style: Style) -> tuple[int, bytes, list]:
+        request = {
+            "voice": file,
+            "rate": round(float(np.clip(_WORDS_PER_MINUTE * style.rate, 80, 450))),
+            "pitch": round(float(np.clip(50 + _PITCH_STEPS * math.log2(style.pitch), 0, 99))),
+            "range": round(float(np.clip(50 * style.pitch_range, 0, 99))),
+        }
+        # Crashes come from rare marks and letters between words: the plain words can nearly always be said.
+        plain = " ".join(re.findall(r"[^\W_]+", text))
+        for attempt in (text, plain):
+            try:
+                status, sound, events = self._ready().speak({"text": attempt, **request})
+            except _Crash as crash:
+                log.warning("espeak-ng crashed on %r (%s)", attempt[:60], crash)
+                self._worker.close()
+                self._worker = None
+                continue
+            if status >= 0:
+                return status, sound, events
+            log.warning("espeak-ng crashed on %r (signal %d)", attempt[:60], -status)
+        raise VoiceError(f"espeak-ng cannot say {text[:40]!r}. Rephrase it or choose another voice.")
+
+    def _ready(self) -> _Worker:
+        """The running worker; called with the lock held."""
+        if self._worker is None and self._fault is None:
+            try:
+                self._worker = _Worker()
+            except (ImportError, OSError, RuntimeError, _Crash) as error:
+                log.warning("espeak-ng cannot be used: %s", error)
+                self._fault = str(error)
+        if self._worker is None:
             raise VoiceError(f"espeak-ng is not usable ({self._fault}). Install it: {_HOW_TO_GET}.")
-        return self._library
+        return self._worker
 
 
-def _timings(events, samples: int, rate: int, text: str):
+class _Worker:
+    """A running `espeak_worker`. Raises OSError, ImportError or _Crash where it does not start."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        data = Path(espeakng_loader.get_data_path())
+        command = [sys.executable, "-I", "-S", espeak_worker.__file__, espeakng_loader.get_library_path(), str(data)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        hello, _ = self._exchange(None)
+        self.rate: int = hello["rate"]
+        if self.rate <= 0:
+            self.close()
+            raise OSError(f"espeak-ng would not start with the data in {data}")
+        self.languages: dict[str, tuple[str, str]] = {}  # voice file and description by language
+        for language, file, description in hello["voices"]:
+            if _has_dictionary(data, language, file):
+                self.languages.setdefault(language.lower(), (file, description.replace("_", " ")))
+
+    def speak(self, request: dict) -> tuple[int, bytes, list]:
+        """Status (0: fine), 16-bit sound and events."""
+        header, sound = self._exchange(request)
+        return header["status"], sound, header["events"]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+    def _exchange(self, request: dict | None) -> tuple[dict, bytes]:
+        watchdog = threading.Timer(_TIMEOUT, self._process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            if request is not None:
+                self._process.stdin.write(json.dumps(request).encode() + b"\n")
+                self._process.stdin.flush()
+            line = self._process.stdout.readline()
+            if not line.endswith(b"\n"):
+                raise _Crash(f"exit status {self._process.wait(5)}")
+            header = json.loads(line)
+            sound = self._process.stdout.read(header.get("bytes", 0))
+            if len(sound) < header.get("bytes", 0):
+                raise _Crash("ended in the middle of a phrase")
+            return header, sound
+        except BrokenPipeError as error:
+            raise _Crash("was gone") from error
+        finally:
+            watchdog.cancel()
+
+
+def _has_dictionary(data: Path, language: str, file: str) -> bool:
+    """Some voices of the package lack their dictionary: they would say nothing."""
+    described = (data / "lang" / file).read_text(encoding="utf-8", errors="replace")
+    named = re.search(r"^\s*dictionary\s+(\S+)", described, re.M)
+    return (data / f"{named[1] if named else language.lower().split('-')[0]}_dict").is_file()
+
+
+def _timings(events: list, samples: int, rate: int, text: str):
     """(start, end, name) in seconds of the phones and the words."""
     phones: list[tuple[float, float, str]] = []
-    sounds = [event for event in events if event[0] == _EVENT_PHONEME]
+    sounds = [event for event in events if event[0] == espeak_worker.EVENT_PHONEME]
     for i, (_, start, _, _, ipa) in enumerate(sounds):
         end = sounds[i + 1][1] if i + 1 < len(sounds) else samples
         names = arpabet(ipa)
@@ -204,7 +183,7 @@ def _timings(events, samples: int, rate: int, text: str):
         for name, a, b in zip(names, cuts[:-1], cuts[1:], strict=True):
             if b > a:
                 phones.append((float(a / rate), float(b / rate), name))
-    starts = [event for event in events if event[0] == _EVENT_WORD and event[3] > 0]
+    starts = [event for event in events if event[0] == espeak_worker.EVENT_WORD and event[3] > 0]
     words = []
     for i, (_, start, position, length, _) in enumerate(starts):
         end = starts[i + 1][1] if i + 1 < len(starts) else samples

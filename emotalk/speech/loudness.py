@@ -9,7 +9,6 @@ silent, so that a stream and a whole file come out alike and memory does not gro
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import lfilter
 
 from emotalk.types import SAMPLE_RATE
 
@@ -51,6 +50,8 @@ class Leveller:
         """Takes float32 samples [N]; returns those whose gain is known, in order."""
         if not len(samples):  # lfilter would forget its state
             return np.zeros(0, np.float32)
+        from scipy.signal import lfilter  # takes a second to import: not at start-up
+
         if self._filter_state is None:
             self._filter_state = np.array([-float(samples[0])])  # as if the sound had always been there: no click
         filtered, self._filter_state = lfilter([1, -1], [1, -_DC_POLE], samples, zi=self._filter_state)

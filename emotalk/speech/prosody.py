@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from emotalk.speech.pitch import ProsodyFrames, ProsodyStream, prosody_frames, row_count
 from emotalk.types import FEATURE_RATE, Speech
@@ -78,6 +77,8 @@ def _speech_floor(frames: ProsodyFrames) -> float:
 def _syllable_nuclei(frames: ProsodyFrames) -> np.ndarray:
     if len(frames.f0) < 3 or not frames.f0.any():
         return np.zeros(0, np.int64)
+    from scipy.signal import find_peaks  # takes a second to import: not at start-up
+
     padded = np.concatenate([[-120.0], frames.energy, [-120.0]])  # a peak may lie at either end
     rows, _ = find_peaks(
         padded, height=_speech_floor(frames), prominence=_SYLLABLE_DIP_DB, distance=_SYLLABLE_GAP, plateau_size=1
@@ -99,6 +100,8 @@ def _pauses(frames: ProsodyFrames) -> tuple[tuple[float, float], ...]:
 def _stresses(frames: ProsodyFrames, nuclei: np.ndarray) -> tuple[Stress, ...]:
     if len(nuclei) < 3:  # "stands out" means nothing among one or two syllables
         return ()
+    from scipy.signal import find_peaks
+
     pitch = 12 * np.log2(np.maximum(frames.f0[nuclei], 1.0))
     # Length: voiced rows around the nucleus, up to halfway to its neighbours.
     halfway = np.concatenate([[0], (nuclei[1:] + nuclei[:-1] + 1) // 2, [len(frames.f0)]])

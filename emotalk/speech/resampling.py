@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import firwin, upfirdn
 
 from emotalk.errors import AudioError
 from emotalk.types import SAMPLE_RATE
@@ -35,6 +34,8 @@ class Resampler:
         self._heard = self._given = 0
         if ratio == 1:
             return
+        from scipy.signal import firwin  # takes a second to import: not at start-up
+
         factor = max(self._up, self._down)
         centre = _ZERO_CROSSINGS * factor
         taps = firwin(2 * centre + 1, _PASS_BAND / factor, window=("kaiser", _KAISER_BETA)) * self._up
@@ -71,6 +72,8 @@ class Resampler:
     def _emit(self, until: int) -> np.ndarray:
         if until <= self._given:
             return np.zeros(0, np.float32)
+        from scipy.signal import upfirdn
+
         first = self._start * self._up // self._down - self._delay  # output index of the segment's first value
         out = upfirdn(self._filter, self._buffer, self._up, self._down)[self._given - first : until - first]
         self._given = until

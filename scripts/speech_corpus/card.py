@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.speech import HEADER, Sample, score_rows, scores
+from benchmarks.speech_methods import HEADER, Sample, score_rows, scores
 from emotalk.speech.encoder import SpeechEncoder
 from scripts.speech_corpus.build import (
     HELD_OUT,

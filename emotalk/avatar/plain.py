@@ -13,7 +13,7 @@ import torch
 from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.avatar.model import GaussianAvatar
-from emotalk.avatar.strands import hang
+from emotalk.avatar.strands import COVER, hang
 from emotalk.errors import InputError
 from emotalk.head import HeadModel
 
@@ -31,8 +31,6 @@ DENSITY = {
 }  # fmt: skip
 """Gaussians per area relative to each other: what people look at gets more."""
 LIGHT = np.array([0.25, 0.55, 0.8])
-COVER = 0.85
-"""Standard deviation of a Gaussian in units of the root of the area it stands for: enough overlap to leave no holes."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Hair, beards and brows as long thin Gaussians: hung on joints or stuck to the skin."""
+"""What a head wears: hair, beards and brows as long thin Gaussians, cloth as flat ones; on joints or on the skin."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from torch import Tensor
 from emotalk.avatar.binding import quat_from_matrix, quat_multiply
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 
+COVER = 0.85
+"""Standard deviation of a flat Gaussian in units of the root of the area it stands for: enough to leave no holes."""
 OVERLAP = 0.42
 """Standard deviation along a strand in units of the piece it stands for: pieces join without beads."""
 
@@ -73,6 +75,40 @@ def stick(
         opacity_logit=torch.full((count,), float(np.log(opacity / (1 - opacity)))),
         color=_tensor(colors),
         region=torch.full((count,), REGION_INDEX[region]),
+    )
+
+
+def drape(
+    vertices: np.ndarray,  # [G, 3] cloth in the rest pose
+    triangles: np.ndarray,  # [F, 3]
+    weights: np.ndarray,  # [G, 3] of root, neck, head
+    color: np.ndarray,  # [3]
+    count: int,
+    rng: np.random.Generator,
+) -> BoundGaussians:
+    """About `count` flat Gaussians over a piece of cloth that hangs on joints."""
+    corners = vertices[triangles]
+    edge = _unit(corners[:, 1] - corners[:, 0])
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    area, normal = 0.5 * np.linalg.norm(cross, axis=1), _unit(cross)
+    number = np.maximum(1, np.floor(count * area / area.sum() + rng.random(len(area)))).astype(int)
+    triangle = np.repeat(np.arange(len(area)), number)
+    share = rng.dirichlet([1.5, 1.5, 1.5], len(triangle))
+    share[np.repeat(number == 1, number)] = 1 / 3
+    frame = np.stack([edge, np.cross(normal, edge), normal], -1)
+    sigma = COVER * np.sqrt(area / number)[triangle]
+    blended = np.einsum("nk,nkj->nj", share, weights[triangles[triangle]])
+    total = len(triangle)
+    return BoundGaussians(
+        triangle=torch.zeros(0, dtype=torch.int64),
+        barycentric=torch.zeros(0, 3),
+        joint_weights=_tensor(blended / blended.sum(1, keepdims=True)),
+        position=_tensor(np.einsum("nk,nkc->nc", share, corners[triangle])),
+        rotation=quat_from_matrix(_tensor(frame[triangle])),
+        log_scale=_tensor(np.log(np.stack([sigma, sigma, 0.25 * sigma], 1).clip(1e-5))),
+        opacity_logit=torch.full((total,), 2.95),
+        color=_tensor(np.tile(color, (total, 1))),
+        region=torch.full((total,), REGION_INDEX["clothes"]),
     )
 
 

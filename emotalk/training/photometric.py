@@ -31,7 +31,7 @@ from emotalk.errors import CheckpointError, InputError
 from emotalk.rendering import rasterize
 from emotalk.training.densify import densify
 from emotalk.training.gaussian_parameters import GaussianParameters
-from emotalk.training.image_scores import psnr, ssim_map
+from emotalk.training.image_scores import psnr, ssim, ssim_map
 from emotalk.training.samples import FitSample, Target, target_of
 from emotalk.types import GaussianCloud, HeadMotion
 
@@ -196,7 +196,7 @@ class PhotometricFit:
         wanted = target.over(background)
         loss = (1 - self.config.ssim) * (image - wanted).abs().mean()
         if self.config.ssim > 0:
-            loss = loss + self.config.ssim * (1 - ssim_map(image, wanted).mean())
+            loss = loss + self.config.ssim * (1 - ssim(image, wanted))
         if target.alpha is not None and self.config.alpha > 0:
             loss = loss + self.config.alpha * (alpha - target.alpha).abs().mean()
         return loss

@@ -11,7 +11,7 @@ from emotalk.errors import Cancelled, CheckpointError, InputError
 from emotalk.rendering import rasterize
 from emotalk.training.densify import densify
 from emotalk.training.gaussian_parameters import FACE_REACH, GaussianParameters
-from emotalk.training.image_scores import psnr, ssim_map
+from emotalk.training.image_scores import psnr, ssim, ssim_map
 from emotalk.training.photometric import FitConfig, PhotometricFit, blank_corrections, score
 from emotalk.training.samples import FitSample, shrink_camera, target_of
 from emotalk.types import Camera, HeadMotion
@@ -288,6 +288,16 @@ def test_ssim_is_that_of_the_definition():
     expected = (2 * ma * mb + 1e-4) * (2 * cov + 9e-4) / ((ma**2 + mb**2 + 1e-4) * (va + vb + 9e-4))
     assert float(ssim_map(x, y)[9, 12, 1]) == pytest.approx(expected, abs=1e-5)
     assert float(ssim_map(x, x).mean()) == pytest.approx(1.0)
+
+
+def test_compiled_ssim_and_its_gradient_equal_the_plain_ones():
+    generator = torch.Generator().manual_seed(5)
+    reference = torch.rand(37, 52, 3, generator=generator)
+    image = (reference + 0.2 * torch.randn(37, 52, 3, generator=generator)).requires_grad_()
+    compiled, plain = ssim(image, reference), ssim_map(image, reference).mean()
+    assert compiled.item() == pytest.approx(plain.item(), abs=1e-5)
+    fast, slow = (torch.autograd.grad(value, image)[0] for value in (compiled, plain))
+    torch.testing.assert_close(fast, slow, atol=1e-3 * float(slow.abs().max()), rtol=1e-3)
 
 
 def test_psnr_of_a_known_error():

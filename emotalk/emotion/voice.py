@@ -48,6 +48,10 @@ _PITCH_AT_REST = np.arange(-6.0, 18.0)  # semitones above 100 Hz: 71 to 267 Hz
 _BALANCE_AT_REST = np.arange(-29.0, 0.0, 2.0)  # dB; neutral speech of twelve voices lay at -23 to -7
 _BALANCE_MEAN, _BALANCE_SD = -15.0, 5.0
 _LEVEL_NEEDS = 20.0  # seconds of voice until the middle level of a recording says what its speaker's rest is
+_GLIDE_SECONDS = 0.4
+_SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0])  # over windows: a mood does not flip within 0.2 s as a median does
+_ROW = SAMPLE_RATE // FEATURE_RATE
+_CONTEXT = round(WINDOW_SECONDS * SAMPLE_RATE)
 _INDEPENDENT_SECONDS = 6.0  # moods last: windows closer than this are no independent evidence of the voice at rest
 
 
@@ -79,7 +83,10 @@ def voice_emotion(speech: Speech, frames: ProsodyFrames | None = None) -> VoiceE
 
 
 class VoiceListener:
-    """Hears one speaker over many pieces (a long file in chunks, a conversation) and gets to know the voice."""
+    """Hears one speaker over many pieces (a long file in chunks, a conversation) and gets to know the voice.
+
+    Pieces of half a second to minutes; two seconds of sound are kept from one to the next.
+    """
 
     def __init__(self) -> None:
         men, women = (12 * np.log2(hertz / 100) for hertz in (119.0, 207.0))
@@ -87,20 +94,53 @@ class VoiceListener:
         balance = np.exp(-0.5 * ((_BALANCE_AT_REST - _BALANCE_MEAN) / _BALANCE_SD) ** 2)
         self._belief = np.log(pitch)[:, None] + np.log(balance)  # [pitch, balance] log probability of the rest
         self._levels: list[float] = []
+        self._context = np.zeros(0, np.float32)  # the end of what was heard, a whole number of rows
+        self._heard = 0  # samples
+        self._judged = -np.inf  # centre in seconds of the last window that counted
+        self._last: np.ndarray | None = None  # arousal and confidence of the last frame given out
 
     def listen(self, speech: Speech, frames: ProsodyFrames | None = None) -> VoiceEmotion:
-        """The arousal of the next piece, judged by all that was heard so far, this piece included."""
-        frames = prosody_frames(speech.samples) if frames is None else frames
-        centres, cues = _windows(speech.samples, frames)
-        video = (np.arange(speech.frames) + 0.5) / FPS
-        if not len(centres):
-            return VoiceEmotion(np.zeros((len(video), 2), np.float32), np.zeros(len(video), np.float32))
+        """The arousal of the next piece, judged by all that was heard so far, this piece included.
+
+        Gives the frames that begin in the piece, so that all pieces together have one row for each video frame.
+        `frames` is the prosody of the first piece, where it is known; later pieces are tracked with what went before.
+        """
+        samples = np.concatenate([self._context, speech.samples])
+        begin = self._heard - len(self._context)
+        first = -(-self._heard * FPS // SAMPLE_RATE)
+        self._heard += len(speech.samples)
+        video = (np.arange(first, -(-self._heard * FPS // SAMPLE_RATE)) + 0.5) / FPS
+        if frames is None or begin or len(self._context):
+            frames = prosody_frames(samples)
+        centres, cues = _windows(samples, frames)
+        centres = centres + begin / SAMPLE_RATE
+        keep = min(len(samples), _CONTEXT)
+        # The next piece's rows must fall on the same grid as these did.
+        self._context = samples[len(samples) - keep + (begin + len(samples) - keep) * -1 % _ROW :].copy()
+        rows = self._judge(centres, cues, video) if len(centres) else np.zeros((len(video), 2))
+        if not len(video):
+            return VoiceEmotion(np.zeros((0, 2), np.float32), np.zeros(0, np.float32))
+        if self._last is not None:
+            if not len(centres):
+                rows[:, 0] = self._last[0]  # nobody speaks: the mood stays, unsure
+            # Two pieces judge their border differently; glide from one to the other.
+            glide = np.exp(-(np.arange(len(video)) + 1) / (_GLIDE_SECONDS * FPS))
+            rows += (self._last - rows[0]) * glide[:, None]
+        self._last = rows[-1]
+        values = np.zeros((len(video), 2), np.float32)
+        values[:, 1] = rows[:, 0]
+        return VoiceEmotion(values, rows[:, 1].astype(np.float32))
+
+    def _judge(self, centres: np.ndarray, cues: np.ndarray, video: np.ndarray) -> np.ndarray:
+        """Arousal and confidence [T, 2] at the times `video`; what is new among the windows sharpens the belief."""
+        new = centres > self._judged + 1e-6
+        self._judged = max(self._judged, float(centres[-1]))
         pitch = _likelihood(cues[:, 0, None, None] - _PITCH_AT_REST[:, None], _PITCH_SHIFT, _PITCH_SPREAD)
         balance = _likelihood(cues[:, 1, None, None] - _BALANCE_AT_REST[:, None], _BALANCE_SHIFT, _BALANCE_SPREAD)
-        pitch = pitch * (self._level_likelihood(cues[:, 2]) * _PRIOR)[:, None, :]
+        pitch = pitch * (self._level_likelihood(cues[:, 2], new) * _PRIOR)[:, None, :]
         evidence = np.einsum("wpa,wba->wpb", pitch, balance)  # of each window for each rest
         weight = _HOP / FEATURE_RATE / _INDEPENDENT_SECONDS
-        self._belief += weight * np.log(evidence + 1e-30).sum(0)
+        self._belief += weight * np.log(evidence[new] + 1e-30).sum(0)
         self._belief -= self._belief.max()
         belief = np.exp(self._belief) / np.exp(self._belief).sum()
         posterior = np.einsum("pb,wpb,wpa,wba->wa", belief, 1 / (evidence + 1e-30), pitch, balance, optimize=True)
@@ -110,13 +150,13 @@ class VoiceListener:
         confidence = _CEILING * np.sqrt(np.clip(1 - variance / _IGNORANCE, 0, 1))
         # A frame far from any voice keeps the last mood but is no evidence of it.
         fade = np.clip(1.5 - _distance(video, centres) / WINDOW_SECONDS, 0, 1)
-        values = np.zeros((len(video), 2), np.float32)
-        values[:, 1] = np.interp(video, centres, mean)
-        return VoiceEmotion(values, (np.interp(video, centres, confidence) * fade).astype(np.float32))
+        weights = np.convolve(np.ones(len(mean)), _SMOOTHING)[2:-2]
+        mean = np.convolve(mean, _SMOOTHING)[2:-2] / weights
+        return np.stack([np.interp(video, centres, mean), np.interp(video, centres, confidence) * fade], axis=1)
 
-    def _level_likelihood(self, levels: np.ndarray) -> np.ndarray:
+    def _level_likelihood(self, levels: np.ndarray, new: np.ndarray) -> np.ndarray:
         """[W, arousal]; says nothing until the recording is long enough to have a middle level."""
-        self._levels = (self._levels + levels.tolist())[-3000:]  # ten minutes are enough to know a level
+        self._levels = (self._levels + levels[new].tolist())[-3000:]  # ten minutes are enough to know a level
         if len(self._levels) * _HOP / FEATURE_RATE < _LEVEL_NEEDS:
             return np.ones((len(levels), len(_AROUSAL)))
         return _likelihood(levels[:, None] - np.median(self._levels), _LEVEL_SHIFT, _LEVEL_SPREAD)

@@ -87,6 +87,37 @@ def test_confidence_fades_where_nobody_speaks():
     assert result.confidence[-1] == 0
 
 
+@pytest.mark.parametrize("piece", [0.5, 1.0, 2.0, 3.7])
+def test_pieces_give_what_the_whole_gives_once_the_voice_is_known(piece):
+    calm, outburst = voice(20, 115, 0.95, 0.03), voice(6, 180, 0.6, 0.12, seed=3)
+    sound = normalise(np.concatenate([calm, outburst, calm[: 8 * SAMPLE_RATE]]))
+    size = round(piece * SAMPLE_RATE)
+    listener = VoiceListener()
+    parts = [listener.listen(Speech(sound[i : i + size])) for i in range(0, len(sound), size)]
+    pieces = np.concatenate([part.arousal for part in parts])
+    whole = voice_emotion(Speech(sound)).arousal
+    assert len(pieces) == len(whole)
+    assert np.corrcoef(pieces[100:], whole[100:])[0, 1] > 0.8
+    assert pieces[23 * 25 : 25 * 25].min() > pieces[15 * 25 : 18 * 25].max() + 0.2
+    assert np.abs(np.diff(pieces)).max() < 0.1  # no jumps where pieces meet
+
+
+def test_pieces_of_odd_length_never_lose_a_frame():
+    sound = normalise(voice(8, 130))
+    listener = VoiceListener()
+    cuts = np.cumsum([1234, 16001, 777, 31, 0, 20_000])
+    frames = sum(len(listener.listen(Speech(part)).values) for part in np.split(sound, cuts))
+    assert frames == Speech(sound).frames
+
+
+def test_a_mood_lasts_through_silence():
+    listener = VoiceListener()
+    before = listener.listen(Speech(normalise(voice(6, 210, 0.55)))).arousal[-1]
+    silence = listener.listen(Speech(np.zeros(4 * SAMPLE_RATE)))
+    assert silence.arousal == pytest.approx(before, abs=0.05)
+    assert silence.confidence[-1] < 0.05
+
+
 def test_given_prosody_is_used_and_gives_the_same():
     speech = Speech(normalise(voice(3, 150)))
     given = voice_emotion(speech, prosody_frames(speech.samples))

@@ -19,8 +19,8 @@ MODELS = {
     "head.npz": "the head",
     "speech.safetensors": "hearing: sound to articulation",
     "motion.safetensors": "motion: articulation and mood to face",
-    "sync.safetensors": "lip-sync score",
 }
+EXTRA_MODELS = {"sync.safetensors": "lip-sync score, for evaluation and fitting"}
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ def _voices() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    for name, what in MODELS.items():
+    for name, what in (MODELS | EXTRA_MODELS).items():
         there = (CHECKPOINTS / name).is_file()
-        grade = "ok" if there else "missing"
+        grade = "ok" if there else "missing" if name in MODELS else "optional"
         yield Finding(name, grade, what if there else "not there", "" if there else "restore it from the repository")
 
 

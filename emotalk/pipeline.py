@@ -25,7 +25,7 @@ import numpy as np
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import AudioError, Cancelled, VideoError
 from emotalk.request import Look, Progress, ProgressCallback, TalkRequest
-from emotalk.scene import Scene, still_motion
+from emotalk.scene import Scene, still_motion, with_axes
 from emotalk.types import FPS, SAMPLE_RATE, Clip, HeadMotion, Speech
 from emotalk.video import FrameFolder, Mark, VideoWriter
 
@@ -144,30 +144,28 @@ class Studio:
     ) -> np.ndarray:
         """One moment of a phrase in `moods` x `moods` moods, valence rising to the right and arousal upwards.
 
-        Returns [moods * size, moods * size, 3] uint8. The moment is the widest vowel of "hello", as the motion
-        model moves it under each mood.
+        Returns [H, W, 3] uint8 with the two axes written at the edges. The moment is the widest vowel of "hello", as
+        the motion model moves it under each mood.
         """
         from emotalk.motion import MotionStyle
         from emotalk.speech import say
 
         features = self.encoder.encode(say("Hello."))
+        moment = int(features.at_video_rate().articulation[:, 0].argmax())
+        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0)
         scene = Scene(self.avatar(avatar), look)
-        axis = np.linspace(-1, 1, moods)
-        moment: int | None = None
         rows = []
-        for arousal in axis[::-1]:
+        for arousal in np.linspace(1, -1, moods):
             row = []
-            for valence in axis:
+            for valence in np.linspace(-1, 1, moods):
                 curve = mood_of(EmotionCurve.constant(valence, arousal), expressiveness)
-                motion = self.motion(features, curve, MotionStyle(blink_rate=0.0, head_energy=0.3))
-                if moment is None:
-                    moment = int(features.at_video_rate().articulation[:, 0].argmax())
+                motion = self.motion(features, curve, style)
                 with self._drawing:
                     row.append(scene.draw(motion, min(moment, len(motion) - 1)).copy())
             rows.append(np.concatenate(row, 1))
         sheet = np.ascontiguousarray(np.concatenate(rows))
-        Mark(sheet.shape[1], sheet.shape[0], mark).draw(sheet)
-        return sheet
+        Mark(2 * look.size, 2 * look.size, mark).draw(sheet[-2 * look.size :, -2 * look.size :])
+        return with_axes(sheet, "valence", "arousal")
 
     def talk(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
 from emotalk.emotion import behaviour, expression_field, split_eyes
 from emotalk.errors import InputError
@@ -75,3 +75,23 @@ def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:
     square = picture[top : top + side, left : left + side].permute(2, 0, 1)[None]
     fitted = torch.nn.functional.interpolate(square, (size, size), mode="bilinear", antialias=True)
     return fitted[0].permute(1, 2, 0).clamp(0, 1).contiguous()
+
+
+def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:
+    """A sheet of pictures with the names of its two axes, which run from -1 to 1, in a strip below and at the left."""
+    height, width = sheet.shape[:2]
+    strip = max(16, width // 36)
+    font = ImageFont.load_default(strip * 0.6)
+
+    def axis(name: str, length: int) -> Image.Image:
+        label = Image.new("RGB", (length, strip), (250, 248, 252))
+        draw = ImageDraw.Draw(label)
+        for x, text, anchor in ((4, "-1", "lm"), (length / 2, name, "mm"), (length - 4, "+1", "rm")):
+            draw.text((x, strip / 2), text, fill=(70, 62, 90), font=font, anchor=anchor)
+        return label
+
+    whole = Image.new("RGB", (width + strip, height + strip), (250, 248, 252))
+    whole.paste(Image.fromarray(sheet), (strip, 0))
+    whole.paste(axis(across, width), (strip, height))
+    whole.paste(axis(up, height).rotate(90, expand=True), (0, 0))
+    return np.asarray(whole)

@@ -93,11 +93,11 @@ class Options:
     """Folder of tracked videos (npz, see emotalk/training/motion_data.py) to pretrain on as well."""
     out: Path = CHECKPOINTS
     """Where the checkpoints and cards go."""
-    steps: int = 5000
+    steps: int = 3600
     """Training steps of the motion network: windows of 4 s, 12 a step and process."""
-    sync_steps: int = 2500
+    sync_steps: int = 1200
     """Training steps of the sync network."""
-    consistency_steps: int = 1500
+    consistency_steps: int = 900
     """Training steps of the emotion recogniser."""
     seed: int = 0
     """Seed of weights and batches."""

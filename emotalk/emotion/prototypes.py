@@ -64,28 +64,28 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     "sad": (  # AU 1+4+7+15+17
         206,
         {"browInnerUp": 1.0, "browDown*": 0.25, "mouthFrown*": 0.85, "mouthShrugLower": 0.5, "mouthStretch*": 0.15,
-         "eyeSquint*": 0.5, "eyeBlink*": 0.1, "eyeLookDown*": 0.12},
+         "eyeSquint*": 0.35, "eyeBlink*": 0.06, "eyeLookDown*": 0.1},
     ),
     "gloomy": (  # AU 1+15+17+43+64
         231,
-        {"browInnerUp": 0.65, "browDown*": 0.12, "mouthFrown*": 0.7, "mouthShrugLower": 0.35, "eyeBlink*": 0.2,
-         "eyeLookDown*": 0.3, "eyeSquint*": 0.15},
+        {"browInnerUp": 0.65, "browDown*": 0.12, "mouthFrown*": 0.7, "mouthShrugLower": 0.35, "eyeBlink*": 0.12,
+         "eyeLookDown*": 0.2, "eyeSquint*": 0.12},
     ),
     "weary": (  # AU 1+15+43+64
         252,
-        {"browInnerUp": 0.4, "mouthFrown*": 0.35, "mouthShrugLower": 0.12, "eyeBlink*": 0.27, "eyeLookDown*": 0.3},
+        {"browInnerUp": 0.4, "mouthFrown*": 0.35, "mouthShrugLower": 0.12, "eyeBlink*": 0.18, "eyeLookDown*": 0.2},
     ),
     "sleepy": (  # AU 43
         271,
-        {"eyeBlink*": 0.34, "eyeLookDown*": 0.24, "browInnerUp": 0.14, "browOuterUp*": 0.1, "jawOpen": 0.03},
+        {"eyeBlink*": 0.26, "eyeLookDown*": 0.15, "browInnerUp": 0.16, "browOuterUp*": 0.1, "jawOpen": 0.03},
     ),
     "calm": (  # AU 12 slight
         296,
-        {"mouthSmile*": 0.3, "mouthDimple*": 0.08, "cheekSquint*": 0.1, "eyeBlink*": 0.2, "eyeSquint*": 0.05},
+        {"mouthSmile*": 0.3, "mouthDimple*": 0.08, "cheekSquint*": 0.12, "eyeBlink*": 0.14, "eyeSquint*": 0.05},
     ),
     "relaxed": (  # AU 6+12 slight
         328,
-        {"mouthSmile*": 0.58, "cheekSquint*": 0.28, "eyeBlink*": 0.12, "eyeSquint*": 0.14, "mouthDimple*": 0.12},
+        {"mouthSmile*": 0.58, "cheekSquint*": 0.28, "eyeBlink*": 0.08, "eyeSquint*": 0.14, "mouthDimple*": 0.12},
     ),
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from emotalk.types import ARKIT_INDEX, ARTICULATION_NAMES, PHONES
 JAW, WIDTH, PUCKER, CLOSURE, LABIODENTAL, TONGUE = range(len(ARTICULATION_NAMES))
 SILENCE = PHONES.index("sil")
 _SIBILANTS = [PHONES.index(phone) for phone in ("s", "z", "sh", "zh", "ch", "jh")]
+_SHUT = [PHONES.index(phone) for phone in ("sil", "p", "b", "m", "f", "v")]
 _INTERDENTALS = [PHONES.index(phone) for phone in ("th", "dh")]
 JAW_OPEN = 0.44
 """jawOpen of the widest vowel of an average speaker."""
@@ -59,9 +60,11 @@ def speech_shapes(articulation: Tensor, phones: Tensor, stress: Tensor, style: T
         for side in [name[:-1] + "Left", name[:-1] + "Right"] if name.endswith("*") else [name]:
             shapes[..., ARKIT_INDEX[side]] = amount
 
-    put("jawOpen", JAW_OPEN * jaw_scale * jaw)
-    put("mouthLowerDown*", teeth * lip_scale * (0.26 * jaw * unrounded + 0.22 * sibilant))
-    put("mouthUpperUp*", teeth * lip_scale * (0.14 * jaw * unrounded + 0.10 * sibilant))
+    # Lips stay parted all through speech but for the phones that shut them.
+    parted = (1 - phones[..., _SHUT].sum(-1)).clamp(0, 1) * unrounded
+    put("jawOpen", JAW_OPEN * jaw_scale * jaw + 0.02 * parted)
+    put("mouthLowerDown*", teeth * lip_scale * (0.22 * jaw * unrounded + 0.26 * sibilant + 0.2 * spread + 0.1 * parted))
+    put("mouthUpperUp*", teeth * lip_scale * (0.12 * jaw * unrounded + 0.14 * sibilant + 0.12 * spread + 0.05 * parted))
     put("mouthStretch*", lip_scale * 0.34 * spread)
     put("mouthDimple*", lip_scale * 0.12 * spread)
     put("mouthPucker", lip_scale * (0.62 * pucker + 0.12 * narrow))

@@ -31,7 +31,7 @@ _SHUTTING = _mask({"mouthPress*": 0.9, "mouthRollLower": 0.9, "mouthRollUpper": 
 _LARGER = _mask({"jawOpen": 1, "mouthUpperUp*": 1, "mouthLowerDown*": 1, "mouthFunnel": 1, "mouthPress*": 1,
                  "mouthRollLower": 1, "mouthRollUpper": 1})  # fmt: skip
 _SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.11})
-_TEETH_ON_LIP = _mask({"mouthRollLower": 0.5, "mouthUpperUp*": 0.16, "mouthShrugLower": 0.1})
+_TEETH_ON_LIP = _mask({"mouthRollLower": 0.85, "mouthUpperUp*": 0.48, "jawOpen": 0.05})
 _SMOOTH = 0.02
 
 
@@ -60,7 +60,7 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
     held = 1 - c * (opening + pulling)
     held = held * (1 - 0.85 * l * opening) * (1 - 0.75 * s * opening) * (1 - open_now * shutting)
     felt = emotion * held
-    said = speech * (1 - c * parting) * (1 - l * (parting + 0.75 * jaw_only))
+    said = speech * (1 - c * parting) * (1 - l * (parting + 0.9 * jaw_only))
     said = said + c * (1 - l) * seal + l * (1 - c) * teeth
     face = torch.where(larger > 0, _larger(said, felt), said + felt)
     # What is left of the jaw's opening during a closure is undone at the lips, one to one.

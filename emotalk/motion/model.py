@@ -142,10 +142,10 @@ class MotionStream:
 
 
 class _MoodGlide:
-    """The emotion that reaches the face: it follows its curve within about a third of a second, so that a slider
+    """The emotion that reaches the face: it follows its curve within about half a second, so that a slider
     thrown across never makes a face jump, and it swells and ebbs by a few percent as living faces do."""
 
-    _HERTZ = 1.3
+    _HERTZ = 1.0
     _SWELL = 0.05  # standard deviation of the swell, as a share of the emotion
     _SWELL_HERTZ = 0.15
 

@@ -79,7 +79,7 @@ def test_half_strength_faces_keep_most_of_their_expression(name):
 def test_emotions_use_the_muscles_of_their_facs_prototype(name, shapes):
     face = expression_field(*named_emotion(name))[0]
     for shape in shapes:
-        assert face[ARKIT_INDEX[shape]] > 0.3, shape
+        assert face[ARKIT_INDEX[shape]] > 0.25, shape
 
 
 def test_the_tensor_form_agrees_and_passes_gradients():

@@ -38,8 +38,12 @@ SETTINGS: dict[str, GroupSettings] = {
     "correction_color": GroupSettings(1.2e-3, 0.15, 4e-7, 2e-6),
 }
 
-REACH = {"hair": 0.012, "clothes": 0.02, "shoulders": 0.02, "beard": 0.004, "neck": 0.004, "scalp": 0.006}
-"""Metres a Gaussian may move away from where it began, by region; what lies on the face gets `FACE_REACH`."""
+REACH = {
+    "hair": 0.010, "clothes": 0.008, "shoulders": 0.015, "beard": 0.003, "neck": 0.004, "scalp": 0.005,
+    "glasses": 0.0015, "eyes": 0.0006, "lids": 0.0015, "lips": 0.002, "teeth": 0.001, "gums": 0.001,
+}  # fmt: skip
+"""Metres a Gaussian may move away from where it began, by region; all others get `FACE_REACH`. What lies behind
+lids and lips is kept short: an eyeball that may bulge shines through the lid when it closes."""
 FACE_REACH = 0.0025
 NORMAL_SHARE = 0.6
 """Share of the reach along the normal: off their surface Gaussians show as speckle when the face turns."""

@@ -113,4 +113,4 @@ def test_the_head_region_is_the_covered_part_around_the_head(head):
     assert not mask[-10:].any()  # the chest
     assert not mask[:, :8].any()  # the background
     assert 40 < len(rows) < 90
-    assert (alpha[mask] > 0.5).float().mean() > 0.85
+    assert (alpha[mask] > 0.5).float().mean() > 0.7  # the rest is the 3 pixels around it

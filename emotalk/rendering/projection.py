@@ -15,7 +15,8 @@ thin the Gaussian. The extent is exact and knows the opacity: alpha >= 1/255 whe
 whose half width is sqrt(2 ln(255 opacity) S_00).
 
 The arithmetic is float64 on float32 inputs. It is a few percent of a frame's time, and it makes the position on the
-screen as exact as the input and leaves no scale that could overflow.
+screen as exact as the input and lets nothing overflow. (Footprints are stored as float32: scales above 1e9 m, which
+fill any picture evenly, count as 1e9 m.)
 
 The gradient pass starts from the nine sums that drawing collected for each Gaussian and band (`backward.py`), adds
 up the bands, and applies the chain rule by hand, backwards through the lines above.
@@ -58,6 +59,7 @@ BLOCK = 1024
 MARGIN = 0.3
 """How far outside the picture the derivative is still followed, in half fields of view."""
 
+_LARGEST = 1e9  # metres
 _NO_DEPTH = np.float32(-1.0)
 _INV_ALPHA_MIN = 1.0 / float(ALPHA_MIN)
 
@@ -150,7 +152,7 @@ def project(means, scales, quats, opacities, colors, camera, counter, records, b
             )  # fmt: skip
             norm = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
             r00, r01, r02, r10, r11, r12, r20, r21, r22 = _rotation(qw * norm, qx * norm, qy * norm, qz * norm)
-            sx, sy, sz = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
+            sx, sy, sz = min(scales[i, 0], _LARGEST), min(scales[i, 1], _LARGEST), min(scales[i, 2], _LARGEST)
             n00, n01, n02, n10, n11, n12 = _times(
                 m00, m01, m02, m10, m11, m12, r00, r01, r02, r10, r11, r12, r20, r21, r22
             )
@@ -240,7 +242,7 @@ def project_backward(
             norm = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
             qw, qx, qy, qz = qw * norm, qx * norm, qy * norm, qz * norm
             r00, r01, r02, r10, r11, r12, r20, r21, r22 = _rotation(qw, qx, qy, qz)
-            sx, sy, sz = np.float64(scales[i, 0]), np.float64(scales[i, 1]), np.float64(scales[i, 2])
+            sx, sy, sz = min(scales[i, 0], _LARGEST), min(scales[i, 1], _LARGEST), min(scales[i, 2], _LARGEST)
             n00, n01, n02, n10, n11, n12 = _times(
                 m00, m01, m02, m10, m11, m12, r00, r01, r02, r10, r11, r12, r20, r21, r22
             )

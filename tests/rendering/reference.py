@@ -71,8 +71,9 @@ def pixel_centres(camera: Camera, like: Tensor) -> Tensor:
 
 def blend(splats: Splats, pixels: Tensor, background: Tensor, early_stop: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Colour [P, 3], coverage [P] and whether the answer hangs on a hair [P] of pixel centres [P, 2]."""
-    d = pixels[:, None] - splats.means  # [P, M, 2]
-    s = 0.5 * torch.einsum("pmi,mij,pmj->pm", d, splats.inverse, d)
+    dx, dy = pixels[:, 0, None] - splats.means[:, 0], pixels[:, 1, None] - splats.means[:, 1]  # [P, M]
+    (a, b), (_, c) = splats.inverse.permute(1, 2, 0)
+    s = 0.5 * (a * dx * dx + 2 * b * dx * dy + c * dy * dy)
     alpha = (splats.opacities * torch.exp(-s)).clamp(max=0.999)
     hair = (alpha * 255 - 1).abs() < HAIR
     alpha = torch.where(alpha >= 1 / 255, alpha, torch.zeros_like(alpha))

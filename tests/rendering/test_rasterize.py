@@ -49,8 +49,8 @@ def gradient_errors(cloud, view, background, early_stop, seed=0):
 
 
 SCENES = {
-    "head": lambda: (random_cloud(500, 1), camera(333, 517)),
-    "dense": lambda: (random_cloud(400, 2, size=0.02), camera(333, 517)),
+    "head": lambda: (random_cloud(120, 1), camera(333, 517)),
+    "dense": lambda: (random_cloud(300, 2, size=0.02), camera(133, 97)),
     "inside": lambda: (random_cloud(300, 3, size=0.01), near_camera(160, 120)),
     "tiny": lambda: (random_cloud(400, 4, size=0.0002), camera(97, 61, zoom=2.0)),
     "large": lambda: (random_cloud(60, 5, size=0.2), camera(120, 200)),

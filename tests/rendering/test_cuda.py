@@ -1,0 +1,54 @@
+"""The CUDA backend (gsplat) against the same reference. Runs where a CUDA device is at hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from emotalk.rendering import FrameRenderer, rasterize
+from emotalk.rendering.rasterize import cuda_problem
+from emotalk.types import GaussianCloud
+from tests.rendering import reference
+from tests.rendering.scenes import camera, double, random_cloud
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(cuda_problem() is not None, reason=f"no CUDA renderer: {cuda_problem()}"),
+]
+NAMES = ("means", "scales", "quats", "opacities", "colors")
+BACKGROUND = torch.tensor([0.2, 0.7, 1.0])
+
+
+def on_gpu(cloud: GaussianCloud, **options) -> GaussianCloud:
+    return GaussianCloud(*(getattr(cloud, name).cuda().requires_grad_(**options) for name in NAMES))
+
+
+def test_the_picture_equals_the_reference():
+    # Sparse: gsplat always stops early and leaves out the Gaussian that finishes a pixel.
+    cloud, view = random_cloud(120, 1), camera(333, 517)
+    drawn = rasterize(on_gpu(cloud), view, BACKGROUND)
+    assert drawn.image.is_cuda
+    image, alpha, hair = reference.render(double(cloud), view, BACKGROUND, early_stop=True)
+    assert float(((drawn.image.detach().cpu() - image).abs().amax(2) * ~hair).max()) <= 2e-3
+    assert float(((drawn.alpha.detach().cpu() - alpha).abs() * ~hair).max()) <= 2e-3
+
+
+def test_gradients_and_statistics_equal_the_cpu_backend():
+    cloud, view = random_cloud(120, 1), camera(133, 97)
+    weights = torch.rand(97, 133, 3)
+    results = []
+    for moved in (cloud, on_gpu(cloud)):
+        leaves = [getattr(moved, name).detach().requires_grad_() for name in NAMES]
+        screen = torch.zeros(120, 2, device=leaves[0].device)
+        drawn = rasterize(GaussianCloud(*leaves), view, BACKGROUND, screen_gradients=screen)
+        (drawn.image * weights.to(drawn.image)).sum().backward()
+        results.append([leaf.grad.cpu() for leaf in leaves] + [screen.cpu()])
+    for ours, theirs in zip(*results, strict=True):
+        assert float((ours - theirs).norm() / ours.norm()) <= 1e-2
+
+
+def test_frames_come_from_the_gpu():
+    cloud, view = random_cloud(200, 2), camera(64, 48)
+    (picture,) = FrameRenderer(64, 48).frames([on_gpu(cloud)], view)
+    expected = rasterize(cloud, view, backend="cpu").image.clamp(0, 1).mul(255)
+    assert (torch.from_numpy(picture) - expected).abs().max() <= 2

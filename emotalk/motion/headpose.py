@@ -24,24 +24,33 @@ _POSTURE_HZ = 0.7
 _NOD = math.radians(2.6)  # downward stroke on the strongest stress
 _NOD_HZ = 1.1
 _SWAY = np.array([0.0035, 0.0015, 0.004])  # metres of the torso
+_WANDER_SIZE = np.concatenate([1.35 * _WANDER, _SWAY])
+_LEAK = -2 * math.pi * np.concatenate([_WANDER_HZ, [0.15] * 3]) / FPS
+_OMEGA = 2 * math.pi * np.array([1.1] * 6 + [_POSTURE_HZ] * 3 + [_NOD_HZ] * 3)
+_PACED = np.array([True] * 9 + [False] * 3)  # arousal makes wandering and posture faster; nods follow the syllables
 
 
-class _Follower:
-    """A critically damped spring per axis: follows its goal smoothly, position and velocity carried."""
+_WANDERING, _HOLDING, _NODDING = slice(0, 6), slice(6, 9), slice(9, 12)
+"""Where the three movements lie among the axes of the one spring that smooths them all."""
+
+
+class _Springs:
+    """Critically damped springs: every axis follows its goal smoothly, position and velocity carried."""
 
     def __init__(self, axes: int) -> None:
-        self.position = np.zeros(axes)
+        self._position = np.zeros(axes)
         self._velocity = np.zeros(axes)
 
-    def step(self, goal: np.ndarray, hertz: np.ndarray | float, push: np.ndarray | float = 0.0) -> np.ndarray:
-        """`push` is added to the velocity (per second). Exact for a goal that stands still during the frame."""
-        omega = 2 * math.pi * np.asarray(hertz)
+    def step(self, goal: np.ndarray, omega: np.ndarray, push: np.ndarray) -> np.ndarray:
+        """The positions one frame on. `omega` is 2 pi times the hertz, `push` is added to the velocity (per second).
+        Exact for a goal that stands still during the frame."""
         decay = np.exp(-omega / FPS)
-        off = self.position - goal
-        slope = self._velocity + push + omega * off
-        self.position = goal + (off + slope / FPS) * decay
-        self._velocity = (self._velocity + push - omega * slope / FPS) * decay
-        return self.position
+        off = self._position - goal
+        velocity = self._velocity + push
+        slope = velocity + omega * off
+        self._position = goal + (off + slope / FPS) * decay
+        self._velocity = (velocity - omega * slope / FPS) * decay
+        return self._position
 
 
 class HeadGenerator:
@@ -51,10 +60,8 @@ class HeadGenerator:
         self._random = random
         self._energy = energy
         self._noise = np.zeros(6)
-        self._wander = _Follower(6)
-        self._posture = _Follower(3)
-        self._goal = np.zeros(3)
-        self._nod = _Follower(3)
+        self._springs = _Springs(12)
+        self._goal = np.zeros(12)
         self._size = 0.4
 
     def step(self, rhythm: Rhythm, mood: Behaviour, row: int) -> np.ndarray:
@@ -65,19 +72,19 @@ class HeadGenerator:
         # A silent head is calmer than a talking one; the change takes about half a second.
         self._size += 0.08 * ((0.45 + 0.55 * rhythm.speaking) - self._size)
         # White noise through a leaky integrator and a spring: a third-order low-pass, as recorded spectra fall.
-        leak = np.exp(-2 * np.pi * speed * np.concatenate([_WANDER_HZ, [0.15] * 3]) / FPS)
+        leak = np.exp(speed * _LEAK)
         self._noise = leak * self._noise + np.sqrt(1 - leak**2) * white
-        size = np.concatenate([_WANDER * 1.35, _SWAY])
-        wander = self._wander.step(self._noise * size, 1.1 * speed)
+        self._goal[_WANDERING] = self._noise * _WANDER_SIZE
         if rhythm.phrase_start or rhythm.phrase_end:
-            self._goal = _POSTURE * np.clip(posture, -1.8, 1.8) * (0.6 if rhythm.phrase_end else 1.0)
-        held = self._posture.step(self._goal, _POSTURE_HZ * speed)
-        push = np.zeros(3)
+            taken = np.clip(posture, -1.8, 1.8) * (0.6 if rhythm.phrase_end else 1.0)
+            self._goal[_HOLDING] = _POSTURE * taken
+        push = np.zeros(12)
         if rhythm.nod:
             # The impulse whose response peaks at the wanted stroke: peak = push / (e * omega).
             stroke = _NOD * rhythm.nod * np.array([1.0, 0.35 * tilt[0], 0.2 * tilt[1]])
-            push = stroke * math.e * 2 * math.pi * _NOD_HZ
-        nod = self._nod.step(np.zeros(3), _NOD_HZ, push)
+            push[_NODDING] = stroke * math.e * _OMEGA[_NODDING]
+        moved = self._springs.step(self._goal, _OMEGA * np.where(_PACED, speed, 1.0), push)
+        wander, held, nod = moved[_WANDERING], moved[_HOLDING], moved[_NODDING]
         scale = energy * self._size
         pose = np.zeros(6)
         pose[:3] = scale * (wander[:3] + held) + energy * nod

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from emotalk.speech.articulation import articulation_targets
-from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES, Speech, SpeechFeatures
+from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES, SAMPLE_RATE, Speech, SpeechFeatures
 
 _QUIET_ROW = np.zeros(len(PHONES) + len(ARTICULATION_NAMES) + 2, np.float32)
 _SILENCE = PHONES.index("sil")
@@ -55,3 +55,44 @@ def known_phones(features: SpeechFeatures, speech: Speech, first_row: int = 0) -
     # The coarticulation model begins its silence 0.6 s before the first row: cut what lies further back.
     kept = [(max(a, -0.6), b, name) for a, b, name in near if b > -0.6]
     return replace(features, phones=np.clip(phones, 0, 1), articulation=articulation_targets(kept, rows, FEATURE_RATE))
+
+
+class KnownPhones:
+    """`known_phones` for speech and features that come in pieces, as in a stream of sentences.
+
+    Tell it every piece of speech (`said`) before the features of its sound (`correct`). Pieces without phone times
+    leave their rows as they were heard.
+    """
+
+    def __init__(self) -> None:
+        self._samples = 0
+        self._row = 0
+        self._known: list[tuple[float, float, str]] = []  # (start, end, phone) in seconds of the whole stream
+        self._spans: list[tuple[float, float]] = []  # seconds whose phones are known
+
+    def said(self, speech: Speech) -> None:
+        """The piece that follows the last one."""
+        start = self._samples / SAMPLE_RATE
+        self._samples += len(speech.samples)
+        if speech.phones:
+            self._known += [(start + a, start + b, name) for a, b, name in speech.phones]
+            self._spans.append((start, self._samples / SAMPLE_RATE))
+
+    def correct(self, features: SpeechFeatures) -> SpeechFeatures:
+        """The features that follow the last ones, with what is known in place of what was heard."""
+        first, self._row = self._row, self._row + len(features)
+        past = first / FEATURE_RATE - 2
+        self._known = [phone for phone in self._known if phone[1] > past]
+        self._spans = [span for span in self._spans if span[1] > past]
+        if not self._known:
+            return features
+        exact = known_phones(features, Speech(np.zeros(0, np.float32), phones=tuple(self._known)), first)
+        middle = (np.arange(first, self._row) + 0.5) / FEATURE_RATE
+        sure = np.zeros(len(features), bool)
+        for start, end in self._spans:
+            sure |= (middle >= start) & (middle < end)
+        return replace(
+            features,
+            phones=np.where(sure[:, None], exact.phones, features.phones),
+            articulation=np.where(sure[:, None], exact.articulation, features.articulation),
+        )

@@ -41,6 +41,8 @@ ON_SKIN = {"brows": ("face", "lids"), "lashes": ("lashes", "lids"), "beard": ("f
 """Grooms that ride on the skin -> regions of the triangles they are bound to."""
 CLOTH = 5000
 """Gaussians of the garment."""
+NEAR_ROOTS = 0.005
+"""Metres: scalp nearer than this to a root of hair begins in the colour of the hair."""
 UNDER_CLOTH = 0.011
 """Metres: skin nearer than this to the garment, and under it, gets no Gaussians."""
 
@@ -50,7 +52,8 @@ def starting_avatar(folder: Path, head: HeadModel, count: int, seed: int = 0) ->
     look = json.loads((folder / "look.json").read_text())
     identity = torch.from_numpy(np.load(folder / "identity.npy", allow_pickle=False)).float()
     colors = {name: tuple(color) for name, color in look.items() if name in REGION_INDEX}
-    plain = PlainLook(colors["face"], colors["lips"], tuple(look["iris"]), colors["hair"], extra=colors)
+    colors["scalp"] = colors["face"]  # up to the hairline; where hair grows is coloured below
+    plain = PlainLook(colors["face"], colors["lips"], tuple(look["iris"]), colors["hair"], brows=False, extra=colors)
     avatar = build_plain_avatar(head, identity, plain, count, hair=False, seed=seed)
     rng = np.random.default_rng(seed)
     vertices = avatar.mesh(HeadMotion.neutral())[0][0].numpy()
@@ -61,6 +64,11 @@ def starting_avatar(folder: Path, head: HeadModel, count: int, seed: int = 0) ->
     keep = ~under_cloth(avatar, garment["vertices"])
     if "lashes" in grooms:
         keep &= avatar.gaussians.region != REGION_INDEX["lashes"]
+    if "hair" in grooms:
+        points = avatar.pose(HeadMotion.neutral(), 0).means.numpy()
+        covered = torch.from_numpy(cKDTree(grooms["hair"][0][:, 0]).query(points)[0] < NEAR_ROOTS)
+        scalp = (avatar.gaussians.region == REGION_INDEX["scalp"]) & covered
+        avatar.gaussians.color[scalp] = torch.tensor(look["hair"])
     parts = [avatar.gaussians.select(keep)]
     weights = garment["weights"]
     weights = np.stack([weights[:, 0], weights[:, 1], weights[:, 2:].sum(1)], 1)

@@ -43,6 +43,7 @@ class PlainLook:
     hair: Color = (0.30, 0.20, 0.13)
     clothes: Color = (0.20, 0.30, 0.42)
     hair_thickness: float = 0.012  # metres over the scalp; 0 for none
+    brows: bool = True  # painted on the skin
     extra: dict[str, Color] = field(default_factory=dict)  # region -> colour, for anything else
 
 
@@ -185,7 +186,8 @@ def _mesh_colors(
         if name in head.regions:
             inside = head.regions[name].numpy()[head.triangles.numpy()].all(1)
             colors[inside[gaussians.triangle.numpy()]] = color
-    _paint_brows(head, look, gaussians, points, colors)
+    if look.brows:
+        _paint_brows(head, look, gaussians, points, colors)
     return np.clip(colors, 0, 1)
 
 

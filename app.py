@@ -1,9 +1,11 @@
 """`python app.py` opens emotalk's page in a browser; a Hugging Face Space runs the same file.
 
-EMOTALK_MAX_SECONDS caps the length of a clip (default 600); GRADIO_SERVER_NAME and GRADIO_SERVER_PORT place the server.
+EMOTALK_MAX_SECONDS caps the length of a clip (default 600), EMOTALK_MCP=1 also serves the tools of docs/api.md;
+GRADIO_SERVER_NAME and GRADIO_SERVER_PORT place the server.
 """
 
 import os
+import threading
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -12,5 +14,6 @@ from emotalk.ui import build_app
 
 if __name__ == "__main__":
     studio = Studio()
-    studio.warm_up()
+    # The page is there at once; models load and the renderer compiles (once per machine) meanwhile.
+    threading.Thread(target=studio.warm_up, name="emotalk-warm-up", daemon=True).start()
     build_app(studio).launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)

@@ -45,7 +45,7 @@ def build_app(studio: Studio) -> App:
     with gr.Blocks(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs(), gr.Tab("Talk", id="talk"):
-            TalkTab(studio, clips)
+            TalkTab(studio, clips, blocks)
         add_endpoints(studio)
 
         def leave(request: gr.Request) -> None:

@@ -40,8 +40,9 @@ def still() -> gr.HTML:
 
 
 def faces(people: list[dict[str, str]], chosen: str) -> gr.HTML:
-    """The row of avatars, `people` = [{name, title, about, picture}]; its value is the chosen name."""
-    return _part("faces", chosen, elem_id="faces", people=people)
+    """The row of avatars, `people` = [{name, title, about, picture, ...}]; its value is the chosen name."""
+    shown = [{key: person[key] for key in ("name", "title", "about", "picture")} for person in people]
+    return _part("faces", chosen, elem_id="faces", people=shown)
 
 
 def mood_pad(valence: float, arousal: float) -> gr.HTML:

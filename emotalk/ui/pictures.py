@@ -41,6 +41,7 @@ def people_of(studio: Studio) -> list[dict[str, str]]:
                 "title": info.card.name,
                 "about": html.escape(f"{info.card.name}: {about}; licence {info.card.licence}"),
                 "picture": thumbnail_address(info.thumbnail),
+                "portrait": thumbnail_address(info.thumbnail, 512),
             }
         )
     return people

@@ -147,7 +147,8 @@ def friendly(error: Exception) -> gr.Error:
 class TalkTab:
     """Builds the tab inside a `gr.Blocks` and holds its handlers."""
 
-    def __init__(self, studio: Studio, clips: LiveClips) -> None:
+    def __init__(self, studio: Studio, clips: LiveClips, blocks: gr.Blocks) -> None:
+        self.blocks = blocks
         self.studio = studio
         self.clips = clips
         people = people_of(studio)
@@ -163,7 +164,8 @@ class TalkTab:
         valence, arousal = FIRST_MOOD
         with gr.Row(equal_height=False, elem_id="talk-row"):
             with gr.Column(scale=6, min_width=320, elem_id="stage-column"):
-                self.stage = parts.stage(self._first_still(chosen))
+                # The small picture stands in until the first still is drawn, which may have to compile the renderer.
+                self.stage = parts.stage(next((p["portrait"] for p in people if p["name"] == chosen), ""))
                 self.still = parts.still()
                 self.status = gr.HTML(value="", elem_id="status", padding=False)
                 with gr.Row(elem_id="downloads"):
@@ -227,9 +229,6 @@ class TalkTab:
             yaw, pitch, zoom, size, ground, colour, picture, mark,
         )  # fmt: skip
 
-    def _first_still(self, avatar: str) -> str:
-        return data_address(self.studio.still(avatar, Look(), *FIRST_MOOD)) if avatar else ""
-
     def _follow_each_other(self) -> None:
         """Pad and sliders, all in the browser: no message to the server."""
         c = self.controls
@@ -261,7 +260,7 @@ class TalkTab:
                 raise friendly(error) from error
             return data_address(image)
 
-        watched = [c.face.input, *(getattr(part, "change") for part in c.of_still()[1:])]  # noqa: B009
+        watched = [self.blocks.load, c.face.input, *(getattr(part, "change") for part in c.of_still()[1:])]  # noqa: B009
         gr.on(
             watched, still, c.of_still(), self.still, show_progress="hidden", trigger_mode="always_last", queue=False,
             api_visibility="private",

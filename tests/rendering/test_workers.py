@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from emotalk.errors import InputError
 from emotalk.rendering import workers
 from emotalk.rendering.workers import WorkerPool, available_cores, thread_count
 
@@ -91,6 +92,13 @@ def test_the_thread_count_follows_the_environment(monkeypatch):
     assert thread_count() == 3
     monkeypatch.delenv("EMOTALK_THREADS")
     assert thread_count() == min(available_cores(), workers.MAX_THREADS)
+
+
+@pytest.mark.parametrize("value", ["0", "two", "-1", "2.5"])
+def test_a_bad_thread_setting_is_explained(monkeypatch, value):
+    monkeypatch.setenv("EMOTALK_THREADS", value)
+    with pytest.raises(InputError, match=f"EMOTALK_THREADS must be a whole number from 1 to 1024, found '{value}'"):
+        thread_count()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs CPU affinity (Linux)")

@@ -255,8 +255,8 @@ class GaussianCloud:
         with torch.no_grad():
             # One pass per tensor (NaN spreads through minimum and maximum), one transfer for all of them.
             ranges = [torch.stack(torch.aminmax(getattr(self, f.name).detach())) for f in dataclasses.fields(self)]
-            longest = self.quats.detach().abs().amax(1).amin()
-            numbers = torch.cat([*(r.double() for r in ranges), longest.double()[None]]).tolist()
+            smallest_w = self.quats.detach()[:, 0].abs().amin()
+            numbers = torch.cat([*(r.double() for r in ranges), smallest_w.double()[None]]).tolist()
         for f, low, high in zip(dataclasses.fields(self), numbers[0::2], numbers[1::2], strict=False):
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise InputError(f"GaussianCloud.{f.name} holds NaN or infinite values; pass finite numbers only.")
@@ -269,7 +269,8 @@ class GaussianCloud:
                 f"GaussianCloud.opacities must lie in [0, 1], found {numbers[6]:g} to {numbers[7]:g}; "
                 "apply the sigmoid first."
             )
-        if numbers[10] == 0:
+        # Looking at all four components costs as much as all other checks: only where a first one is 0.
+        if numbers[10] == 0 and bool((self.quats.detach() == 0).all(1).any()):
             raise InputError(
                 "GaussianCloud.quats holds a quaternion of length 0, which is no rotation; use (1, 0, 0, 0)."
             )

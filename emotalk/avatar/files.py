@@ -7,10 +7,12 @@ describes every tensor. Nothing in a folder is ever executed or unpickled.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import io
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -190,7 +192,11 @@ def save_avatar(avatar: GaussianAvatar, folder: str | Path) -> Path:
     if folder.exists() and not (folder / TENSORS).is_file() and any(folder.iterdir()):
         raise AvatarError(f"{folder} exists and is not an avatar; choose another name.")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+    prefix = f".{folder.name}.new-"
+    for leftover in folder.parent.glob(f"{glob.escape(prefix)}*"):  # of a save that was killed
+        if time.time() - leftover.stat().st_mtime > 3600:
+            shutil.rmtree(leftover, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         for name, data in (
             (TENSORS, encode(pack(avatar))),

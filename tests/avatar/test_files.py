@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,6 +135,42 @@ def test_a_failed_save_leaves_the_old_avatar(tmp_path, head, monkeypatch):
         make_avatar(mesh=50, joint=0).replace(corrections=None).save(tmp_path / "egg")
     assert len(load_avatar(tmp_path / "egg", head)) == 240
     assert [path.name for path in tmp_path.iterdir()] == ["egg"]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_save_killed_at_any_move_leaves_a_whole_avatar(tmp_path, head, monkeypatch, moves):
+    """Old or new, never a mixture and never nothing: the process dies before the first, second or after both moves."""
+    make_avatar().save(tmp_path / "egg")
+    done = []
+    rename = Path.rename
+
+    def die_at(path, target):
+        if len(done) == moves:
+            raise SystemExit("killed")
+        done.append(path)
+        return rename(path, target)
+
+    def die(*_, **__):
+        raise SystemExit("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", die_at)
+        patch.setattr(files.shutil, "rmtree", die)
+        with pytest.raises(SystemExit):
+            make_avatar(mesh=50, joint=0).replace(corrections=None).save(tmp_path / "egg")
+    assert [info.name for info in files.list_avatars([(tmp_path, False)])] == ["egg"]
+    assert len(load_avatar(tmp_path / "egg", head)) == (50 if moves == 2 else 240)
+    assert len(load_avatar(make_avatar().save(tmp_path / "egg"), head)) == 240  # and it can be saved again
+
+
+def test_leftovers_of_killed_saves_are_cleared_after_an_hour(tmp_path):
+    old, young = tmp_path / ".egg.new-old", tmp_path / ".egg.new-young"
+    old.mkdir()
+    young.mkdir()
+    os.utime(old, (1, 1))
+    make_avatar().save(tmp_path / "egg")
+    assert not old.exists()
+    assert young.exists()
 
 
 def test_a_save_killed_between_its_moves_is_undone_by_the_next_look(tmp_path, head):

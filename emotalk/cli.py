@@ -102,6 +102,28 @@ def avatars() -> None:
         print(f"{info.name:12} {card.name}; {kind}; {card.licence}; {'shipped' if info.shipped else info.folder}")
 
 
+def voices(language: str | None = None, everything: bool = False) -> None:
+    """List the voices that read text aloud, best first.
+
+    Args:
+        language: only voices of this language: en, en-gb, de, ...
+        everything: also all of espeak's hundred languages and what could be installed.
+    """
+    from emotalk.speech import voices as known_voices
+
+    shown = [voice for voice in known_voices() if language is None or _speaks(voice.language, language)]
+    if language is None and not everything:
+        shown = [voice for voice in shown if _speaks(voice.language, "en")]
+    if not shown:
+        raise InputError(f"No voice speaks {language!r}; `python -m emotalk voices --everything` lists all.")
+    for voice in shown:
+        stars = "*" * voice.quality
+        missing = "" if voice.installed else f"  [{voice.how_to_get}]"
+        print(f"{voice.id:28} {voice.language:14} {stars:6} {voice.description}; {voice.licence}{missing}")
+    if language is None and not everything:
+        print("More languages: --language de, or --everything.")
+
+
 def doctor() -> None:
     """Say what is installed, which backends work, and how to get what is missing."""
     from emotalk.doctor import examine
@@ -124,7 +146,11 @@ def warmup() -> None:
     print(f"renderer ready after {seconds:.1f} s")
 
 
-COMMANDS = {"talk": talk, "avatars": avatars, "doctor": doctor, "warmup": warmup}
+COMMANDS = {"talk": talk, "avatars": avatars, "voices": voices, "doctor": doctor, "warmup": warmup}
+
+
+def _speaks(spoken: str, wanted: str) -> bool:
+    return spoken == wanted.lower() or spoken.startswith(f"{wanted.lower()}-")
 
 
 def _emotion(emotion: str | None, valence: float, arousal: float):

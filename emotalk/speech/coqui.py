@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -23,6 +24,7 @@ from emotalk.types import Speech
 log = logging.getLogger(__name__)
 
 _INSTALL = "pip install -r requirements-tts.txt"
+_PHONEMIZER = "espeak-ng"  # the program: these models were trained on its phones
 
 
 class _Model(NamedTuple):
@@ -37,7 +39,7 @@ class _Model(NamedTuple):
 _MODELS = {
     "vctk-p225": _Model("tts_models/en/vctk/vits", "p225", "en-gb", "Apache-2.0", "English woman", 150),
     "vctk-p226": _Model("tts_models/en/vctk/vits", "p226", "en-gb", "Apache-2.0", "English man", 150),
-    "vctk-p230": _Model("tts_models/en/vctk/vits", "p230", "en-gb", "Apache-2.0", "English woman, deeper", 150),
+    "vctk-p230": _Model("tts_models/en/vctk/vits", "p230", "en-gb", "Apache-2.0", "another English woman", 150),
     "vctk-p347": _Model("tts_models/en/vctk/vits", "p347", "en-gb", "Apache-2.0", "South African man", 150),
     "ljspeech": _Model("tts_models/en/ljspeech/vits", None, "en-us", "Apache-2.0", "American woman", 145),
 }
@@ -58,7 +60,7 @@ class CoquiEngine:
         return [
             VoiceInfo(
                 f"coqui:{name}", entry.language, 5, entry.licence, entry.description,
-                package and is_downloaded(entry.model), how_to_get(package, entry),
+                not how_to_get(package, entry), how_to_get(package, entry),
             )
             for name, entry in _MODELS.items()
         ]  # fmt: skip
@@ -90,12 +92,15 @@ class CoquiEngine:
             from TTS.api import TTS
         except ImportError as error:
             raise VoiceError(f"Neural voices need the TTS package ({error}). Install it: {_INSTALL}.") from error
-        except OSError as error:  # torchaudio or torchcodec built for another torch
+        except OSError as error:  # a torchaudio that was built for CUDA or for another torch
             raise VoiceError(
-                f"The TTS package does not fit the installed torch ({error}). Install it again: {_INSTALL}."
+                f"The TTS package's torchaudio does not fit the installed torch ({error}). Take the build for your "
+                "torch, as requirements-tts.txt describes, or choose another voice."
             ) from error
+        if not shutil.which(_PHONEMIZER):
+            raise VoiceError(f"This neural voice needs the {_PHONEMIZER} program. Get it: apt install {_PHONEMIZER}.")
         if not is_downloaded(entry.model):
-            log.warning("downloading %s (%d MB, licence %s)", entry.model, entry.megabytes, entry.licence)
+            log.warning("downloading %s (about %d MB, licence %s)", entry.model, entry.megabytes, entry.licence)
         try:
             self._loaded[entry.model] = TTS(model_name=entry.model, progress_bar=True)
         except (OSError, RuntimeError, ValueError, KeyError) as error:
@@ -108,9 +113,12 @@ class CoquiEngine:
 
 def how_to_get(package: bool, entry: _Model) -> str:
     """What is missing for a voice; empty where nothing is."""
-    if not package:
-        return f"{_INSTALL} (then {entry.megabytes} MB at first use)"
-    return "" if is_downloaded(entry.model) else f"downloads {entry.megabytes} MB at first use"
+    needed = [] if package else [_INSTALL]
+    if not shutil.which(_PHONEMIZER):
+        needed.append(f"apt install {_PHONEMIZER}")
+    if needed:
+        return f"{' and '.join(needed)} (then about {entry.megabytes} MB at first use)"
+    return "" if is_downloaded(entry.model) else f"downloads about {entry.megabytes} MB at first use"
 
 
 def is_downloaded(model: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emotalk.cli import main
 from emotalk.errors import EmotalkError, InputError, VoiceError
 from emotalk.speech import coqui, default_voice, say, say_stream, voices
 from emotalk.speech.coqui import CoquiEngine
@@ -355,6 +356,7 @@ def fake_tts(monkeypatch, tmp_path) -> FakeTTS:
     monkeypatch.setitem(sys.modules, "TTS", package)
     monkeypatch.setitem(sys.modules, "TTS.api", fake)
     monkeypatch.setenv("TTS_HOME", str(tmp_path))
+    monkeypatch.setattr("emotalk.speech.coqui.shutil.which", lambda program: f"/usr/bin/{program}")
     return fake
 
 
@@ -373,7 +375,7 @@ def test_coqui_speaks_with_rate_and_pitch_and_loads_a_model_once(fake_tts):
 
 def test_coqui_counts_as_installed_once_its_model_is_downloaded(fake_tts, tmp_path):
     before = {voice.id: voice for voice in CoquiEngine().voices()}
-    assert before["coqui:ljspeech"].how_to_get.startswith("downloads 145 MB")
+    assert before["coqui:ljspeech"].how_to_get.startswith("downloads about 145 MB")
     folder = tmp_path / "tts" / "tts_models--en--ljspeech--vits"
     folder.mkdir(parents=True)
     (folder / "model_file.pth").write_bytes(b"weights")
@@ -399,6 +401,13 @@ def test_coqui_without_its_package_or_with_a_broken_one_says_what_to_do(monkeypa
         CoquiEngine().speak("Hello", "ljspeech", Style())
 
 
+def test_coqui_without_espeak_ng_says_how_to_get_it(fake_tts, monkeypatch):
+    monkeypatch.setattr("emotalk.speech.coqui.shutil.which", lambda program: None)
+    assert "apt install espeak-ng" in CoquiEngine().voices()[0].how_to_get
+    with pytest.raises(VoiceError, match="apt install espeak-ng"):
+        CoquiEngine().speak("Hello", "ljspeech", Style())
+
+
 def test_a_failed_download_is_a_sentence(fake_tts, monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError("connection refused")
@@ -410,6 +419,18 @@ def test_a_failed_download_is_a_sentence(fake_tts, monkeypatch):
 
 def test_only_freely_licensed_models_are_offered():
     assert {entry.licence for entry in coqui._MODELS.values()} == {"Apache-2.0"}
+
+
+def test_the_command_lists_voices(capsys):
+    assert main(["voices"]) == 0
+    listed = capsys.readouterr().out
+    assert "espeak:en-us" in listed
+    assert "GPL-3.0" in listed
+    assert "espeak:de " not in listed
+    assert main(["voices", "--language", "de"]) == 0
+    assert "espeak:de " in capsys.readouterr().out
+    assert main(["voices", "--language", "tlh"]) == 2
+    assert "No voice speaks" in capsys.readouterr().err
 
 
 def test_speaking_does_not_import_torch():

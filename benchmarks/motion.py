@@ -42,13 +42,13 @@ def sections(options: Options) -> Iterator[tuple[str, Iterable[str]]]:
     encoder, model, head = SpeechEncoder.load(), MotionModel.load(), HeadModel.load()
     sync, recogniser = SyncModel.load(), EmotionRecogniser.load()
     lines = motion_lips.spoken_lines(encoder)
-    clips = motion_clips.filmed_clips(options.data / "clips", encoder, options.cache)
+    clips = motion_clips.filmed_clips(options.data / "clips", encoder, head, options.cache)
     if lines:
         yield "Lips on the head model", motion_lips.table(model, head, lines)
         yield "Emotion recovered from motion", motion_life.emotion_table(model, recogniser, lines)
         yield "Sliders", motion_life.slider_table(model, head, lines[0])
         yield "Sync network on generated motion", motion_life.own_sync_table(model, sync, lines)
-        yield "Rhythm", motion_life.rhythm_table(model, lines, options.data / "arkit")
+        yield "Rhythm", motion_life.rhythm_table(model, lines, options.data / "arkit", clips)
         yield "Speed, features to HeadMotion, one core", motion_life.speed_table(model, lines)
     if clips:
         yield "Generated against filmed lips", motion_clips.lips_table(model, sync, clips)

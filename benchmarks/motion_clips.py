@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
 
 from emotalk.emotion import EmotionCurve
+from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
 from emotalk.motion.lipmeasures import measures_of_landmarks
 from emotalk.motion.sync import SyncModel, best_offset
@@ -26,6 +29,8 @@ CLIPS = (
 REACH = 8  # frames of lag that are searched
 WINDOW, STEP, SPAN = 50, 12, 12  # two-second windows, every half second, offsets of +-12 frames
 INNER = 0
+_FIRM = (33, 133, 263, 362, 168, 6, 197, 5, 4, 2, 10, 109, 338, 127, 356, 234, 454, 9)
+"""Points of the face mesh that expressions hardly move: corners of the eyes, nose, forehead, temples."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class FilmedClip:
     name: str
     features: SpeechFeatures
     measures: np.ndarray  # [T, 4] of the filmed lips at 25 fps, in eye distances
+    head: np.ndarray  # [T', 3] pitch, yaw, roll in degrees, at 25 fps
 
     @property
     def frames(self) -> int:
@@ -42,7 +48,7 @@ class FilmedClip:
 
 
 def track(video: Path) -> tuple[np.ndarray, float]:
-    """(points [T, 478, 2] in pixels, NaN where there is no face; frames per second) by MediaPipe's FaceMesh."""
+    """(points [T, 478, 3] in pixels, NaN where there is no face; frames per second) by MediaPipe's FaceMesh."""
     import imageio_ffmpeg
     import mediapipe
 
@@ -55,12 +61,30 @@ def track(video: Path) -> tuple[np.ndarray, float]:
     ) as mesh:
         for frame in frames:
             found = mesh.process(np.frombuffer(frame, np.uint8).reshape(height, width, 3)).multi_face_landmarks
-            face = [[p.x * width, p.y * height] for p in found[0].landmark] if found else np.full((478, 2), np.nan)
+            face = np.full((478, 3), np.nan)
+            if found:
+                face = np.array([[p.x * width, p.y * height, p.z * width] for p in found[0].landmark])
             points.append(face)
     return np.array(points, np.float32), float(meta["fps"])
 
 
-def filmed_clips(folder: Path, encoder: SpeechEncoder, cache: Path | None = None) -> list[FilmedClip]:
+def head_angles(points: np.ndarray, fps: float, head: HeadModel) -> np.ndarray:
+    """[T', 3] pitch, yaw, roll in degrees at 25 fps: the rotation (Kabsch 1976) that lays the head model's firm points
+    on the tracked ones. A turn about +x lowers the face, as in `HeadMotion.head_pose`."""
+    with torch.inference_mode():
+        model = head.landmarks(head(expression=torch.zeros(1, 52)).vertices, "mediapipe478")[0, list(_FIRM)].numpy()
+    seen = points[:, list(_FIRM)] * [1.0, -1.0, -1.0]
+    known = np.flatnonzero(np.isfinite(seen).all((1, 2)))
+    seen = seen[known] - seen[known].mean(1, keepdims=True)
+    u, _, vt = np.linalg.svd(np.einsum("tpi,pj->tij", seen, model - model.mean(0)))
+    turn = np.ones((len(known), 3))
+    turn[:, 2] = np.linalg.det(u @ vt)
+    angles = np.degrees(Rotation.from_matrix(u @ (turn[:, :, None] * vt)).as_euler("YXZ"))[:, [1, 0, 2]]
+    at = (np.arange(round(len(points) / fps * FPS)) + 0.5) / FPS
+    return np.stack([np.interp(at, (known + 0.5) / fps, angle) for angle in angles.T], -1)
+
+
+def filmed_clips(folder: Path, encoder: SpeechEncoder, head: HeadModel, cache: Path | None = None) -> list[FilmedClip]:
     """All clips that are there; tracked points are kept as `<cache>/<name>.npz` where a cache is given."""
     clips = []
     for name in CLIPS:
@@ -77,7 +101,7 @@ def filmed_clips(folder: Path, encoder: SpeechEncoder, cache: Path | None = None
                 np.savez(kept, points=points, fps=fps)
         sound = video.with_suffix(".wav")
         features = encoder.encode(load_audio(sound if sound.exists() else video))
-        clips.append(FilmedClip(name, features, measures_of_landmarks(points, fps)))
+        clips.append(FilmedClip(name, features, measures_of_landmarks(points, fps), head_angles(points, fps, head)))
     return clips
 
 

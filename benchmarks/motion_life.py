@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import welch
 
-from benchmarks.motion_clips import auc, window_scores, windows_right
+from benchmarks.motion_clips import FilmedClip, auc, window_scores, windows_right
 from benchmarks.motion_lips import Line, mesh_points
 from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
@@ -94,13 +96,13 @@ def slider_table(model: MotionModel, head: HeadModel, line: Line) -> Iterator[st
         yield f"| {name} | {step:.2f} | {moved:.1f} |"
 
 
-def rhythm_table(model: MotionModel, lines: list[Line], captures: Path | None) -> Iterator[str]:
-    """Blinks, gaze and head of generated talks beside the Live Link captures."""
+def rhythm_table(model: MotionModel, lines: list[Line], captures: Path, clips: list[FilmedClip]) -> Iterator[str]:
+    """Blinks and gaze of generated talks beside the Live Link captures, heads beside the filmed ones."""
     talk = joined(lines, known=False)
     recorded = []
     for name in FREE_CAPTURES:
-        path = captures / f"{name}.csv.gz" if captures else None
-        if path and path.exists():
+        path = captures / f"{name}.csv.gz"
+        if path.exists():
             recorded.append(measure_eyes(read_livelink(path)))
     moods = ((0.0, 0.0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7))
     made = {mood: [model(talk, EmotionCurve.constant(*mood), seed=seed) for seed in range(3)] for mood in moods}
@@ -114,27 +116,36 @@ def rhythm_table(model: MotionModel, lines: list[Line], captures: Path | None) -
         known = f"{min(span):.2f} .. {max(span):.2f}" if span else "not there"
         cells = [f"{np.mean([getattr(m, f.name) for m in measured[mood]]):.2f}" for mood in moods]
         yield f"| {f.name.replace('_', ' ')} | {known} | " + " | ".join(cells) + " |"
-    yield (
-        "\nHead (the captures hold no head rotation: all zeros):\n\n| measure | "
-        + " | ".join(f"({v:+.1f}, {a:+.1f})" for v, a in moods)
-        + " |\n|"
-        + "---|" * (1 + len(moods))
-    )
-    head = {mood: np.concatenate([np.degrees(m.head_pose[:, :3]) for m in made[mood]]) for mood in moods}
-    for axis, name in enumerate(("pitch", "yaw", "roll")):
-        yield f"| {name} sd (degrees) | " + " | ".join(f"{head[mood][:, axis].std():.2f}" for mood in moods) + " |"
-    speeds = [np.linalg.norm(np.diff(head[mood], axis=0), axis=1) * FPS for mood in moods]
-    yield "| speed, median (degrees/s) | " + " | ".join(f"{np.median(s):.1f}" for s in speeds) + " |"
-    for low, high in ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 5.0)):
-        shares = [band_share(head[mood], low, high) for mood in moods]
-        yield f"| share of movement power {low:g}-{high:g} Hz | " + " | ".join(f"{s:.2f}" for s in shares) + " |"
+    yield "\nHead (the captures hold no head rotation, all zeros; so beside the filmed clips, tracked):\n"
+    yield "| measure | filmed clips, range | " + " | ".join(f"({v:+.1f}, {a:+.1f})" for v, a in moods) + " |"
+    yield "|" + "---|" * (2 + len(moods))
+    filmed = [_head_numbers([clip.head]) for clip in clips]
+    generated = [_head_numbers([np.degrees(m.head_pose[:, :3]) for m in made[mood]]) for mood in moods]
+    for name in generated[0]:
+        span = [numbers[name] for numbers in filmed]
+        known = f"{min(span):.2f} .. {max(span):.2f}" if span else "not there"
+        yield f"| {name} | {known} | " + " | ".join(f"{numbers[name]:.2f}" for numbers in generated) + " |"
+
+
+def _head_numbers(takes: list[np.ndarray]) -> dict[str, float]:
+    """Sizes, speed and spectrum of pitch, yaw, roll [T, 3] in degrees, means over takes."""
+    every: list[dict[str, float]] = []
+    for angles in takes:
+        smooth = gaussian_filter1d(angles, 1.0, axis=0)  # a tracker trembles by some tenths of a degree
+        speed = np.linalg.norm(np.diff(smooth, axis=0), axis=1) * FPS
+        numbers = {f"{name} sd (degrees)": smooth[:, k].std() for k, name in enumerate(("pitch", "yaw", "roll"))}
+        numbers["speed, median (degrees/s)"] = np.median(speed)
+        numbers |= {
+            f"share of movement power {low:g}-{high:g} Hz": band_share(smooth, low, high)
+            for low, high in ((0.0, 0.5), (0.5, 1.0), (1.0, 2.0), (2.0, 5.0))
+        }
+        every.append(numbers)
+    return {name: float(np.mean([numbers[name] for numbers in every])) for name in every[0]}
 
 
 def band_share(angles: np.ndarray, low: float, high: float) -> float:
     """Share of the power of [T, 3] angles between two frequencies, without the mean."""
-    from scipy.signal import welch
-
-    frequencies, power = welch(angles, FPS, nperseg=256, axis=0)
+    frequencies, power = welch(angles, FPS, nperseg=min(128, len(angles)), axis=0)
     inside = (frequencies >= low) & (frequencies < high)
     return float(power[inside].sum() / power.sum())
 

@@ -95,7 +95,8 @@ class LipReport:
     stillness: np.ndarray  # [N] largest speed of the gap there, metres a second
     teeth: np.ndarray  # [N] distance of lower lip from upper teeth at f v
     teeth_else: np.ndarray  # [N] the same at other consonants and vowels
-    lips: np.ndarray  # [T, 40, 3] lip landmarks of all lines
+    lips: np.ndarray  # [T, 40, 3] lip landmarks of all lines while they are spoken
+    gaps: np.ndarray  # [T] gap of the inner lips then, metres above rest
 
 
 def report(
@@ -110,7 +111,7 @@ def report(
         moved = (head(expression=opened).vertices - neutral.vertices)[0].norm(dim=-1)
         upper_teeth = (head.regions["teeth"] & (moved < 1e-4)).nonzero()[:, 0]
     columns: dict[str, list] = {
-        name: [] for name in ("closures", "openings", "silence", "stillness", "teeth", "else", "lips")
+        name: [] for name in ("closures", "openings", "silence", "stillness", "teeth", "else", "lips", "gaps")
     }
     for line in lines:
         motion = model(line.known if known else line.heard, EmotionCurve.constant(*corner), seed=1)
@@ -133,11 +134,14 @@ def report(
         quiet = gap[int(np.ceil((last + 0.2) * FPS)) :]
         columns["silence"].append(quiet.max())
         columns["stillness"].append(np.abs(np.diff(quiet)).max() * FPS)
-        columns["lips"].append(points[:, list(OUTER_LIPS + INNER_LIPS)].numpy())
-    arrays = {name: np.array(values) for name, values in columns.items() if name != "lips"}
+        first = min(start for start, _, phone in line.speech.phones if phone != "sil")
+        spoken = slice(int(first * FPS), int(last * FPS))
+        columns["lips"].append(points[spoken, list(OUTER_LIPS + INNER_LIPS)].numpy())
+        columns["gaps"].append(gap[spoken])
+    arrays = {name: np.array(values) for name, values in columns.items() if name not in ("lips", "gaps")}
     return LipReport(
         corner, arrays["closures"], arrays["openings"], arrays["silence"], arrays["stillness"], arrays["teeth"],
-        arrays["else"], np.concatenate(columns["lips"]),
+        arrays["else"], np.concatenate(columns["lips"]), np.concatenate(columns["gaps"]),
     )  # fmt: skip
 
 
@@ -170,16 +174,21 @@ def correlations(model: MotionModel, lines: list[Line], known: bool) -> dict[str
     }
 
 
-def deviation(neutral: LipReport, corner: LipReport) -> tuple[float, float]:
-    """(mean distance in metres of lip landmarks between the corner and (0, 0) with the same speech, the same about the
-    clip's own mean lips), to be compared with `articulation_size`."""
+def deviation(neutral: LipReport, corner: LipReport) -> tuple[float, float, float]:
+    """What an emotion does to lips that say the same, as shares of what speech itself does to them.
+
+    (lip landmarks against those at (0, 0); the same without the constant part, a smile say; opening against opening),
+    each as mean distance over the mean distance of speaking lips from their mean, or of openings from theirs.
+    """
+    said = neutral.lips - neutral.lips.mean(0)
     off = corner.lips - neutral.lips
-    return float(np.linalg.norm(off, axis=-1).mean()), float(np.linalg.norm(off - off.mean(0), axis=-1).mean())
-
-
-def articulation_size(neutral: LipReport) -> float:
-    """Mean distance in metres of the lip landmarks from their mean while speaking without emotion."""
-    return float(np.linalg.norm(neutral.lips - neutral.lips.mean(0), axis=-1).mean())
+    size = np.linalg.norm(said, axis=-1).mean()
+    opened = corner.gaps - neutral.gaps
+    return (
+        float(np.linalg.norm(off, axis=-1).mean() / size),
+        float(np.linalg.norm(off - off.mean(0), axis=-1).mean() / size),
+        float(np.abs(opened).mean() / np.abs(neutral.gaps - neutral.gaps.mean()).mean()),
+    )
 
 
 def table(model: MotionModel, head: HeadModel, lines: list[Line]) -> Iterator[str]:
@@ -189,16 +198,15 @@ def table(model: MotionModel, head: HeadModel, lines: list[Line]) -> Iterator[st
     yield (
         "| features | valence, arousal | p b m closed within ±40 ms | gap p95 (mm) | open vowels, median gap (mm) | "
         "f v: lip to teeth, median (mm) | elsewhere | gap > 200 ms into silence (mm, max) | its speed (mm/s, max) | "
-        "lip deviation / articulation | of which changing |"
+        "lip landmarks: emotion / speech | without the constant part | opening: emotion / speech |"
     )
-    yield "|" + "---|" * 11
+    yield "|" + "---|" * 12
     for known in (True, False):
         neutral = None
         for corner in CORNERS:
             r = report(model, head, lines, corner, known)
             neutral = neutral or r
-            size = articulation_size(neutral)
-            steady, changing = deviation(neutral, r)
+            shares = deviation(neutral, r)
             cells = [
                 "known phones" if known else "encoder",
                 f"{corner[0]:+.0f}, {corner[1]:+.0f}",
@@ -207,8 +215,7 @@ def table(model: MotionModel, head: HeadModel, lines: list[Line]) -> Iterator[st
                 *(f"{np.median(x) * 1e3:.1f}" for x in (r.openings, r.teeth, r.teeth_else)),
                 f"{r.silence.max() * 1e3:.2f}",
                 f"{r.stillness.max() * 1e3:.1f}",
-                f"{steady / size:.2f}",
-                f"{changing / size:.2f}",
+                *(f"{share:.2f}" for share in shares),
             ]
             yield "| " + " | ".join(cells) + " |"
     yield "\n| features | voice | jaw r | width r | pucker r |\n|---|---|---|---|---|"

@@ -4,7 +4,7 @@ Three sources, as in studies of speech-related head motion: a slow wandering of 
 changes of posture where phrases begin, and nods on stressed syllables (Hadar et al. 1983, "Head movement correlates
 of juncture and stress at sentence level"; Munhall et al. 2004; Busso et al. 2007, who give rotations of a few degrees
 with pitch and yaw ahead of roll). The Live Link captures of this project hold no head rotation (all zeros), so sizes
-come from that literature: standard deviations of about 2 degrees in pitch and yaw and 1 in roll when calm.
+come from that literature: standard deviations of about 2 degrees in pitch, 3 in yaw and 1.5 in roll when calm.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from emotalk.emotion.expression import Behaviour
 from emotalk.motion.rhythm import Rhythm
 from emotalk.types import FPS
 
-_WANDER = np.radians([1.15, 1.7, 0.8])  # standard deviation of pitch, yaw, roll of the slow wandering
-_POSTURE = np.radians([1.2, 2.2, 1.2])  # of the posture taken for a phrase
+_WANDER = np.radians([1.4, 1.8, 1.1])  # standard deviation of pitch, yaw, roll of the slow wandering
+_POSTURE = np.radians([1.8, 2.7, 1.9])  # of the posture taken for a phrase
 _WANDER_HZ = np.array([0.32, 0.25, 0.22])
 _POSTURE_HZ = 0.7
 _NOD = math.radians(2.6)  # downward stroke on the strongest stress

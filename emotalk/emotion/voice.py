@@ -59,7 +59,7 @@ _INDEPENDENT_SECONDS = 6.0  # moods last: windows closer than this are no indepe
 class VoiceEmotion:
     """What was heard, at 25 fps; `curve` makes an EmotionCurve of it."""
 
-    values: np.ndarray  # [T, 2] valence (always 0: unknown) and arousal in [-1, 1]
+    values: np.ndarray  # [T, 2] valence (0, unknown, unless a Hub model heard it) and arousal in [-1, 1]
     confidence: np.ndarray  # [T] in [0, 1]: the correlation with the truth to be expected, from the posterior's width
 
     @property
@@ -67,11 +67,12 @@ class VoiceEmotion:
         """[T] in [-1, 1], pulled towards 0 where little is known."""
         return self.values[:, 1]
 
-    def curve(self, valence: float = 0.0) -> EmotionCurve:
-        """The heard arousal with a constant valence (the slider's), for `EmotionCurve.blend` or directly."""
-        values = self.values.copy()
-        values[:, 0] = valence
-        return EmotionCurve.from_frames(values if len(values) else np.array([[valence, 0.0]]))
+    def curve(self, valence: float | None = None) -> EmotionCurve:
+        """As an EmotionCurve, for `EmotionCurve.blend` or directly; a given `valence` (the slider's) replaces the heard."""
+        values = self.values.copy() if len(self.values) else np.zeros((1, 2), np.float32)
+        if valence is not None:
+            values[:, 0] = valence
+        return EmotionCurve.from_frames(values)
 
 
 def voice_emotion(speech: Speech, frames: ProsodyFrames | None = None) -> VoiceEmotion:

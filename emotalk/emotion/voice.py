@@ -68,7 +68,7 @@ class VoiceEmotion:
         return self.values[:, 1]
 
     def curve(self, valence: float | None = None) -> EmotionCurve:
-        """As an EmotionCurve, for `EmotionCurve.blend` or directly; a given `valence` (the slider's) replaces the heard."""
+        """As an EmotionCurve, for `EmotionCurve.blend` or directly, with `valence` (the slider's) where it is given."""
         values = self.values.copy() if len(self.values) else np.zeros((1, 2), np.float32)
         if valence is not None:
             values[:, 0] = valence

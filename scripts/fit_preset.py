@@ -132,7 +132,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     state = folder / "fit.safetensors"
     if state.exists():
         try:
-            fit.load_state(state)
+            fit.load_state(state, grown=True)  # rendering may have gone on
             log.info("going on at step %d", fit.step_count)
         except CheckpointError as error:
             log.info("%s", error)

@@ -229,13 +229,16 @@ class PhotometricFit:
             os.fsync(file.fileno())
         os.replace(file.name, path)
 
-    def load_state(self, path: str | Path) -> None:
-        """Go on where `save_state` was called; a CheckpointError where the file is damaged or of another fit."""
+    def load_state(self, path: str | Path, grown: bool = False) -> None:
+        """Go on where `save_state` was called; a CheckpointError where the file is damaged or of another fit.
+
+        grown: more samples have been appended since; what was learned is kept.
+        """
         try:
             with safetensors.safe_open(path, "pt") as file:
                 state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
                 notes = json.loads((file.metadata() or {})["fit"])
-            if notes["samples"] != len(self.samples):
+            if notes["samples"] > len(self.samples) or (notes["samples"] < len(self.samples) and not grown):
                 raise CheckpointError(
                     f"{path} is of a fit to {notes['samples']} pictures, here are {len(self.samples)}; start afresh."
                 )

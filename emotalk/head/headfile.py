@@ -79,7 +79,6 @@ def _decode(metadata: dict, arrays: dict[str, np.ndarray]) -> HeadData:
     landmarks = {
         name: (arrays[f"{name}_corners"].astype(np.int64), arrays[f"{name}_barycentric"].astype(np.float32))
         for name in ("mediapipe478", "ibug68")
-        if f"{name}_corners" in arrays
     }
     data = HeadData(
         metadata=metadata,

@@ -22,6 +22,7 @@ from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
 
 BLINKS = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
 LOOKS = [[ARKIT_INDEX[f"eyeLook{d}{s}"] for d in ("Up", "Down", "In", "Out")] for s in ("Left", "Right")]
+HEAD = JOINT_NAMES.index("head")
 CHANNELS = {"expression": len(ARKIT_NAMES), "jaw": 3, "gaze": 2, "eyelids": 2, "head_pose": 6}
 
 
@@ -57,9 +58,10 @@ class HeadModel(nn.Module):
         for name, mask in data.regions.items():
             self.register_buffer(f"region_{name}", torch.as_tensor(mask))
         self._region_names = tuple(data.regions)
-        # Most vertices hang from one joint only: skin joint by joint over the vertices that it moves.
+        # Each joint moves a part of the vertices only.
         for j, name in enumerate(JOINT_NAMES):
             self.register_buffer(f"skinned_{name}", self.weights[:, j].nonzero()[:, 0])
+            self.register_buffer(f"share_{name}", self.weights[getattr(self, f"skinned_{name}"), j])
         self.register_buffer("moving", self.shapes.abs().amax((0, 2)).nonzero()[:, 0])
         self._bake_shapes(self.shapes)
 
@@ -84,12 +86,10 @@ class HeadModel(nn.Module):
         offset, joint_offset, blink = (x[0] for x in self._identity(identity))
         person = copy.copy(self)
         person._buffers = dict(self._buffers)
-        person.template = self.template + offset
+        person.template = self.template + offset.T
         person.joints = self.joints + joint_offset
-        shapes = self.shapes.clone()
-        shapes[BLINKS] += blink
-        person.shapes = shapes
-        person._bake_shapes(shapes)
+        person.shapes = self.shapes.index_add(0, torch.tensor(BLINKS, device=blink.device), blink.transpose(1, 2))
+        person._bake_shapes(person.shapes)
         person.identity_basis = self.identity_basis[:0]
         person.joint_identity = self.joint_identity[:0]
         return person
@@ -121,18 +121,22 @@ class HeadModel(nn.Module):
             for n, size in CHANNELS.items()
         }
         expression, angles = self._fold(values["expression"], values["gaze"], values["eyelids"])
-        flat = expression @ self._flat_shapes
-        vertices = self.template.expand(batch, -1, -1)
+        # Coordinates come first from here to the end ([B, 3, V]): products of small matrices with long rows are
+        # an order of magnitude faster than with long columns of threes.
+        moved = (expression @ self._flat_shapes).view(batch, 3, -1)
         joints = self.joints.expand(batch, -1, -1)
-        moved = flat.view(batch, -1, 3)
-        if identity is not None:
+        vertices = self.template.T.expand(batch, 3, -1)
+        if identity is None:
+            vertices = vertices.clone()
+        else:
             offset, joint_offset, blink = self._identity(identity)
             vertices, joints = vertices + offset, joints + joint_offset
-            moved = moved + torch.einsum("bk,bkvc->bvc", expression[:, BLINKS], blink[:, :, self.moving])
-        vertices = vertices.index_add(1, self.moving, moved)
-        vertices = self._guard_lids(vertices, joints)
+            moved = moved + torch.einsum("bk,bkcv->bcv", expression[:, BLINKS], blink[..., self.moving])
+        # In place on a fresh copy: each further copy of a long clip's vertices would cost milliseconds.
+        vertices.index_add_(2, self.moving, moved)
+        self._guard_lids(vertices, joints)
         transforms = self._transforms(joints, values["jaw"], angles, values["head_pose"])
-        return HeadMesh(self._skin(vertices, transforms), transforms)
+        return HeadMesh(self._skin(vertices, transforms).transpose(1, 2).contiguous(), transforms)
 
     def joint_transforms(
         self,
@@ -156,7 +160,7 @@ class HeadModel(nn.Module):
         return triangle_frames(vertices, self.triangles)
 
     def _bake_shapes(self, shapes: Tensor) -> None:
-        self.register_buffer("_flat_shapes", shapes[:, self.moving].reshape(len(shapes), -1).contiguous())
+        self.register_buffer("_flat_shapes", shapes[:, self.moving].transpose(1, 2).reshape(len(shapes), -1))
 
     def _checked(self, name: str, value: Tensor, width: int) -> Tensor:
         value = torch.as_tensor(value, dtype=self.template.dtype, device=self.template.device)
@@ -167,16 +171,15 @@ class HeadModel(nn.Module):
         return value
 
     def _identity(self, identity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Offsets of vertices [B, V, 3], joints [B, 6, 3] and of the two blink shapes [B, 2, V, 3].
+        """Offsets of vertices [B, 3, V], joints [B, 6, 3] and of the two blink shapes [B, 2, 3, V].
 
         A person's lids have their own way to go until they meet; `closure` knows it from the offsets.
         """
-        batch, count = len(identity), len(self.template)
-        offset = (identity @ self.identity_basis.flatten(1)).view(batch, count, 3)
+        offset = (identity @ self.identity_basis.transpose(1, 2).flatten(1)).view(len(identity), 3, -1)
         joints = torch.einsum("bk,kjc->bjc", identity, self.joint_identity)
-        pull = offset[:, self.closure_columns] * self.closure_values[:, None]
-        blink = torch.zeros_like(offset).index_add(1, self.closure_rows, pull)
-        left = (self.template[:, 0] > 0)[:, None]
+        pull = offset[..., self.closure_columns] * self.closure_values
+        blink = torch.zeros_like(offset).index_add(2, self.closure_rows, pull)
+        left = self.template[:, 0] > 0
         return offset, joints, torch.stack([blink * left, blink * ~left], 1)
 
     def _fold(self, expression: Tensor, gaze: Tensor, eyelids: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,17 +205,16 @@ class HeadModel(nn.Module):
         folded[:, BLINKS] = (folded[:, BLINKS] + eyelids).clamp_max(1.0)
         return folded, torch.stack(angles, 1)
 
-    def _guard_lids(self, vertices: Tensor, joints: Tensor) -> Tensor:
+    def _guard_lids(self, vertices: Tensor, joints: Tensor) -> None:
         """Pushes lid skin out of the eyeballs: a straight blend between open and shut cuts through a sphere."""
         for side, joint in (("l", 4), ("r", 5)):
-            index, centre = getattr(self, f"lids_{side}"), joints[:, joint, None]
-            radius = (vertices[:, getattr(self, f"ball_{side}")[-1]] - centre[:, 0]).norm(dim=-1)[:, None]
-            offset = vertices[:, index] - centre
-            distance = offset.norm(dim=-1)
+            index, centre = getattr(self, f"lids_{side}"), joints[:, joint, :, None]
+            # The last vertex of an eyeball is its back pole: no cornea there.
+            radius = (vertices[:, :, getattr(self, f"ball_{side}")[-1:]] - centre).norm(dim=1)
+            offset = vertices.index_select(2, index) - centre
             least = getattr(self, f"lid_distances_{side}") * radius
-            push = (least / distance.clamp_min(1e-6) - 1).clamp_min(0)[..., None] * offset
-            vertices = vertices.index_add(1, index, push)
-        return vertices
+            grow = (least / offset.norm(dim=1).clamp_min(1e-6) - 1).clamp_min(0)
+            vertices.index_add_(2, index, grow[:, None] * offset)
 
     def _transforms(self, joints: Tensor, jaw: Tensor, eyes: Tensor, head_pose: Tensor) -> Tensor:
         half = axis_angle_matrix(0.5 * head_pose[:, :3])
@@ -238,10 +240,13 @@ class HeadModel(nn.Module):
         return torch.cat([top, bottom], 2)
 
     def _skin(self, vertices: Tensor, transforms: Tensor) -> Tensor:
-        posed = torch.zeros_like(vertices)
+        """Linear blend skinning [B, 3, V]: what the head does to all, plus what other joints do differently."""
+        head = transforms[:, HEAD]
+        posed = torch.baddbmm(head[:, :3, 3:], head[:, :3, :3], vertices)
+        differing = transforms - head[:, None]
         for j, name in enumerate(JOINT_NAMES):
-            index = getattr(self, f"skinned_{name}")
-            rotation, shift = transforms[:, j, :3, :3], transforms[:, j, None, :3, 3]
-            moved = vertices[:, index] @ rotation.transpose(1, 2) + shift
-            posed = posed.index_add(1, index, moved * self.weights[index, j, None])
+            if j != HEAD:
+                index = getattr(self, f"skinned_{name}")
+                extra = torch.baddbmm(differing[:, j, :3, 3:], differing[:, j, :3, :3], vertices.index_select(2, index))
+                posed.index_add_(2, index, extra * getattr(self, f"share_{name}"))
         return posed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scripts.head.asset import AnnyAsset
 from scripts.head.assembly import Part, affine_carry
+from scripts.head.asset import AnnyAsset
 
 IRIS_RADIUS = 0.0061
 """Metres. A human iris is 5.9 mm; the data's eyeball is a third larger than life."""
@@ -13,6 +13,8 @@ PUPIL_RADIUS = 0.0023
 CORNEA = 0.0004
 """How far the cornea stands out. Life's 2.5 mm would push through the data's thin lids."""
 SEGMENTS = 28
+IRIS_RING = 4
+"""Which ring of vertices (counted from the pupil's inner one) is the iris border."""
 
 
 def eyeball_part(asset: AnnyAsset, posed: np.ndarray, side: str) -> Part:

@@ -90,13 +90,10 @@ class People:
             yield self.person(body, np.clip(rng.normal(0, 0.2, len(self.local)), -0.6, 0.6))
 
 
-def principal_components(
-    people: np.ndarray, template: np.ndarray, weight: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Identity basis [K, V, 3] (unit = one standard deviation) around `template`, and what it leaves over.
+def principal_components(people: np.ndarray, weight: np.ndarray, count: int) -> tuple[np.ndarray, float]:
+    """Identity basis [K, V, 3] (unit = one standard deviation) and the share of variance it explains.
 
-    `people` [n, V, 3], `weight` [V] says how much a vertex matters. Returns the basis, the scores' mean (to
-    be added to the template) and the share of weighted variance that is explained.
+    `people` [n, V, 3]; `weight` [V] says how much a vertex matters.
     """
     n, v, _ = people.shape
     mean = people.mean(0)
@@ -109,4 +106,4 @@ def principal_components(
     basis = (scores.T @ centred) / (n - 1)
     # eigh leaves the signs open: fix them so that a rebuild gives the same file.
     signs = np.sign(basis[np.arange(count), np.abs(basis).argmax(1)])
-    return (basis * signs[:, None]).reshape(count, v, 3), mean - template, float(values[order].sum() / values.sum())
+    return (basis * signs[:, None]).reshape(count, v, 3), float(values[order].sum() / values.sum())

@@ -54,6 +54,8 @@ def skinning_weights(assembly: Assembly, jaw: np.ndarray) -> np.ndarray:
     weights[:, :3] = carried
     weights[:, 3] = weights[:, 2] * jaw
     weights[:, 2] -= weights[:, 3]
-    for name, joint in (("eye_l", 4), ("eye_r", 5)):
+    # Hard parts move in one piece.
+    rigid = {"eye_l": 4, "eye_r": 5, "teeth_upper": 2, "gum_upper": 2, "teeth_lower": 3, "gum_lower": 3}
+    for name, joint in rigid.items():
         weights[assembly.slices[name]] = np.eye(len(JOINTS))[joint]
     return weights

@@ -20,9 +20,7 @@ def sample_mask(assembly: Assembly, name: str) -> np.ndarray:
     return value
 
 
-def regions(
-    assembly: Assembly, vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray
-) -> dict[str, np.ndarray]:
+def regions(assembly: Assembly, vertices: np.ndarray, weights: np.ndarray, mirror: np.ndarray) -> dict[str, np.ndarray]:
     """Region name -> [V] bool. `face` .. `shoulders` share out the skin; the others are parts of the head."""
     part = np.zeros(len(assembly), int)
     for k, piece in enumerate(assembly.parts):
@@ -49,7 +47,7 @@ def regions(
     scalp = head & (vertices[:, 1] > 0.09 + 0.55 * np.clip(vertices[:, 2] - 0.045, -0.3, 0.0))
     scalp |= head & (vertices[:, 1] > 0.108)
     result = {
-        "face": head & ~scalp, "lips": lips, "inner_mouth": inner_mouth, "lids": lids, "ears": ears,
+        "skin": skin, "face": head & ~scalp, "lips": lips, "inner_mouth": inner_mouth, "lids": lids, "ears": ears,
         "scalp": scalp, "neck": neck, "shoulders": shoulders, "eyes": pieces("eye_"), "lashes": pieces("lashes"),
         "teeth": pieces("teeth"), "gums": pieces("gum"), "tongue": pieces("tongue"),
     }  # fmt: skip

@@ -8,6 +8,9 @@ from scipy.spatial import cKDTree
 from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
 from scripts.head.assembly import Assembly
 
+TONGUE_REACH = 1.35
+"""The data's tongue stops at the lips."""
+
 
 def mirror_index(vertices: np.ndarray) -> np.ndarray:
     """[V] index of each vertex's mirror image; raises where the mesh is not symmetric."""
@@ -32,8 +35,10 @@ def symmetric(shapes: np.ndarray, mirror: np.ndarray) -> np.ndarray:
 
 
 def raw_shapes(assembly: Assembly) -> np.ndarray:
-    """[52, V, 3] in metres as the data has them, in the order of ARKIT_NAMES."""
-    return np.stack([assembly.expression(name) for name in ARKIT_NAMES])
+    """[52, V, 3] in metres as the data have them (but for the tongue), in the order of ARKIT_NAMES."""
+    shapes = np.stack([assembly.expression(name) for name in ARKIT_NAMES])
+    shapes[ARKIT_INDEX["tongueOut"]] *= TONGUE_REACH
+    return shapes
 
 
 def gaze_angles(ball: np.ndarray, shapes: np.ndarray) -> dict[str, float]:
@@ -48,21 +53,15 @@ def gaze_angles(ball: np.ndarray, shapes: np.ndarray) -> dict[str, float]:
     return angles
 
 
-LOOK_ANGLES = {"Up": 0.40, "Down": 0.45, "In": 0.50, "Out": 0.50}
-"""Radians of the eyeball at eyeLook* = 1: what phones and game characters mean by it. The data turn the eye
-less far (0.16, 0.18, 0.24, 0.23), so the lids' part of those shapes is scaled up to match."""
-
-
-def expression_shapes(
-    assembly: Assembly, template: np.ndarray, joints: np.ndarray, mirror: np.ndarray
-) -> tuple[np.ndarray, dict[str, float]]:
-    """All shapes [52, V, 3], and the angle of each eyeLook direction. Eyeballs are left to the eye joints."""
-    shapes = symmetric(raw_shapes(assembly), mirror)
-    ball = assembly.slices["eye_l"]
-    drawn = gaze_angles(template[ball] - joints[4], shapes[:, ball])
-    for direction, angle in LOOK_ANGLES.items():
-        for side in ("Left", "Right"):
-            shapes[ARKIT_INDEX[f"eyeLook{direction}{side}"]] *= angle / drawn[direction]
-    for side in "lr":
-        shapes[:, assembly.slices[f"eye_{side}"]] = 0
-    return shapes, LOOK_ANGLES
+def mirror_left(shapes: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    """Shapes [52, V, 3] whose right-hand ones are the mirror images of the left-hand ones."""
+    shapes = shapes.copy()
+    for name in ARKIT_NAMES:
+        if name.endswith("Left"):
+            shapes[ARKIT_INDEX[mirror_name(name)]] = shapes[ARKIT_INDEX[name]][mirror] * [-1, 1, 1]
+        elif not name.endswith("Right"):
+            # A midline shape keeps its left half.
+            shape = shapes[ARKIT_INDEX[name]]
+            flipped = shape[mirror] * [-1, 1, 1]
+            shapes[ARKIT_INDEX[name]] = 0.5 * (shape + flipped)
+    return shapes

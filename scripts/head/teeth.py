@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scripts.head.asset import AnnyAsset
 from scripts.head.assembly import Part, affine_carry
+from scripts.head.asset import AnnyAsset
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Crown:
 
 
 UPPER = (
-    Crown(8.5, 10.5, 6.6, "incisor"), Crown(6.5, 9.6, 5.8, "incisor", -0.7), Crown(7.5, 10.8, 7.4, "canine", -0.6),
-    Crown(7.0, 9.2, 8.6, "premolar", -1.8), Crown(6.8, 8.6, 8.6, "premolar", -2.5),
-    Crown(9.8, 7.8, 10.4, "molar", -3.2), Crown(9.0, 7.4, 10.4, "molar", -3.6),
+    Crown(8.5, 10.5, 6.6, "incisor"), Crown(6.5, 9.9, 5.8, "incisor", -0.7), Crown(7.5, 11.3, 7.4, "canine", -0.6),
+    Crown(7.0, 10.0, 8.6, "premolar", -1.8), Crown(6.8, 9.4, 8.6, "premolar", -2.5),
+    Crown(9.8, 8.6, 10.4, "molar", -3.2), Crown(9.0, 7.4, 10.4, "molar", -3.6),
 )  # fmt: skip
 LOWER = (
     Crown(5.3, 8.8, 5.6, "incisor"), Crown(5.8, 9.0, 5.8, "incisor", -0.1), Crown(6.8, 10.0, 7.0, "canine", 0.4),
     Crown(7.0, 8.4, 7.4, "premolar", 0.5), Crown(7.0, 8.0, 7.8, "premolar", 0.9),
     Crown(10.6, 7.5, 9.8, "molar", 1.4), Crown(10.0, 7.2, 9.6, "molar", 1.8),
 )  # fmt: skip
-"""The upper row rises towards the back more than in life: the data's smile lifts the lips' corners so high that
-flat rows would show mostly gum there."""
+"""The upper row rises towards the back more than in life and its crowns are a millimetre longer there: the data's
+smile lifts the lips' corners so high that ordinary rows would show mostly gum."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _half_row(arch: Arch) -> tuple[list[np.ndarray], list[np.ndarray], list[np.n
         # Tangent, normal and axis are left-handed for one jaw: keep the faces looking outward.
         handed = np.linalg.det(np.stack([tangent[0], normal[0], axis]))
         triangles.append(faces if handed > 0 else faces[:, ::-1])
-        uvs.append((uv + [k, 0]) / [14, 1])
+        uvs.append((uv + np.array([k, 0])) / [14, 1])
         middles.append(middle)
         start += 1e-3 * crown.width + SLOT
     return vertices, triangles, uvs, np.array(middles)
@@ -155,7 +155,7 @@ def teeth_part(asset: AnnyAsset, posed: np.ndarray, jaw: str) -> Part:
     vertices, triangles, uvs, _ = _half_row(arch)
     vertices += [v * [-1, 1, 1] for v in vertices]
     triangles += [t[:, ::-1] for t in triangles]
-    uvs += [uv + [0.5, 0] for uv in uvs]
+    uvs += [uv + np.array([0.5, 0]) for uv in uvs]
     return _bound(asset, posed, jaw, f"teeth_{jaw}", vertices, triangles, uvs)
 
 

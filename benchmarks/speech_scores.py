@@ -24,7 +24,7 @@ BILABIAL = list(VISEMES).index("PP")
 _IN_VISEME = np.equal.outer(VISEME_OF, np.arange(len(VISEMES))).astype(np.float32)  # [40, 15]
 
 TOLERANCE = 0.08  # seconds between a true closure and one that counts as found
-CLOSED = 0.5  # of the closure articulator: a stretch above it is one closure
+CLOSED = 0.55  # of the closure articulator: a stretch above it is one closure (best F for trained voices)
 
 
 @dataclass(frozen=True)

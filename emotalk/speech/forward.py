@@ -64,7 +64,7 @@ class _Linear:
 
 def _gelu(x: np.ndarray) -> np.ndarray:
     """x * sigmoid(1.702 x), the fast form of Hendrycks & Gimpel, "Gaussian error linear units", 2016."""
-    return x / (1 + np.exp(-1.702 * x))
+    return x / (1 + np.exp(np.minimum(-1.702 * x, 80.0)))  # e^80 is still a float32
 
 
 def _normalise(x: np.ndarray, weights: Weights, name: str) -> np.ndarray:

@@ -40,10 +40,14 @@ class Options:
     """Where the training set goes (default: the user's cache)."""
     size: int = 384
     """Pixels of a picture's side."""
-    samples: int = 6
+    samples: int = 5
     """Samples per pixel before denoising."""
     threads: int = 1
     """Threads of the renderer."""
+    shard: int = 0
+    """With --shards N: take every N-th missing picture only, beginning at this one (N processes share a set)."""
+    shards: int = 1
+    """How many processes share the set."""
     limit: int = 1000
     """At most this many pictures in this run."""
     fit: bool = True
@@ -69,12 +73,24 @@ def character(name: str, folder: Path) -> tuple[Character, np.ndarray, np.ndarra
     return dress(sheet, subject), subject.identity, head.weights.numpy()
 
 
+def _same_head(folder: Path) -> None:
+    """Refuse to mix pictures of two head files in one set."""
+    digest = hashlib.sha256((CHECKPOINTS / "head.npz").read_bytes()).hexdigest()
+    note = folder / "head.sha256"
+    if note.is_file() and note.read_text() != digest and any((folder / "images").glob("*.png")):
+        raise InputError(f"{folder} holds pictures of another head.npz; delete its images folder and run again.")
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(digest)
+
+
 def render(options: Options, folder: Path) -> bool:
     """Take the pictures that are missing; True when the set is complete."""
+    _same_head(folder)
     who, identity, skinning = character(options.name, folder)
     dataset.describe(folder, who, identity, skinning)
     views = [dataset.view(shot, k, options.size) for k, shot in enumerate(shots())]
-    missing = [k for k, view in enumerate(views) if not (folder / view["image"]).is_file()]
+    mine = range(options.shard, len(views), options.shards)
+    missing = [k for k in mine if not (folder / views[k]["image"]).is_file()]
     if missing:
         from scripts.preset_scene.scene import Scene  # Blender takes seconds to load
 

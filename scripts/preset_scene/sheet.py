@@ -150,6 +150,8 @@ class CharacterSheet:
     beard: Beard | None = None
     glasses: Glasses | None = None
     seed: int = 0
+    limitations: str = ""
+    """What is not good yet; goes into the avatar's card."""
 
 
 def _build(kind: type, values: dict, where: str):

@@ -98,10 +98,13 @@ def _begin_band(image, grad_image, alpha, grad_alpha, y0, y1, width, height, str
 
 @kernel
 def draw_backward(
-    records, boxes, entries, band_start, width, height, stop, image, alpha, grad_image, grad_alpha,
+    records, boxes, entries, band_start, first_sum, width, height, stop, image, alpha, grad_image, grad_alpha,
     counter, scratch, sums, slot,
 ):  # fmt: skip
-    """Fill sums [E, 9] (flat). image, grad_image: [3 H W]; alpha, grad_alpha: [H W], all flat float32."""
+    """Fill sums [E, 9] (flat): the row of Gaussian i and its k-th band is first_sum[i] + k.
+
+    image, grad_image: [3 H W]; alpha, grad_alpha: [H W], all flat float32.
+    """
     stride = scratch.shape[1] // (5 * BAND_ROWS)
     plane = BAND_ROWS * stride
     planes = scratch[slot]
@@ -163,7 +166,7 @@ def draw_backward(
                 sum_y = sum_y + column_y
                 sum_xy = sum_xy + column_y * dx
                 x += LANES
-            at = entry * SUMS
+            at = (first_sum[i] + band - boxes[i, TOP] // BAND_ROWS) * SUMS
             sums[at], sums[at + 1], sums[at + 2] = total(sum_g), total(sum_x), total(sum_y)
             sums[at + 3], sums[at + 4], sums[at + 5] = total(sum_xx), total(sum_xy), total(sum_yy)
             sums[at + 6], sums[at + 7], sums[at + 8] = total(sum_red), total(sum_green), total(sum_blue)

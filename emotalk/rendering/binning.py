@@ -8,7 +8,10 @@ tiles would list it 3-4 times; bands list it twice. One global sort by depth, th
    a head. 0.15 ms for 20,000 Gaussians, so there is no point in carrying an order over from the last frame.
 2. The same kernel counts the entries of each band.
 3. `fill_bands` walks the Gaussians in depth order and appends each to the bands its box touches, so every band's list
-   is in depth order. For the backward pass it also notes, per Gaussian, where its entries lie.
+   is in depth order.
+
+For the backward pass, which makes sums per Gaussian and band, step 2 also lays out their rows: a Gaussian's rows follow
+each other, and Gaussians keep the order of the cloud, so that the last step reads everything from front to back.
 
 Equal depths keep the order of the cloud.
 """
@@ -25,22 +28,27 @@ _BUCKETS = 1 << _DIGIT
 
 
 @kernel
-def sort_by_depth(depth_bits, boxes, order, band_start):
-    """Fill order [N] (int32) with the visible Gaussians, nearest first, and band_start [bands + 1] (int64, zeroed)
-    with the first entry of every band; returns how many are visible. depth_bits: the depths viewed as uint32, where
-    culled ones (negative) have the highest bit set."""
+def sort_by_depth(depth_bits, boxes, order, band_start, first_sum):
+    """Fill order [N] (int32) with the visible Gaussians, nearest first; band_start [bands + 1] (int64, zeroed) with the
+    first entry of every band; first_sum [N + 1] (int32) with the first row of sums of every Gaussian (no rows: not
+    visible). Returns how many are visible. depth_bits: the depths viewed as uint32, where culled ones (negative) have
+    the highest bit set."""
     count = depth_bits.shape[0]
     keys, ranks = np.empty(count, np.uint32), np.empty(count, np.int32)
-    visible = 0
+    visible = rows = 0
     nearest, farthest = np.uint32(0xFFFFFFFF), np.uint32(0)
     for i in range(count):
+        first_sum[i] = rows
         key = depth_bits[i]
         if key < np.uint32(0x80000000):
             keys[visible], ranks[visible] = key, i
             visible += 1
             nearest, farthest = min(nearest, key), max(farthest, key)
-            for band in range(boxes[i, TOP] // BAND_ROWS, boxes[i, BOTTOM] // BAND_ROWS + 1):
+            first_band, last_band = boxes[i, TOP] // BAND_ROWS, boxes[i, BOTTOM] // BAND_ROWS
+            rows += last_band - first_band + 1
+            for band in range(first_band, last_band + 1):
                 band_start[band + 1] += 1
+    first_sum[count] = rows
     for band in range(band_start.shape[0] - 1):
         band_start[band + 1] += band_start[band]
     if visible == 0:
@@ -77,25 +85,10 @@ def sort_by_depth(depth_bits, boxes, order, band_start):
 
 
 @kernel
-def fill_bands(boxes, order, band_start, entries, first_entry, entry_index):
-    """Fill entries [E] with Gaussian numbers, band by band, nearest first.
-
-    If first_entry has rows ([visible + 1]), also note in entry_index [E] where the entries of each Gaussian lie:
-    those of the j-th in order are entry_index[first_entry[j] : first_entry[j + 1]].
-    """
+def fill_bands(boxes, order, band_start, entries):
+    """Fill entries [E] with Gaussian numbers, band by band, nearest first."""
     position = band_start[:-1].copy()
-    noted = 0
-    note = first_entry.shape[0] > 0
-    for rank in range(order.shape[0]):
-        i = order[rank]
-        if note:
-            first_entry[rank] = noted
+    for i in order:
         for band in range(boxes[i, TOP] // BAND_ROWS, boxes[i, BOTTOM] // BAND_ROWS + 1):
-            place = position[band]
-            position[band] = place + 1
-            entries[place] = i
-            if note:
-                entry_index[noted] = place
-                noted += 1
-    if note:
-        first_entry[order.shape[0]] = noted
+            entries[position[band]] = i
+            position[band] += 1

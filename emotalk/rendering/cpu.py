@@ -18,14 +18,14 @@ from emotalk.rendering.backward import SUMS, draw_backward
 from emotalk.rendering.binning import fill_bands, sort_by_depth
 from emotalk.rendering.footprint import BAND_ROWS, RECORD, TRANSMITTANCE_STOP, row_stride
 from emotalk.rendering.forward import draw
-from emotalk.rendering.projection import camera_parameters, project, project_backward
+from emotalk.rendering.projection import camera_parameters, project
+from emotalk.rendering.projection_backward import project_backward
 from emotalk.rendering.workers import pool
 from emotalk.types import Camera
 
 _NEVER = np.float32(-1)
 _NO_FLOATS = np.zeros(0, np.float32)
 _NO_BYTES = np.zeros(0, np.uint8)
-_NO_INDICES = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,9 @@ class Prepared:
     height: int
     records: np.ndarray  # [N, RECORD] float32
     boxes: np.ndarray  # [N, 4] int32
-    order: np.ndarray  # [visible] int32, nearest first
     band_start: np.ndarray  # [bands + 1] int64
-    entries: np.ndarray  # [E] int32
-    first_entry: np.ndarray  # [visible + 1] int64, empty unless gradients are wanted
-    entry_index: np.ndarray  # [E] int32, likewise
+    entries: np.ndarray  # [E] int32, Gaussians of each band, nearest first
+    first_sum: np.ndarray  # [N + 1] int32, rows of sums in the backward pass
 
 
 @dataclass(frozen=True)
@@ -71,9 +69,9 @@ def _array(tensor: Tensor) -> np.ndarray:
 
 
 def prepare(
-    means: Tensor, scales: Tensor, quats: Tensor, opacities: Tensor, colors: Tensor, camera: Camera, gradients: bool
+    means: Tensor, scales: Tensor, quats: Tensor, opacities: Tensor, colors: Tensor, camera: Camera
 ) -> Prepared:
-    """Project, sort and bin. `gradients` also keeps what the backward pass needs."""
+    """Project, sort and bin float CPU tensors."""
     count = means.shape[0]
     parameters = camera_parameters(camera)
     records, boxes = np.empty((count, RECORD), np.float32), np.empty((count, 4), np.int32)
@@ -81,15 +79,11 @@ def prepare(
     inputs = [_array(t) for t in (means, scales, quats, opacities, colors)]
     pool().run(project, *inputs, parameters, _counter(), records, boxes, depths)
     band_start = np.zeros(-(-camera.height // BAND_ROWS) + 1, np.int64)
-    visible = sort_by_depth(depths.view(np.uint32), boxes, order, band_start)
-    order = order[:visible]
+    first_sum = np.empty(count + 1, np.int32)
+    visible = sort_by_depth(depths.view(np.uint32), boxes, order, band_start, first_sum)
     entries = np.empty(band_start[-1], np.int32)
-    first_entry = np.empty(visible + 1, np.int64) if gradients else _NO_INDICES
-    entry_index = np.empty(len(entries) if gradients else 0, np.int32)
-    fill_bands(boxes, order, band_start, entries, first_entry, entry_index)
-    return Prepared(
-        parameters, camera.width, camera.height, records, boxes, order, band_start, entries, first_entry, entry_index
-    )
+    fill_bands(boxes, order[:visible], band_start, entries)
+    return Prepared(parameters, camera.width, camera.height, records, boxes, band_start, entries, first_sum)
 
 
 def _scratch(width: int) -> np.ndarray:
@@ -124,7 +118,7 @@ class _Rasterize(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, means, scales, quats, opacities, colors, background, camera, early_stop, screen_gradients):
-        frame = prepare(means, scales, quats, opacities, colors, camera, gradients=True)
+        frame = prepare(means, scales, quats, opacities, colors, camera)
         planes = draw_floats(frame, Background.of(background, camera.width), early_stop)
         image, alpha = (torch.from_numpy(plane) for plane in planes)
         ctx.save_for_backward(means, scales, quats, opacities, colors, image, alpha)
@@ -140,7 +134,7 @@ class _Rasterize(torch.autograd.Function):
         sums = np.empty((len(frame.entries), SUMS), np.float32)
         pool().run(
             draw_backward,
-            *(frame.records, frame.boxes, frame.entries, frame.band_start, frame.width, frame.height),
+            *(frame.records, frame.boxes, frame.entries, frame.band_start, frame.first_sum, frame.width, frame.height),
             TRANSMITTANCE_STOP if ctx.early_stop else _NEVER,
             *(_array(t).ravel() for t in (image, alpha, grad_image, grad_alpha)),
             *(_counter(), _scratch(frame.width), sums.ravel()),
@@ -150,7 +144,7 @@ class _Rasterize(torch.autograd.Function):
         pool().run(
             project_backward,
             *(_array(t) for t in (means, scales, quats, opacities)),
-            *(frame.camera, frame.order, sums, frame.first_entry, frame.entry_index, _counter()),
+            *(frame.records, frame.camera.astype(np.float32), sums, frame.first_sum, _counter()),
             *(gradient.numpy() for gradient in gradients),
             np.zeros((0, 2), np.float32) if screen is None else screen.numpy(),
         )
@@ -177,7 +171,7 @@ def rasterize_cpu(
     if torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, background)):
         image, alpha = _Rasterize.apply(*tensors, background, camera, early_stop, screen_gradients)
     else:
-        frame = prepare(*tensors, camera, gradients=False)
+        frame = prepare(*tensors, camera)
         planes = draw_floats(frame, Background.of(background, camera.width), early_stop)
         image, alpha = (torch.from_numpy(plane) for plane in planes)
     return image.permute(1, 2, 0), alpha

@@ -105,7 +105,7 @@ class FrameRenderer:
             return cloud, camera
         from emotalk.rendering.cpu import prepare
 
-        return prepare(cloud.means, cloud.scales, cloud.quats, cloud.opacities, cloud.colors, camera, gradients=False)
+        return prepare(cloud.means, cloud.scales, cloud.quats, cloud.opacities, cloud.colors, camera)
 
     def _finish(self, frame) -> np.ndarray:
         pixels = next(self._ring)

@@ -1,4 +1,4 @@
-"""Projection: Gaussians in the world to footprints on the screen, and gradients back.
+"""Projection: Gaussians in the world to footprints on the screen. (`projection_backward.py` is the way back.)
 
 For each Gaussian (EWA splatting, Zwicker et al. 2001; Kerbl et al. 2023):
 
@@ -17,9 +17,6 @@ whose half width is sqrt(2 ln(255 opacity) S_00).
 The arithmetic is float64 on float32 inputs. It is a few percent of a frame's time, and it makes the position on the
 screen as exact as the input and lets nothing overflow. (Footprints are stored as float32: scales above 1e9 m, which
 fill any picture evenly, count as 1e9 m.)
-
-The gradient pass starts from the nine sums that drawing collected for each Gaussian and band (`backward.py`), adds
-up the bands, and applies the chain rule by hand, backwards through the lines above.
 """
 
 from __future__ import annotations
@@ -190,120 +187,3 @@ def project(means, scales, quats, opacities, colors, camera, counter, records, b
             records[i, REACH_X], records[i, REACH_Y] = reach_x, reach_y
             records[i, TOP_X] = reach_y * xy / yy
             records[i, SLANT], records[i, BULGE] = xy / xx, math.sqrt(det) / xx
-
-
-@kernel
-def project_backward(
-    means, scales, quats, opacities, camera, order, sums, first_sum, sum_index, counter,
-    grad_means, grad_scales, grad_quats, grad_opacities, grad_colors, screen_gradients, slot,
-):  # fmt: skip
-    """Gradients of the `order`ed (visible) Gaussians; the others keep what the arrays held (zero).
-
-    sums: [E, 9] of `backward.draw_backward`, one row per Gaussian and band; the rows of the j-th visible Gaussian
-    are sum_index[first_sum[j] : first_sum[j + 1]]. screen_gradients [N, 2] collects |dL/d(u, v)| and a count (or has
-    no rows, then nothing is collected).
-    """
-    count = order.shape[0]
-    fx, fy = camera[12], camera[13]
-    c0, c1, c2, c3, c4, c5, c6, c7, c8 = (
-        camera[0], camera[1], camera[2], camera[3], camera[4], camera[5], camera[6], camera[7], camera[8],
-    )  # fmt: skip
-    while True:
-        first = claim(counter) * BLOCK
-        if first >= count:
-            break
-        for rank in range(first, min(first + BLOCK, count)):
-            i = order[rank]
-            # Sums over the pixels, of g = dL/d(alpha) alpha: g, g dx, g dy, g dx^2, g dx dy, g dy^2; dL/d(color).
-            g = gx = gy = gxx = gxy = gyy = red = green = blue = 0.0
-            for entry in range(first_sum[rank], first_sum[rank + 1]):
-                e = sum_index[entry]
-                g += sums[e, 0]
-                gx += sums[e, 1]
-                gy += sums[e, 2]
-                gxx += sums[e, 3]
-                gxy += sums[e, 4]
-                gyy += sums[e, 5]
-                red += sums[e, 6]
-                green += sums[e, 7]
-                blue += sums[e, 8]
-            grad_colors[i, 0], grad_colors[i, 1], grad_colors[i, 2] = red, green, blue
-            grad_opacities[i] = g / opacities[i]
-
-            # The forward pass again, up to the screen covariance.
-            x, y, z = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
-            px = c0 * x + c1 * y + c2 * z + camera[9]
-            py = c3 * x + c4 * y + c5 * z + camera[10]
-            inv_z = 1.0 / (c6 * x + c7 * y + c8 * z + camera[11])
-            m00, m01, m02, m10, m11, m12, cx, cy = _screen_axes(camera, px, py, inv_z)
-            qw, qx, qy, qz = (
-                np.float64(quats[i, 0]), np.float64(quats[i, 1]), np.float64(quats[i, 2]), np.float64(quats[i, 3]),
-            )  # fmt: skip
-            norm = 1.0 / math.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-            qw, qx, qy, qz = qw * norm, qx * norm, qy * norm, qz * norm
-            r00, r01, r02, r10, r11, r12, r20, r21, r22 = _rotation(qw, qx, qy, qz)
-            sx, sy, sz = min(scales[i, 0], _LARGEST), min(scales[i, 1], _LARGEST), min(scales[i, 2], _LARGEST)
-            n00, n01, n02, n10, n11, n12 = _times(
-                m00, m01, m02, m10, m11, m12, r00, r01, r02, r10, r11, r12, r20, r21, r22
-            )
-            b00, b01, b02, b10, b11, b12 = n00 * sx, n01 * sy, n02 * sz, n10 * sx, n11 * sy, n12 * sz
-            xx = b00 * b00 + b01 * b01 + b02 * b02
-            xy = b00 * b10 + b01 * b11 + b02 * b12
-            yy = b10 * b10 + b11 * b11 + b12 * b12
-            k0, k1, k2 = b01 * b12 - b02 * b11, b02 * b10 - b00 * b12, b00 * b11 - b01 * b10
-            inv_det = 1.0 / (LOW_PASS * LOW_PASS + LOW_PASS * (xx + yy) + k0 * k0 + k1 * k1 + k2 * k2)
-            a, b, c = (yy + LOW_PASS) * inv_det, -xy * inv_det, (xx + LOW_PASS) * inv_det  # inv(S)
-
-            # ds/d(u, v) = -inv(S) d, and dL/ds = -g.
-            du, dv = a * gx + b * gy, b * gx + c * gy
-            if screen_gradients.shape[0] > 0:
-                screen_gradients[i, 0] += math.sqrt(du * du + dv * dv)
-                screen_gradients[i, 1] += 1.0
-            # dL/dS = inv(S) (sum g d d') inv(S) / 2, symmetric.
-            h00, h01 = a * gxx + b * gxy, a * gxy + b * gyy
-            h10, h11 = b * gxx + c * gxy, b * gxy + c * gyy
-            s00, s01, s11 = 0.5 * (h00 * a + h01 * b), 0.5 * (h00 * b + h01 * c), 0.5 * (h10 * b + h11 * c)
-
-            # S = B B': dL/dB = 2 dL/dS B; B = N diag(scales).
-            d00, d01, d02 = 2.0 * (s00 * b00 + s01 * b10), 2.0 * (s00 * b01 + s01 * b11), 2.0 * (s00 * b02 + s01 * b12)
-            d10, d11, d12 = 2.0 * (s01 * b00 + s11 * b10), 2.0 * (s01 * b01 + s11 * b11), 2.0 * (s01 * b02 + s11 * b12)
-            grad_scales[i, 0] = d00 * n00 + d10 * n10
-            grad_scales[i, 1] = d01 * n01 + d11 * n11
-            grad_scales[i, 2] = d02 * n02 + d12 * n12
-            d00, d01, d02, d10, d11, d12 = d00 * sx, d01 * sy, d02 * sz, d10 * sx, d11 * sy, d12 * sz
-
-            # N = M Q: dL/dQ = M' D, then through Q(quaternion) and the normalisation.
-            q00, q01, q02 = m00 * d00 + m10 * d10, m00 * d01 + m10 * d11, m00 * d02 + m10 * d12
-            q10, q11, q12 = m01 * d00 + m11 * d10, m01 * d01 + m11 * d11, m01 * d02 + m11 * d12
-            q20, q21, q22 = m02 * d00 + m12 * d10, m02 * d01 + m12 * d11, m02 * d02 + m12 * d12
-            tw = 2.0 * (qx * (q21 - q12) + qy * (q02 - q20) + qz * (q10 - q01))
-            tx = 2.0 * (-2.0 * qx * (q11 + q22) + qy * (q01 + q10) + qz * (q02 + q20) + qw * (q21 - q12))
-            ty = 2.0 * (qx * (q01 + q10) - 2.0 * qy * (q00 + q22) + qz * (q12 + q21) + qw * (q02 - q20))
-            tz = 2.0 * (qx * (q02 + q20) + qy * (q12 + q21) - 2.0 * qz * (q00 + q11) + qw * (q10 - q01))
-            along = tw * qw + tx * qx + ty * qy + tz * qz
-            grad_quats[i, 0], grad_quats[i, 1] = (tw - along * qw) * norm, (tx - along * qx) * norm
-            grad_quats[i, 2], grad_quats[i, 3] = (ty - along * qy) * norm, (tz - along * qz) * norm
-
-            # dL/dM = D Q', M = J R: dL/dJ = dL/dM R'.
-            w00, w01, w02, w10, w11, w12 = _times(
-                d00, d01, d02, d10, d11, d12, r00, r10, r20, r01, r11, r21, r02, r12, r22
-            )
-            jx, jxz = w00 * c0 + w01 * c1 + w02 * c2, w00 * c6 + w01 * c7 + w02 * c8
-            jy, jyz = w10 * c3 + w11 * c4 + w12 * c5, w10 * c6 + w11 * c7 + w12 * c8
-
-            # (u, v) and J by p. Where the ratio c is held at its limit it does not depend on p.
-            inv_z2 = inv_z * inv_z
-            rx, ry = px * inv_z, py * inv_z
-            free_x = 1.0 if cx == rx else 0.0
-            free_y = 1.0 if cy == ry else 0.0
-            dpx = du * fx * inv_z - free_x * jxz * fx * inv_z2
-            dpy = dv * fy * inv_z - free_y * jyz * fy * inv_z2
-            dpz = (
-                -(du * fx * rx + dv * fy * ry) * inv_z
-                - (jx * fx + jy * fy) * inv_z2
-                + jxz * fx * (cx + free_x * rx) * inv_z2
-                + jyz * fy * (cy + free_y * ry) * inv_z2
-            )
-            grad_means[i, 0] = c0 * dpx + c3 * dpy + c6 * dpz
-            grad_means[i, 1] = c1 * dpx + c4 * dpy + c7 * dpz
-            grad_means[i, 2] = c2 * dpx + c5 * dpy + c8 * dpz

@@ -93,7 +93,7 @@ class Options:
     """Folder of tracked videos (npz, see emotalk/training/motion_data.py) to pretrain on as well."""
     out: Path = CHECKPOINTS
     """Where the checkpoints and cards go."""
-    steps: int = 3600
+    steps: int = 2400
     """Training steps of the motion network: windows of 4 s, 12 a step and process."""
     sync_steps: int = 1200
     """Training steps of the sync network."""

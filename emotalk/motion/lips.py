@@ -58,7 +58,7 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
 
     opening = parting + jaw_only
     held = 1 - c * (opening + pulling)
-    held = held * (1 - 0.85 * l * opening) * (1 - 0.75 * s * opening) * (1 - open_now * shutting)
+    held = held * (1 - 0.85 * l * opening) * (1 - 0.9 * s * opening) * (1 - open_now * shutting)
     felt = emotion * held
     said = speech * (1 - c * parting) * (1 - l * (parting + 0.9 * jaw_only))
     said = said + c * (1 - l) * seal + l * (1 - c) * teeth

@@ -102,7 +102,8 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
 _NUMPY = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _STAND_INS = {
     "ndarray": _Array, "dtype": _Dtype, "_reconstruct": _reconstruct, "csc_matrix": _ColumnSparse,
-    "csr_matrix": _RowSparse, "_reconstructor": _reconstruct, "object": _Object, "set": set, "scalar": _Inert, "encode": _encode,
+    "csr_matrix": _RowSparse, "_reconstructor": _reconstruct, "object": _Object, "set": set, "scalar": _Inert,
+    "encode": _encode,
 }  # fmt: skip
 
 

@@ -207,24 +207,60 @@ def test_lid_landmarks_follow_the_blink(upper, lower, head, posed):
 
 
 def test_landmarks_lie_on_what_they_name(head):
-    """Within 1.5 mm of the mesh features: irises, eye corners, mouth corners, nose tip, chin."""
+    """Within 1.5 mm: irises, corners of the mouth, upper and lower edge of the red of the lips, the profile."""
     points = head.landmarks(head.template[None])[0]
-    template, skin = head.template, head.regions["skin"]
-
-    def near(index: int, place: torch.Tensor) -> bool:
-        return bool((points[index] - place).norm() < 1.5 * MILLIMETRE)
-
-    assert near(473, template[head.metadata["parts"]["eye_l"][0]])
-    assert near(468, template[head.metadata["parts"]["eye_r"][0]])
-    nose = skin & (template[:, 0].abs() < 4 * MILLIMETRE)
-    tip = template[nose][template[nose, 2].argmax()]
-    assert min(float((points[i, 1:] - tip[1:]).norm()) for i in (1, 4)) < 3 * MILLIMETRE
+    template = head.template
     lips = template[head.regions["lips"]]
-    corner = lips[lips[:, 0].argmax()]
-    assert near(291, corner) or (points[291] - corner).norm() < 2.5 * MILLIMETRE
-    chin = template[head.regions["face"] & (template[:, 0].abs() < 2 * MILLIMETRE)]
-    front_of_chin = chin[chin[:, 2] > 0.08]
-    assert (points[152, 1] - front_of_chin[:, 1].min()).abs() < 4 * MILLIMETRE
+    middle = lips[lips[:, 0].abs() < 1 * MILLIMETRE]
+    profile = template[head.regions["skin"] & (template[:, 0].abs() < 1 * MILLIMETRE) & (template[:, 2] > 0.09)]
+    nose = profile[profile[:, 2].argmax()]
+    features = {
+        473: template[head.metadata["parts"]["eye_l"][0]],
+        468: template[head.metadata["parts"]["eye_r"][0]],
+        291: lips[lips[:, 0].argmax()],
+        61: lips[lips[:, 0].argmin()],
+        0: middle[middle[:, 1].argmax()],
+        17: middle[middle[:, 1].argmin()],
+    }
+    for index, place in features.items():
+        assert (points[index] - place).norm() < 1.5 * MILLIMETRE, index
+    assert nose[2] - points[1, 2] < 1.5 * MILLIMETRE  # the tip is round: nothing of the nose stands further out
+    for index in (1, 4, 168, 6, 197, 195, 5, 152, 199, 200, 10, 151, 9, 8):
+        assert points[index, 0].abs() < 0.1 * MILLIMETRE, f"{index} lies on the midline"
+
+
+def test_eye_landmarks_lie_on_the_border_of_the_visible_eyeball(head, posed, front, faces_of):
+    """Seen from the front, lids are where the eyeball begins and ends (1.5 mm); the corners, where the lids join,
+    lie up to 2.5 mm past its ends."""
+    points = head.landmarks(posed()[None])[0].numpy()
+    size = 0.045
+    for joint, inner, outer, lids in ((4, 362, 263, (386, 374, 385, 380)), (5, 133, 33, (159, 145, 158, 153))):
+        centre = head.joints[joint].numpy()
+        view = front(posed(), (centre[0], centre[1]), size)
+        ball = view.shows(faces_of("eyes"))
+        rows, columns = ball.nonzero()
+        to_x = (columns + 0.5) * view.pixel - size / 2 + centre[0]
+        ends = (to_x.min(), to_x.max()) if joint == 4 else (to_x.max(), to_x.min())
+        assert abs(points[inner, 0] - ends[0]) < 2.5 * MILLIMETRE
+        assert abs(points[outer, 0] - ends[1]) < 2.5 * MILLIMETRE
+        for index in lids:
+            column = int((points[index, 0] - centre[0] + size / 2) / view.pixel)
+            heights = centre[1] + size / 2 - (rows[columns == column] + 0.5) * view.pixel
+            edge = heights.max() if points[index, 1] > centre[1] else heights.min()
+            assert abs(points[index, 1] - edge) < 1.5 * MILLIMETRE, index
+
+
+def test_inner_lip_landmarks_lie_on_the_border_of_the_open_mouth(head, posed, front, faces_of):
+    vertices = posed(jawOpen=0.5)
+    points = head.landmarks(vertices[None])[0].numpy()
+    view = front(vertices, MOUTH, MOUTH_SIZE, 800)
+    opening = view.shows(faces_of("inner_mouth", "teeth", "gums", "tongue"))
+    for index in (13, 14, 82, 87, 312, 317, 81, 178, 311, 402):
+        column = int((points[index, 0] + MOUTH_SIZE / 2) / view.pixel)
+        heights = MOUTH[1] + MOUTH_SIZE / 2 - (opening[:, column].nonzero()[0] + 0.5) * view.pixel
+        edge = heights[abs(heights - points[index, 1]).argmin()]
+        assert edge in (heights.min(), heights.max())
+        assert abs(points[index, 1] - edge) < 1.5 * MILLIMETRE, index
 
 
 def test_landmarks_are_symmetric(head):

@@ -93,7 +93,7 @@ class Options:
     """Folder of tracked videos (npz, see emotalk/training/motion_data.py) to pretrain on as well."""
     out: Path = CHECKPOINTS
     """Where the checkpoints and cards go."""
-    steps: int = 2400
+    steps: int = 2000
     """Training steps of the motion network: windows of 4 s, 12 a step and process."""
     sync_steps: int = 1200
     """Training steps of the sync network."""
@@ -113,10 +113,12 @@ def main(options: Options) -> None:
     )
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     rank, processes = distributed()
-    started = time.process_time()
+    clock = CpuClock(options.work / "cpu_seconds.txt")
     if rank == 0:
         _make_clips(options)
+        clock.note()
         _train_judges(options)
+        clock.note()
     if processes > 1:
         torch.distributed.barrier()
     clips = [clip for voice in VOICES for clip in load_clips(_clip_path(options, voice))]
@@ -129,7 +131,15 @@ def main(options: Options) -> None:
     torch.manual_seed(options.seed)
     config = PretrainConfig(steps=options.steps, batch=12, seed=options.seed)
     critics = {"sync": (0.15, sync_critic(sync, config.frames)), "emotion": (0.3, emotion_critic(recogniser))}
-    network = pretrain(MotionNetwork(), clips, config, options.work / "motion.state", tracked, critics)
+    network = pretrain(
+        MotionNetwork(),
+        clips,
+        config,
+        options.work / "motion.state",
+        tracked,
+        critics,
+        progress=lambda step, losses: clock.note(),
+    )
     if rank == 0:
         facts = {
             "minutes": round(sum(map(len, clips)) / 1500, 1),
@@ -137,13 +147,28 @@ def main(options: Options) -> None:
             "steps": options.steps,
             "processes": processes,
             "tracked": len(tracked or ()),
-            "cpu_minutes": round((time.process_time() - started) / 60, 1),
+            "cpu_minutes": round(clock.note() / 60, 1),
         }
         save_network(network, options.out / "motion.safetensors", facts)
         save_sync(sync, options.out / "sync.safetensors", {"steps": options.sync_steps})
         save_consistency(recogniser, options.out / "consistency.safetensors")
         write_cards(options, facts)
         log.info("done: %s", json.dumps(facts))
+
+
+class CpuClock:
+    """CPU seconds of this process and of interrupted ones before it, kept in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = float(path.read_text()) if path.exists() else 0.0
+
+    def note(self) -> float:
+        """Writes and returns the seconds so far."""
+        seconds = self._before + time.process_time()
+        if int(os.environ.get("RANK", "0")) == 0:
+            self._path.write_text(f"{seconds:.1f}\n")
+        return seconds
 
 
 def _judge(options: Options, name: str) -> Path:

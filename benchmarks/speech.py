@@ -22,7 +22,7 @@ import tyro
 from benchmarks import voice_emotion
 from benchmarks.speech_cost import cost_table
 from benchmarks.speech_lips import clips_table, sound_of
-from benchmarks.speech_methods import HEADER, Sample, encoder_track, score_rows, scores
+from benchmarks.speech_methods import HEADER, Sample, encoder_track, remembered, score_rows, scores
 from benchmarks.speech_scores import BILABIAL, VISEME_OF, Segments, collapsed, sequence_error, track_of_segments
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.types import PHONES, SAMPLE_RATE, Speech
@@ -113,7 +113,7 @@ def voices_table(encoder: SpeechEncoder, options: Options) -> str:
 
     return (
         "## Held-out voices, clean\n\nVoices: " + ", ".join(HELD_OUT) + ".\n\n"
-        + HEADER.format("voice") + score_rows(scores(encoder, samples()))
+        + HEADER.format("voice") + score_rows(scores(encoder, samples(), options.work / "pocketsphinx"))
     )  # fmt: skip
 
 
@@ -125,8 +125,9 @@ def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
 
     def samples() -> Iterator[Sample]:
         for path in sorted((options.data / "speech" / "ravdess").glob("03-01-*.flac")):
+            sentence = RAVDESS_SENTENCES[path.stem.split("-")[4]]
             sound, _ = soundfile.read(path, dtype="float32")
-            segments = align(sound, RAVDESS_SENTENCES[path.stem.split("-")[4]])
+            segments = remembered(options.work / "pocketsphinx", align, sound, sentence)
             if segments is not None:
                 yield Sample(f"RAVDESS actor {path.stem[-2:]}", sound, segments)
 
@@ -142,9 +143,9 @@ def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
         for utterance in load_shard(shard_path(corpus, RECORDINGS_HELD_OUT)):
             yield Sample("LJSpeech, held-out sentences", utterance.clean, utterance.segments)
 
-    table = scores(encoder, samples())
+    table = scores(encoder, samples(), options.work / "pocketsphinx")
     actors = table.pop("all")
-    rest = scores(encoder, others())
+    rest = scores(encoder, others(), options.work / "pocketsphinx")
     rest.pop("all")
     return (
         "## Real speakers\n\nTruth: pocketsphinx's forced alignment to the known sentences (RAVDESS, LJSpeech) or the "

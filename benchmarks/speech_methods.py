@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy.signal import find_peaks
@@ -42,16 +45,31 @@ def loudness_track(features: SpeechFeatures) -> Track:
     return Track(phones, visemes_of(probabilities), (dips[speech[dips]] + 0.5) / 50, energy)
 
 
-def scores(encoder: SpeechEncoder, samples: Iterator[Sample], baselines: bool = True) -> dict[str, dict[str, Score]]:
-    """Score by group and method, and under the group "all"."""
+def remembered(folder: Path, listen: Callable[..., Segments | None], samples: np.ndarray, *rest) -> Segments | None:
+    """`listen(samples, *rest)` of pocketsphinx, kept in `folder`: it takes most of the time and never changes."""
+    key = hashlib.sha256(repr((listen.__name__, rest)).encode() + samples.tobytes()).hexdigest()[:24]
+    path = folder / f"{key}.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(listen(samples, *rest)))
+        temporary.replace(path)
+    return json.loads(path.read_text())
+
+
+def scores(
+    encoder: SpeechEncoder, samples: Iterator[Sample], baselines: Path | None = None
+) -> dict[str, dict[str, Score]]:
+    """Score by group and method, and under the group "all"; with baselines, kept in the folder given."""
     table: dict[str, dict[str, Score]] = {}
     for sample in samples:
         features = encoder.encode(Speech(sample.samples))
         truth = track_of_segments(sample.segments, len(features))
         tracks = {"encoder": encoder_track(features)}
-        if baselines:
+        if baselines is not None:
             tracks["loudness only"] = loudness_track(features)
-            tracks["pocketsphinx phones"] = track_of_segments(decode_phones(sample.samples), len(features))
+            decoded = remembered(baselines, decode_phones, sample.samples)
+            tracks["pocketsphinx phones"] = track_of_segments(decoded, len(features))
         for group in (sample.group, "all"):
             for method, track in tracks.items():
                 table.setdefault(group, {}).setdefault(method, Score()).add(track, truth)

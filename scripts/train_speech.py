@@ -43,7 +43,7 @@ class Options:
     """Folder with LJSpeech's metadata.csv and its recordings as 16 kHz FLAC."""
     out: Path = CHECKPOINTS
     """Where speech.safetensors, speech.json and speech.md go."""
-    steps: int = 7000
+    steps: int = 3600
     """Training steps of 24 stretches of 2.56 s."""
     seed: int = 0
     """Seed of weights, batches and dropout."""

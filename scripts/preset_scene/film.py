@@ -33,10 +33,10 @@ def srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def quiet(premultiplied: np.ndarray) -> np.ndarray:
-    """RGBA [H, W, 4] with the speckle of a few samples per pixel smoothed where strands cover pixels partly.
+    """RGBA [H, W, 4] with the speckle of a few samples per pixel smoothed where pixels are covered partly.
 
-    The denoiser leaves alpha alone. Colour and alpha are blurred alike, so that composites stay right; smooth
-    silhouettes and everything opaque stay sharp.
+    The denoiser leaves alpha alone, so hair and silhouettes would keep the noise of five samples. Colour and alpha are
+    blurred alike (0.75 pixels), so that composites stay right; everything opaque stays sharp.
     """
     alpha = premultiplied[..., 3]
     speckle = gaussian_filter(np.abs(alpha - gaussian_filter(alpha, 1.0)), 1.2)

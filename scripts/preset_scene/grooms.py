@@ -116,7 +116,9 @@ def _fly(points: np.ndarray, hair: Hair, rng: np.random.Generator) -> np.ndarray
 def cropped(roots: Roots, scalp: Scalp, anchors: Anchors, hair: Hair, rng: np.random.Generator) -> Strands:
     """Short hair in loose locks, combed up and across on top, fading to a close cut at the sides."""
     steps, count = 9, len(roots)
-    high = np.clip((_crown_distance(roots, anchors) - 0.35) / 0.4, 0, 1)
+    # Temples and sides stay close to the skin; only the top stands.
+    aside = np.clip((np.abs(roots.position[:, 0]) - 0.045) / 0.025, 0, 1)
+    high = np.clip((_crown_distance(roots, anchors) - 0.38) / 0.4, 0, 1) * (1 - 0.75 * aside)
     length = (0.010 + (hair.length - 0.010) * high**1.2) * rng.uniform(0.75, 1.15, count)
     cell = rng.choice(count, 140, replace=False)
     owner = np.argmin(((roots.position[:, None] - roots.position[cell][None]) ** 2).sum(-1), 1)

@@ -237,5 +237,6 @@ _RULES = (
     _rule(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+)", lambda m: _decimal(m[0])),
     _rule(r"(?<![\w.])-?\d+", _integer),
     _rule(r"\d+", lambda m: f" {digit_words(m[0])} " if len(m[0]) > 3 else f" {number_words(int(m[0]))} "),
+    _rule(r"&&+", "&"),
     _rule(rf"[{_sign_names}]", lambda m: f" {_SIGNS[m[0]]} "),
 )  # fmt: skip

@@ -100,7 +100,7 @@ def test_what_is_written_is_read_aloud(written, spoken):
     [
         ("<speak>Hello <break time='1s'/> <b>world</b> &amp; all</speak>", "Hello. | world and all"),
         ("<script>alert('x')</script>", "alert('x')"), ("1 < 2", "one less than two"),
-        ("if (x<y && z>w)", "if (x less than y and and z greater than w)"),
+        ("if (x<y && z>w)", "if (x less than y and z greater than w)"),
         ("Go to https://www.example.com/a/b?q=1.", "Go to example dot com slash a slash b."),
         ("Mail me@foo-bar.org!", "Mail me at foo dash bar dot org!"),
         ("Well done 👍🏽🎉!", "Well done!"), ("😀", "grinning face"), ("5️⃣ stars", "five stars"),

@@ -246,6 +246,7 @@ ANY_TEXT = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=20_000, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_TEXT, st.sampled_from(["en-us", "de", "fr-fr", "ru", "ar", "cmn", "ja", "hi", "ko"]))
 def test_no_unicode_string_crashes_or_hangs_espeak(text, language):

@@ -22,7 +22,7 @@ from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.plain import PlainLook, build_plain_avatar, triangle_regions
 from emotalk.avatar.strands import drape, hang, pieces, stick
 from emotalk.avatar.thumbnail import render_thumbnail
-from emotalk.errors import CheckpointError
+from emotalk.errors import CheckpointError, InputError
 from emotalk.head import HeadModel
 from emotalk.paths import CHECKPOINTS
 from emotalk.training.photometric import FitConfig, FitProgress, PhotometricFit, score
@@ -124,6 +124,8 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     torch.set_num_threads(1)  # small tensors: threads cost more than they give
     splits = load_data_set(folder)
     train, test = splits["train"], splits.get("test", [])
+    if not test:
+        raise InputError(f"{folder} holds no held-out pictures yet; render more of it first.")
     log.info("%s: %d training and %d held-out pictures", name, len(train), len(test))
     head = HeadModel.load()
     start = starting_avatar(folder, head, options.gaussians)

@@ -51,7 +51,7 @@ def load_data_set(folder: Path) -> dict[str, list[FitSample]]:
         path = folder / view["image"] if "/" in view["image"] else folder / "images" / view["image"]
         if path.is_file():
             with Image.open(path) as picture:
-                image = np.asarray(picture.convert("RGBA"))
+                image = np.array(picture.convert("RGBA"))
             splits.setdefault(view["split"], []).append(sample_of(view, image))
     return splits
 
@@ -86,7 +86,7 @@ def load_held_out(folder: Path) -> list[tuple[FitSample, Tensor]]:
     """The kept pictures as RGB samples over grey, each with its coverage [H, W] in [0, 1]."""
     views = json.loads((folder / "views.json").read_text())
     with Image.open(folder / "held_out.jpg") as picture:
-        colors = np.asarray(picture.convert("RGB"))
+        colors = np.array(picture.convert("RGB"))
     with Image.open(folder / "held_out_alpha.png") as picture:
         alphas = np.asarray(picture.convert("L"))
     columns = colors.shape[1] // views[0]["width"]

@@ -2,8 +2,8 @@
 
 The loudness is the gated RMS level of ITU-R BS.1770-4 (blocks of 400 ms every 100 ms, gates at -70 dB and at 10 dB
 below the mean of what passed) without its frequency weighting, which is made for music. The target is -23 dB
-relative to full scale. One gain holds for the whole sound: it is measured over the first minute that is not
-silent, so that a stream and a whole file come out alike and memory does not grow with length.
+relative to full scale. One gain holds for the whole sound: it is measured over the minute that follows the first
+sound, so that a stream and a whole file come out alike and memory does not grow with length.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SILENCE_DB = -70.0
 
 _MAX_GAIN_DB = 40.0  # more would turn the hiss of an almost silent recording into speech
 _BLOCK, _STEP = int(0.4 * SAMPLE_RATE), int(0.1 * SAMPLE_RATE)
+_MINUTE = int(MEASURED_SECONDS * SAMPLE_RATE)
 _KNEE = 0.9  # samples above are bent so that they never reach 1
 _DC_POLE = np.exp(-2 * np.pi * 20 / SAMPLE_RATE)  # blocks what lies below 20 Hz
 
@@ -59,14 +60,16 @@ class Leveller:
             return self._apply(filtered)
         self._held.append(filtered)
         self._held_samples += len(filtered)
-        if self._held_samples < MEASURED_SECONDS * SAMPLE_RATE:
-            return np.zeros(0, np.float32)
-        held = np.concatenate(self._held)
-        if loudness(held) == -np.inf:
-            # A minute of silence: let go of it as it is, but keep the last block, in which a sound may begin.
-            self._held, self._held_samples = [held[-_BLOCK:]], _BLOCK
-            return held[:-_BLOCK].astype(np.float32)
-        return self._decide(held)
+        released = []
+        while self._gain is None and self._held_samples >= _MINUTE:
+            held = np.concatenate(self._held)
+            start = _first_sound(held[:_MINUTE])
+            if start > 0:  # let the silence before it go as it is, so that a whole minute of sound is measured
+                released.append(held[:start].astype(np.float32))
+                self._held, self._held_samples = [held[start:]], len(held) - start
+            else:
+                released.append(self._decide(held))
+        return np.concatenate(released) if released else np.zeros(0, np.float32)
 
     def finish(self) -> np.ndarray:
         """What is still held back."""
@@ -76,7 +79,7 @@ class Leveller:
 
     def _decide(self, held: np.ndarray) -> np.ndarray:
         # Exactly the first minute, however long the pieces were.
-        level = loudness(held[: int(MEASURED_SECONDS * SAMPLE_RATE)])
+        level = loudness(held[:_MINUTE])
         self.heard_sound = level > -np.inf
         gain_db = min(self._target_db - level, _MAX_GAIN_DB) if self.heard_sound else 0.0
         self._gain = 10 ** (gain_db / 20)
@@ -94,6 +97,14 @@ def soft_limit(samples: np.ndarray) -> np.ndarray:
     over = (np.abs(limited[loud]) - _KNEE) / (1 - _KNEE)
     limited[loud] = np.sign(limited[loud]) * np.minimum(_KNEE + (1 - _KNEE) * np.tanh(over), 0.99999)
     return limited
+
+
+def _first_sound(samples: np.ndarray) -> int:
+    """Where to start measuring: 0 where sound begins within two blocks, else just before the first sound, or near
+    the end where there is none yet."""
+    loud = np.flatnonzero(_block_powers(samples) > 10 ** (SILENCE_DB / 10))
+    first = int(loud[0]) * _STEP if len(loud) else len(samples) - _BLOCK
+    return first if first > 2 * _BLOCK else 0
 
 
 def _block_powers(samples: np.ndarray) -> np.ndarray:

@@ -191,6 +191,18 @@ def test_a_stream_that_starts_with_minutes_of_silence_keeps_its_loudness(tmp_pat
     assert loudness(np.concatenate([chunk.samples for chunk in chunks[13:]])) == pytest.approx(TARGET_DB, abs=0.3)
 
 
+@pytest.mark.parametrize("piece", [8_000, 16_000, 100_000, 10**7])
+def test_a_breath_before_a_long_silence_ends_does_not_set_the_gain(piece):
+    """A faint sound just before the first minute is over must not stand for the voice that follows."""
+    breath = 0.002 * np.random.default_rng(0).normal(size=SAMPLE_RATE).astype(np.float32)
+    sound = np.concatenate([np.zeros(58 * SAMPLE_RATE, np.float32), breath, syllables(70)])
+    leveller = Leveller()
+    parts = [leveller.push(sound[i : i + piece]) for i in range(0, len(sound), piece)]
+    levelled = np.concatenate([*parts, leveller.finish()])
+    assert len(levelled) == len(sound)
+    assert loudness(levelled[60 * SAMPLE_RATE :]) == pytest.approx(TARGET_DB, abs=0.3)
+
+
 @pytest.mark.slow
 def test_the_memory_of_a_stream_does_not_grow_with_its_length(tmp_path):
     def peak(minutes: int) -> int:

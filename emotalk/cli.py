@@ -146,7 +146,24 @@ def warmup() -> None:
     print(f"renderer ready after {seconds:.1f} s")
 
 
-COMMANDS = {"talk": talk, "avatars": avatars, "voices": voices, "doctor": doctor, "warmup": warmup}
+def push(
+    avatar: tyro.conf.Positional[str],
+    repo: tyro.conf.Positional[str],
+    private: bool = True,
+) -> None:
+    """Share an avatar on the Hugging Face Hub, with a page that says how it was made and with whose consent.
+
+    Args:
+        avatar: a name that `avatars` lists, or an avatar's folder.
+        repo: where to: user/name. It is made if it is not there. Log in first with `hf auth login`.
+        private: only you can see it; --no-private shows it to everybody.
+    """
+    from emotalk.hub import push_avatar
+
+    print(push_avatar(avatar, repo, private))
+
+
+COMMANDS = {"talk": talk, "avatars": avatars, "voices": voices, "push": push, "doctor": doctor, "warmup": warmup}
 
 
 def _speaks(spoken: str, wanted: str) -> bool:

@@ -29,6 +29,10 @@ class CheckpointError(EmotalkError):
     """A shipped or downloaded model file is missing, damaged or of another version."""
 
 
+class HubError(EmotalkError):
+    """Something on the Hugging Face Hub cannot be found, reached, allowed or trusted."""
+
+
 class VideoError(EmotalkError):
     """A video cannot be read or written."""
 

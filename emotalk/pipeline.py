@@ -86,13 +86,10 @@ class Studio:
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar; AvatarError where there is none of that name."""
-        from emotalk.avatar import load_avatar
-        from emotalk.errors import AvatarError
+        from emotalk.hub import load_avatar
 
-        if not self._folders and name not in (known := [info.name for info in self.avatars() if not info.problem]):
-            raise AvatarError(f"There is no avatar called {name!r:.80}; choose one of {', '.join(known)}.")
         with self._lock:
-            avatar = self._avatars.pop(name, None) or load_avatar(name)
+            avatar = self._avatars.pop(name, None) or load_avatar(name, paths=self._folders)
             self._avatars[name] = avatar  # now the newest
             while len(self._avatars) > KEPT_AVATARS:
                 self._avatars.pop(next(iter(self._avatars)))

@@ -1,0 +1,158 @@
+"""Downloads through the real `huggingface_hub` client: checked before, checked after, never stalling."""
+
+import time
+
+import huggingface_hub.constants as constants
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emotalk.errors import HubError
+from emotalk.hub import HubAddress, client, fetch
+
+SMALL, LARGE = b'{"a": 1}', bytes(range(256)) * 4000
+FILES = {"card.json": SMALL, "data.safetensors": LARGE}
+WANTED = {"card.json": 1000, "data.safetensors": 2_000_000}
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class TestAddresses:
+    def test_repository_subfolder_and_revision(self):
+        assert HubAddress.parse("org/repo") == HubAddress("org/repo")
+        assert HubAddress.parse("org/repo/a/b@v1.2") == HubAddress("org/repo", "a/b", "v1.2")
+
+    @pytest.mark.parametrize(
+        "text", ["mira", "", "/etc/passwd", "a/../b", "../a/b", "a/b/..", "a/b@", "a//b", "a/b c", "./a/b", "a/.git"]
+    )
+    def test_anything_else_is_no_address(self, text):
+        assert HubAddress.parse(text) is None
+
+    @given(st.text(max_size=80))
+    def test_no_text_gives_an_address_that_leaves_its_folder(self, text):
+        address = HubAddress.parse(text)
+        if address is not None:
+            assert str(address) in (text, text.removesuffix("@main"))
+            assert ".." not in text
+            assert not text.startswith("/")
+
+
+class TestDownloads:
+    def test_brings_exactly_the_files_that_are_wanted(self, hub):
+        hub.add("org/repo", FILES | {"evil.pkl": b"x", "code.py": b"x", "sub/card.json": b"x"})
+        assert contents(fetch(HubAddress("org/repo"), WANTED)) == FILES
+        assert sorted(hub.downloads()) == sorted(FILES)
+
+    def test_by_subfolder_and_by_revision(self, hub):
+        old = hub.add("org/repo", {f"sub/{name}": data for name, data in FILES.items()})
+        hub.add("org/repo", {f"sub/{name}": data + b" " for name, data in FILES.items()})
+        hub.add("org/repo", {f"sub/{name}": data + b"  " for name, data in FILES.items()}, branch="v2")
+        for revision, tail in ((old, b""), ("main", b" "), ("v2", b"  ")):
+            folder = fetch(HubAddress("org/repo", "sub", revision), WANTED)
+            assert contents(folder) == {name: data + tail for name, data in FILES.items()}
+        assert client.commit_of(fetch(HubAddress("org/repo", "sub", old), WANTED)) == old
+
+    def test_what_is_here_is_used_without_traffic(self, hub):
+        hub.add("org/repo", FILES)
+        first = fetch(HubAddress("org/repo"), WANTED)
+        hub.requests.clear()
+        assert fetch(HubAddress("org/repo"), WANTED) == first
+        assert hub.requests == []
+
+    def test_refresh_finds_a_newer_commit_and_keeps_the_old_one_when_the_hub_is_gone(self, hub):
+        hub.add("org/repo", FILES)
+        first = fetch(HubAddress("org/repo"), WANTED)
+        hub.add("org/repo", FILES | {"card.json": b"new"})
+        second = fetch(HubAddress("org/repo"), WANTED, refresh=True)
+        assert (second / "card.json").read_bytes() == b"new"
+        hub.status = 500
+        assert fetch(HubAddress("org/repo"), WANTED, refresh=True) == second != first
+
+    def test_reports_progress_to_the_last_byte(self, hub):
+        hub.add("org/repo", FILES)
+        seen = []
+        fetch(HubAddress("org/repo"), WANTED, progress=lambda done, total: seen.append((done, total)))
+        assert seen[-1] == (len(SMALL) + len(LARGE),) * 2
+        assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+    def test_goes_on_after_a_broken_connection(self, hub, monkeypatch):
+        # The client writes what it received in pieces of 10 MB; smaller ones let a small file stop half-way.
+        monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 64 * 1024)
+        hub.add("org/repo", FILES)
+        hub.cut_after = 300_000
+        assert contents(fetch(HubAddress("org/repo"), WANTED)) == FILES
+        assert any(r.range and not r.range.startswith("bytes=0-") for r in hub.requests)
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_wrong_checksum_is_refused_and_nothing_stays(self, hub, name):
+        hub.add("org/repo", FILES)
+        hub.damage = True
+        with pytest.raises(HubError, match="checksum is wrong"):
+            fetch(HubAddress("org/repo"), {name: WANTED[name]})
+        hub.damage = False
+        assert contents(fetch(HubAddress("org/repo"), {name: WANTED[name]})) == {name: FILES[name]}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("status", "words"),
+        [(401, "private"), (403, "does not let you"), (404, "no org/repo"), (429, "too many"), (500, "trouble")],
+    )
+    def test_every_status_has_its_sentence(self, hub, status, words):
+        hub.add("org/repo", FILES)
+        hub.status = status
+        with pytest.raises(HubError, match=words):
+            fetch(HubAddress("org/repo"), WANTED)
+
+    def test_unknown_repository_and_revision(self, hub):
+        hub.add("org/repo", FILES)
+        with pytest.raises(HubError, match="There is no org/other"):
+            fetch(HubAddress("org/other"), WANTED)
+        with pytest.raises(HubError, match="no revision 'v9'"):
+            fetch(HubAddress("org/repo", revision="v9"), WANTED)
+
+    def test_repository_without_the_files(self, hub):
+        hub.add("org/repo", {"model.pkl": b"x", "../data.safetensors": b"x", "card.json": SMALL})
+        with pytest.raises(HubError, match=r"holds no data\.safetensors"):
+            fetch(HubAddress("org/repo"), WANTED)
+        assert hub.downloads() == []
+
+    def test_huge_file_is_refused_before_it_is_downloaded(self, hub):
+        hub.add("org/repo", FILES)
+        hub.sizes["data.safetensors"] = 10 * 2**30
+        with pytest.raises(HubError, match="10,737,418,240 bytes, at most 2,000,000"):
+            fetch(HubAddress("org/repo"), WANTED)
+        assert hub.downloads() == []
+
+
+class TestNoNetwork:
+    def test_offline_mode_answers_at_once(self, hub, monkeypatch):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        with pytest.raises(HubError, match="HF_HUB_OFFLINE"):
+            fetch(HubAddress("org/repo"), WANTED)
+        assert hub.requests == []
+
+    def test_refused_connection_answers_at_once(self, hub, monkeypatch):
+        monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+        started = time.monotonic()
+        with pytest.raises(HubError, match="cannot be reached"):
+            fetch(HubAddress("org/repo"), WANTED)
+        assert time.monotonic() - started < 10  # the client's own retries take 23 s
+
+    def test_silent_server_is_given_up(self, hub, monkeypatch):
+        monkeypatch.setattr(client, "METADATA_SECONDS", 0.5)
+        hub.add("org/repo", FILES)
+        hub.silent.set()
+        with pytest.raises(HubError, match="did not answer"):
+            fetch(HubAddress("org/repo"), WANTED)
+
+
+def test_the_token_is_used_and_never_logged(hub, caplog):
+    caplog.set_level("DEBUG")
+    hub.add("org/repo", FILES, private=True)
+    assert contents(fetch(HubAddress("org/repo"), WANTED)) == FILES
+    assert {r.token for r in hub.requests} == {"Bearer hf_a_token_of_the_tests"}
+    assert "hf_a_token" not in caplog.text
+    assert not [p for p in client.cache_dir("hub").rglob("*") if p.is_file() and b"hf_a_token" in p.read_bytes()]

@@ -41,8 +41,8 @@ def neckline(points: np.ndarray, base: float, style: str) -> np.ndarray:
         line = line - np.clip(0.055 - np.abs(x) * 1.25, 0, 1) * front
     elif style == "collar":
         line = line + 0.016
-    # Shoulders always carry cloth, however high they are.
-    return np.where(np.abs(x) > 0.085, -0.02, y - line)
+    # Shoulders always carry cloth, however high they are (ears are as far out, but well above).
+    return np.where((np.abs(x) > 0.085) & (y < base + 0.07), np.minimum(y - line, -0.02), y - line)
 
 
 def _clip(triangles: np.ndarray, above: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

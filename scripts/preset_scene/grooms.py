@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from scripts.preset_scene.sheet import Hair
 from scripts.preset_scene.strands import Roots, Scalp, Strands, clump, grow, taper
@@ -25,8 +26,11 @@ def hairline_density(points: np.ndarray, anchors: Anchors, ears: np.ndarray, hai
     line = np.interp(angle, _ANGLES, _HEIGHTS) * anchors.skull_height
     # Recession moves the front and the temples, never the nape.
     line = line + hair.hairline * np.interp(angle, (0, 15, 35, 55, 80), (0.4, 0.7, 1.0, 0.6, 0.0))
+    line -= hair.sideburns * anchors.skull_height * np.interp(angle, (40, 58, 72, 84, 95), (0.0, 0.5, 1.0, 1.0, 0.0))
     density = np.clip((points[:, 1] - anchors.eye_height - line) / 0.008, 0, 1)
-    return density * (ears < 0.3)
+    # Ears and the few millimetres around them stay bare: strands from there would grow through them.
+    distance, _ = cKDTree(points[ears > 0.5]).query(points)
+    return density * np.clip((distance - 0.002) / 0.004, 0, 1)
 
 
 def _strand_colors(hair: Hair, count: int, steps: int, rng: np.random.Generator) -> np.ndarray:

@@ -72,6 +72,7 @@ class Hair:
     clump: float = 0.6
     flyaways: float = 0.03
     hairline: float = 0.0  # metres the hairline recedes
+    sideburns: float = 0.0  # how far hair comes down in front of the ears, in skull heights
     grey: float = 0.0  # fraction of white strands
 
 

@@ -247,10 +247,10 @@ ANY_TEXT = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=20_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_TEXT, st.sampled_from(["en-us", "de", "fr-fr", "ru", "ar", "cmn", "ja", "hi", "ko"]))
 def test_no_unicode_string_crashes_or_hangs_espeak(text, language):
-    """Also straight into the engine, without the cleaning of `say`."""
+    """Also straight into the engine, without the cleaning of `say`; a hang would end as VoiceError."""
     speech = engines()["espeak"].speak(text, language, Style())
     assert np.isfinite(speech.samples).all()
     try:
@@ -260,7 +260,7 @@ def test_no_unicode_string_crashes_or_hangs_espeak(text, language):
 
 
 @needs_flite
-@settings(max_examples=25, deadline=40_000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_TEXT)
 def test_no_unicode_string_crashes_or_hangs_flite(text):
     try:
@@ -270,7 +270,8 @@ def test_no_unicode_string_crashes_or_hangs_flite(text):
     else:
         message = ""
         assert speech.seconds > 0
-    assert "status" not in message  # the program itself never fails
+    assert "status" not in message  # the program itself never fails,
+    assert "took more" not in message  # nor does it hang
 
 
 def test_a_text_that_crashes_espeak_is_said_without_its_marks(caplog):

@@ -95,7 +95,8 @@ def run() -> str:
     voices = [best, "espeak:en-us"] if best != "espeak:en-us" else [best]
     return (
         f"## Texts\n\nSaid by {best}; letters of other alphabets by espeak's voice of the language named.\n\n"
-        f"{kinds_table(best)}\n\nA text of 10,000 words, streamed sentence by sentence:\n\n{long_text_table(voices)}\n\n"
+        f"{kinds_table(best)}\n\nA text of 10,000 words, streamed sentence by sentence:\n\n"
+        f"{long_text_table(voices)}\n\n"
         f"Load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores.\n"
     )
 

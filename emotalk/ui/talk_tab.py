@@ -6,6 +6,9 @@ import html
 import json
 import logging
 import os
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -151,6 +154,7 @@ class TalkTab:
         self.blocks = blocks
         self.studio = studio
         self.clips = clips
+        self.line = WaitingLine()
         people = people_of(studio)
         chosen = people[0]["name"] if people else ""
         self._layout(people, chosen)
@@ -200,7 +204,7 @@ class TalkTab:
                         )
                 with gr.Row(elem_id="generate-row"):
                     self.go = gr.Button("Generate", variant="primary", size="lg", elem_id="generate", scale=4)
-                    self.stop = gr.Button("Stop", size="lg", elem_id="stop", scale=1, min_width=90, interactive=False)
+                    self.stop = gr.Button("Stop", size="lg", elem_id="stop", scale=1, min_width=90)
                 with gr.Accordion("Mood over time", open=False):
                     timeline = parts.timeline(*FIRST_MOOD)
                 with gr.Accordion("Camera, background and more", open=False):
@@ -268,20 +272,23 @@ class TalkTab:
 
     def _generate(self) -> None:
         c = self.controls
-        outputs = [self.stage, self.status, self.save_video, self.save_motion, self.go, self.stop]
+        outputs = [self.stage, self.status, self.save_video, self.save_motion]
         shared = {
             "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
             "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
         }  # fmt: skip
-        events = [
-            self.go.click(self.generate, trigger_mode="once", **shared),
-            c.text.submit(self.generate, trigger_mode="once", **shared),
-        ]
+        starts = [self.go.click, c.text.submit]
+        events = [start(self.generate, trigger_mode="once", **shared) for start in starts]
         for button, (text, valence, arousal) in self.starters.items():
             fill = f"() => {json.dumps([TYPED, text, valence, arousal])}"
             filled = button.click(None, None, [c.source, c.text, c.valence, c.arousal], js=fill, show_progress="hidden")
-            events.append(filled.then(self.generate, **shared))
-        self.stop.click(self.stopped, None, outputs, cancels=events, api_visibility="private", queue=False)
+            events.append(filled.then(self.generate, trigger_mode="once", **shared))
+        starts += [button.click for button in self.starters]
+        gr.on(starts, self.line.join, queue=False, show_progress="hidden", api_visibility="private")
+        self.stop.click(
+            self.stopped, None, self.stage, cancels=events, api_visibility="private", queue=False,
+            show_progress="hidden",
+        )  # fmt: skip
 
     def _sheet(self) -> None:
         c = self.controls
@@ -300,21 +307,25 @@ class TalkTab:
 
     def generate(self, request: gr.Request, *values: Any) -> Iterator[tuple]:
         """Start a talk and report it until it has ended; closing the generator stops the talk."""
+        same = gr.skip()
+        if self.line.left(request):
+            yield _ended(), "", same, same
+            return
         try:
             clip = self.clips.start(request.session_hash or "", request_of(*values))
         except EmotalkError as error:
+            yield _ended(), "", same, same
             raise friendly(error) from error
         hidden = gr.update(visible=False)
         try:
-            yield _stage(clip), "", hidden, hidden, gr.update(interactive=False), gr.update(interactive=True)
-            same = gr.skip()
+            yield _stage(clip), "", hidden, hidden
             while not clip.wait(0.4):
-                yield _stage(clip), _line(clip), same, same, same, same
+                yield _stage(clip), _line(clip), same, same
         finally:
             if not clip.done:
                 clip.cancel()
         if clip.error is not None:
-            yield self.stopped()
+            yield _ended(), "", same, same
             if not isinstance(clip.error, Cancelled):
                 raise friendly(clip.error) from clip.error
             return
@@ -322,13 +333,47 @@ class TalkTab:
         yield (
             _stage(clip), _line(clip), gr.update(value=made.path, visible=True),
             gr.update(value=made.motion_path, visible=made.motion_path is not None),
-            gr.update(interactive=True), gr.update(interactive=False),
         )  # fmt: skip
 
-    def stopped(self) -> tuple:
-        """The page after Stop or an error."""
-        same = gr.skip()
-        return {"state": "stopped"}, "", same, same, gr.update(interactive=True), gr.update(interactive=False)
+    def stopped(self, request: gr.Request) -> dict[str, Any]:
+        """The stage after Stop."""
+        self.line.leave(request)
+        return _ended()
+
+
+class WaitingLine:
+    """Who pressed Stop while still waiting in line: Gradio starts a waiting talk even after it was cancelled."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: Counter[str] = Counter()
+        self._leaving: Counter[str] = Counter()
+
+    def join(self, request: gr.Request) -> None:
+        """A page asked for a talk."""
+        with self._lock:
+            self._waiting[request.session_hash or ""] += 1
+
+    def leave(self, request: gr.Request) -> None:
+        """A page pressed Stop: none of the talks that it waits for shall begin."""
+        with self._lock:
+            session = request.session_hash or ""
+            self._leaving[session] = max(0, self._waiting[session])
+
+    def left(self, request: gr.Request) -> bool:
+        """A talk's turn has come; says whether its page does not want it any more."""
+        with self._lock:
+            session = request.session_hash or ""
+            self._waiting[session] -= 1  # below zero for a moment where the turn came before `join` did
+            if self._leaving[session] <= 0:
+                return False
+            self._leaving[session] -= 1
+            return True
+
+
+def _ended() -> dict[str, Any]:
+    """The stage without a clip; the number makes every one a new value, which the page would else overlook."""
+    return {"state": "stopped", "at": time.monotonic()}
 
 
 def _stage(clip: LiveClip) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from emotalk.request import TalkRequest
 from tests.ui.drawn_studio import DrawnStudio
 
 pytestmark = pytest.mark.slow
+IDLE = "() => !document.body.classList.contains('emotalk-busy')"
 STATE = "document.querySelector('.stage').dataset.state"
 
 
@@ -49,7 +50,7 @@ def generate(page, drawn: DrawnStudio) -> TalkRequest:
     count = len(drawn.requests)
     page.click("#generate")
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
-    page.wait_for_function("() => !document.querySelector('#generate').disabled")
+    page.wait_for_function(IDLE)
     assert len(drawn.requests) == count + 1
     return drawn.requests[-1]
 
@@ -211,11 +212,37 @@ def test_stop_stops_and_the_page_is_ready_again(page, drawn: DrawnStudio) -> Non
         page.click("#generate")
         wait_until_playing(page, 0.0)
         page.click("#stop")
-        page.wait_for_function(f"() => {STATE} === 'still' && !document.querySelector('#generate').disabled")
+        page.wait_for_function(IDLE)
+        assert page.evaluate(STATE) == "still"
         wait_for(lambda: drawn.cancelled == before + 1)
     finally:
         drawn.frame_seconds = 0.0
     generate(page, drawn)
+
+
+def test_a_second_person_sees_their_place_in_line_and_may_leave_it(
+    page, browser, served: str, drawn: DrawnStudio
+) -> None:
+    drawn.frame_seconds = 1.0
+    try:
+        page.click("#generate")
+        wait_for(lambda: drawn.running == 1)
+        count = len(drawn.requests)
+        context = browser.new_context()
+        second = context.new_page()
+        second.goto(served)
+        second.wait_for_selector("#mood-pad .knob")
+        second.click("#generate")
+        second.get_by_text(re.compile("queue: 1/1")).wait_for()
+        second.click("#stop")
+        second.wait_for_function(IDLE)
+        page.click("#stop")
+        wait_for(lambda: drawn.running == 0)
+        time.sleep(0.5)
+        assert len(drawn.requests) == count  # the second talk was never begun
+        context.close()
+    finally:
+        drawn.frame_seconds = 0.0
 
 
 def wait_for(condition, seconds: float = 10.0) -> None:
@@ -250,7 +277,10 @@ def test_an_empty_text_is_said_in_a_toast_that_shows_tags_as_text(page, drawn: D
     toast = page.locator(".toast-body, [data-testid=toast-body]").first
     toast.wait_for()
     assert "There is nothing to say" in toast.inner_text()
-    page.wait_for_function("() => !document.querySelector('#generate').disabled")
+    page.wait_for_function(IDLE)
+    page.click("#generate")  # the same mistake again is answered again
+    page.wait_for_function("() => document.body.classList.contains('emotalk-busy')")
+    page.wait_for_function(IDLE)
 
 
 def test_a_dark_phone_shows_everything_without_sideways_scrolling(browser, served: str, shots: Path) -> None:

@@ -49,11 +49,26 @@ element.querySelector(".replay").addEventListener("click", () => {
   video.play();
 });
 
+function busy(on) {
+  document.body.classList.toggle("emotalk-busy", on);
+  stage.classList.toggle("busy", on);
+}
+
+// Answer a press at once, also to somebody who has to wait in line; the server's first word follows.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#generate, #starters button") || document.body.classList.contains("emotalk-busy")) return;
+  say.textContent = "One moment...";
+  clip = null;
+  video.pause();
+  busy(true);
+  show("working");
+});
+
 function follow() {
   const value = props.value || {};
   say.textContent = value.note || "";
   bar.style.width = Math.round(100 * (value.share || 0)) + "%";
-  stage.classList.toggle("busy", value.state === "working");
+  busy(value.state === "working");
   if (value.state === "working") {
     if (value.id !== clip) {
       clip = value.id;
@@ -70,7 +85,7 @@ function follow() {
     } else if (video.ended) {
       video.dispatchEvent(new Event("ended"));
     }
-  } else if (value.state === "stopped") {
+  } else if (value.state === "stopped" && (stage.dataset.state === "working" || source !== "final")) {
     clip = null;
     video.pause();
     video.removeAttribute("src");

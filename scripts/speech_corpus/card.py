@@ -38,8 +38,12 @@ learned from `emotalk.speech.articulation` (a dominance model after Cohen & Mass
 | flite's voices rms, slt, awb (CMU ARCTIC) | CMU's, free to use, change and sell |
 | festival's slt (HTS) and ked (diphones) | CMU's and the University of Edinburgh's, likewise |
 | espeak-ng, 37 voices | the program is GPL-3; its sound is not covered by it |
-| LJSpeech | public domain |
+| recordings labelled LJSpeech, see below | public domain, as labelled |
 | sentences from Debian's fortunes and wamerican | spoken only, not contained |
+
+About the recordings: they came to us under the name and the sentences of LJSpeech, which is in the public domain. But
+the voice has a median pitch of 107 to 123 Hz, and the reader of LJSpeech is a woman; so this is probably somebody
+else's reading of the same sentences, and its licence is as good as the label.
 
 No recording of RAVDESS, EMO-DB or of any video clip was used for training. Licence of the weights: Apache-2.0.
 

@@ -41,6 +41,8 @@ METADATA_SECONDS = 15.0
 """Longest wait for the description of a repository."""
 STALL_SECONDS = 30.0
 """A download that receives nothing for so long is given up; what has arrived is kept for the next try."""
+UPLOAD_SECONDS = 600.0
+"""Longest upload, a few megabytes."""
 PROBE_SECONDS = 1.5
 """Longest wait for a connection before the Hub counts as out of reach. Refused connections answer at once, where the
 client's own retries take 23 s."""
@@ -115,8 +117,9 @@ def commit_of(folder: Path) -> str:
     return next(parent.name for parent in folder.parents if re.fullmatch(r"[0-9a-f]{40}", parent.name))
 
 
-def publish(folder: Path, repo: str, message: str, private: bool = True) -> str:
-    """Upload the files of `folder` to the model repository `repo` ("user/name"), made if needed; returns its address.
+def publish(folder: Path, repo: str, message: str, private: bool = True, space: bool = False) -> str:
+    """Upload the files of `folder` to the model repository (or Gradio Space) `repo` ("user/name"), made if needed;
+    returns the address of the commit.
 
     The token is the one that `huggingface_hub` holds (`hf auth login` or HF_TOKEN); it is neither logged nor
     stored here. Raises a HubError.
@@ -129,11 +132,13 @@ def publish(folder: Path, repo: str, message: str, private: bool = True) -> str:
     def upload() -> str:
         from huggingface_hub import HfApi
 
-        api = HfApi()
-        api.create_repo(repo, private=private, exist_ok=True)
-        return str(api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message).commit_url)
+        api, kind = HfApi(), "space" if space else "model"
+        sdk = {"space_sdk": "gradio"} if space else {}
+        api.create_repo(repo, private=private, exist_ok=True, repo_type=kind, **sdk)
+        commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message, repo_type=kind)
+        return str(commit.commit_url)
 
-    return _within(upload, address, 600.0)
+    return _within(upload, address, UPLOAD_SECONDS)
 
 
 def _place(home: Path, commit: str, subfolder: str) -> Path:

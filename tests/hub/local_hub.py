@@ -107,9 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         for pattern, method in (
             (r"/api/models/([^/]+/[^/]+)/revision/(.+)", self._describe),
             (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self._file),
-            (r"/api/models/([^/]+/[^/]+)/preupload/.+", self._preupload),
-            (r"/api/models/([^/]+/[^/]+)/commit/(.+)", self._commit),
-            (r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self._lfs_batch),
+            (r"/api/(?:models|spaces)/([^/]+/[^/]+)/preupload/.+", self._preupload),
+            (r"/api/(?:models|spaces)/([^/]+/[^/]+)/commit/(.+)", self._commit),
+            (r"(?:/spaces)?/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self._lfs_batch),
             (r"/lfs/([0-9a-f]{64})", self._lfs_put),
             (r"/api/(repos/create)", self._create),
             (r"/api/(validate-yaml)", lambda _, __: self._send(200, {"errors": [], "warnings": []})),

@@ -44,7 +44,7 @@ def main() -> None:
     lines = [
         "# L1 + D-SSIM and its gradient",
         "",
-        "| picture | fused ms (CPU) | torch, separable ms (CPU) | ratio (CPU) | torch, 11 x 11 ms (CPU) | ratio (CPU) |",
+        "| size | fused ms (CPU) | torch, separable ms (CPU) | ratio (CPU) | torch, 11 x 11 ms (CPU) | ratio (CPU) |",
         "|---|---|---|---|---|---|",
     ]
     for size in (256, 512, 1024):

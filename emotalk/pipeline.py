@@ -12,6 +12,7 @@ the motion table: 270 bytes a frame).
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections import deque
@@ -184,6 +185,66 @@ class Studio:
         """
         talk = _Talk(self, request, progress, cancelled)
         return talk.run(target, motion_out, frames_dir, on_piece)
+
+    def stream(self, request: TalkRequest, **options: Any) -> Iterator[bytes]:
+        """The same as playable pieces of a fragmented mp4 while the work goes on: joined, they are the video.
+
+        Takes `talk`'s options except `on_piece` and `cancelled`, and `target` to keep the finished file too. Closing
+        the iterator stops the talk. An error of the talk is raised where the next piece would have come.
+        """
+        pieces: queue.Queue[bytes | None] = queue.Queue()
+        stopped, failure = threading.Event(), []
+
+        def work() -> None:
+            try:
+                target = options.pop("target", None)
+                self.talk(request, target, on_piece=pieces.put, cancelled=stopped.is_set, **options)
+            except Exception as error:
+                failure.append(error)  # handed over to the reader below
+            finally:
+                pieces.put(None)
+
+        thread = threading.Thread(target=work, name="emotalk-stream", daemon=True)
+        thread.start()
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+        finally:
+            stopped.set()
+            thread.join()
+        if failure:
+            raise failure[0]
+
+
+def talk(
+    text: str | None = None,
+    target: str | Path = "talk.mp4",
+    *,
+    audio: str | Path | None = None,
+    avatar: str = "mira",
+    emotion: EmotionCurve | tuple[float, float] | str = (0.0, 0.0),
+    voice: str | None = None,
+    seed: int = 0,
+    look: Look | None = None,
+    **options: Any,
+) -> Clip:
+    """One video with a fresh studio: `talk("Hello!", "hello.mp4", emotion=(0.7, 0.3))`.
+
+    `emotion` is (valence, arousal) in [-1, 1], the name of an emotion, a curve over time, or "auto". Further
+    options are those of `TalkRequest` (head_motion, expressiveness) and of `Studio.talk` (motion_out, frames_dir,
+    progress, cancelled). Raises the package's errors. Make a `Studio` yourself to load the models only once.
+    """
+    if isinstance(emotion, tuple):
+        emotion = EmotionCurve.constant(*emotion)
+    elif isinstance(emotion, str) and emotion != "auto":
+        emotion = EmotionCurve.named(emotion)
+    wishes = {
+        name: options.pop(name) for name in ("head_motion", "expressiveness", "valence_in_auto") if name in options
+    }
+    request = TalkRequest(
+        avatar=avatar, text=text, audio=audio, voice=voice, emotion=emotion, seed=seed, look=look or Look(), **wishes
+    )
+    return Studio(folders=True).talk(request, target, **options)
 
 
 def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:

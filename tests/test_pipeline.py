@@ -98,6 +98,24 @@ def test_a_text_becomes_a_clip_with_sound_and_motion(studio: Studio, tmp_path: P
     assert all(a.frames <= b.frames for a, b in itertools.pairwise(seen))
 
 
+def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: Studio, tmp_path: Path) -> None:
+    pieces = list(studio.stream(TalkRequest(text=SENTENCE, look=SMALL), target=tmp_path / "whole.mp4"))
+    (tmp_path / "joined.mp4").write_bytes(b"".join(pieces))
+    assert np.array_equal(frames_of(tmp_path / "joined.mp4"), frames_of(tmp_path / "whole.mp4"))
+
+    running = studio.stream(TalkRequest(text=SENTENCE * 50, look=SMALL), target=tmp_path / "long.mp4")
+    assert next(running)[4:8] == b"ftyp"
+    running.close()
+    assert not (tmp_path / "long.mp4").exists()
+    with pytest.raises(AvatarError):
+        list(studio.stream(TalkRequest(avatar="nobody", text=SENTENCE, look=SMALL)))
+
+
+def test_one_call_makes_a_clip(tmp_path: Path) -> None:
+    clip = pipeline.talk("Hello.", tmp_path / "one.mp4", emotion="happy", look=SMALL)
+    assert Path(clip.path).stat().st_size > 1000
+
+
 def test_an_audio_file_keeps_its_time(studio: Studio, tmp_path: Path) -> None:
     source = speech_file(tmp_path, 3.0)
     clip = studio.talk(TalkRequest(audio=source, look=SMALL), tmp_path / "spoken.mp4")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,20 @@ from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
     from emotalk.pipeline import Studio
+
+
+KEPT_SECONDS = 3600
+"""How long an endpoint's files stay where the page server copies them from."""
+
+
+def fresh_folder() -> Path:
+    """A new temporary folder for one call; those of calls an hour ago are removed."""
+    base = Path(tempfile.gettempdir())
+    for old in base.glob("emotalk-api-*"):
+        with contextlib.suppress(OSError):  # another user's, or gone already
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old)
+    return Path(tempfile.mkdtemp(prefix="emotalk-api-", dir=base))
 
 
 def add_endpoints(studio: Studio) -> None:
@@ -60,7 +77,7 @@ def add_endpoints(studio: Studio) -> None:
         Returns:
             The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
         """
-        folder = Path(tempfile.mkdtemp(prefix="emotalk-api-"))
+        folder = fresh_folder()
         try:
             if background:
                 colour(background)  # a colour only: nobody may name files of the server

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotalk import pipeline
+from emotalk import pipeline, talking
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import AudioError, AvatarError, Cancelled, EmotalkError, VideoError
-from emotalk.pipeline import Studio, mood_of
+from emotalk.pipeline import Studio
 from emotalk.request import Look, Progress, TalkRequest
+from emotalk.talking import mood_of
 from emotalk.types import FPS, SAMPLE_RATE
 from emotalk.video import VideoWriter, ffmpeg_path
 from emotalk.video import writer as writer_module
@@ -293,7 +294,7 @@ def test_a_killed_ffmpeg_is_said(studio: Studio, tmp_path: Path, monkeypatch: py
             started.append(self)
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "VideoWriter", Remembered)
+    monkeypatch.setattr(talking, "VideoWriter", Remembered)
 
     def kill(progress: Progress) -> None:
         if progress.frames == 5:

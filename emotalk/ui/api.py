@@ -14,7 +14,8 @@ import gradio as gr
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import EmotalkError
 from emotalk.request import Look, TalkRequest, colour
-from emotalk.ui.talk_tab import friendly, max_seconds
+from emotalk.ui.controls import max_seconds
+from emotalk.ui.talk_tab import friendly
 from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:

@@ -245,7 +245,7 @@ def test_a_second_person_sees_their_place_in_line_and_may_leave_it(
         drawn.frame_seconds = 0.0
 
 
-def wait_for(condition, seconds: float = 10.0) -> None:
+def wait_for(condition, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

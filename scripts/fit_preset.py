@@ -130,25 +130,35 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     head = HeadModel.load()
     start = starting_avatar(folder, head, options.gaussians)
     log.info("start: %d Gaussians, held out %.2f dB, SSIM %.3f", len(start), *score(start, test))
-    fit = PhotometricFit(start, train, FitConfig(steps=options.steps, budget=options.budget))
     state = folder / "fit.safetensors"
-    if state.exists():
-        try:
-            fit.load_state(state, grown=True)  # rendering may have gone on
-            log.info("going on at step %d", fit.step_count)
-        except CheckpointError as error:
-            log.info("%s", error)
+
+    def begin() -> PhotometricFit:
+        fit = PhotometricFit(start, train, FitConfig(steps=options.steps, budget=options.budget))
+        if state.exists():
+            try:
+                fit.load_state(state, grown=True)
+            except CheckpointError as error:
+                log.info("%s", error)
+        return fit
 
     def report(progress: FitProgress) -> None:
-        if progress.step % 250 == 0:
-            fit.save_state(state)
-            quality = score(fit.result(), test[::3])
-            log.info(
-                "step %d, %.0f s, loss %.5f, %d Gaussians, held out %.2f dB, SSIM %.4f",
-                progress.step, progress.seconds, progress.loss, progress.gaussians, *quality,
-            )  # fmt: skip
+        log.info(
+            "step %d, %.0f s, loss %.5f, %d Gaussians, %d pictures",
+            progress.step, progress.seconds, progress.loss, progress.gaussians, len(train),
+        )  # fmt: skip
 
-    avatar = fit.run(report)
+    fit = begin()
+    avatar = fit.result()
+    while fit.progress < 1:
+        avatar = fit.run(report, every=100, until=min(1.0, fit.progress + 0.1))
+        fit.save_state(state)
+        log.info("held out %.2f dB, SSIM %.4f", *score(avatar, test))
+        splits = load_data_set(folder)  # rendering may have gone on meanwhile
+        test = splits["test"]
+        if len(splits["train"]) > len(train):
+            train = splits["train"]
+            fit = begin()
+
     full = score(avatar, test)
     log.info("held out, full picture: %.2f dB, SSIM %.4f", *full)
     sheet = json.loads((SHEETS / f"{name}.json").read_text())

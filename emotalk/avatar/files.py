@@ -45,6 +45,8 @@ SPEC: Spec = {
     "log_scale": ("F16", ("N", 3)),
     "opacity": ("U8", ("N",)),
     "color": ("F16", ("N", 3)),
+    "view_color": ("I8", (2, "N", 3)),
+    "view_color_step": ("F32", (2,)),
     "region": ("U8", ("N",)),
     "correction.mean": ("F32", (SIGNAL_WIDTH,)),
     "correction.matrix": ("F32", ("K", SIGNAL_WIDTH)),
@@ -94,6 +96,7 @@ def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
 
     position, position_step = steps(array(c.position))
     color, color_step = steps(array(c.color))
+    view_color, view_color_step = steps(array(g.view_color.permute(1, 0, 2)))
     background = array(avatar.background)
     if background.ndim == 1:
         background = background[None, None]
@@ -107,6 +110,8 @@ def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
         "log_scale": array(g.log_scale).astype(np.float16),
         "opacity": np.rint(array(g.opacity_logit.sigmoid()) * 255).astype(np.uint8),
         "color": array(g.color).astype(np.float16),
+        "view_color": view_color,
+        "view_color_step": view_color_step,
         "region": array(g.region).astype(np.uint8),
         "correction.mean": array(c.mean).astype(np.float32),
         "correction.matrix": array(c.matrix).astype(np.float32),
@@ -164,6 +169,7 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
         log_scale=tensor("log_scale"),
         opacity_logit=torch.logit(opacity),
         color=tensor("color"),
+        view_color=(tensor("view_color") * tensor("view_color_step")[:, None, None]).permute(1, 0, 2).contiguous(),
         region=torch.from_numpy(arrays["region"].astype(np.int64)),
     )
     corrections = Corrections(

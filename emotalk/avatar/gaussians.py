@@ -21,7 +21,7 @@ from emotalk.types import ARKIT_NAMES
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from emotalk.types import HeadMotion
+    from emotalk.types import Camera, HeadMotion
 
 REGIONS: tuple[str, ...] = (
     "face", "lips", "mouth", "teeth", "tongue", "eyes", "lids", "lashes", "brows", "ears", "scalp", "neck",
@@ -38,6 +38,8 @@ SIGNAL_WIDTH = len(ARKIT_NAMES) + 3 + 2 + 2 + 3
 LATENT_LIMIT = 2.5
 """Latents are clipped to this many units: beyond the expressions of the fit a linear correction
 extrapolates into speckle."""
+PER_GAUSSIAN = ("position", "rotation", "log_scale", "opacity_logit", "color", "view_color", "region")
+"""Fields of `BoundGaussians` with one row for every Gaussian, mesh-bound or joint-bound."""
 STRETCH_LIMITS = (0.6, 2.5)
 """How far a Gaussian follows the growth of its triangle (ratio of edge lengths to the neutral face)."""
 
@@ -58,7 +60,8 @@ class BoundGaussians:
     rotation: Tensor  # [N, 4] wxyz, any length > 0
     log_scale: Tensor  # [N, 3] natural logarithm of metres
     opacity_logit: Tensor  # [N]
-    color: Tensor  # [N, 3] RGB
+    color: Tensor  # [N, 3] RGB seen from the front
+    view_color: Tensor  # [N, 2, 3] added per unit of the viewer's x and y direction (`view_direction`)
     region: Tensor  # [N] int64, index into REGIONS
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class BoundGaussians:
         wanted = {
             "triangle": (mesh,), "barycentric": (mesh, 3), "joint_weights": (joint, 3), "position": (mesh + joint, 3),
             "rotation": (count, 4), "log_scale": (count, 3), "opacity_logit": (count,), "color": (count, 3),
-            "region": (count,),
+            "view_color": (count, 2, 3), "region": (count,),
         }  # fmt: skip
         for name, shape in wanted.items():
             found = tuple(getattr(self, name).shape)
@@ -87,7 +90,7 @@ class BoundGaussians:
         for name in ("triangle", "barycentric"):
             parts[name] = parts[name][keep[:mesh]]
         parts["joint_weights"] = parts["joint_weights"][keep[mesh:]]
-        for name in ("position", "rotation", "log_scale", "opacity_logit", "color", "region"):
+        for name in PER_GAUSSIAN:
             parts[name] = parts[name][keep]
         return BoundGaussians(**parts)
 
@@ -101,7 +104,7 @@ class BoundGaussians:
         joined = {}
         for name in ("triangle", "barycentric", "joint_weights"):
             joined[name] = torch.cat([getattr(p, name) for p in parts])
-        for name in ("position", "rotation", "log_scale", "opacity_logit", "color", "region"):
+        for name in PER_GAUSSIAN:
             mesh = [getattr(p, name)[: p.mesh_count] for p in parts]
             joint = [getattr(p, name)[p.mesh_count :] for p in parts]
             joined[name] = torch.cat(mesh + joint)
@@ -156,3 +159,17 @@ def signals(motion: HeadMotion) -> np.ndarray:
     """What corrections may depend on, [T, SIGNAL_WIDTH]: expression, jaw, gaze, eyelids, head rotation (no place)."""
     parts = [motion.expression, motion.jaw, motion.gaze, motion.eyelids, motion.head_pose[:, :3]]
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def view_direction(head_rotation: Tensor, head_place: Tensor, camera: Camera | None) -> Tensor:
+    """Where the viewer stands, seen from the head: x and y [2] of the unit direction in the head's own axes.
+
+    (0, 0) is straight in front; x > 0 on the person's left. Without a camera the viewer is far away on the z axis.
+    Together with a colour linear in it this is a spherical harmonic of degree one (Kerbl et al. 2023), which catches
+    the sheen of hair and cloth; it belongs to the whole head, so that it costs nothing per Gaussian.
+    """
+    toward = torch.tensor([0.0, 0.0, 1.0]).to(head_rotation)
+    if camera is not None:
+        matrix = camera.world_to_camera.to(head_rotation)
+        toward = -(matrix[:3, :3].T @ matrix[:3, 3]) - head_place
+    return (head_rotation.T @ torch.nn.functional.normalize(toward, dim=0))[:2]

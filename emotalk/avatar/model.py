@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar import binding
-from emotalk.avatar.gaussians import Corrections, signals
+from emotalk.avatar.gaussians import Corrections, signals, view_direction
 from emotalk.avatar.posing import CpuPoser
 from emotalk.errors import AvatarError, InputError
 from emotalk.types import GaussianCloud, HeadMotion
@@ -121,8 +121,9 @@ class GaussianAvatar:
             return self._poser(*mesh, latents, camera)
         g, c = self.gaussians, self.corrections
         frames = binding.carriers(g, mesh[0], self.head.triangles, self.neutral_sizes, *mesh[1:])
+        color = g.color + torch.einsum("d,ndc->nc", view_direction(mesh[1][2], mesh[2][2], camera), g.view_color)
         means, quats, scales, colors = binding.carry(
-            frames, g.position, g.rotation, g.log_scale.exp(), g.color, c.index, *c.offsets(latents)
+            frames, g.position, g.rotation, g.log_scale.exp(), color, c.index, *c.offsets(latents)
         )
         opacities = g.opacity_logit.sigmoid()
         if camera is not None:

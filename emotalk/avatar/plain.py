@@ -129,6 +129,7 @@ def spread(
         log_scale=torch.from_numpy(np.log(np.maximum(scale, 1e-5)).astype(np.float32)),
         opacity_logit=torch.logit(opacity),
         color=torch.full((total, 3), 0.5),
+        view_color=torch.zeros(total, 2, 3),
         region=torch.from_numpy(region[triangle]),
     )
 

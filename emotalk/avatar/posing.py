@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar.binding import BACK_FACING, JIT, fill_triangle_frames, quat_from_matrix
-from emotalk.avatar.gaussians import STRETCH_LIMITS
+from emotalk.avatar.gaussians import STRETCH_LIMITS, view_direction
 from emotalk.types import GaussianCloud
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ class CpuPoser:
         self._position, self._rotation = array(g.position), array(g.rotation)
         self._scale, self._opacity = array(g.log_scale.exp()), array(g.opacity_logit.sigmoid())
         self._color, self._sided = array(g.color), array(sided, np.bool_)
+        self._view_color = array(g.view_color.permute(1, 0, 2)) if g.view_color.any() else None
         self._index = array(corrections.index, np.int64)
         self._position_basis = array(corrections.position.flatten(1))
         self._color_basis = array(corrections.color.flatten(1))
@@ -135,9 +136,14 @@ class CpuPoser:
     ) -> GaussianCloud:
         """The posed Gaussians; with a camera, those on the far side of solid parts have opacity 0."""
         count, mesh = len(self._position), len(self._triangle)
-        position, color = self._position, self._color
+        position, color = self._position, self._color.copy()
+        if self._view_color is not None:
+            for share, change in zip(
+                view_direction(rotations[2], translations[2], camera), self._view_color, strict=True
+            ):
+                color += float(share) * change
         if len(self._index):
-            position, color = position.copy(), color.copy()
+            position = position.copy()
             offsets = np.empty((2, 3 * len(self._index)), np.float32)
             bases = (self._position_basis, self._color_basis)
             _add_corrections(latents.numpy(), self._index, *bases, *offsets, position, color)
@@ -165,6 +171,4 @@ class CpuPoser:
             )  # fmt: skip
             scales[mesh:] = self._scale[mesh:]
             opacities[mesh:] = self._opacity[mesh:]
-        if color is self._color:
-            color = color.copy()  # a cloud is the caller's to change
         return GaussianCloud(*(torch.from_numpy(part) for part in (means, scales, quats, opacities, color)))

@@ -38,6 +38,7 @@ def hang(
         log_scale=_tensor(np.log(np.maximum(scale, 1e-5))),
         opacity_logit=torch.full((len(points),), float(np.log(opacity / (1 - opacity)))),
         color=_tensor(colors),
+        view_color=torch.zeros(len(points), 2, 3),
         region=torch.full((len(points),), REGION_INDEX[region]),
     )
 
@@ -74,6 +75,7 @@ def stick(
         log_scale=_tensor(np.log(np.maximum(np.stack([lengths, widths, widths], 1), 1e-5))),
         opacity_logit=torch.full((count,), float(np.log(opacity / (1 - opacity)))),
         color=_tensor(colors),
+        view_color=torch.zeros(len(points), 2, 3),
         region=torch.full((count,), REGION_INDEX[region]),
     )
 
@@ -108,6 +110,7 @@ def drape(
         log_scale=_tensor(np.log(np.stack([sigma, sigma, 0.25 * sigma], 1).clip(1e-5))),
         opacity_logit=torch.full((total,), 2.95),
         color=_tensor(np.tile(color, (total, 1))),
+        view_color=torch.zeros(total, 2, 3),
         region=torch.full((total,), REGION_INDEX["clothes"]),
     )
 

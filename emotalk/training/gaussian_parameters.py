@@ -14,7 +14,7 @@ from torch import Tensor
 
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians, Corrections
 
-GAUSSIAN_GROUPS = ("position", "rotation", "log_scale", "opacity_logit", "color")
+GAUSSIAN_GROUPS = ("position", "rotation", "log_scale", "opacity_logit", "color", "view_color")
 GROUPS = (*GAUSSIAN_GROUPS, "correction_position", "correction_color")
 
 
@@ -34,6 +34,7 @@ SETTINGS: dict[str, GroupSettings] = {
     "log_scale": GroupSettings(6e-3, 0.20, 5e-8, 1e-7),
     "opacity_logit": GroupSettings(2e-2, 0.20, 3e-8, 1e-7),
     "color": GroupSettings(4e-3, 0.15, 2e-7),
+    "view_color": GroupSettings(2e-3, 0.15, 2e-7, 2e-7),
     "correction_position": GroupSettings(1e-5, 0.15, 4e-6, 0.2),
     "correction_color": GroupSettings(1.2e-3, 0.15, 4e-7, 2e-6),
 }

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from emotalk.avatar import binding
-from emotalk.avatar.gaussians import REGION_INDEX, Corrections, signals
+from emotalk.avatar.gaussians import REGION_INDEX, Corrections, signals, view_direction
 from emotalk.avatar.latents import default_latents
 from emotalk.avatar.model import GaussianAvatar
 from emotalk.errors import CheckpointError, InputError
@@ -180,10 +180,11 @@ class PhotometricFit:
         kept = torch.zeros_like(latents)
         kept[active] = latents[active]
         offsets = corrections.offsets(kept)
+        view = view_direction(rotations[2], translations[2], target.camera)
+        color = values["color"] + torch.einsum("d,ndc->nc", view, values["view_color"])
         means, quats, scales, colors = binding.carry_cpu(
-            frames, values["position"], values["rotation"], values["log_scale"].exp(), values["color"],
-            parameters.index, *offsets,
-        )  # fmt: skip
+            frames, values["position"], values["rotation"], values["log_scale"].exp(), color, parameters.index, *offsets
+        )
         opacities = values["opacity_logit"].sigmoid()
         if cull:
             opacities = opacities * binding.facing(frames, means, target.camera, self.one_sided)

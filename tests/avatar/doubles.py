@@ -101,6 +101,7 @@ def make_gaussians(head: EggHead, mesh: int = 200, joint: int = 40, seed: int = 
         log_scale=torch.rand(count, 3, generator=g) - 6,
         opacity_logit=torch.randn(count, generator=g) * 2,
         color=torch.rand(count, 3, generator=g),
+        view_color=0.05 * torch.randn(count, 2, 3, generator=g),
         region=region,
     )
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from emotalk.avatar import binding
-from emotalk.avatar.gaussians import LATENT_LIMIT, SIGNAL_WIDTH, BoundGaussians, signals
+from emotalk.avatar.gaussians import LATENT_LIMIT, SIGNAL_WIDTH, BoundGaussians, signals, view_direction
 from emotalk.errors import AvatarError, InputError
 from emotalk.types import Camera, HeadMotion
-from tests.avatar.doubles import make_avatar, make_corrections, make_motion
+from tests.avatar.doubles import make_avatar, make_corrections, make_motion, rotation_matrix
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +123,10 @@ def test_the_compiled_pose_equals_the_plain_functions(avatar, t, culled):
     vertices, rotations, translations = (part[t] for part in avatar.mesh(motion))
     frames = binding.carriers(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
     latents = c.latents(torch.from_numpy(signals(motion)[t]))
+    view = view_direction(rotations[2], translations[2], camera)
+    color = g.color + view[0] * g.view_color[:, 0] + view[1] * g.view_color[:, 1]
     means, quats, scales, colors = binding.carry(
-        frames, g.position, g.rotation, g.log_scale.exp(), g.color, c.index, *c.offsets(latents)
+        frames, g.position, g.rotation, g.log_scale.exp(), color, c.index, *c.offsets(latents)
     )
     opacities = g.opacity_logit.sigmoid()
     if culled:
@@ -142,3 +144,20 @@ def test_a_cloud_may_be_changed_without_changing_the_avatar(avatar):
     bare = avatar.replace(corrections=None)
     bare.pose(motion, 0).colors.zero_()
     assert bare.pose(motion, 0).colors.sum() > 0
+
+
+def test_the_view_direction_is_where_the_camera_stands_seen_from_the_head():
+    still, centre = torch.eye(3), torch.zeros(3)
+    assert view_direction(still, centre, None).tolist() == [0, 0]
+    torch.testing.assert_close(view_direction(still, centre, camera_at(0.7)), torch.zeros(2))
+    turned = rotation_matrix(torch.tensor([0.0, 0.5, 0.0]))  # to the person's left: the viewer is now on the right
+    torch.testing.assert_close(
+        view_direction(turned, centre, None), torch.tensor([-np.sin(0.5), 0.0], dtype=torch.float32)
+    )
+    raised = rotation_matrix(torch.tensor([-0.3, 0.0, 0.0]))  # chin up: the viewer is below
+    assert view_direction(raised, centre, None)[1] < -0.2
+
+
+def test_seen_from_the_front_the_view_changes_no_colour(avatar):
+    cloud = avatar.replace(corrections=None).pose(HeadMotion.neutral(), 0)
+    torch.testing.assert_close(cloud.colors, avatar.gaussians.color)

@@ -48,7 +48,7 @@ def talk(
         arousal: mood from -1 (calm) to 1 (excited).
         emotion: instead of the two numbers: a name ("happy", "sad", ...), a file of key frames (.json or .csv), or
             "auto" for an arousal that follows the voice.
-        voice: who reads the text: an id that `voices` lists; the best installed one by default.
+        voice: who reads the text: an id that `voices` lists; the avatar's own by default.
         seed: another number, another take of gaze, blinks and head motion.
         head_motion: from 0 (still) over 1 (natural) to 2.
         expressiveness: how strongly the mood shows, from 0 over 1 (as chosen) to 2.

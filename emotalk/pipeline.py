@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_AVATARS = 3
+WOMAN, MAN = ("flite:slt", "espeak:en-us+f3"), ("flite:rms", "espeak:en-us")
+PRESET_VOICES = {"mira": WOMAN, "elena": WOMAN, "kofi": MAN, "jun": MAN}
+"""Which voice reads for a shipped avatar where none is asked for: the first of these that is installed."""
 
 
 class Studio:
@@ -68,6 +71,11 @@ class Studio:
         from emotalk.speech import voices
 
         return voices(installed_only=True)
+
+    def voice_for(self, avatar: str) -> str | None:
+        """The id of the voice that reads for an avatar unless another is chosen; None: the best installed one."""
+        installed = {voice.id for voice in self.voices()}
+        return next((v for v in PRESET_VOICES.get(avatar, ()) if v.partition("+")[0] in installed), None)
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar; AvatarError where there is none of that name."""

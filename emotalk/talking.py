@@ -158,7 +158,8 @@ class Talk:
             values = np.array(mood_of(request.emotion, request.expressiveness).values)
             mood = (float(values[:, 0].mean()), float(values[:, 1].mean()))
         letters = samples = 0
-        for part in say_stream(request.text, request.voice, emotion=mood):
+        voice = request.voice or self.studio.voice_for(request.avatar)
+        for part in say_stream(request.text, voice, emotion=mood):
             letters += len(part.text)
             samples += len(part.samples)
             # How long the rest will take is judged by the letters said so far.

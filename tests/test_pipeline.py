@@ -112,6 +112,14 @@ def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: S
         list(studio.stream(TalkRequest(avatar="nobody", text=SENTENCE, look=SMALL)))
 
 
+def test_a_preset_has_a_voice_of_its_own_that_is_installed(studio: Studio) -> None:
+    installed = {voice.id for voice in studio.voices()}
+    for name in ("mira", "kofi"):
+        assert studio.voice_for(name).partition("+")[0] in installed
+    assert studio.voice_for("mira") != studio.voice_for("kofi")
+    assert studio.voice_for("somebody else") is None
+
+
 def test_one_call_makes_a_clip(tmp_path: Path) -> None:
     clip = pipeline.talk("Hello.", tmp_path / "one.mp4", emotion="happy", look=SMALL)
     assert Path(clip.path).stat().st_size > 1000

@@ -65,7 +65,7 @@ def add_endpoints(studio: Studio) -> None:
             valence: From -1 (unpleasant) to 1 (pleasant).
             arousal: From -1 (calm) to 1 (excited).
             follow_voice: Take the arousal from the sound of the voice instead.
-            voice: Who reads the text; /voices lists the names. Empty: the best one here.
+            voice: Who reads the text; /voices lists the names. Empty: the voice of the avatar.
             seed: Another number gives another take of gaze, blinks and head motion.
             head_motion: From 0 (still) over 1 (natural) to 2.
             expressiveness: From 0 (none) over 1 (as chosen) to 2.

@@ -14,6 +14,7 @@ from emotalk.request import Look, TalkRequest
 
 log = logging.getLogger(__name__)
 
+FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)
 FIRST_TEXT = "Hello! Type anything you like, pick a mood, and I will say it for you."
 STARTERS = {

@@ -16,6 +16,7 @@ from emotalk.request import SIZES
 from emotalk.ui import parts
 from emotalk.ui.controls import (
     COLOUR,
+    FIRST_FACE,
     FIRST_MOOD,
     FIRST_TEXT,
     HEARD,
@@ -60,7 +61,8 @@ class TalkTab:
         self.clips = clips
         self.line = WaitingLine()
         people = people_of(studio)
-        chosen = people[0]["name"] if people else ""
+        names = [person["name"] for person in people]
+        chosen = FIRST_FACE if FIRST_FACE in names else next(iter(names), "")
         self._layout(people, chosen)
         self._follow_each_other()
         self._live_still()
@@ -68,7 +70,7 @@ class TalkTab:
         self._sheet()
 
     def _layout(self, people: list[dict[str, str]], chosen: str) -> None:
-        voices = [(voice_title(voice), voice.id) for voice in self.studio.voices()]
+        voices = [("This face's own", ""), *((voice_title(voice), voice.id) for voice in self.studio.voices())]
         valence, arousal = FIRST_MOOD
         with gr.Row(equal_height=False, elem_id="talk-row"):
             with gr.Column(scale=6, min_width=320, elem_id="stage-column"):
@@ -92,7 +94,7 @@ class TalkTab:
                     text = gr.Textbox(
                         FIRST_TEXT, label="What to say", lines=3, max_lines=8, elem_id="say", autofocus=False
                     )
-                    voice = gr.Dropdown(voices, value=voices[0][1] if voices else None, label="Voice", elem_id="voice")
+                    voice = gr.Dropdown(voices, value="", label="Voice", elem_id="voice")
                     audio = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", label="Audio file or microphone",
                         visible=False, elem_id="audio",

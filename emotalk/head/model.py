@@ -53,6 +53,8 @@ class HeadModel(nn.Module):
             tensors[f"ball_{side}"] = ball.nonzero()[0]
         for name, array in tensors.items():
             self.register_buffer(name, torch.as_tensor(array))
+        # Kept with coordinates first in memory, as `_identity` needs it; otherwise each call would copy 10 MB.
+        self.identity_basis = self.identity_basis.transpose(1, 2).contiguous().transpose(1, 2)
         for name, array in zip(("rows", "columns", "values"), data.closure, strict=True):
             self.register_buffer(f"closure_{name}", torch.as_tensor(array))
         for name, mask in data.regions.items():

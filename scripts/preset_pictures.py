@@ -101,9 +101,8 @@ def load_held_out(folder: Path) -> list[tuple[FitSample, Tensor]]:
 
 
 @torch.no_grad()
-def head_mask(avatar: GaussianAvatar, sample: FitSample, alpha: Tensor) -> Tensor:
-    """The head region [H, W] (bool) of a picture: what the person covers (`alpha` > 0.02, and 3 pixels around it) in
-    the box of the projected head, widened for the hair."""
+def head_box(avatar: GaussianAvatar, sample: FitSample) -> Tensor:
+    """The head region [H, W] (bool) of a picture: the box of the projected head, widened for the hair."""
     camera = sample.camera
     regions = avatar.head.regions
     head = torch.stack([regions[name] for name in HEAD_REGIONS]).any(0)
@@ -115,6 +114,9 @@ def head_mask(avatar: GaussianAvatar, sample: FitSample, alpha: Tensor) -> Tenso
     width, height = u.max() - u.min(), v.max() - v.min()
     rows, columns = torch.arange(camera.height)[:, None] + 0.5, torch.arange(camera.width)[None] + 0.5
     box = (columns > u.min() - side * width) & (columns < u.max() + side * width)
-    box = box & (rows > v.min() - above * height) & (rows < v.max() + below * height)
-    covered = torch.nn.functional.max_pool2d((alpha > 0.02).float()[None], 7, 1, 3)[0] > 0
-    return box & covered
+    return box & (rows > v.min() - above * height) & (rows < v.max() + below * height)
+
+
+def covered(alpha: Tensor) -> Tensor:
+    """The pixels [H, W] (bool) that the person covers (`alpha` [H, W] > 0.02), and 3 pixels around them."""
+    return torch.nn.functional.max_pool2d((alpha > 0.02).float()[None], 7, 1, 3)[0] > 0

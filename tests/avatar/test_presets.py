@@ -13,7 +13,7 @@ from emotalk.rendering import portrait_camera, rasterize
 from emotalk.training.samples import FitSample
 from emotalk.types import HeadMotion
 from scripts.check_presets import FOLDER, TARGET_PSNR, TARGET_SSIM, check
-from scripts.preset_pictures import head_mask, keep_held_out, load_data_set, load_held_out, motion_of, sample_of
+from scripts.preset_pictures import covered, head_box, keep_held_out, load_data_set, load_held_out, motion_of, sample_of
 from scripts.preset_sheet import POSES
 
 SHIPPED = [info.name for info in list_avatars([avatar_folders()[0]])]
@@ -107,7 +107,7 @@ def test_the_head_region_is_the_covered_part_around_the_head(head):
         "world_to_camera": camera.world_to_camera.tolist(), "fx": camera.fx, "fy": camera.fy, "cx": camera.cx,
         "cy": camera.cy, "width": 128, "height": 128, "expression": {},
     }  # fmt: skip
-    mask = head_mask(avatar, sample_of(view, np.zeros((128, 128, 3), np.uint8)), alpha)
+    mask = head_box(avatar, sample_of(view, np.zeros((128, 128, 3), np.uint8))) & covered(alpha)
     rows = mask.any(1).nonzero()[:, 0]
     assert mask[64, 64]
     assert not mask[-10:].any()  # the chest

@@ -252,11 +252,17 @@ class GaussianCloud:
                 )
         if count == 0:
             return
-        with torch.no_grad():
-            # One pass per tensor (NaN spreads through minimum and maximum), one transfer for all of them.
-            ranges = [torch.stack(torch.aminmax(getattr(self, f.name).detach())) for f in dataclasses.fields(self)]
-            smallest_w = self.quats.detach()[:, 0].abs().amin()
-            numbers = torch.cat([*(r.double() for r in ranges), smallest_w.double()[None]]).tolist()
+        tensors = [getattr(self, f.name).detach() for f in dataclasses.fields(self)]
+        # NaN spreads through minimum and maximum, so that these say everything but quaternions of length 0. Looking at
+        # all four components of those costs as much as all the rest: done only where a first one is 0.
+        if self.means.device.type == "cpu":
+            # numpy, not torch: at this size torch would wait for its other threads longer than it computes.
+            arrays = [(t if t.dtype.itemsize > 2 else t.float()).numpy() for t in tensors]
+            numbers = [float(bound) for array in arrays for bound in (array.min(), array.max())]
+            numbers.append(float(np.abs(arrays[2][:, 0]).min()))
+        else:  # one transfer for all of them
+            ranges = [torch.stack(torch.aminmax(t)).double() for t in tensors]
+            numbers = torch.cat([*ranges, tensors[2][:, 0].abs().amin().double()[None]]).tolist()
         for f, low, high in zip(dataclasses.fields(self), numbers[0::2], numbers[1::2], strict=False):
             if not (np.isfinite(low) and np.isfinite(high)):
                 raise InputError(f"GaussianCloud.{f.name} holds NaN or infinite values; pass finite numbers only.")
@@ -269,7 +275,6 @@ class GaussianCloud:
                 f"GaussianCloud.opacities must lie in [0, 1], found {numbers[6]:g} to {numbers[7]:g}; "
                 "apply the sigmoid first."
             )
-        # Looking at all four components costs as much as all other checks: only where a first one is 0.
         if numbers[10] == 0 and bool((self.quats.detach() == 0).all(1).any()):
             raise InputError(
                 "GaussianCloud.quats holds a quaternion of length 0, which is no rotation; use (1, 0, 0, 0)."

@@ -124,6 +124,7 @@ class _Rasterize(torch.autograd.Function):
         ctx.save_for_backward(means, scales, quats, opacities, colors, image, alpha)
         ctx.frame, ctx.early_stop, ctx.screen_gradients = frame, early_stop, screen_gradients
         ctx.background_shape = background.shape
+        ctx.set_materialize_grads(False)
         return image, alpha
 
     @staticmethod
@@ -131,28 +132,32 @@ class _Rasterize(torch.autograd.Function):
     def backward(ctx, grad_image, grad_alpha):
         means, scales, quats, opacities, colors, image, alpha = ctx.saved_tensors
         frame: Prepared = ctx.frame
+        # Zeros of numpy are fresh pages that nobody writes; torch would fill them in parallel threads, whose barrier
+        # costs more than the filling where the machine is busy.
+        grad_image = _array(grad_image) if grad_image is not None else np.zeros(image.shape, np.float32)
+        grad_alpha = _array(grad_alpha) if grad_alpha is not None else np.zeros(alpha.shape, np.float32)
         sums = np.empty((len(frame.entries), SUMS), np.float32)
         pool().run(
             draw_backward,
             *(frame.records, frame.boxes, frame.entries, frame.band_start, frame.first_sum, frame.width, frame.height),
             TRANSMITTANCE_STOP if ctx.early_stop else _NEVER,
-            *(_array(t).ravel() for t in (image, alpha, grad_image, grad_alpha)),
+            *(image.numpy().ravel(), alpha.numpy().ravel(), grad_image.ravel(), grad_alpha.ravel()),
             *(_counter(), _scratch(frame.width), sums.ravel()),
         )
-        gradients = [torch.zeros(t.shape) for t in (means, scales, quats, opacities, colors)]
+        gradients = [np.zeros(t.shape, np.float32) for t in (means, scales, quats, opacities, colors)]
         screen = ctx.screen_gradients
         pool().run(
             project_backward,
             *(_array(t) for t in (means, scales, quats, opacities)),
             *(frame.records, frame.camera.astype(np.float32), sums, frame.first_sum, _counter()),
-            *(gradient.numpy() for gradient in gradients),
+            *gradients,
             np.zeros((0, 2), np.float32) if screen is None else screen.numpy(),
         )
         grad_background = None
         if ctx.needs_input_grad[5]:
-            behind = ((1 - alpha) * grad_image).permute(1, 2, 0)
+            behind = ((1 - alpha) * torch.from_numpy(grad_image)).permute(1, 2, 0)
             grad_background = behind if len(ctx.background_shape) == 3 else behind.sum((0, 1))
-        return *gradients, grad_background, None, None, None
+        return *(torch.from_numpy(gradient) for gradient in gradients), grad_background, None, None, None
 
 
 def rasterize_cpu(

@@ -17,6 +17,7 @@ import numpy as np
 import tyro
 from scipy import sparse
 
+from emotalk.errors import EmotalkError
 from emotalk.head.headfile import FORMAT, FORMAT_VERSION
 from emotalk.paths import CHECKPOINTS
 from emotalk.types import ARKIT_INDEX
@@ -178,7 +179,10 @@ def build(options: Options) -> dict[str, np.ndarray]:
 
 
 def main(options: Options) -> None:
-    arrays = build(options)
+    try:
+        arrays = build(options)
+    except EmotalkError as error:
+        raise SystemExit(str(error)) from error
     temporary = options.out.with_suffix(".tmp.npz")
     np.savez_compressed(temporary, **arrays)
     os.replace(temporary, options.out)

@@ -146,6 +146,7 @@ class _MoodGlide:
     thrown across never makes a face jump, and it swells and ebbs by a few percent as living faces do."""
 
     _HERTZ = 1.0
+    _FASTEST = 0.08  # a frame: from one border of the square to the other in a second
     _SWELL = 0.05  # standard deviation of the swell, as a share of the emotion
     _SWELL_HERTZ = 0.15
 
@@ -164,7 +165,9 @@ class _MoodGlide:
             if self._first is None:
                 self._first, self._second = goal.astype(np.float64), goal.astype(np.float64)
             self._first = goal + (self._first - goal) * keep
-            self._second = self._first + (self._second - self._first) * keep
+            step = (self._first - self._second) * (1 - keep)
+            # The field is steepest around (0, 0): crossing it faster than this looks like a cut.
+            self._second = self._second + step * min(1.0, self._FASTEST / max(float(np.hypot(*step)), 1e-12))
             self._noise = leak * self._noise + math.sqrt(1 - leak * leak) * white
             self._swell += 0.15 * (self._noise - self._swell)
             smooth[i] = self._second

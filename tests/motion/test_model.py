@@ -139,8 +139,8 @@ def test_the_mouth_is_closed_and_still_in_silence(model, talk):
     motion = model(features, EmotionCurve.constant(0, 0), MotionStyle())
     quiet = motion.expression[int((speech.phones[-1][1] + 0.2) * FPS) :]
     mouth = quiet[:, [i for name, i in ARKIT_INDEX.items() if name.startswith(("mouth", "jaw"))]]
-    assert mouth.max() < 0.06
-    assert np.abs(np.diff(mouth, axis=0)).max() < 0.03
+    assert mouth.max() < 0.06  # closed after 200 ms
+    assert np.abs(np.diff(mouth[3:], axis=0)).max() < 0.015  # and still soon after
 
 
 def test_emotion_shows_on_the_face_and_neutral_shows_none(model, talk):

@@ -1,7 +1,8 @@
 """What the speech encoder hears, beside two baselines: `python -m benchmarks.speech`.
 
-Prints tables and writes them to benchmarks/results/speech.md. Needs the research data beside the checkout and the
-Debian packages that `scripts.train_speech` names; what is missing is left out, and the table says so.
+Prints tables and writes them to benchmarks/results/speech.md (with `--only`, those parts of it). Needs the research
+data beside the checkout and the Debian packages that `scripts.train_speech` names; what is missing is left out, and
+the table says so.
 """
 
 from __future__ import annotations
@@ -92,12 +93,22 @@ def main(options: Options) -> None:
         if options.only and name not in options.only:
             continue
         sections.append(f"## {name}\n\nNot measured: {', '.join(missing)} is missing." if missing else part())
-    text = "# Speech encoder\n\n" + "\n\n".join(sections) + "\n"
-    print(text)
+    print("\n\n".join(sections))
     if options.write:
+        kept = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Speech encoder\n"
         temporary = RESULTS.with_suffix(".tmp")
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(with_sections(kept, sections), encoding="utf-8")
         temporary.replace(RESULTS)
+
+
+def with_sections(text: str, sections: list[str]) -> str:
+    """The Markdown `text` with its sections replaced by those of the same heading; others are added at the end."""
+    title, *old = text.rstrip("\n").split("\n## ")
+    by_heading = {section.split("\n")[0]: section for section in old}
+    for section in sections:
+        body = section.strip("\n").removeprefix("## ")
+        by_heading[body.split("\n")[0]] = body
+    return "\n\n## ".join(part.strip("\n") for part in [title, *by_heading.values()]) + "\n"
 
 
 def voices_table(encoder: SpeechEncoder, options: Options) -> str:

@@ -109,3 +109,9 @@ def test_drift_is_removed_and_syllables_stay():
     syllables = np.sin(2 * np.pi * 3 * moments)
     rest = lips.without_drift(syllables + 5 * moments)[50:-50]
     assert np.abs(rest - syllables[50:-50]).max() < 0.05
+
+
+def test_measuring_one_part_again_keeps_the_others():
+    speech = pytest.importorskip("benchmarks.speech")
+    text = speech.with_sections("# Title\n", ["## A\n\n1", "## B\n\n2\n"])
+    assert speech.with_sections(text, ["## A\n\n3"]) == "# Title\n\n## A\n\n3\n\n## B\n\n2\n"

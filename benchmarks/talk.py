@@ -8,6 +8,7 @@ its page, `--sync` measures sound against picture in a muxed clap clip of ten mi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from urllib.error import URLError
@@ -47,6 +49,33 @@ def speech_of(seconds: float, folder: Path) -> Path:
     return path
 
 
+class FfmpegMemory:
+    """The most memory that ffmpeg, a process of its own, has held; looked at ten times a second."""
+
+    def __init__(self) -> None:
+        self.peak_mb = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        import psutil
+
+        me = psutil.Process()
+        while not self._over.wait(0.1):
+            for child in me.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if "ffmpeg" in child.name():
+                        self.peak_mb = max(self.peak_mb, child.memory_info().rss / 2**20)
+
+    def __enter__(self) -> FfmpegMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
 def measure(seconds: float, size: int, avatar: str, runs: int) -> dict:
     """One length in this process; times in seconds, memory in MB."""
     from emotalk.emotion import EmotionCurve
@@ -62,20 +91,21 @@ def measure(seconds: float, size: int, avatar: str, runs: int) -> dict:
         folder = Path(name)
         studio.talk(TalkRequest(avatar=avatar, text="Warming up.", emotion=mood, look=Look(size)), folder / "w.mp4")
         request = TalkRequest(avatar=avatar, audio=speech_of(seconds, folder), emotion=mood, look=Look(size))
-        best = None
-        for _ in range(runs):
-            clip = studio.talk(request, folder / "t.mp4", motion_out=folder / "t.csv")
-            if best is None or clip.timings["total"] < best.timings["total"]:
-                best = clip
+        best, busy = None, 0.0
+        with FfmpegMemory() as ffmpeg:
+            for _ in range(runs):
+                before = sum(os.times()[:4])
+                clip = studio.talk(request, folder / "t.mp4", motion_out=folder / "t.csv")
+                if best is None or clip.timings["total"] < best.timings["total"]:
+                    best, busy = clip, sum(os.times()[:4]) - before
         weight = (folder / "t.mp4").stat().st_size / 1e6
         # A typed sentence, from the click: text to speech included.
         typed = TalkRequest(avatar=avatar, text=" ".join(SENTENCES[:2]), emotion=mood, look=Look(size))
         first = min(studio.talk(typed, folder / "f.mp4").timings["first_piece"] for _ in range(runs))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    encoder = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return {
         "seconds": seconds, "size": size, "frames": best.frames, "loading": loading, "first_typed": first,
-        "peak_mb": peak, "encoder_mb": encoder, "file_mb": weight, **best.timings,
+        "peak_mb": peak, "ffmpeg_mb": ffmpeg.peak_mb, "cpu": busy, "file_mb": weight, **best.timings,
     }  # fmt: skip
 
 
@@ -170,15 +200,15 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, load average {load:.1f} at the start, {arguments.size}², 25 fps"
     )
     print()
-    print("| speech | whole job | x real time | first piece (audio) | first piece (typed) | speech | motion | pose |"
+    print("| speech | whole job | x real time | CPU time | first piece (audio) | first piece (typed) | speech | motion | pose |"
           " render | encode | peak RSS | ffmpeg | file |")  # fmt: skip
-    print("|" + "---|" * 13)
+    print("|" + "---|" * 14)
     for seconds in arguments.lengths:
         row = in_own_process(seconds, arguments, arguments.runs if seconds <= 60 else 1)
         print(
-            f"| {seconds:g} s | {row['total']:.2f} s | {row['total'] / seconds:.2f} | {row['first_piece']:.2f} s |"
+            f"| {seconds:g} s | {row['total']:.2f} s | {row['total'] / seconds:.2f} | {row['cpu']:.2f} s | {row['first_piece']:.2f} s |"
             f" {row['first_typed']:.2f} s | {row['speech']:.2f} | {row['motion']:.2f} | {row['pose']:.2f} |"
-            f" {row['render']:.2f} | {row['encode']:.2f} | {row['peak_mb']:.0f} MB | {row['encoder_mb']:.0f} MB |"
+            f" {row['render']:.2f} | {row['encode']:.2f} | {row['peak_mb']:.0f} MB | {row['ffmpeg_mb']:.0f} MB |"
             f" {row['file_mb']:.1f} MB |",
             flush=True,
         )

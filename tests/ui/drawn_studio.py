@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emotalk.avatar import AvatarCard, AvatarInfo
-from emotalk.errors import AvatarError, Cancelled
+from emotalk.errors import AvatarError, Cancelled, InputError
 from emotalk.request import Look, Progress, TalkRequest, colour
 from emotalk.speech.voice import VoiceInfo
 from emotalk.types import Clip
@@ -52,6 +52,8 @@ class DrawnStudio:
 
     def talk(self, request, target, *, motion_out=None, on_piece=None, progress=None, cancelled=None) -> Clip:
         self._check(request.avatar)
+        if request.text is not None and request.text.startswith("<"):
+            raise InputError(f"There is nothing to say in {request.text!r}; type a sentence.")
         self.requests.append(request)
         self.running += 1
         self.most_running = max(self.most_running, self.running)

@@ -159,9 +159,10 @@ def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
     rest = scores(encoder, others(), options.work / "pocketsphinx")
     rest.pop("all")
     return (
-        "## Real speakers\n\nEvery fifth recording of RAVDESS (pocketsphinx is judged by its own model there); no voice but LJSpeech's was trained on, none of these "
-        "sentences was. Truth: pocketsphinx's forced alignment to the known sentences (RAVDESS, LJSpeech) or the "
-        "phones published with the clip.\n\n" + HEADER.format("speaker")
+        "## Real speakers\n\nEvery fifth recording of RAVDESS; no voice but LJSpeech's was trained on, none of these "
+        "sentences was. Truth: forced alignment to the known sentences by pocketsphinx (so its own decoder is judged by "
+        "its own model) or the phones published with the clip.\n\n"
+        + HEADER.format("speaker")
         + score_rows({"RAVDESS, 6 actors": actors} | table | rest)
     )  # fmt: skip
 

@@ -160,8 +160,8 @@ def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
     rest.pop("all")
     return (
         "## Real speakers\n\nEvery fifth recording of RAVDESS; no voice but LJSpeech's was trained on, none of these "
-        "sentences was. Truth: forced alignment to the known sentences by pocketsphinx (so its own decoder is judged by "
-        "its own model) or the phones published with the clip.\n\n"
+        "sentences was. Truth: forced alignment to the known sentences by pocketsphinx (so its own decoder is judged "
+        "by its own model) or the phones published with the clip.\n\n"
         + HEADER.format("speaker")
         + score_rows({"RAVDESS, 6 actors": actors} | table | rest)
     )  # fmt: skip

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from emotalk.speech.mel import BANDS, HOP, SpectralLeveller, MelStream, mel_filters
+from emotalk.speech.mel import BANDS, HOP, MelStream, SpectralLeveller, mel_filters
 from emotalk.types import FEATURE_RATE, SAMPLE_RATE
 
 
@@ -67,7 +67,9 @@ def test_levelling_is_the_same_bits_for_any_chunks(babble):
 def test_after_some_seconds_gain_and_line_hardly_matter(babble):
     sound = np.tile(babble, 5)
     coloured = np.convolve(sound, [1.0, -0.8])[: len(sound)].astype(np.float32) * 0.2
-    plain, other = (SpectralLeveller(np.full(BANDS, -8.0)).push(MelStream().push(s)[None])[0] for s in (sound, coloured))
+    plain, other = (
+        SpectralLeveller(np.full(BANDS, -8.0)).push(MelStream().push(s)[None])[0] for s in (sound, coloured)
+    )
     late = slice(8 * FEATURE_RATE, None)
     unlevelled = np.abs(MelStream().push(sound) - MelStream().push(coloured))[late].mean() * 0.4
     assert np.abs(plain - other)[late].mean() < 0.15 * unlevelled

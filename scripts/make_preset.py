@@ -1,7 +1,7 @@
 """Makes a preset avatar from its character sheet: `python -m scripts.make_preset NAME`.
 
 Renders the training set of scripts/characters/NAME.json with Blender (build-only: `pip install -r
-requirements-build.txt`) and fits the avatar to it. Rendering goes on where it stopped; a picture takes 4 to 8
+requirements-build.txt`) and fits the avatar to it. Rendering goes on where it stopped; a picture takes 3 to 7
 seconds of one CPU core. Nothing of this is needed to run the app: the results are in checkpoints/avatars.
 """
 

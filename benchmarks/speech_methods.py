@@ -13,6 +13,7 @@ from scipy.signal import find_peaks
 
 from benchmarks.speech_scores import Score, Segments, Track, closures_of, track_of_segments, visemes_of
 from emotalk.speech.encoder import SpeechEncoder
+from emotalk.speech.loudness import normalise
 from emotalk.types import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 from scripts.speech_corpus.align import decode_phones
 
@@ -63,7 +64,7 @@ def scores(
     """Score by group and method, and under the group "all"; with baselines, kept in the folder given."""
     table: dict[str, dict[str, Score]] = {}
     for sample in samples:
-        features = encoder.encode(Speech(sample.samples))
+        features = encoder.encode(Speech(normalise(sample.samples)))  # as load_audio hands it on
         truth = track_of_segments(sample.segments, len(features))
         tracks = {"encoder": encoder_track(features)}
         if baselines is not None:

@@ -61,7 +61,7 @@ def slider_table(model: MotionModel, head: HeadModel, line: Line) -> Iterator[st
     axis = np.linspace(-1, 1, 21)
     columns: dict[str, list[float]] = {"valence": [], "arousal": []}
     faces = {}
-    style = MotionStyle()
+    style = MotionStyle(blink_rate=0.0)  # blinks at other moments would pass for the slider's work
     short = SpeechFeatures(**{f.name: getattr(line.known, f.name)[:64] for f in dataclasses.fields(SpeechFeatures)})
     for v in axis[::2]:
         for a in axis[::2]:
@@ -69,7 +69,7 @@ def slider_table(model: MotionModel, head: HeadModel, line: Line) -> Iterator[st
                 point = (round(min(v + dv, 1.0), 4), round(min(a + da, 1.0), 4))
                 if point not in faces:
                     motion = model(short, EmotionCurve.constant(*point), style, 0)
-                    faces[point] = mesh_points(head, motion)
+                    faces[point] = mesh_points(head, motion)[0]
     for v in axis[::2]:
         for a in axis[::2]:
             here = faces[round(v, 4), round(a, 4)]
@@ -89,7 +89,7 @@ def slider_table(model: MotionModel, head: HeadModel, line: Line) -> Iterator[st
     for name, curve in (("constant (0, 0)", EmotionCurve.constant(0, 0)), ("thrown from (-1, -1) to (1, 1)", thrown)):
         motion = model(line.known, curve, style, 0)
         step = np.abs(np.diff(motion.expression, axis=0)).max()
-        points = mesh_points(head, motion)
+        points, _ = mesh_points(head, motion)
         rows.append((name, step, float(points.diff(dim=0).norm(dim=-1).max()) * 1e3))
     yield "\n| curve | largest change of a coefficient per frame | of a landmark (mm) |\n|---|---|---|"
     for name, step, moved in rows:

@@ -68,15 +68,23 @@ def spoken_lines(encoder: SpeechEncoder) -> list[Line]:
     return lines
 
 
-def mesh_points(head: HeadModel, motion: HeadMotion, batch: int = 128) -> torch.Tensor:
-    """[T, 478, 3] landmarks of the face (no head movement, no gaze) in metres."""
-    parts = []
+def mesh_points(
+    head: HeadModel, motion: HeadMotion, teeth: torch.Tensor | None = None, batch: int = 128
+) -> tuple[torch.Tensor, np.ndarray]:
+    """([T, 478, 3] landmarks in metres of the face, without head movement and gaze; [T] metres from the middle of the
+    lower lip's inner edge to the nearest of the vertices `teeth`, zeros where none are given)."""
+    points, distances = [], []
     with torch.inference_mode():
         for first in range(0, len(motion), batch):
             piece = motion[first : first + batch]
-            mesh = head(expression=torch.from_numpy(piece.expression), jaw=torch.from_numpy(piece.jaw))
-            parts.append(head.landmarks(mesh.vertices, "mediapipe478"))
-    return torch.cat(parts)
+            face = {name: torch.from_numpy(getattr(piece, name)) for name in ("expression", "jaw", "eyelids")}
+            mesh = head(**face)
+            points.append(head.landmarks(mesh.vertices, "mediapipe478"))
+            if teeth is None:
+                distances.append(torch.zeros(len(piece)))
+            else:
+                distances.append(torch.cdist(points[-1][:, [87, 14, 317]], mesh.vertices[:, teeth]).amin((1, 2)))
+    return torch.cat(points), torch.cat(distances).numpy()
 
 
 def frames_near(second: float, frames: int, reach: float = WITHIN) -> list[int]:
@@ -115,9 +123,8 @@ def report(
     }
     for line in lines:
         motion = model(line.known if known else line.heard, EmotionCurve.constant(*corner), seed=1)
-        points = mesh_points(head, motion)
+        points, teeth = mesh_points(head, motion, upper_teeth)
         gap = (lip_gap(points) - rest).numpy()
-        teeth = _lip_to_teeth(head, motion, upper_teeth)
         for start, end, phone in line.speech.phones:
             near = frames_near((start + end) / 2, len(motion))
             if not near:
@@ -143,17 +150,6 @@ def report(
         corner, arrays["closures"], arrays["openings"], arrays["silence"], arrays["stillness"], arrays["teeth"],
         arrays["else"], np.concatenate(columns["lips"]), np.concatenate(columns["gaps"]),
     )  # fmt: skip
-
-
-def _lip_to_teeth(head: HeadModel, motion: HeadMotion, upper_teeth: torch.Tensor) -> np.ndarray:
-    """[T] metres from the middle of the lower lip's inner edge to the nearest upper tooth."""
-    out = []
-    with torch.inference_mode():
-        for first in range(0, len(motion), 128):
-            mesh = head(expression=torch.from_numpy(motion.expression[first : first + 128]))
-            lip = head.landmarks(mesh.vertices, "mediapipe478")[:, [87, 14, 317]]
-            out.append(torch.cdist(lip, mesh.vertices[:, upper_teeth]).amin((1, 2)).numpy())
-    return np.concatenate(out)
 
 
 def correlations(model: MotionModel, lines: list[Line], known: bool) -> dict[str, float]:

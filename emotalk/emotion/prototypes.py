@@ -77,7 +77,7 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     ),
     "sleepy": (  # AU 43
         271,
-        {"eyeBlink*": 0.26, "eyeLookDown*": 0.15, "browInnerUp": 0.16, "browOuterUp*": 0.1, "jawOpen": 0.03},
+        {"eyeBlink*": 0.32, "eyeLookDown*": 0.15, "browInnerUp": 0.24, "browOuterUp*": 0.1, "jawOpen": 0.03},
     ),
     "calm": (  # AU 12 slight
         296,

@@ -79,7 +79,7 @@ class GazeGenerator:
         angle, around = random.uniform(0, 2 * math.pi), random.standard_normal(2)
         old = self._target
         if self._away:
-            away = math.radians(max(math.exp(size), 3.0)) * 2.2 * spread * max(self._wander, 0.2)
+            away = math.radians(max(math.exp(size), 3.0)) * 2.1 * spread * max(self._wander, 0.2)
             # Recorded eyes move about 1.7 times as far sideways as up and down.
             offset = np.array([math.cos(angle), 0.6 * math.sin(angle)]) * away
             reach = _REACH * np.array([1.0, 0.6])

@@ -19,14 +19,14 @@ from emotalk.types import FPS
 
 _WANDER = np.radians([1.4, 1.8, 1.1])  # standard deviation of pitch, yaw, roll of the slow wandering
 _POSTURE = np.radians([1.8, 2.7, 1.9])  # of the posture taken for a phrase
-_WANDER_HZ = np.array([0.32, 0.25, 0.22])
-_POSTURE_HZ = 0.7
-_NOD = math.radians(2.6)  # downward stroke on the strongest stress
+_WANDER_HZ = np.array([0.42, 0.34, 0.30])
+_POSTURE_HZ = 0.85
+_NOD = math.radians(3.0)  # downward stroke on the strongest stress
 _NOD_HZ = 1.1
 _SWAY = np.array([0.0035, 0.0015, 0.004])  # metres of the torso
 _WANDER_SIZE = np.concatenate([1.35 * _WANDER, _SWAY])
 _LEAK = -2 * math.pi * np.concatenate([_WANDER_HZ, [0.15] * 3]) / FPS
-_OMEGA = 2 * math.pi * np.array([1.1] * 6 + [_POSTURE_HZ] * 3 + [_NOD_HZ] * 3)
+_OMEGA = 2 * math.pi * np.array([1.5] * 6 + [_POSTURE_HZ] * 3 + [_NOD_HZ] * 3)
 _PACED = np.array([True] * 9 + [False] * 3)  # arousal makes wandering and posture faster; nods follow the syllables
 
 

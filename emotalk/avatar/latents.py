@@ -1,7 +1,8 @@
-"""The default inputs of expression-dependent corrections: a few muscle groups, the gaze and the turn of the head.
+"""The default inputs of expression-dependent corrections: a few muscle groups, the lids and the gaze.
 
 Groups instead of principal components of one recording: every group acts where its muscles are, so that
 combinations never seen together still add up, and the neutral face (all zeros) is exactly the uncorrected avatar.
+The turn of the head is left to `view_direction`, which every Gaussian has.
 """
 
 from __future__ import annotations
@@ -33,12 +34,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
 UNIT = 0.5
 """Coefficient of a whole group that makes its latent 1."""
 UNIT_ANGLE = 0.25
-"""Radians of gaze or head rotation that make their latents 1."""
+"""Radians of gaze that make its latents 1."""
 
 
 def default_latents() -> tuple[Tensor, Tensor]:
-    """Mean [SIGNAL_WIDTH] and matrix [K, SIGNAL_WIDTH] of `Corrections`: the groups, two eyelids, gaze yaw and pitch,
-    head pitch, yaw and roll."""
+    """Mean [SIGNAL_WIDTH] and matrix [K, SIGNAL_WIDTH] of `Corrections`: groups, both eyelids, gaze yaw and pitch."""
     rows = []
     for names in GROUPS.values():
         row = torch.zeros(SIGNAL_WIDTH)
@@ -49,7 +49,6 @@ def default_latents() -> tuple[Tensor, Tensor]:
     for channel, unit in (
         (gaze + 2, UNIT), (gaze + 3, UNIT),
         *((gaze + k, UNIT_ANGLE) for k in (0, 1)),
-        *((gaze + k, UNIT_ANGLE) for k in (4, 5, 6)),
     ):  # fmt: skip
         row = torch.zeros(SIGNAL_WIDTH)
         row[channel] = 1 / unit

@@ -35,8 +35,8 @@ SETTINGS: dict[str, GroupSettings] = {
     "opacity_logit": GroupSettings(2e-2, 0.20, 3e-8, 1e-7),
     "color": GroupSettings(4e-3, 0.15, 2e-7),
     "view_color": GroupSettings(2e-3, 0.15, 2e-7, 2e-7),
-    "correction_position": GroupSettings(1e-5, 0.15, 4e-6, 0.2),
-    "correction_color": GroupSettings(1.2e-3, 0.15, 4e-7, 2e-6),
+    "correction_position": GroupSettings(1e-5, 0.15, 4e-6, 0.4),
+    "correction_color": GroupSettings(1.2e-3, 0.15, 4e-7, 4e-6),
 }
 
 REACH = {

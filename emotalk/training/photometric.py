@@ -32,6 +32,7 @@ from emotalk.rendering import rasterize
 from emotalk.training.densify import densify
 from emotalk.training.gaussian_parameters import GaussianParameters
 from emotalk.training.image_scores import psnr, ssim, ssim_map
+from emotalk.training.locality import locality, neighbourhood
 from emotalk.training.samples import FitSample, Target, target_of
 from emotalk.types import GaussianCloud, HeadMotion
 
@@ -115,6 +116,7 @@ class PhotometricFit:
             parts = [avatar.mesh(motion[i : i + 16]) for i in range(0, len(motion), 16)]
         self._meshes = tuple(torch.cat([part[k] for part in parts]) for k in range(3))
         self._signals = torch.from_numpy(signals(motion))
+        self._set_locality()
 
     @property
     def progress(self) -> float:
@@ -152,6 +154,7 @@ class PhotometricFit:
         image, alpha = self.draw(index, target, background, active, cull, self._statistics if densifying else None)
         loss = self.samples[index].weight * self.loss(image, alpha, target, background)
         loss.backward()
+        self._share_corrections(active)
         parameters.step(self.progress, active, config.frozen)
         self.step_count += 1
         if densifying and self.step_count % config.densify_every == 0:
@@ -252,6 +255,7 @@ class PhotometricFit:
         except (OSError, KeyError, ValueError, InputError, safetensors.SafetensorError) as error:
             raise CheckpointError(f"The state of the fit in {path} cannot be read ({error}); start afresh.") from error
         self._set_sides()
+        self._set_locality()
 
     def _next(self) -> int:
         if not self._order:
@@ -282,9 +286,28 @@ class PhotometricFit:
         corrections = self.parameters.corrections
         return corrections.latents(self._signals[index]).nonzero()[:, 0]
 
+    @torch.no_grad()
+    def _share_corrections(self, active: Tensor) -> None:
+        """Keep the gradients of corrections to where they may act, and let neighbours learn together."""
+        for name in ("correction_position", "correction_color"):
+            gradient = self.parameters.values[name].grad
+            if gradient is None:
+                continue
+            for k in active.tolist():
+                gradient[k] = (self._neighbourhood @ gradient[k]) * self._locality[k][:, None]
+
     def _after_densify(self) -> None:
         self._statistics = torch.zeros(len(self.parameters), 2)
         self._set_sides()
+        self._set_locality()
+
+    def _set_locality(self) -> None:
+        corrections = self.parameters.corrections
+        # From where the Gaussians began, so that a resumed fit finds the same neighbours.
+        began = dataclasses.replace(self.parameters.fixed, position=self.parameters.start["position"])
+        avatar = self.avatar.replace(gaussians=began, corrections=None)
+        self._locality = locality(avatar, corrections)
+        self._neighbourhood = neighbourhood(avatar, corrections.index)
 
     def _set_sides(self) -> None:
         fixed = self.parameters.fixed

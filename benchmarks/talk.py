@@ -31,6 +31,14 @@ SENTENCES = (
     "Nobody was in a hurry, and the birds had the whole sky to themselves.",
     "Later we sat down under an old tree and shared some bread and cheese.",
 )
+STAGES = ("speech", "motion", "pose", "render", "encode")
+COLUMNS = (
+    "speech", "x real time", "whole job", "CPU time", "first piece (audio)", "first piece (typed)", *STAGES, "peak RSS",
+    "ffmpeg", "file",
+)  # fmt: skip
+NOTE = """CPU time is that of all threads and of ffmpeg: two idle cores need at least half of it.
+Stages overlap (a frame is drawn while the next is posed and the last encoded), so they add up to more than the whole;
+`render` is the time until the next picture is there, waiting for its pose included."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -200,23 +208,15 @@ def main() -> None:
         f"{platform.machine()}, {os.cpu_count()} cores, load average {load:.1f} at the start, {arguments.size}², 25 fps"
     )
     print()
-    print("| speech | whole job | x real time | CPU time | first piece (audio) | first piece (typed) | speech | motion | pose |"
-          " render | encode | peak RSS | ffmpeg | file |")  # fmt: skip
-    print("|" + "---|" * 14)
+    print(f"| {' | '.join(COLUMNS)} |")
+    print("|" + "---|" * len(COLUMNS))
     for seconds in arguments.lengths:
         row = in_own_process(seconds, arguments, arguments.runs if seconds <= 60 else 1)
-        print(
-            f"| {seconds:g} s | {row['total']:.2f} s | {row['total'] / seconds:.2f} | {row['cpu']:.2f} s | {row['first_piece']:.2f} s |"
-            f" {row['first_typed']:.2f} s | {row['speech']:.2f} | {row['motion']:.2f} | {row['pose']:.2f} |"
-            f" {row['render']:.2f} | {row['encode']:.2f} | {row['peak_mb']:.0f} MB | {row['ffmpeg_mb']:.0f} MB |"
-            f" {row['file_mb']:.1f} MB |",
-            flush=True,
-        )
-    print()
-    print(
-        "Stages in seconds; they overlap (a frame is drawn while the next is posed and the last encoded), so they add"
-    )
-    print("up to more than the whole. `render` is the time the drawing thread spends on a frame, waiting included.")
+        times = [row[stage] for stage in ("total", "cpu", "first_piece", "first_typed", *STAGES)]
+        cells = [f"{seconds:g} s", f"{row['total'] / seconds:.2f}", *(f"{value:.2f} s" for value in times)]
+        cells += [f"{row['peak_mb']:.0f} MB", f"{row['ffmpeg_mb']:.0f} MB", f"{row['file_mb']:.1f} MB"]
+        print(f"| {' | '.join(cells)} |", flush=True)
+    print(f"\nLoad average at the end {os.getloadavg()[0]:.1f}. {NOTE}")
     if arguments.cold:
         print(f"\n`python app.py` to a page that answers: {cold_start():.1f} s")
     if arguments.sync:

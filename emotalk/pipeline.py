@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from emotalk.emotion import EmotionCurve
 from emotalk.request import Look, ProgressCallback, TalkRequest
@@ -39,9 +40,13 @@ class Studio:
 
     Models are loaded at first use; `warm_up` does it ahead. `folders` says whether an avatar may be named by the
     path of its folder (a command line may, a web page must not).
+
+    Sets torch to one thread: here frames are made in parallel, and a second torch thread spins where the next frame
+    is drawn (measured on two busy cores: 43 ms of CPU per pose instead of 6, 4.9 per frame of motion instead of 0.7).
     """
 
     def __init__(self, folders: bool = False) -> None:
+        torch.set_num_threads(1)
         self._folders = folders
         self._lock = threading.RLock()
         self._encoder: SpeechEncoder | None = None

@@ -19,6 +19,7 @@ from emotalk.ui.controls import (
     FIRST_FACE,
     FIRST_MOOD,
     FIRST_TEXT,
+    FIRST_ZOOM,
     HEARD,
     OWN,
     PICTURE,
@@ -118,7 +119,7 @@ class TalkTab:
                         yaw = gr.Slider(-40, 40, 0, step=1, label="Camera left/right (degrees)")
                         pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
                     with gr.Row():
-                        zoom = gr.Slider(0.6, 1.8, 1.0, step=0.05, label="Zoom")
+                        zoom = gr.Slider(0.6, 1.8, FIRST_ZOOM, step=0.05, label="Zoom")
                         size = gr.Radio(list(SIZES), value=512, label="Size (pixels)")
                     with gr.Row():
                         head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")

@@ -112,6 +112,8 @@ class Options:
     """On the mesh at the start."""
     budget: int = 42_000
     """In all at the end."""
+    ssim: float = 0.2
+    """Share of D-SSIM in the loss; more of it near the end sharpens hair."""
     out: Path = CHECKPOINTS / "avatars"
     """Where the avatar's folder goes."""
     pictures: Path = FOLDER
@@ -133,7 +135,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     state = folder / "fit.safetensors"
 
     def begin() -> PhotometricFit:
-        fit = PhotometricFit(start, train, FitConfig(steps=options.steps, budget=options.budget))
+        fit = PhotometricFit(start, train, FitConfig(steps=options.steps, budget=options.budget, ssim=options.ssim))
         if state.exists():
             try:
                 fit.load_state(state, grown=True)

@@ -58,5 +58,7 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="linear-gradient(100deg, #e9644e, #dd4d70)",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#ffffff",
+        checkbox_border_color="#b9b0c8",
+        checkbox_border_color_dark="#6a617f",
         button_large_radius="16px",
     )

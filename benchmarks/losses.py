@@ -57,10 +57,10 @@ def main() -> None:
             loss(image, target).backward()
 
         times = []
-        for _ in range(4):  # in turns, so that a busy moment does not fall on one of them alone
+        for _ in range(2):  # in turns, so that a busy moment does not fall on one of them alone
             times.append(
                 [
-                    best(lambda loss=loss, step=step: step(loss), "cpu", 0.7)
+                    best(lambda loss=loss, step=step: step(loss), "cpu", 0.5)
                     for loss in (photometric_loss, separable, customary)
                 ]
             )

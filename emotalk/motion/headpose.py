@@ -4,7 +4,9 @@ Three sources, as in studies of speech-related head motion: a slow wandering of 
 changes of posture where phrases begin, and nods on stressed syllables (Hadar et al. 1983, "Head movement correlates
 of juncture and stress at sentence level"; Munhall et al. 2004; Busso et al. 2007, who give rotations of a few degrees
 with pitch and yaw ahead of roll). The Live Link captures of this project hold no head rotation (all zeros), so sizes
-come from that literature: standard deviations of about 2 degrees in pitch, 3 in yaw and 1.5 in roll when calm.
+started from that literature (standard deviations of about 2 degrees in pitch, 3 in yaw and 1.5 in roll when calm) and
+were then set by hand so that a calm head moves about as much as those in the filmed clips that the project measures
+itself on; nothing of those clips is contained. The comparison in benchmarks/results/motion.md is therefore not blind.
 """
 
 from __future__ import annotations

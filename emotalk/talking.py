@@ -27,7 +27,7 @@ from emotalk.video import FrameFolder, Mark, VideoWriter
 
 if TYPE_CHECKING:
     from emotalk.pipeline import Studio
-    from emotalk.types import GaussianCloud
+    from emotalk.types import GaussianCloud, SpeechFeatures
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 BLOCK_SECONDS = 1.0
@@ -54,6 +54,8 @@ class Talk:
         progress: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> None:
+        from emotalk.motion.inputs import KnownPhones
+
         self.studio, self.request = studio, request
         self.progress = progress or (lambda _: None)
         self.cancelled = cancelled or (lambda: False)
@@ -61,6 +63,7 @@ class Talk:
         self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
         self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
         self.motions: list[HeadMotion] = []
+        self.known = KnownPhones()  # a voice that says when it speaks which phone is believed rather than heard
         self.total: int | None = None
         self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
 
@@ -160,6 +163,7 @@ class Talk:
         letters = samples = 0
         voice = request.voice or self.studio.voice_for(request.avatar)
         for part in say_stream(request.text, voice, emotion=mood):
+            self.known.said(part)
             letters += len(part.text)
             samples += len(part.samples)
             # How long the rest will take is judged by the letters said so far.
@@ -196,20 +200,21 @@ class Talk:
         stream = self.studio.motion.stream(mood.curve, style, request.seed)
         waiting: list[np.ndarray] = []
         block: np.ndarray | None = first
+
+        def moved(features: SpeechFeatures | None) -> HeadMotion | None:
+            return None if features is None else stream.push(self.known.correct(features))
+
         while block is not None:
             waiting.append(block)
             features = self._timed("speech", encoder.push, block)
             stream.curve = self._timed("speech", mood.hear, block)
-            motion = None if features is None else self._timed("motion", stream.push, features)
+            motion = self._timed("motion", moved, features)
             if motion is not None:
                 yield motion, np.concatenate(waiting)
                 waiting = []
             block = self._timed("speech", next, blocks, None)
         features = self._timed("speech", encoder.finish)
-        for motion in (
-            None if features is None else self._timed("motion", stream.push, features),
-            self._timed("motion", stream.finish),
-        ):
+        for motion in (self._timed("motion", moved, features), self._timed("motion", stream.finish)):
             if motion is not None:
                 yield motion, np.concatenate([*waiting, np.zeros(0, np.float32)])
                 waiting = []

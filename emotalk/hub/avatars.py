@@ -44,7 +44,9 @@ def resolve_avatar(
 
     address = HubAddress.parse(text)
     if address is None and not paths and Path(text).name != text:
-        raise AvatarError(f"{text!r:.80} is neither an avatar of the gallery nor an address on the Hub (org/name).")
+        raise AvatarError(
+            f"There is no avatar {text!r:.80} in the gallery, and it is no address on the Hub (org/name)."
+        )
     if address is None or (paths and Path(text).exists()):
         return find_avatar(text)
     wanted = {name: SIZE_LIMITS[name] for name in (TENSORS, CARD, THUMBNAIL)}

@@ -12,7 +12,7 @@ __all__ = ["SpeechEncoder", "default_voice", "load_audio", "prosody", "say", "sa
 
 
 def __getattr__(name: str):
-    if name == "SpeechEncoder":  # brings torch along, which takes two seconds: only for those who encode
+    if name == "SpeechEncoder":  # only those who encode pay for its import
         from emotalk.speech.encoder import SpeechEncoder
 
         return SpeechEncoder

@@ -128,6 +128,6 @@ def test_where_strangers_type_only_gallery_and_hub_are_looked_at(hub, tmp_path, 
     with pytest.raises(HubError, match="There is no org/me"):
         resolve_avatar("org/me", paths=False)
     for path in (str(tmp_path / "org" / "me"), "./org/me", "../x"):
-        with pytest.raises(AvatarError, match="no Hub address"):
+        with pytest.raises(AvatarError, match="no address on the Hub"):
             resolve_avatar(path, paths=False)
     assert resolve_avatar("mira", paths=False) == MIRA

@@ -12,6 +12,7 @@ from typing import Annotated
 import tyro
 
 from emotalk.errors import EmotalkError, InputError
+from emotalk.types import PORTRAIT_ZOOM
 
 
 def talk(
@@ -30,7 +31,7 @@ def talk(
     size: int = 512,
     yaw: float = 0.0,
     pitch: float = 0.0,
-    zoom: float = 1.0,
+    zoom: float = PORTRAIT_ZOOM,
     background: str | None = None,
     mark: str = "bottom-right",
     motion_out: Path | None = None,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import InputError
+from emotalk.types import PORTRAIT_ZOOM
 from emotalk.video import MARK_POSITIONS
 
 SIZES = (256, 512, 768)
@@ -38,7 +39,7 @@ class Look:
     size: int = 512
     yaw: float = 0.0
     pitch: float = 0.0
-    zoom: float = 1.0
+    zoom: float = PORTRAIT_ZOOM
     background: str | None = None
     mark: str = "bottom-right"
 

@@ -24,6 +24,8 @@ FPS = 25
 """Frames per second of all motion and video."""
 SAMPLE_RATE = 16_000
 """Samples per second of all audio inside the package."""
+PORTRAIT_ZOOM = 1.25
+"""How near the camera is unless somebody says otherwise: the face is what people came to see."""
 FEATURE_RATE = 50
 """Speech features per second (wav2vec2's rate): two for every video frame."""
 

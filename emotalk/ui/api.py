@@ -14,6 +14,7 @@ import gradio as gr
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import EmotalkError
 from emotalk.request import Look, TalkRequest, colour
+from emotalk.types import PORTRAIT_ZOOM
 from emotalk.ui.controls import max_seconds
 from emotalk.ui.talk_tab import friendly
 from emotalk.video import MARK_POSITIONS
@@ -51,7 +52,7 @@ def add_endpoints(studio: Studio) -> None:
         head_motion: float = 1.0,
         expressiveness: float = 1.0,
         yaw: float = 0.0,
-        zoom: float = 1.0,
+        zoom: float = PORTRAIT_ZOOM,
         size: int = 512,
         background: str = "",
         mark: str = "bottom-right",

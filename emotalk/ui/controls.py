@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 
 FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)
-FIRST_ZOOM = 1.25
 FIRST_TEXT = "Hello! Type anything you like, pick a mood, and I will say it for you."
 STARTERS = {
     "A warm hello": (FIRST_TEXT, 0.62, 0.3),

@@ -13,13 +13,13 @@ import gradio as gr
 
 from emotalk.errors import Cancelled, EmotalkError
 from emotalk.request import SIZES
+from emotalk.types import PORTRAIT_ZOOM
 from emotalk.ui import parts
 from emotalk.ui.controls import (
     COLOUR,
     FIRST_FACE,
     FIRST_MOOD,
     FIRST_TEXT,
-    FIRST_ZOOM,
     HEARD,
     OWN,
     PICTURE,
@@ -119,7 +119,7 @@ class TalkTab:
                         yaw = gr.Slider(-40, 40, 0, step=1, label="Camera left/right (degrees)")
                         pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
                     with gr.Row():
-                        zoom = gr.Slider(0.6, 1.8, FIRST_ZOOM, step=0.05, label="Zoom")
+                        zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
                         size = gr.Radio(list(SIZES), value=512, label="Size (pixels)")
                     with gr.Row():
                         head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from emotalk.avatar import GaussianAvatar, list_avatars, load_avatar
+from emotalk.evaluation.metrics import psnr, ssim
 from emotalk.head import HeadModel
 from emotalk.rendering import rasterize
-from emotalk.training.image_scores import psnr, ssim_map
 from scripts.preset_pictures import GREY, covered, head_box, load_held_out
 
 TARGET_PSNR, TARGET_SSIM = 30.0, 0.93
@@ -36,9 +36,8 @@ def check(avatar: GaussianAvatar, folder: Path) -> tuple[np.ndarray, list[np.nda
         wanted = torch.from_numpy(sample.image).float() / 255
         drawn = rasterize(avatar.pose(sample.motion, 0, sample.camera), sample.camera, (GREY,) * 3).image.clamp(0, 1)
         box = head_box(avatar, sample)
-        similarity = ssim_map(drawn, wanted).mean(-1)
         parts = (box, box & covered(alpha), torch.ones_like(box))
-        scores.append([x for part in parts for x in (psnr(drawn[part], wanted[part]), float(similarity[part].mean()))])
+        scores.append([x for part in parts for x in (psnr(drawn, wanted, part), ssim(drawn, wanted, part))])
         pairs.append((torch.cat([wanted, drawn]) * 255).round().byte().numpy())
     return np.array(scores), pairs
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,8 +24,7 @@ def psnr(image: Picture, target: Picture, mask: Picture | None = None) -> float:
         raise InputError(f"Two pictures must have the same shape, found {list(image.shape)} and {list(target.shape)}.")
     squares = (image.double() - target.double()).square().mean(-1)
     weights = _weights(mask, squares)
-    error = float((squares * weights).sum() / weights.sum())
-    return -10 * math.log10(error) if error > 0 else math.inf
+    return losses.peak_ratio(float((squares * weights).sum() / weights.sum()))
 
 
 def ssim(image: Picture, target: Picture, mask: Picture | None = None) -> float:

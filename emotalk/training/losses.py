@@ -7,6 +7,8 @@ the same numbers.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -50,6 +52,11 @@ def ssim(image: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor
     if _fused(image):
         return _Compare.apply(image, target.detach(), weights, scale)[1]
     return (ssim_map(image, target.detach()) * weights[..., None]).sum() * scale
+
+
+def peak_ratio(squared_error: float) -> float:
+    """PSNR in dB of a mean squared error, for a peak of 1; infinite for 0."""
+    return -10 * math.log10(squared_error) if squared_error > 0 else math.inf
 
 
 def ssim_map(image: Tensor, target: Tensor) -> Tensor:

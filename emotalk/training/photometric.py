@@ -31,8 +31,8 @@ from emotalk.errors import CheckpointError, InputError
 from emotalk.rendering import rasterize
 from emotalk.training.densify import densify
 from emotalk.training.gaussian_parameters import GaussianParameters
-from emotalk.training.image_scores import psnr, ssim, ssim_map
 from emotalk.training.locality import locality, neighbourhood
+from emotalk.training.losses import peak_ratio, photometric_loss, ssim
 from emotalk.training.samples import FitSample, Target, target_of
 from emotalk.types import GaussianCloud, HeadMotion
 
@@ -198,9 +198,7 @@ class PhotometricFit:
     def loss(self, image: Tensor, alpha: Tensor, target: Target, background: Tensor) -> Tensor:
         """(1 - s) L1 + s (1 - SSIM) + a L1(alpha) of one picture."""
         wanted = target.over(background)
-        loss = (1 - self.config.ssim) * (image - wanted).abs().mean()
-        if self.config.ssim > 0:
-            loss = loss + self.config.ssim * (1 - ssim(image, wanted))
+        loss = photometric_loss(image, wanted, ssim_share=self.config.ssim)
         if target.alpha is not None and self.config.alpha > 0:
             loss = loss + self.config.alpha * (alpha - target.alpha).abs().mean()
         return loss
@@ -335,5 +333,6 @@ def score(
         image = rasterize(avatar.pose(sample.motion, 0, sample.camera), sample.camera, background).image.clamp(0, 1)
         wanted = target.over(background)
         inside = region[k] if region is not None else torch.ones(image.shape[:2], dtype=torch.bool)
-        results.append((psnr(image[inside], wanted[inside]), float(ssim_map(image, wanted).mean(-1)[inside].mean())))
+        error = float((image - wanted)[inside].square().mean())
+        results.append((peak_ratio(error), float(ssim(image, wanted, inside.float()))))
     return tuple(float(x) for x in np.mean(results, axis=0))

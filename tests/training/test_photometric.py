@@ -11,7 +11,6 @@ from emotalk.errors import Cancelled, CheckpointError, InputError
 from emotalk.rendering import rasterize
 from emotalk.training.densify import densify
 from emotalk.training.gaussian_parameters import FACE_REACH, GaussianParameters
-from emotalk.training.image_scores import psnr, ssim, ssim_map
 from emotalk.training.photometric import FitConfig, PhotometricFit, blank_corrections, score
 from emotalk.training.samples import FitSample, shrink_camera, target_of
 from emotalk.types import Camera, HeadMotion
@@ -285,36 +284,6 @@ def test_samples_that_do_not_fit_their_camera_are_refused():
         FitSample(np.zeros((SIDE, SIDE, 3), np.float32), camera(), HeadMotion.neutral())
     with pytest.raises(InputError, match="one frame"):
         FitSample(np.zeros((SIDE, SIDE, 3), np.uint8), camera(), HeadMotion.neutral(2))
-
-
-def test_ssim_is_that_of_the_definition():
-    """Against the formula evaluated window by window."""
-    generator = torch.Generator().manual_seed(0)
-    x, y = torch.rand(21, 23, 3, generator=generator), torch.rand(21, 23, 3, generator=generator)
-    taps = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
-    window = np.outer(taps, taps) / np.outer(taps, taps).sum()
-    a, b = x.numpy().astype(float)[4:15, 7:18, 1], y.numpy().astype(float)[4:15, 7:18, 1]
-    ma, mb = (window * a).sum(), (window * b).sum()
-    va, vb = (window * (a - ma) ** 2).sum(), (window * (b - mb) ** 2).sum()
-    cov = (window * (a - ma) * (b - mb)).sum()
-    expected = (2 * ma * mb + 1e-4) * (2 * cov + 9e-4) / ((ma**2 + mb**2 + 1e-4) * (va + vb + 9e-4))
-    assert float(ssim_map(x, y)[9, 12, 1]) == pytest.approx(expected, abs=1e-5)
-    assert float(ssim_map(x, x).mean()) == pytest.approx(1.0)
-
-
-def test_compiled_ssim_and_its_gradient_equal_the_plain_ones():
-    generator = torch.Generator().manual_seed(5)
-    reference = torch.rand(37, 52, 3, generator=generator)
-    image = (reference + 0.2 * torch.randn(37, 52, 3, generator=generator)).requires_grad_()
-    compiled, plain = ssim(image, reference), ssim_map(image, reference).mean()
-    assert compiled.item() == pytest.approx(plain.item(), abs=1e-5)
-    fast, slow = (torch.autograd.grad(value, image)[0] for value in (compiled, plain))
-    torch.testing.assert_close(fast, slow, atol=1e-3 * float(slow.abs().max()), rtol=1e-3)
-
-
-def test_psnr_of_a_known_error():
-    assert psnr(torch.full((4, 4), 0.6), torch.full((4, 4), 0.5)) == pytest.approx(20.0, abs=1e-4)
-    assert psnr(torch.ones(3), torch.ones(3)) == float("inf")
 
 
 def test_blank_corrections_cover_the_face_but_not_the_hair():

@@ -355,6 +355,8 @@ def _explained(error: BaseException, address: HubAddress) -> BaseException:
         text = f"The Hub has had too many requests from here; wait some minutes before asking for {address} again."
     elif status is not None and status >= 500:
         text = f"The Hub has trouble of its own ({status}) with {address}; try again later."
+    elif "Timeout" in type(error).__name__:  # the client's own limit was the quicker one
+        text = f"The Hub did not answer in time while {address} was asked for; try again later."
     elif (
         isinstance(error, OSError | errors.LocalTokenNotFoundError | errors.HfHubHTTPError)
         or "httpx" in type(error).__module__

@@ -57,7 +57,7 @@ def cache_folder() -> Path:
     folder = cache_dir("kernels") / hashlib.sha256(configuration().encode()).hexdigest()[:16]
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        if _is_ours(folder) and _is_ours(folder.parent):
+        if _is_ours(folder.stat()) and _is_ours(folder.parent.stat()):
             return folder
         log.warning("%s can be written by other users; compiled kernels are kept for this run only.", folder)
     except OSError as error:
@@ -65,10 +65,10 @@ def cache_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="emotalk-kernels-"))
 
 
-def _is_ours(folder: Path) -> bool:
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether nobody but this user (or root) can have written what has this status."""
     if not hasattr(os, "getuid"):
         return True
-    status = folder.stat()
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
 
 
@@ -99,13 +99,15 @@ class KernelCache(_Cache):
         target_context.refresh()
         path = self._path(sig)
         try:
-            contents = path.read_bytes()
+            with path.open("rb") as file:
+                # Asked of the open file itself: folders above it may be exchanged after they were looked at.
+                contents = file.read() if _is_ours(os.fstat(file.fileno())) else b""
         except OSError:
             contents = b""
         if self._enabled and len(contents) > 32:
             if hashlib.sha256(contents[32:]).digest() == contents[:32]:
-                # Numba keeps compiled functions in Python's object format and offers no other. These bytes were
-                # written by this program into a folder that only this user can write, and their checksum holds.
+                # Numba keeps compiled functions in Python's object format and offers no other. These bytes lie in a
+                # file that only this user can have written, and their checksum holds.
                 return CompileResult._rebuild(target_context, *pickle.loads(contents[32:]))
             log.warning("The compiled kernel %s is damaged; compiling it again.", path.name)
         _announce()

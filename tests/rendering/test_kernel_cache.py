@@ -153,6 +153,16 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path):
     assert done.stdout.startswith("[0.0, 1.0, 4.0, 9.0]")
 
 
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs POSIX permissions")
+def test_a_kernel_file_that_others_can_write_is_not_read(tmp_path, monkeypatch):
+    square_in(tmp_path, monkeypatch)
+    (path,) = kernels(tmp_path)
+    assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 1)
+    path.chmod(0o666)
+    assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 0)  # compiled anew, and the file replaced
+    assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 1)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs POSIX permissions")
 def test_a_folder_that_others_can_write_is_not_trusted(tmp_path):

@@ -168,7 +168,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     card = AvatarCard(
         name=sheet.get("title", name.title()),
         licence=LICENCE,
-        provenance=f"{about.strip()}scripts/characters/{name}.json, fitted to {len(train)} pictures of it; rebuild "
+        provenance=f"{about.strip()} scripts/characters/{name}.json, fitted to {len(train)} pictures of it; rebuild "
         f"with `python -m scripts.make_preset {name}`.",
         synthetic=True,
         metrics={"psnr_full": round(full[0], 2), "ssim_full": round(full[1], 4), "steps": fit.step_count,

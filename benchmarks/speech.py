@@ -85,7 +85,7 @@ def main(options: Options) -> None:
         "german": (lambda: german_table(encoder, options), [speech / "emodb", speech / "ljspeech"]),
         "clips": (lambda: clips_table(encoder, clips), [clips]),
         "emotion": (lambda: voice_emotion.run(speech), [speech / "emodb", speech / "ravdess"]),
-        "cost": (lambda: cost_table(encoder), []),
+        "cost": (lambda: cost_table(options.encoder), []),
     }
     sections = []
     for name, (part, needed) in parts.items():

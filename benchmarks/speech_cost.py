@@ -24,15 +24,25 @@ print(time.perf_counter() - start)
 """
 
 
-def cost_table(encoder: SpeechEncoder) -> str:
-    """Speed on one core, cold load, and memory over two hours. Set OMP_NUM_THREADS=1 before."""
+def cost_table(weights: Path | None = None) -> str:
+    """Speed on one core, cold load, and memory over two hours, of the shipped encoder or of that in a file.
+
+    Measured in a process whose matrix products have one thread: with two, most of the second one's CPU seconds are
+    spent waiting.
+    """
+    root = Path(__file__).resolve().parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "benchmarks.speech_cost", *([str(weights)] if weights else [])]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip("\n")
+
+
+def _measured(encoder: SpeechEncoder) -> str:
     sound = _two_hours_of_sound()
     minute = np.concatenate([next(sound) for _ in range(6)])
     encode = min(_seconds(lambda: encoder.encode(Speech(minute))) for _ in range(5))
     network = min(_seconds(lambda: _network_only(encoder, minute)) for _ in range(5))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
     loads = [
-        float(subprocess.run([sys.executable, "-c", _COLD_LOAD], env=environment, capture_output=True, text=True,
+        float(subprocess.run([sys.executable, "-c", _COLD_LOAD], capture_output=True, text=True,
                              check=True).stdout)
         for _ in range(3)
     ]  # fmt: skip
@@ -44,7 +54,7 @@ def cost_table(encoder: SpeechEncoder) -> str:
             memory.append(process.memory_info().rss / 2**20)
     stream.finish()
     return (
-        "## Cost, one core\n\n| what | value |\n|---|---|\n"
+        "## Cost, one core\n\nCPU seconds of one thread.\n\n| what | value |\n|---|---|\n"
         f"| mel and network, 60 s of sound | {1000 * network:.0f} ms, {60 / network:.0f}x real time |\n"
         f"| the same with prosody | {1000 * encode:.0f} ms, {60 / encode:.0f}x real time |\n"
         f"| cold load, after imports | {1000 * float(np.median(loads)):.0f} ms |\n"
@@ -75,3 +85,7 @@ def _two_hours_of_sound() -> Iterator[np.ndarray]:
             np.sin(2 * np.pi * 4 * moments), 0
         )
         yield (0.1 * voice + 0.01 * rng.standard_normal(len(moments))).astype(np.float32)
+
+
+if __name__ == "__main__":
+    print(_measured(SpeechEncoder.load(*sys.argv[1:])))

@@ -59,18 +59,27 @@ class _Linear:
         self._bias = weights[f"{name}.bias"]
 
     def push(self, x: np.ndarray) -> np.ndarray:
-        return self._product.push(x) + self._bias
+        product = self._product.push(x)
+        product += self._bias
+        return product
 
 
 def _gelu(x: np.ndarray) -> np.ndarray:
     """x * sigmoid(1.702 x), the fast form of Hendrycks & Gimpel, "Gaussian error linear units", 2016."""
-    return x / (1 + np.exp(np.minimum(-1.702 * x, 80.0)))  # e^80 is still a float32
+    spread = x * np.float32(-1.702)
+    np.minimum(spread, np.float32(80), out=spread)  # e^80 is still a float32
+    np.exp(spread, out=spread)
+    spread += 1
+    return np.divide(x, spread, out=spread)
 
 
 def _normalise(x: np.ndarray, weights: Weights, name: str) -> np.ndarray:
     centred = x - x.mean(1, keepdims=True)
     variance = np.square(centred).mean(1, keepdims=True)
-    return centred / np.sqrt(variance + 1e-5) * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+    centred /= np.sqrt(variance + 1e-5)
+    centred *= weights[f"{name}.weight"]
+    centred += weights[f"{name}.bias"]
+    return centred
 
 
 class _Window:
@@ -109,7 +118,9 @@ class _Block:
     def push(self, x: np.ndarray) -> np.ndarray:
         seen = self._seen.push_beside(_normalise(x, self._weights, f"{self._name}.norm"))
         own = self._own.at(self._own.push(x), 0)
-        return own + self._outer.push(_gelu(self._inner.push(seen)))
+        added = self._outer.push(_gelu(self._inner.push(seen)))
+        added += own
+        return added
 
 
 class NetworkStream:
@@ -133,8 +144,9 @@ class NetworkStream:
             x = block.push(x)
         features = _normalise(x, self._weights, "norm")
         scores = self._phones.push(features)
-        scores = np.exp(scores - scores.max(1, keepdims=True, initial=-np.inf))
-        phones = scores / scores.sum(1, keepdims=True)
+        scores -= scores.max(1, keepdims=True, initial=-np.inf)
+        phones = np.exp(scores, out=scores)
+        phones /= phones.sum(1, keepdims=True)
         return features, phones, _bounded(self._articulation.push(features))
 
 

@@ -131,19 +131,29 @@ class SpectralLeveller:
         """Rows [B, R, 128] of log-mel power, the next of each stream -> the levelled rows [B, R, 128]."""
         batch, count = rows.shape[:2]
         pairs = rows.reshape(batch, count, 2, BANDS)
-        loudness = loudness_of(pairs).astype(np.float64)  # [B, R]
-        mean = pairs.mean(2, dtype=np.float64)
-        levelled = np.empty((batch, count, BANDS))
-        for i in range(count):
-            self.peak = np.maximum(np.maximum(self.peak - _PEAK_DECAY, _PEAK_FLOOR), loudness[:, i])
-            weight = speech_weight(loudness[:, i], self.peak)[:, None]
-            self.sums *= _MEMORY
-            self.sums[:, :BANDS] += weight * mean[:, i]
-            self.sums[:, BANDS:] += weight
-            prior = self._prior + self.peak[:, None]
-            levelled[:, i] = (self.sums[:, :BANDS] + _PRIOR_ROWS * prior) / (self.sums[:, BANDS:] + _PRIOR_ROWS)
-        difference = pairs - levelled[:, :, None].astype(np.float32)
-        return (np.clip(difference, -_CLIP, _CLIP) * np.float32(_SCALE)).reshape(batch, count, 2 * BANDS)
+        loudness = loudness_of(pairs).astype(np.float64).T  # [R, B]
+        peak, sums = self._peaks(loudness)[:, :, None], np.empty((count, batch, BANDS + 1))
+        weight = speech_weight(loudness[:, :, None], peak)
+        np.multiply(weight, pairs.mean(2, dtype=np.float64).transpose(1, 0, 2), out=sums[:, :, :BANDS])
+        sums[:, :, BANDS:] = weight
+        for row in sums:  # what is left of the rows before, and this one
+            row += self.sums * _MEMORY
+            self.sums = row
+        self.sums = self.sums.copy()  # or a view would keep all rows alive
+        levelled = sums[:, :, :BANDS] + _PRIOR_ROWS * (self._prior + peak)
+        levelled /= sums[:, :, BANDS:] + _PRIOR_ROWS
+        difference = pairs - levelled.transpose(1, 0, 2)[:, :, None].astype(np.float32)
+        np.clip(difference, -_CLIP, _CLIP, out=difference)
+        difference *= np.float32(_SCALE)
+        return difference.reshape(batch, count, 2 * BANDS)
+
+    def _peaks(self, loudness: np.ndarray) -> np.ndarray:
+        """The recent peak [R, B] at each row of loudness [R, B]: it falls slowly until something is louder."""
+        peaks = np.maximum(loudness, _PEAK_FLOOR)
+        for row in peaks:
+            self.peak = np.maximum(row, self.peak - _PEAK_DECAY, out=row)
+        self.peak = self.peak.copy()
+        return peaks
 
 
 def loudness_of(pairs: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ import gradio as gr
 
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import EmotalkError
+from emotalk.public import max_seconds
 from emotalk.request import Look, TalkRequest, colour
 from emotalk.types import PORTRAIT_ZOOM
-from emotalk.ui.controls import max_seconds
 from emotalk.ui.talk_tab import friendly
 from emotalk.video import MARK_POSITIONS
 

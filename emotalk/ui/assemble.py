@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from emotalk.public import limits
 from emotalk.ui.api import add_endpoints
 from emotalk.ui.live import LiveClips
 from emotalk.ui.talk_tab import TalkTab
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from emotalk.pipeline import Studio
 
 MASTHEAD = "<h1>emotalk</h1><p>Type a sentence, pick a mood, watch somebody say it.</p>"
-WAITING_PEOPLE = 20
-"""Talks that may wait in line; the next person is told to come back."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class App:
         options.setdefault("footer_links", ["api", "settings"])
         # The Node front end of server-side rendering adds nothing here and would sit between browser and clips.
         options.setdefault("ssr_mode", False)
+        options.setdefault("max_file_size", limits().upload_megabytes * 2**20)
         return self.blocks.launch(app_kwargs={"routes": self.clips.routes()}, **options)
 
 
@@ -52,5 +52,5 @@ def build_app(studio: Studio) -> App:
             clips.end_session(request.session_hash or "")
 
         blocks.unload(leave)
-    blocks.queue(max_size=WAITING_PEOPLE, default_concurrency_limit=2)
+    blocks.queue(max_size=limits().waiting_people, default_concurrency_limit=2)
     return App(blocks, clips)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from emotalk.emotion import EmotionCurve
+from emotalk.public import max_seconds
 from emotalk.request import Look, TalkRequest
-
-log = logging.getLogger(__name__)
 
 FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)
@@ -28,15 +25,6 @@ STARTERS = {
 """Ready-made lines: what a button says -> (text, valence, arousal)."""
 OWN, COLOUR, PICTURE = "The avatar's own", "A colour", "A picture"
 TYPED, HEARD = "Type", "Audio"
-
-
-def max_seconds() -> float:
-    """The longest clip the app makes: EMOTALK_MAX_SECONDS, or ten minutes."""
-    try:
-        return max(1.0, float(os.environ.get("EMOTALK_MAX_SECONDS", "600")))
-    except ValueError:
-        log.warning("EMOTALK_MAX_SECONDS is not a number; using 600")
-        return 600.0
 
 
 @dataclass

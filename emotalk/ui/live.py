@@ -24,6 +24,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from emotalk.errors import EmotalkError, VideoError
+from emotalk.public import limits
 from emotalk.request import Progress, TalkRequest
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 60.0
 """A browser's connection is let go when a talk produces nothing for that long."""
-KEPT_CLIPS = 6
-"""Finished clips that one page session keeps; older ones are removed."""
 
 
 class LiveClip:
@@ -162,13 +161,13 @@ class LiveClips:
         self._sessions: dict[str, list[LiveClip]] = {}
 
     def start(self, session: str, request: TalkRequest) -> LiveClip:
-        """Begin a talk for a page session; its oldest clips make room."""
+        """Begin a talk for a page session; its oldest clips make room (`public.Limits`)."""
         clip = LiveClip(self._studio, request, self.folder / _folder_name(session))
         with self._lock:
             mine = self._sessions.setdefault(session, [])
             mine.append(clip)
             self._clips[clip.token] = clip
-            old = [mine.pop(0) for _ in range(len(mine) - KEPT_CLIPS)]
+            old = [mine.pop(0) for _ in range(len(mine) - limits().kept_clips)]
             for gone in old:
                 self._clips.pop(gone.token, None)
         for gone in old:

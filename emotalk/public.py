@@ -1,0 +1,54 @@
+"""What a page open to strangers allows: EMOTALK_PUBLIC=1 and the limits that follow from it.
+
+The machine then belongs to everybody who finds the address: nobody may fill its disk or keep it busy, and what
+somebody makes of their own face must not stay for the next visitor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one visitor may use. Make it with `limits()`."""
+
+    max_seconds: float  # longest clip
+    waiting_people: int  # talks that may wait in line; the next person is told to come back
+    kept_clips: int  # finished clips that a page keeps until it is closed
+    upload_megabytes: int  # largest file that may be sent
+    personalise_seconds: float  # of a video that an avatar is made from
+    personalise_minutes: float  # of fitting
+    keep_avatars: bool  # whether an avatar that was made stays when its page is closed
+    hub_avatars: int  # avatars from the Hub that stay downloaded; the one not used for longest makes room
+
+
+OWN_MACHINE = Limits(600.0, 20, 6, 4000, 600.0, 30.0, True, 200)
+PUBLIC = Limits(60.0, 8, 2, 50, 30.0, 3.0, False, 20)
+
+
+def is_public() -> bool:
+    """Whether strangers use this page (EMOTALK_PUBLIC is set to anything but 0, no or nothing)."""
+    return os.environ.get("EMOTALK_PUBLIC", "").strip().lower() not in ("", "0", "no", "false", "off")
+
+
+def limits() -> Limits:
+    """The limits that hold now."""
+    return PUBLIC if is_public() else OWN_MACHINE
+
+
+def max_seconds() -> float:
+    """The longest clip the page makes: EMOTALK_MAX_SECONDS, or what `limits` says."""
+    wish = os.environ.get("EMOTALK_MAX_SECONDS", "").strip()
+    usual = limits().max_seconds
+    if not wish:
+        return usual
+    try:
+        return max(1.0, float(wish))
+    except ValueError:
+        log.warning("EMOTALK_MAX_SECONDS is not a number; using %g", usual)
+        return usual

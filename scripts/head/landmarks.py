@@ -38,6 +38,8 @@ IBUG68 = (
 """The MediaPipe landmark that lies where each iBUG landmark does (0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes,
 48-67 lips; numbered from the person's right)."""
 
+NOSE_TIP = 30  # of the 68
+
 VIEWS = ((0.0, 0.0), (0.0, 0.06), (0.0, -0.06), (0.05, 0.0), (-0.05, 0.0))
 """Small turns (yaw, pitch) whose detections are averaged: one picture alone leaves about 1 mm of jitter."""
 
@@ -162,7 +164,21 @@ def landmark_embeddings(
         limbus = start + 1 + IRIS_RING * SEGMENTS + quarter * SEGMENTS // 4
         put(index, (np.full(3, limbus), np.array([1.0, 0.0, 0.0])))
     chosen = list(IBUG68)
-    return {"mediapipe478": (corners, weights), "ibug68": (corners[chosen], weights[chosen])}
+    sparse_corners, sparse_weights = corners[chosen], weights[chosen]
+    # MediaPipe sees one landmark below and one above the tip of the nose; the 68 points name the tip itself.
+    tip = embed(nose_tip(template[regions["skin"]])[None], template, solid)
+    sparse_corners[NOSE_TIP], sparse_weights[NOSE_TIP] = tip[0][0], tip[1][0]
+    return {"mediapipe478": (corners, weights), "ibug68": (sparse_corners, sparse_weights)}
+
+
+def nose_tip(skin: np.ndarray) -> np.ndarray:
+    """The place [3] on the midline that stands out furthest, between the vertices of skin [S, 3]."""
+    profile = skin[np.abs(skin[:, 0]) < 1e-3]
+    top = profile[profile[:, 2].argmax()]
+    near = profile[np.abs(profile[:, 1:] - top[1:]).max(1) < 0.005]
+    bend, slope, height = np.polyfit(near[:, 1] - top[1], near[:, 2], 2)
+    along = -slope / (2 * bend)
+    return np.array([0.0, top[1] + along, height - slope**2 / (4 * bend)])
 
 
 def observed(assembly: Assembly, template: np.ndarray, regions: dict[str, np.ndarray]) -> np.ndarray:

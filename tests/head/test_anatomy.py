@@ -225,6 +225,10 @@ def test_landmarks_lie_on_what_they_name(head):
     for index, place in features.items():
         assert (points[index] - place).norm() < 1.5 * MILLIMETRE, index
     assert nose[2] - points[1, 2] < 1.5 * MILLIMETRE  # the tip is round: nothing of the nose stands further out
+    tip = head.landmarks(head.template[None], "ibug68")[0, 30]
+    ridge = profile[profile[:, 2].topk(2).indices].mean(0)  # the tip is flat between its two foremost vertices
+    assert (tip - ridge).norm() < 1.5 * MILLIMETRE
+    assert points[1, 1] < tip[1] < points[4, 1]
     for index in (1, 4, 168, 6, 197, 195, 5, 152, 199, 200, 10, 151, 9, 8):
         assert points[index, 0].abs() < 0.1 * MILLIMETRE, f"{index} lies on the midline"
 

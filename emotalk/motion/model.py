@@ -41,6 +41,31 @@ class MotionModel:
         """The shipped model, or one saved by `save_network`; CheckpointError where the file is none."""
         return cls(load_network(Path(path or CHECKPOINTS / "motion.safetensors")), load_eye_statistics())
 
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> MotionModel:
+        """The model that `save_pretrained` wrote, in a folder or on the Hub (`hub.models.model_folder`).
+
+        `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
+        """
+        from emotalk.hub.models import model_folder, read_config
+
+        config, weights = model_folder(name_or_path, refresh)
+        table = read_config(config)
+        network = load_network(weights, table)
+        try:
+            eyes = EyeStatistics(**{**table["eyes"], "blink_profile": tuple(table["eyes"]["blink_profile"])})
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{config} lacks the statistics of eyes ({error}); save the model again.") from error
+        return cls(network, eyes)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes config.json (sizes, statistics of eyes) and model.safetensors (half precision) into `folder`."""
+        from emotalk.hub.models import write_config
+
+        sizes = dataclasses.asdict(self.network.config)
+        target = write_config(folder, {"format": FORMAT, "config": sizes, "eyes": dataclasses.asdict(self.eyes)})
+        save_network(self.network, target)
+
     def __call__(
         self, features: SpeechFeatures, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0
     ) -> HeadMotion:
@@ -202,8 +227,11 @@ def save_network(network: MotionNetwork, path: Path, facts: dict | None = None) 
     temporary.replace(path)
 
 
-def load_network(path: Path) -> MotionNetwork:
-    """The network of a file written by `save_network`, in float32; CheckpointError where it is none."""
+def load_network(path: Path, table: dict | None = None) -> MotionNetwork:
+    """The network of a file written by `save_network`, in float32; CheckpointError where it is none.
+
+    `table` is the content of a config.json that speaks for the file: it has to agree with the file's own header.
+    """
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
@@ -214,6 +242,8 @@ def load_network(path: Path) -> MotionNetwork:
                 f"{FORMAT!r}); restore it or rebuild it with `python -m scripts.train_motion`."
             )
         config = json.loads(metadata["config"])
+        if table is not None and (table["format"], table["config"]) != (FORMAT, config):
+            raise ValueError("config.json describes another network")
         network = MotionNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
         network.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

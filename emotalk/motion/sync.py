@@ -124,6 +124,24 @@ class SyncModel:
         """The shipped network, or one saved by `save_sync`; CheckpointError where the file is none."""
         return cls(load_sync(Path(path or CHECKPOINTS / "sync.safetensors")))
 
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> SyncModel:
+        """The network that `save_pretrained` wrote, in a folder or on the Hub (`hub.models.model_folder`).
+
+        `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
+        """
+        from emotalk.hub.models import model_folder, read_config
+
+        config, weights = model_folder(name_or_path, refresh)
+        return cls(load_sync(weights, read_config(config)))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes config.json and model.safetensors (half precision, the lip basis in full) into `folder`."""
+        from emotalk.hub.models import write_config
+
+        sizes = dataclasses.asdict(self.network.config)
+        save_sync(self.network, write_config(folder, {"format": FORMAT, "config": sizes}))
+
     def lips(self, motion: HeadMotion) -> np.ndarray:
         """Lip measures [T, 4] of generated motion (those of filmed faces: `lipmeasures.measures_of_landmarks`)."""
         return measures_of_motion(motion, self.network.basis)
@@ -180,16 +198,21 @@ def save_sync(network: SyncNetwork, path: Path, facts: dict | None = None) -> No
     temporary.replace(path)
 
 
-def load_sync(path: Path) -> SyncNetwork:
-    """The network of a file written by `save_sync`, in float32; CheckpointError where it is none."""
+def load_sync(path: Path, table: dict | None = None) -> SyncNetwork:
+    """The network of a file written by `save_sync`, in float32; CheckpointError where it is none.
+
+    `table` is the content of a config.json that speaks for the file: it has to agree with the file's own header.
+    """
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise ValueError(f"format {metadata.get('format')!r}, expected {FORMAT!r}")
-        basis = LipBasis(weights["neutral"], weights["shapes"])
-        network = SyncNetwork(basis, SyncConfig(**json.loads(metadata["config"])))
+        config = json.loads(metadata["config"])
+        if table is not None and (table["format"], table["config"]) != (FORMAT, config):
+            raise ValueError("config.json describes another network")
+        network = SyncNetwork(LipBasis(weights["neutral"], weights["shapes"]), SyncConfig(**config))
         network.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(

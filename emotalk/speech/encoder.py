@@ -20,7 +20,6 @@ from emotalk.types import SAMPLE_RATE, Speech, SpeechFeatures
 
 _COLUMNS = ("features", "phones", "articulation", "voicing", "energy", "f0")
 _PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time
-_HUB_FILES = ("config.json", "model.safetensors")
 
 
 class SpeechEncoder:
@@ -46,36 +45,26 @@ class SpeechEncoder:
         return cls._read(path, path.with_suffix(".json"))
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> SpeechEncoder:
-        """The encoder in a folder or a Hugging Face repository ("owner/name") that `save_pretrained` wrote.
+    def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> SpeechEncoder:
+        """The encoder that `save_pretrained` wrote, in a folder or on the Hub (`hub.models.model_folder`).
 
-        A repository is downloaded at its first use. Raises CheckpointError where that fails.
+        `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
-        folder = Path(source)
-        if folder.is_dir():
-            config, model = (folder / name for name in _HUB_FILES)
-        else:
-            from huggingface_hub import hf_hub_download
+        from emotalk.hub.models import model_folder, read_config
 
-            try:
-                config, model = (Path(hf_hub_download(str(source), name)) for name in _HUB_FILES)
-            except (OSError, ValueError) as error:  # the Hub's errors are one or the other
-                raise CheckpointError(
-                    f"{str(source)!r} is no folder and could not be had from the Hugging Face Hub ({error}); "
-                    "check the name and the connection, or pass a folder."
-                ) from error
+        config, model = model_folder(name_or_path, refresh)
+        read_config(config)
         return cls._read(model, config)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json and model.safetensors (half precision) into `folder`, made if needed."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        from emotalk.hub.models import write_config
+
+        target = write_config(folder, asdict(self.config))
+        temporary = target.with_name(f"{target.name}.tmp")
         halves = {name: array.astype(np.float16) for name, array in self._weights.items()}
-        contents = (json.dumps(asdict(self.config), indent=2).encode(), safetensors.numpy.save(halves))
-        for name, content in zip(_HUB_FILES, contents, strict=True):
-            temporary = folder / f"{name}.tmp"
-            temporary.write_bytes(content)
-            temporary.replace(folder / name)
+        temporary.write_bytes(safetensors.numpy.save(halves))
+        temporary.replace(target)
 
     @classmethod
     def _read(cls, model: Path, config: Path) -> SpeechEncoder:

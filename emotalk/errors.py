@@ -37,5 +37,9 @@ class VideoError(EmotalkError):
     """A video cannot be read or written."""
 
 
+class TrackingError(EmotalkError):
+    """A video of a person cannot be followed: unreadable, no face, several faces, too short, too blurred."""
+
+
 class Cancelled(EmotalkError):
     """The person asked to stop; nothing is wrong."""

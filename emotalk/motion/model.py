@@ -18,6 +18,7 @@ from emotalk.motion.body import Body
 from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
 from emotalk.motion.inputs import pair_rows, quiet, speech_rows
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkConfig
+from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.motion.style import MotionStyle
 from emotalk.paths import CHECKPOINTS
@@ -32,9 +33,10 @@ size round differently, and a stream must equal the whole clip bit for bit."""
 class MotionModel:
     """`MotionModel.load()(features, curve, style=None, seed=0) -> HeadMotion`."""
 
-    def __init__(self, network: MotionNetwork, eyes: EyeStatistics) -> None:
+    def __init__(self, network: MotionNetwork, eyes: EyeStatistics, adaptation: MotionAdaptation | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
         self.eyes = eyes
+        self.person = None if adaptation is None else network.person(adaptation).requires_grad_(False)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> MotionModel:
@@ -74,6 +76,11 @@ class MotionModel:
         parts = [stream.push(features), stream.finish()]
         whole = [part for part in parts if part is not None]
         return HeadMotion.concatenate(whole) if whole else HeadMotion.neutral(0)
+
+    def adapted(self, adaptation: MotionAdaptation | None) -> MotionModel:
+        """The same model moving as one recorded person (`training.adapt_motion`), or as nobody special for None; the
+        weights are shared. Raises InputError for an adaptation of another network."""
+        return MotionModel(self.network, self.eyes, adaptation)
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
@@ -162,6 +169,7 @@ class MotionStream:
                 self._style_vector,
                 self._gains,
                 self._state,
+                self._model.person,
             )
         return self._body.play(output.expression[0].numpy(), rhythm, va)
 

@@ -13,13 +13,16 @@ branches meet in the lip rules of `lips.combine`, inside the network, so that tr
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from emotalk.emotion.expression import expression_tensor
+from emotalk.errors import InputError
 from emotalk.motion import lips
+from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.types import ARKIT_NAMES, ARTICULATION_NAMES, PHONES
 
@@ -124,6 +127,25 @@ class MotionNetwork(nn.Module):
         """The state before the first frame."""
         return [self.window.weight.new_zeros(batch, 2 * d, self.config.hidden) for d in self.config.dilations]
 
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that name these weights, as half-precision files hold them."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().half().numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def person(self, adaptation: MotionAdaptation | None = None) -> PersonLayer:
+        """A person of this network: one that changes nothing, to be trained, or that of an adaptation.
+
+        Raises InputError for an adaptation to another network: its numbers would mean something else here.
+        """
+        if adaptation is not None and adaptation.network != self.fingerprint():
+            raise InputError(
+                f"This motion adaptation belongs to another motion network ({adaptation.network or 'unnamed'}, here is "
+                f"{self.fingerprint()}); adapt again from the person's video."
+            )
+        return PersonLayer(self.config.style_hidden, self.config.hidden, adaptation)
+
     def forward(
         self,
         rows: Tensor,  # [B, T + BEFORE + AHEAD, 2 * ROW_SIZE] speech of frames -BEFORE .. T - 1 + AHEAD
@@ -132,20 +154,39 @@ class MotionNetwork(nn.Module):
         style: Tensor,  # [B, 16]
         gains: Tensor,  # [B, 52] the person's idiosyncrasy
         state: list[Tensor] | None = None,
+        person: PersonLayer | None = None,
     ) -> tuple[NetworkOutput, list[Tensor]]:
-        """Motion of T frames and the state to go on from (`start()` where None)."""
+        """Motion of T frames, as `person` where one is given, and the state to go on from (`start()` where None)."""
+        x, who, after = self.hear(rows, rhythm, style, state, person)
+        return self.show(x, who, va, gains, person), after
+
+    def hear(
+        self, rows: Tensor, rhythm: Tensor, style: Tensor, state: list[Tensor] | None, person: PersonLayer | None = None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The half of `forward` that no emotion reaches: hidden channels [B, T, H], code [B, 1, S], the new state."""
         batch, frames = rhythm.shape[:2]
         state = state or self.start(batch)
         windows = torch.cat([rows[:, i : i + frames] for i in range(BEFORE + 1 + AHEAD)], -1)
         who = self.style(style)[:, None]
+        if person is not None:
+            who = who + person.code
         x = self.window(windows) + self.rhythm(rhythm)
         after = []
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
-        everyone = who.expand(-1, frames, -1)
+        return x, who, after
+
+    def show(self, x: Tensor, who: Tensor, va: Tensor, gains: Tensor, person: PersonLayer | None) -> NetworkOutput:
+        """The other half: the face for what was heard, under an emotion."""
+        everyone = who.expand(-1, x.shape[1], -1)
+        base = self.base(torch.cat([x, everyone], -1))
+        if person is not None:
+            base = base + person.shift(x)
         # Softplus with a steep knee: shapes rest at 0 and never go below.
-        speech = nn.functional.softplus(self.base(torch.cat([x, everyone], -1)), beta=12.0) * self.spoken
+        speech = nn.functional.softplus(base, beta=12.0) * self.spoken
+        if person is not None:
+            speech = person.speak(speech, va) * self.spoken
         contacts = self.contact(x)
         closure, labiodental, rest = contacts.sigmoid().unbind(-1)
         v, a = va.unbind(-1)
@@ -156,4 +197,4 @@ class MotionNetwork(nn.Module):
         lively = 1 + 0.8 * torch.tanh(self.modulation(heard))
         emotion = gate[..., self.region] * lively * expression_tensor(va) * gains[:, None]
         face = lips.combine(speech, emotion, closure, labiodental, rest)
-        return NetworkOutput(face, speech, emotion, gate, contacts), after
+        return NetworkOutput(face, speech, emotion, gate, contacts)

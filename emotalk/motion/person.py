@@ -1,0 +1,135 @@
+"""What makes the shared motion network one recorded person's: a few thousand numbers beside its weights.
+
+After the few-shot stage of EmoTaG (arXiv 2603.21332): the network stays as it is, its AdaIN layers and its base branch
+get a person's own offsets. Contacts, gate and emotion are the shared network's.
+
+    style ─► AdaIN code + `code` ─► blocks ─► h ─┬─ base branch + (h @ down) @ up ─► x exp(gain) + rest ─► speech
+                                                 └─ contacts, gate, emotion, lip rules as ever
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from emotalk.errors import CheckpointError, InputError
+from emotalk.types import ARKIT_NAMES
+
+FORMAT = "emotalk-motion-person-1"
+MAX_BYTES = 256 * 1024
+"""A person's file takes about 10 kB."""
+RANK = 4
+_LARGEST = {"code": 8.0, "down": 50.0, "up": 50.0, "gain": 1.5, "rest": 0.5}
+_FADING = 0.5
+"""Share of the resting face that a full emotion takes the place of."""
+
+
+@dataclass(frozen=True)
+class MotionAdaptation:
+    """One person's numbers; checked when made, so that a file from anywhere may be loaded.
+
+    Raises InputError for wrong shapes, numbers that are not finite or beyond what an adaptation can be.
+    """
+
+    code: np.ndarray  # [S] added to the code that AdaIN scales and shifts by
+    down: np.ndarray  # [H, R] from the network's hidden channels
+    up: np.ndarray  # [R, 52] to its base branch
+    gain: np.ndarray  # [52] logarithm of the factor on the shapes of speech, in [-1.5, 1.5]
+    rest: np.ndarray  # [52] the resting face, in [-0.5, 0.5]
+    network: str = ""  # `MotionNetwork.fingerprint` of the network that these numbers belong to
+    facts: dict[str, float] = field(default_factory=dict)  # how it was made: seconds, lag, correlations
+
+    def __post_init__(self) -> None:
+        shapes = len(ARKIT_NAMES)
+        for name, largest in _LARGEST.items():
+            array = np.ascontiguousarray(getattr(self, name), np.float32)
+            if not np.isfinite(array).all() or np.abs(array).max(initial=0) > largest:
+                raise InputError(f"MotionAdaptation.{name} must hold finite numbers within ±{largest:g}.")
+            object.__setattr__(self, name, array)
+        rank = self.up.shape[0] if self.up.ndim == 2 else 0
+        wanted = {"code": (self.code.size,), "down": (self.down.size // max(rank, 1), rank), "up": (rank, shapes),
+                  "gain": (shapes,), "rest": (shapes,)}  # fmt: skip
+        for name, shape in wanted.items():
+            if getattr(self, name).shape != shape:
+                raise InputError(
+                    f"MotionAdaptation.{name} must have shape {list(shape)}, found {list(getattr(self, name).shape)}."
+                )
+
+    def save(self, path: str | Path) -> None:
+        """Writes a safetensors file, moved into place when complete."""
+        path = Path(path)
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_bytes(self.to_bytes())
+        temporary.replace(path)
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `save` writes."""
+        arrays = {name: getattr(self, name) for name in _LARGEST}
+        about = {"format": FORMAT, "network": self.network, "facts": json.dumps(self.facts)}
+        return safetensors.numpy.save(arrays, about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> MotionAdaptation:
+        """What `save` wrote, after checking all of it; CheckpointError with a sentence where it is anything else."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise ValueError(f"{path.stat().st_size} bytes, at most {MAX_BYTES} are allowed")
+            with safe_open(path, "np") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != FORMAT:
+                    raise ValueError(f"format {metadata.get('format')!r:.40}, expected {FORMAT!r}")
+                if set(file.keys()) != set(_LARGEST):
+                    raise ValueError(f"it holds {', '.join(sorted(file.keys()))!r:.120}")
+                arrays = {name: file.get_tensor(name) for name in _LARGEST}
+            facts = json.loads(metadata.get("facts", "{}"))
+            numbers = {str(name): float(value) for name, value in facts.items()}
+            return cls(**arrays, network=metadata.get("network", ""), facts=numbers)
+        except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError, InputError) as error:
+            raise CheckpointError(
+                f"The motion adaptation {path.name} cannot be used ({error}); make it again from the person's video, "
+                "or delete the file to move the avatar as an average person."
+            ) from error
+
+
+class PersonLayer(nn.Module):
+    """A `MotionAdaptation` as the network applies it; without one, an adaptation that changes nothing."""
+
+    def __init__(self, style_hidden: int, hidden: int, adaptation: MotionAdaptation | None = None) -> None:
+        super().__init__()
+        shapes = len(ARKIT_NAMES)
+        if adaptation is None:
+            # As in LoRA (Hu et al. 2022) one factor starts at zero, the other at random.
+            down = np.random.default_rng(0).standard_normal((hidden, RANK)) / hidden**0.5
+            zero = np.zeros
+            adaptation = MotionAdaptation(zero(style_hidden), down, zero((RANK, shapes)), zero(shapes), zero(shapes))
+        if adaptation.code.shape != (style_hidden,) or len(adaptation.down) != hidden:
+            raise InputError(
+                f"This motion adaptation is of a network with {len(adaptation.down)} channels and a code of "
+                f"{adaptation.code.size}; the model has {hidden} and {style_hidden}. Adapt again."
+            )
+        for name in _LARGEST:
+            setattr(self, name, nn.Parameter(torch.from_numpy(getattr(adaptation, name).copy())))
+
+    def shift(self, hidden: Tensor) -> Tensor:
+        """What the base branch is shifted by before its softplus: [B, T, 52] of hidden channels [B, T, H]."""
+        return hidden @ self.down @ self.up
+
+    def speak(self, speech: Tensor, va: Tensor) -> Tensor:
+        """Shapes of speech [B, T, 52] as this person makes them, on this person's resting face, which gives way to an
+        emotion `va` [B, T, 2]."""
+        fade = 1 - _FADING * va.norm(dim=-1, keepdim=True).clamp(max=1)
+        return (speech * self.gain.exp() + fade * self.rest).clamp(min=0)
+
+    def adaptation(self, network: str, facts: dict[str, float]) -> MotionAdaptation:
+        """The numbers as they stand, for the network with that fingerprint."""
+        arrays = {name: getattr(self, name).detach().cpu().numpy() for name in _LARGEST}
+        limited = {name: np.clip(array, -_LARGEST[name], _LARGEST[name]) for name, array in arrays.items()}
+        return MotionAdaptation(**limited, network=network, facts=facts)

@@ -1,0 +1,129 @@
+"""From landmarks over time to a person and what their head does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emotalk.head import HeadModel
+from emotalk.tracking.points import EYES, FIRM, apertures, eye_distance
+from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, FaceRig
+from emotalk.tracking.solve import Face, Frames, Lens, Weights, fit_frames, offset_step, person_step, plain_price
+
+KEY_FRAMES = 60
+FOCAL = 2.2
+"""Focal length in picture widths. It trades off against depth and the size of the head: left free it runs to lenses of
+5 widths and more, so it is fixed at that of `rendering.portrait_camera`."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted video."""
+
+    face: Face
+    frames: Frames  # [T]
+    error: np.ndarray  # [T] px, mean distance of landmarks seen and predicted
+
+
+def start_frames(rig: FaceRig, lens: Lens, seen: np.ndarray) -> Frames:
+    """Poses from MediaPipe's own depth (Kabsch 1976 on points that hardly move), expressionless."""
+    firm = list(FIRM)
+    points = seen[:, firm] * (1.0, -1.0, -1.0)
+    points = points - points.mean(1, keepdims=True)
+    model = rig.neutral[firm]
+    u, _, vt = np.linalg.svd(np.einsum("mpi,pj->mij", points, model - model.mean(0)))
+    mirror = np.ones((len(seen), 3))
+    mirror[:, 2] = np.linalg.det(u @ vt)
+    rotation = u @ (mirror[:, :, None] * vt)
+    turned = np.einsum("mij,pj->mpi", rotation, model)
+    spread = np.linalg.norm(turned[..., :2] - turned[..., :2].mean(1, keepdims=True), axis=-1).mean(1)
+    size = np.linalg.norm(points[..., :2], axis=-1).mean(1) / np.maximum(spread, 1e-6)  # pixels a metre
+    depth = lens.focal / size
+    centre = seen[:, firm, :2].mean(1)
+    middle = turned.mean(1)
+    place = np.stack([
+        (centre[:, 0] - lens.cx) / size - middle[:, 0],
+        (lens.cy - centre[:, 1]) / size - middle[:, 1],
+        lens.distance - depth - middle[:, 2],
+    ], 1)  # fmt: skip
+    return Frames(rotation, place, np.zeros((len(seen), CONTROLS)))
+
+
+def key_frames(seen: np.ndarray, rotation: np.ndarray, good: np.ndarray, count: int = KEY_FRAMES) -> np.ndarray:
+    """Indices of up to `count` frames that show what the person can do: spread over time, and the extremes of head
+    turns, mouth and eyes."""
+    at = np.flatnonzero(good)
+    if len(at) <= count:
+        return at
+    even = at[np.linspace(0, len(at) - 1, count // 2).astype(int)]
+    openings = apertures(seen[at, :, :2])
+    width = np.linalg.norm(seen[at, 61, :2] - seen[at, 291, :2], axis=-1)
+    courses = [rotation[at, 0, 2], rotation[at, 1, 2], rotation[at, 1, 0], *openings.T, width]
+    chosen = set(even.tolist())
+    for rank in range(len(at)):
+        for course in courses:
+            order = np.argsort(course)
+            # Not the very extremes, which may be slips of the detector, and one apart from the other.
+            chosen.add(int(at[order[min(len(at) - 1, (2 * rank + 1) * max(1, len(at) // 400))]]))
+            chosen.add(int(at[order[max(0, len(at) - 1 - (2 * rank + 1) * max(1, len(at) // 400))]]))
+        if len(chosen) >= count:
+            break
+    return np.array(sorted(chosen))
+
+
+def lens_for(head: HeadModel, size: int, scale: float, identity: np.ndarray | None = None) -> Lens:
+    """The lens of a square crop of `size` pixels in which eyes are `scale` pixels apart."""
+    rig = FaceRig.of(head, np.zeros(head.components) if identity is None else identity)
+    apart = np.linalg.norm(rig.neutral[EYES[0]] - rig.neutral[EYES[1]])
+    return Lens(FOCAL * size, size / 2, size / 2, FOCAL * size * apart / scale)
+
+
+def fit_person(
+    head: HeadModel, lens: Lens, seen: np.ndarray, keys: np.ndarray, weights: Weights | None = None, rounds: int = 14
+) -> tuple[Face, Frames]:
+    """Who it is, from key frames: the face (with offsets and prices) and the key frames' own fit."""
+    weights = weights or Weights()
+    rig = FaceRig.of(head, np.zeros(head.components))
+    points = seen[keys]
+    scale = eye_distance(seen)
+    face = Face(rig, np.zeros_like(rig.neutral), plain_price(weights), lens, scale, weights)
+    frames = fit_frames(face, start_frames(rig, lens, points), points[..., :2], rounds=5, pose_only=True)
+    price = face.price.copy()
+    for k in range(rounds):
+        identity, frames = person_step(face, frames, points[..., :2])
+        face = replace(face, rig=FaceRig.of(head, identity))
+        frames = fit_frames(face, frames, points[..., :2], rounds=1)
+        # A shape that is on in nearly every frame is this person's face, not an expression: it gets dearer.
+        price[: len(EXPRESSIONS)] += 25 * np.percentile(frames.controls[:, : len(EXPRESSIONS)], 20, axis=0)
+        face = replace(face, price=price.copy())
+        if k >= 4:
+            face = replace(face, offsets=offset_step(face, frames, points[..., :2]))
+    return face, frames
+
+
+def fit_video(
+    face: Face,
+    seen: np.ndarray,  # [T, 478, 3] pixels, NaN rows where no face
+    keys: np.ndarray,
+    key_fit: Frames,
+    report: Callable[[float], None] | None = None,
+) -> Fit:
+    """All frames of a known person. Frames without a face take over their neighbours' values."""
+    there = np.flatnonzero(np.isfinite(seen).all((1, 2)))
+    points = seen[there][..., :2]
+    frames = start_frames(face.rig, face.lens, seen[there])
+    nearest = np.abs(there[:, None] - keys[None]).argmin(1)
+    frames = replace(frames, controls=key_fit.controls[nearest])
+    frames = fit_frames(face, frames, points, rounds=6)
+    for _ in range(2):
+        resting = frames.controls.copy()
+        resting[1:-1] = 0.5 * (frames.controls[:-2] + frames.controls[2:])
+        calm = np.full_like(resting, face.weights.calm)
+        frames = fit_frames(face, frames, points, rounds=1, resting=resting, calm=calm)
+    error = np.full(len(seen), np.nan)
+    error[there] = np.linalg.norm(face.predict(frames) - points, axis=-1).mean(1)
+    source = there[np.abs(np.arange(len(seen))[:, None] - there[None]).argmin(1)] if len(there) < len(seen) else there
+    rows = np.searchsorted(there, source)
+    return Fit(face, frames[rows], error)

@@ -1,0 +1,87 @@
+"""Finding faces and their 478 landmarks with the models inside the mediapipe wheel."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from emotalk.tracking.points import LANDMARKS
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face in a whole picture, in shares of its width and height."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    score: float  # confidence in [0, 1]
+    points: np.ndarray  # [6, 2] right eye, left eye, nose, mouth, right ear, left ear
+
+    @property
+    def centre(self) -> np.ndarray:
+        return np.array([self.left + self.width / 2, self.top + self.height / 2])
+
+
+def _mediapipe():
+    # Its C++ part would write start-up notes to stderr of whoever uses this as a library.
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    import mediapipe
+
+    return mediapipe
+
+
+class FaceFinder:
+    """All faces of single pictures (BlazeFace, full range: up to about five metres)."""
+
+    def __init__(self, confidence: float = 0.5) -> None:
+        self._detector = _mediapipe().solutions.face_detection.FaceDetection(
+            model_selection=1, min_detection_confidence=confidence
+        )
+
+    def __enter__(self) -> FaceFinder:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._detector.close()
+
+    def find(self, picture: np.ndarray) -> list[FoundFace]:
+        """Faces of a picture [h, w, 3] uint8, the largest first."""
+        found = self._detector.process(picture).detections or []
+        faces = []
+        for detection in found:
+            box = detection.location_data.relative_bounding_box
+            points = np.array([[k.x, k.y] for k in detection.location_data.relative_keypoints])
+            faces.append(FoundFace(box.xmin, box.ymin, box.width, box.height, detection.score[0], points))
+        return sorted(faces, key=lambda face: -face.height)
+
+
+class FaceLandmarks:
+    """478 landmarks of one face, followed from picture to picture (MediaPipe FaceMesh with irises)."""
+
+    def __init__(self) -> None:
+        self._mesh = _mediapipe().solutions.face_mesh.FaceMesh(
+            static_image_mode=False,
+            refine_landmarks=True,
+            max_num_faces=1,
+            min_detection_confidence=0.5,
+            min_tracking_confidence=0.5,
+        )
+
+    def __enter__(self) -> FaceLandmarks:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._mesh.close()
+
+    def find(self, picture: np.ndarray) -> np.ndarray | None:
+        """[478, 3] in pixels (depth in pixels too, negative towards the camera) or None where there is no face."""
+        found = self._mesh.process(picture).multi_face_landmarks
+        if not found:
+            return None
+        height, width = picture.shape[:2]
+        points = np.fromiter((c for p in found[0].landmark for c in (p.x, p.y, p.z)), np.float32, 3 * LANDMARKS)
+        return points.reshape(LANDMARKS, 3) * np.float32([width, height, width])

@@ -1,0 +1,64 @@
+"""Which of MediaPipe's 478 face landmarks is what, and how far each is to be believed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+LANDMARKS = 478
+
+UPPER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)
+LOWER_LIP = (95, 88, 178, 87, 14, 317, 402, 318, 324)
+OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 185, 40, 39, 37, 0, 267, 269, 270, 409)
+RIGHT_UPPER_LID = (246, 161, 160, 159, 158, 157, 173)
+RIGHT_LOWER_LID = (7, 163, 144, 145, 153, 154, 155)
+LEFT_UPPER_LID = (466, 388, 387, 386, 385, 384, 398)
+LEFT_LOWER_LID = (249, 390, 373, 374, 380, 381, 382)
+EYE_CORNERS = (33, 133, 362, 263)
+BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+IRISES = tuple(range(468, 478))
+OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+FIRM = (33, 133, 263, 362, 168, 6, 197, 5, 4, 2, 10, 109, 338, 127, 356, 234, 454, 9)
+"""Points that expressions hardly move: corners of the eyes, nose, forehead, temples."""
+EYES = (33, 263)
+"""Outer corners of the eyes: their distance is the unit of a face's size."""
+
+MOUTH_PAIRS = tuple(zip(UPPER_LIP[1:-1], LOWER_LIP[1:-1], strict=True))
+RIGHT_EYE_PAIRS = tuple(zip(RIGHT_UPPER_LID[1:-1], RIGHT_LOWER_LID[1:-1], strict=True))
+LEFT_EYE_PAIRS = tuple(zip(LEFT_UPPER_LID[1:-1], LEFT_LOWER_LID[1:-1], strict=True))
+
+
+def landmark_weights() -> np.ndarray:
+    """[478] how much each landmark counts: lips, lids and irises carry what people look at; the outline slides along
+    the silhouette when the head turns, and the forehead's top is a guess under hair."""
+    weights = np.ones(LANDMARKS)
+    weights[list(OVAL)] = 0.4
+    for group, weight in (
+        ((*UPPER_LIP, *LOWER_LIP, *OUTER_LIPS, 78, 308), 3.0),
+        ((*RIGHT_UPPER_LID, *RIGHT_LOWER_LID, *LEFT_UPPER_LID, *LEFT_LOWER_LID, *EYE_CORNERS), 3.0),
+        (BROWS, 2.0),
+        ((468, 473), 6.0),
+        (tuple(i for i in IRISES if i not in (468, 473)), 1.0),
+    ):
+        weights[list(group)] = weight
+    return weights
+
+
+def apertures(points: np.ndarray) -> np.ndarray:
+    """Openings [..., 3] of mouth, right and left eye, of points [..., 478, 2 or 3] in the points' unit: mean distance
+    of the three middle pairs of inner lips or lids."""
+    groups = (MOUTH_PAIRS[2:5], RIGHT_EYE_PAIRS[1:4], LEFT_EYE_PAIRS[1:4])
+
+    def opening(pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
+        upper, lower = ([pair[k] for pair in pairs] for k in (0, 1))
+        return np.linalg.norm(points[..., upper, :] - points[..., lower, :], axis=-1).mean(-1)
+
+    return np.stack([opening(pairs) for pairs in groups], -1)
+
+
+def eye_distance(points: np.ndarray) -> float:
+    """Pixels between the outer corners of the eyes, the 90th percentile over [T, 478, 2] (a turned head shortens it)."""
+    apart = np.linalg.norm(points[:, EYES[0], :2] - points[:, EYES[1], :2], axis=-1)
+    return float(np.nanpercentile(apart, 90))

@@ -1,0 +1,296 @@
+"""From a video file to a `TrackedVideo`.
+
+    look over the video ─► stretch, crop ─► frames, landmarks, torso ─► person, motion ─► masks ─► quality
+
+Each step leaves its result in the folder, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from emotalk.errors import Cancelled, TrackingError
+from emotalk.head import HeadModel
+from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
+from emotalk.tracking.landmarks import FaceLandmarks
+from emotalk.tracking.masks import HairColours, PersonSegmenter, label_frame
+from emotalk.tracking.points import LANDMARKS, eye_distance
+from emotalk.tracking.quality import judge, sharpness
+from emotalk.tracking.rig import FaceRig, motion_of
+from emotalk.tracking.source import Crop, VideoInfo, crop_frames, probe, write_sound
+from emotalk.tracking.survey import LEAST_SECONDS, Survey, survey
+from emotalk.tracking.torso import TorsoFollower
+from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track, write_json
+from emotalk.types import FPS, Camera
+
+log = logging.getLogger(__name__)
+
+_PLAN, _SEEN = "plan.json", "landmarks.npz"
+_SHARES = {"look": 0.1, "read": 0.4, "fit": 0.2, "masks": 0.3}
+"""About how the time is spent."""
+_JPEG = 95  # quality: about 44 dB, beyond what a fit reaches
+LEARNED_FRAMES = 12  # from which hair colours are learned
+
+
+@dataclass(frozen=True)
+class TrackProgress:
+    """How far `track_video` is."""
+
+    stage: str  # "look", "read", "fit" or "masks"
+    share: float  # of the whole, in [0, 1]
+    frames: int = 0  # of the tracked stretch; 0 before it is known
+
+
+def track_video(
+    video: str | Path,
+    folder: str | Path,
+    progress: Callable[[TrackProgress], None] | None = None,
+    *,
+    seconds: float | None = None,
+    start: float = 0.0,
+    size: int = 512,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> TrackedVideo:
+    """Follow the one person in a video and leave frames, masks and motion in `folder`.
+
+    `seconds` and `start` choose a part of the file (default: the best stretch of up to two minutes); `size` is the
+    side of the square crop. A folder that holds a part of the same work is gone on with; a finished one is loaded.
+    Raises TrackingError where the video cannot be used, with a sentence that says why; Cancelled when `cancelled()`
+    turns true.
+    """
+    video, folder = Path(video), Path(folder)
+    if size % 2 or not 128 <= size <= 1024:
+        raise TrackingError(f"The size of the crop must be an even number from 128 to 1024, found {size}.")
+    if start < 0 or (seconds is not None and seconds < LEAST_SECONDS):
+        raise TrackingError(f"start must be >= 0 and seconds >= {LEAST_SECONDS:.0f}, found {start} and {seconds}.")
+    work = _Work(video, folder, seconds, start, size, progress or (lambda _: None), cancelled)
+    return work.run()
+
+
+class _Work:
+    """One run over one video."""
+
+    def __init__(
+        self,
+        video: Path,
+        folder: Path,
+        seconds: float | None,
+        start: float,
+        size: int,
+        progress: Callable[[TrackProgress], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        self.video, self.folder, self.size = video, folder, size
+        self._asked = {"seconds": seconds, "start": start, "size": size}
+        self._progress, self._cancelled = progress, cancelled
+        self._frames = 0
+
+    def run(self) -> TrackedVideo:
+        """Do what is left to do."""
+        info = probe(self.video)
+        task = {**self._asked, "video": self.video.name, "bytes": self.video.stat().st_size}
+        kept = self._kept_plan(task)
+        if kept and (self.folder / FINISHED).is_file():
+            return load_tracked(self.folder)
+        looked = kept or self._look(info, task)
+        self._frames = looked.frames
+        points, torso, sharp = self._read(info, looked)
+        head = HeadModel.load()
+        fit = self._fit(head, points)
+        self._masks(points)
+        tracked = self._assemble(head, fit, points, torso, looked, sharp, info)
+        save_track(tracked)
+        write_json(self.folder / FINISHED, {"frames": len(tracked)})
+        return tracked
+
+    def _tell(self, stage: str, share: float) -> None:
+        if self._cancelled():
+            raise Cancelled("Tracking was stopped.")
+        names = list(_SHARES)
+        before = sum(_SHARES[name] for name in names[: names.index(stage)])
+        self._progress(TrackProgress(stage, before + _SHARES[stage] * min(1.0, share), self._frames))
+
+    def _kept_plan(self, task: dict) -> Survey | None:
+        path = self.folder / _PLAN
+        try:
+            plan = json.loads(path.read_text())
+            if plan["task"] == task:
+                return Survey(**{**plan["survey"], "crop": Crop(**plan["survey"]["crop"])})
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return None
+
+    def _look(self, info: VideoInfo, task: dict) -> Survey:
+        looked = survey(
+            self.video,
+            info,
+            start=self._asked["start"],
+            seconds=self._asked["seconds"],
+            tell=lambda share: self._tell("look", share),
+        )
+        # What another video left here must not be mistaken for this one's.
+        (self.folder / FINISHED).unlink(missing_ok=True)
+        (self.folder / _SEEN).unlink(missing_ok=True)
+        for name in ("frames", "masks"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / _PLAN, {"task": task, "survey": dataclasses.asdict(looked)})
+        return looked
+
+    def _read(self, info: VideoInfo, looked: Survey) -> tuple[np.ndarray, np.ndarray, float]:
+        """Landmarks [T, 478, 3], torso [T, 3] (NaN where unknown) and sharpness; frames go to the folder."""
+        kept = self.folder / _SEEN
+        if kept.is_file():
+            with np.load(kept) as file:
+                return file["points"], file["torso"], float(file["sharp"])
+        (self.folder / "frames").mkdir(exist_ok=True)
+        seconds = looked.frames / FPS
+        (self.folder / SOUND).unlink(missing_ok=True)
+        if info.sound:
+            write_sound(self.video, self.folder / SOUND, looked.start, seconds)
+        points, torso, sharp = [], [], []
+        follower = TorsoFollower()
+        with FaceLandmarks() as finder, PersonSegmenter() as segmenter:
+            pictures = crop_frames(self.video, info, looked.crop, self.size, looked.start, seconds)
+            for t, picture in enumerate(pictures):
+                if t >= looked.frames:
+                    break
+                found = finder.find(picture)
+                points.append(np.full((LANDMARKS, 3), np.nan, np.float32) if found is None else found)
+                grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+                if found is not None and not follower.started:
+                    follower.begin(grey, _clothes(segmenter.find(picture), found, self.size))
+                    moved = np.zeros(3) if follower.started else None
+                else:
+                    moved = follower.follow(grey) if follower.started else None
+                torso.append(np.full(3, np.nan) if moved is None else moved)
+                if found is not None and t % 10 == 0:
+                    sharp.append(sharpness(_face(grey, found)))
+                _write_picture(self.folder / "frames" / f"{t:06d}.jpg", picture[..., ::-1])
+                if t % 5 == 0:
+                    self._tell("read", t / looked.frames)
+        if len(points) < LEAST_SECONDS * FPS:
+            raise TrackingError(f"{self.video.name} ended after {len(points) / FPS:.1f} seconds: it is damaged.")
+        arrays = np.stack(points), np.stack(torso).astype(np.float32), float(np.median(sharp)) if sharp else 0.0
+        temporary = kept.with_name(kept.name + ".part")
+        with temporary.open("wb") as file:
+            np.savez(file, points=arrays[0], torso=arrays[1], sharp=arrays[2])
+        temporary.replace(kept)
+        return arrays
+
+    def _fit(self, head: HeadModel, points: np.ndarray) -> Fit:
+        there = np.isfinite(points).all((1, 2))
+        if there.sum() < LEAST_SECONDS * FPS:
+            raise TrackingError(
+                f"The face in {self.video.name} can be followed for {there.sum() / FPS:.1f} seconds only. Film from "
+                "the front, with light on the face and nothing before it."
+            )
+        self._tell("fit", 0.0)
+        points = points.astype(np.float64)
+        lens = lens_for(head, self.size, eye_distance(points))
+        poses = start_frames(FaceRig.of(head, np.zeros(head.components)), lens, points[there])
+        rotation = np.tile(np.eye(3), (len(points), 1, 1))
+        rotation[there] = poses.rotation
+        keys = key_frames(points, rotation, there)
+        face, key_fit = fit_person(head, lens, points, keys)
+        self._tell("fit", 0.5)
+        return fit_video(face, points, keys, key_fit)
+
+    def _masks(self, points: np.ndarray) -> None:
+        target = self.folder / "masks"
+        target.mkdir(exist_ok=True)
+        there = np.flatnonzero(np.isfinite(points).all((1, 2)))
+        colours = HairColours()
+        with PersonSegmenter() as segmenter:
+            for t in there[np.linspace(0, len(there) - 1, LEARNED_FRAMES).astype(int)]:
+                picture = self._picture(t)
+                small = cv2.resize(picture, (256, 256), interpolation=cv2.INTER_AREA)
+                colours.learn(small, segmenter.find(picture), points[t, :, :2] * (256 / self.size))
+            for t in range(len(points)):
+                path = target / f"{t:06d}.png"
+                if path.is_file():
+                    continue
+                picture = self._picture(t)
+                known = points[t, :, :2] if np.isfinite(points[t]).all() else None
+                _write_picture(path, label_frame(picture, segmenter.find(picture), known, colours))
+                if t % 5 == 0:
+                    self._tell("masks", t / len(points))
+
+    def _picture(self, t: int) -> np.ndarray:
+        return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"))[..., ::-1]
+
+    def _assemble(
+        self,
+        head: HeadModel,
+        fit: Fit,
+        points: np.ndarray,
+        torso: np.ndarray,
+        looked: Survey,
+        sharp: float,
+        info: VideoInfo,
+    ) -> TrackedVideo:
+        import torch
+
+        motion = motion_of(fit.face.rig, fit.frames.rotation, fit.frames.place, fit.frames.controls)
+        usual = np.nanmedian(fit.error)
+        seen = np.isfinite(fit.error) & (np.nan_to_num(fit.error, nan=np.inf) < max(2.5 * usual, 0.02 * fit.face.scale))
+        lens = fit.face.lens
+        pose = torch.eye(4)
+        pose[1, 1] = pose[2, 2] = -1.0
+        pose[2, 3] = lens.distance
+        camera = Camera(pose, lens.focal, lens.focal, lens.cx, lens.cy, self.size, self.size)
+        quality = judge(
+            looked, motion, points[..., :2], seen, fit.error, fit.face.scale, sharp, (self.folder / SOUND).is_file()
+        )
+        return TrackedVideo(
+            folder=self.folder,
+            size=self.size,
+            identity=fit.face.rig.identity.astype(np.float32),
+            motion=motion,
+            camera=camera,
+            torso=np.nan_to_num(torso).astype(np.float32),
+            landmarks=points[..., :2].astype(np.float32),
+            seen=seen,
+            error=fit.error.astype(np.float32),
+            blendshapes=None,
+            quality=quality,
+        )
+
+
+def _clothes(person: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
+    """[size, size] bool: the person well below the chin."""
+    someone = cv2.resize(person, (size, size)) > 0.7
+    chin = points[152, 1] + 0.25 * (points[152, 1] - points[10, 1])
+    someone[: max(0, int(chin))] = False
+    return someone
+
+
+def _face(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
+    low = np.clip(points[:, :2].min(0).astype(int), 0, len(grey) - 8)
+    high = np.clip(points[:, :2].max(0).astype(int) + 1, low + 8, len(grey))
+    return grey[low[1] : high[1], low[0] : high[0]]
+
+
+def _write_picture(path: Path, picture: np.ndarray) -> None:
+    """A JPEG or PNG, moved into place."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, _JPEG] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    done, data = cv2.imencode(path.suffix, picture, options)
+    if not done:
+        raise TrackingError(f"The picture {path.name} cannot be encoded.")
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_bytes(data.tobytes())
+        temporary.replace(path)
+    except OSError as error:
+        raise TrackingError(f"Frames cannot be written to {path.parent} ({error.strerror}). Free some space.") from (
+            error
+        )

@@ -24,7 +24,7 @@ def speech_rows(features: SpeechFeatures) -> np.ndarray:
 
 def pair_rows(rows: np.ndarray) -> np.ndarray:
     """[2T, 48] -> [T, 96]: the two rows of every video frame side by side."""
-    return np.ascontiguousarray(rows).reshape(len(rows) // 2, -1)
+    return np.ascontiguousarray(rows).reshape(len(rows) // 2, 2 * rows.shape[1])
 
 
 def quiet(frames: int) -> np.ndarray:

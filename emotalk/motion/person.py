@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from emotalk.errors import CheckpointError, InputError
@@ -80,22 +80,29 @@ class MotionAdaptation:
         """What `save` wrote, after checking all of it; CheckpointError with a sentence where it is anything else."""
         path = Path(path)
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise ValueError(f"{path.stat().st_size} bytes, at most {MAX_BYTES} are allowed")
-            with safe_open(path, "np") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
-                    raise ValueError(f"format {metadata.get('format')!r:.40}, expected {FORMAT!r}")
-                if set(file.keys()) != set(_LARGEST):
-                    raise ValueError(f"it holds {', '.join(sorted(file.keys()))!r:.120}")
-                arrays = {name: file.get_tensor(name) for name in _LARGEST}
-            facts = json.loads(metadata.get("facts", "{}"))
-            numbers = {str(name): float(value) for name, value in facts.items()}
-            return cls(**arrays, network=metadata.get("network", ""), facts=numbers)
-        except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError, InputError) as error:
+            with path.open("rb") as file:
+                return cls.from_bytes(file.read(MAX_BYTES + 1))
+        except OSError as error:
+            raise CheckpointError(f"The motion adaptation {path} cannot be read ({error.strerror}).") from error
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> MotionAdaptation:
+        """The content of such a file, after checking all of it; CheckpointError where it is anything else."""
+        try:
+            if len(data) > MAX_BYTES:
+                raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+            arrays = safetensors.numpy.load(data)  # checks sizes and places before anything else is read
+            about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+            if about.get("format") != FORMAT:
+                raise ValueError(f"format {about.get('format')!r:.40}, expected {FORMAT!r}")
+            if set(arrays) != set(_LARGEST):
+                raise ValueError(f"it holds {', '.join(sorted(arrays)):.120}")
+            facts = {str(name): float(value) for name, value in json.loads(about.get("facts", "{}")).items()}
+            return cls(**arrays, network=str(about.get("network", ""))[:64], facts=facts)
+        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError, InputError) as error:
             raise CheckpointError(
-                f"The motion adaptation {path.name} cannot be used ({error}); make it again from the person's video, "
-                "or delete the file to move the avatar as an average person."
+                f"This motion adaptation cannot be used ({error}); make it again from the person's video, or delete it "
+                "to move the avatar as an average person."
             ) from error
 
 

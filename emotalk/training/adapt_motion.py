@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 SHORTEST = 2 * FPS
 """Frames with a face and sound that an adaptation needs at least."""
 _LAGS = range(-8, 9)
-_LAG_GAIN = 0.08  # by so much must a lag correlate better than none before it is believed
+_LAG_GAIN = (0.04, 1.5)  # a lag is believed where it correlates better than none by a + b / sqrt(frames)
 _WARM = 20  # frames of a window that its first frames' memory needs; they do not count
 _INNER, _OUTER, _WIDTH, _JAW = range(4)  # lipmeasures.MEASURES
 _MEASURE_WEIGHTS = torch.tensor([1.0, 0.5, 0.5, 0.4])
@@ -166,7 +166,8 @@ def _lag(heard: np.ndarray, filmed: np.ndarray, seen: np.ndarray) -> int:
 
     scores = {lag: r(lag) for lag in _LAGS}
     best = max(scores, key=lambda lag: scores[lag])
-    return best if scores[best] > scores[0] + _LAG_GAIN else 0
+    doubt = _LAG_GAIN[0] + _LAG_GAIN[1] / max(int(seen.sum()), 1) ** 0.5
+    return best if scores[best] > scores[0] + doubt else 0
 
 
 def _in_step(whole: _Recorded, lag: int) -> _Recorded:

@@ -1,0 +1,130 @@
+"""Fitting the motion model to one person: nearer to them on speech never seen, and lips, contacts and emotion kept."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from emotalk.emotion import EmotionCurve
+from emotalk.errors import InputError
+from emotalk.motion import MotionModel
+from emotalk.motion.lipmeasures import measures_of_motion
+from emotalk.motion.sync import SyncModel
+from emotalk.training.adapt_motion import AdaptConfig, adapt_motion
+from emotalk.types import HeadMotion, SpeechFeatures
+from tests.motion.test_model import rows_of, spoken
+from tests.motion.test_person import somebody
+
+CALM = EmotionCurve.constant(0, 0)
+QUICK = AdaptConfig(steps=40, batch=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def model() -> MotionModel:
+    return MotionModel.load()
+
+
+@pytest.fixture(scope="module")
+def recording(model) -> tuple[SpeechFeatures, HeadMotion]:
+    """Twenty seconds of somebody who is not average, as a tracker with a little noise would see them."""
+    person = somebody(model.network.person().adaptation(model.network.fingerprint(), {}))
+    _, features = spoken(8)
+    motion = model.adapted(person)(features, CALM)
+    noise = 0.01 * np.random.default_rng(0).standard_normal(motion.expression.shape)
+    return features, dataclasses.replace(motion, expression=np.clip(motion.expression + noise, 0, 1))
+
+
+@pytest.fixture(scope="module")
+def adapted(model, recording):
+    """Adapted to the first three quarters."""
+    features, motion = recording
+    k = len(motion) * 3 // 4
+    return adapt_motion(rows_of(features, 0, 2 * k), motion[:k], np.ones(k, bool), model, QUICK)
+
+
+def lips_of(model: MotionModel, features: SpeechFeatures, mood: EmotionCurve = CALM) -> np.ndarray:
+    return measures_of_motion(model(features, mood, seed=1), SyncModel.load().network.basis)
+
+
+def test_on_speech_never_seen_the_mouth_is_nearer_to_the_persons(model, recording, adapted):
+    features, motion = recording
+    tail = slice(len(motion) * 3 // 4, len(motion))
+    truth = measures_of_motion(motion, SyncModel.load().network.basis)[tail]
+    before = np.abs(lips_of(model, features)[tail] - truth).mean(0)
+    after = np.abs(lips_of(model.adapted(adapted), features)[tail] - truth).mean(0)
+    assert after[0] < 0.6 * before[0]  # the opening
+    assert after.sum() < 0.6 * before.sum()
+    assert adapted.facts["opening_r_after"] >= adapted.facts["opening_r_before"]
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_lips_still_close(model, recording, adapted, corner):
+    speech, features = spoken(3)
+    mood = EmotionCurve.constant(*corner)
+    shared, own = lips_of(model, features, mood)[:, 0], lips_of(model.adapted(adapted), features, mood)[:, 0]
+    for start, end, phone in speech.phones:
+        if phone in ("p", "b", "m"):
+            frames = slice(int(start * 25), int(np.ceil(end * 25)) + 1)
+            assert own[frames].min() <= shared[frames].min() + 0.01
+
+
+def test_emotions_show_as_before(model, recording, adapted):
+    _, features = spoken(2)
+    for corner in ((1.0, 1.0), (-1.0, -1.0)):
+        gone = []
+        for m in (model, model.adapted(adapted)):
+            faces = [m(features, EmotionCurve.constant(*va), seed=1).expression for va in ((0.0, 0.0), corner)]
+            gone.append(faces[1] - faces[0])
+        shown, kept = np.abs(gone[0]).mean(), np.abs(gone[1] - gone[0]).mean()
+        assert kept < 0.3 * shown
+
+
+def test_a_late_picture_is_found_and_put_right(model, recording):
+    features, motion = recording
+    k = len(motion) - 4
+    late = dataclasses.replace(motion, expression=np.roll(motion.expression, 3, axis=0))[:k]
+    assert adapt_motion(features, late, np.ones(k, bool), model, AdaptConfig(steps=1, batch=1)).facts["lag"] == 3
+
+
+def test_frames_without_a_face_do_not_count(model, recording, adapted):
+    features, motion = recording
+    k = len(motion) * 3 // 4
+    seen = np.ones(k, bool)
+    seen[40:60] = False
+    wild = motion.expression[:k].copy()
+    wild[40:60] = np.random.default_rng(1).random((20, 52))
+    spoiled = dataclasses.replace(motion[:k], expression=wild)
+    other = adapt_motion(rows_of(features, 0, 2 * k), spoiled, seen, model, QUICK)
+    assert np.abs(other.gain - adapted.gain).max() < 0.25
+    assert np.abs(other.rest - adapted.rest).max() < 0.06
+
+
+def test_the_same_recording_gives_the_same_person(model, recording):
+    features, motion = recording
+    first, again = (
+        adapt_motion(features, motion, np.ones(len(motion), bool), model, AdaptConfig(steps=3, batch=2))
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.gain, again.gain)
+    np.testing.assert_array_equal(first.code, again.code)
+
+
+def test_what_is_too_short_or_unseen_is_refused(model, recording):
+    features, motion = recording
+    with pytest.raises(InputError, match="2 s"):
+        adapt_motion(rows_of(features, 0, 80), motion[:40], np.ones(40, bool), model)
+    with pytest.raises(InputError, match=r"0\.0 s"):
+        adapt_motion(features, motion, np.zeros(len(motion), bool), model)
+    with pytest.raises(InputError, match="seen"):
+        adapt_motion(features, motion, np.ones(3, bool), model)
+    with pytest.raises(InputError, match="2 s"):
+        adapt_motion(rows_of(features, 0, 0), motion, np.ones(len(motion), bool), model)

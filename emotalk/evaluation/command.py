@@ -1,0 +1,72 @@
+"""What `python -m emotalk evaluate` does: track, measure, write."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emotalk.errors import InputError
+from emotalk.evaluation.evaluate import evaluate
+from emotalk.evaluation.protocols import cross_audio, held_out
+from emotalk.evaluation.report import EvaluationReport, write_reports
+from emotalk.request import Progress, ProgressCallback
+from emotalk.types import FPS
+
+if TYPE_CHECKING:
+    from emotalk.tracking import TrackedVideo
+
+
+def run(
+    video: Path,
+    avatar: str | None,
+    protocol: str | None,
+    audio: Path | None,
+    output: Path,
+    share: float,
+    minutes: float,
+    seconds: float | None,
+    progress: ProgressCallback,
+) -> list[EvaluationReport]:
+    """See the command's own help for the arguments; returns the reports that were written to `output`."""
+    if (avatar is None) == (protocol is None):
+        raise InputError("Name either an avatar (--avatar) or a protocol (--protocol) that makes one.")
+    if not 0 < share <= 1:
+        raise InputError(f"--share must lie between 0 and 1, found {share:g}.")
+    if not video.exists():
+        raise InputError(f"There is no video {video}; check the name.")
+    with tempfile.TemporaryDirectory(prefix="emotalk-evaluate-") as work:
+        tracked = _tracked(video, Path(work) / "track", seconds, progress)
+        name, reports = video.name, []
+        if protocol is not None:
+            person, reports = held_out(
+                tracked, Path(work) / "fit", protocol, minutes=minutes, video=name, progress=progress,
+                fitting=lambda news: progress(Progress(news.stage, news.step, news.steps, news.seconds)),
+            )  # fmt: skip
+        else:
+            from emotalk.hub import load_avatar
+
+            person = load_avatar(avatar)
+            tail = tracked.part(round((1 - share) * len(tracked)), len(tracked))
+            reports.append(evaluate(person, tail, "motion", name=avatar, video=name, progress=progress))
+            sound = tail.audio()
+            if sound is not None and sound.frames >= FPS:
+                shared = {"name": avatar, "video": name, "moods": True, "progress": progress}
+                reports.append(evaluate(person, tail, "audio", **shared))
+        if audio is not None:
+            from emotalk.speech import load_audio
+
+            title = f"{avatar or protocol} with {audio.name}"
+            reports.append(cross_audio(person, tracked, load_audio(audio), name=title, video=name, progress=progress))
+        write_reports(reports, output)
+    return reports
+
+
+def _tracked(video: Path, folder: Path, seconds: float | None, progress: ProgressCallback) -> TrackedVideo:
+    from emotalk.tracking import load_tracked, track_video
+
+    if video.is_dir():
+        return load_tracked(video)
+    return track_video(
+        video, folder, lambda news: progress(Progress(news.stage, news.step, news.steps)), seconds=seconds
+    )

@@ -1,0 +1,95 @@
+"""The settings in which the papers measure: self-reconstruction, few seconds of training, somebody else's voice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emotalk.errors import InputError
+from emotalk.evaluation.evaluate import evaluate
+from emotalk.evaluation.report import EvaluationReport
+from emotalk.request import ProgressCallback
+from emotalk.types import FPS
+
+if TYPE_CHECKING:
+    from emotalk.avatar import GaussianAvatar
+    from emotalk.tracking import TrackedVideo
+    from emotalk.training.personalize import PersonalizeProgress
+    from emotalk.types import Speech
+
+TEST_SHARE = 0.2
+"""Share of a video, at its end, that nothing is fitted to."""
+FEW_SECONDS = 5.0
+"""What a few-shot fit gets (EmoTaG, InsTaG)."""
+PROTOCOLS = ("self-reconstruction", "few-shot")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A tracked video cut in two: `train` from its beginning, `test` its last fifth."""
+
+    train: TrackedVideo
+    test: TrackedVideo
+
+
+def split(tracked: TrackedVideo, seconds: float | None = None) -> Split:
+    """Hold the last fifth back and train on the first `seconds`, or on all before it.
+
+    Raises InputError where the video is too short for that.
+    """
+    border = len(tracked) - round(TEST_SHARE * len(tracked))
+    stop = border if seconds is None else round(seconds * FPS)
+    if stop > border or border == len(tracked) or stop < FPS:
+        raise InputError(
+            f"The video has {len(tracked) / FPS:.1f} s, of which the last fifth is held back; that is too short to "
+            f"train on {seconds or 1:g} s."
+        )
+    return Split(tracked.part(0, stop), tracked.part(border, len(tracked)))
+
+
+def held_out(
+    tracked: TrackedVideo,
+    folder: Path,
+    protocol: str = "self-reconstruction",
+    *,
+    minutes: float = 2.0,
+    seed: int = 0,
+    video: str = "",
+    fitting: Callable[[PersonalizeProgress], None] | None = None,
+    progress: ProgressCallback | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[GaussianAvatar, list[EvaluationReport]]:
+    """Fit an avatar to the beginning of a video and judge it on the last fifth, by its motion and by its sound.
+
+    protocol: "self-reconstruction" trains on the first four fifths, "few-shot" on the first five seconds. `folder`
+    holds the state of the fit. Returns the avatar and one report for each way of driving it.
+    """
+    from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
+
+    if protocol not in PROTOCOLS:
+        raise InputError(f"There is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}.")
+    parts = split(tracked, FEW_SECONDS if protocol == "few-shot" else None)
+    cancelled = cancelled or (lambda: False)
+    config = PersonalizeConfig(minutes=minutes, size=tracked.size, seed=seed)
+    avatar = PersonalizeFit(parts.train, folder, config).run(fitting or (lambda _: None), cancelled)
+    name = f"{protocol}, {len(parts.train) / FPS:.0f} s of training"
+    shared = {"name": name, "video": video, "progress": progress, "cancelled": cancelled}
+    reports = [evaluate(avatar, parts.test, "motion", **shared)]
+    if parts.test.audio() is not None:
+        reports.append(evaluate(avatar, parts.test, "audio", **shared))
+    return avatar, reports
+
+
+def cross_audio(
+    avatar: GaussianAvatar, tracked: TrackedVideo, sound: Speech, *, name: str = "", video: str = "",
+    progress: ProgressCallback | None = None, cancelled: Callable[[], bool] | None = None,
+) -> EvaluationReport:  # fmt: skip
+    """The avatar speaks somebody else's sound while its head moves as in the video: lip sync against that sound, and
+    whether the face still is one. There is no picture to compare with."""
+    frames = min(len(tracked), sound.frames)
+    return evaluate(
+        avatar, tracked.part(0, frames), "audio", name=name, video=video, sound=sound, progress=progress,
+        cancelled=cancelled,
+    )  # fmt: skip

@@ -1,10 +1,11 @@
 """`python app.py` opens emotalk's page in a browser; a Hugging Face Space runs the same file.
 
-EMOTALK_MAX_SECONDS caps the length of a clip (default 600), EMOTALK_MCP=1 also serves the tools of docs/api.md;
-GRADIO_SERVER_NAME and GRADIO_SERVER_PORT place the server.
+EMOTALK_MAX_SECONDS caps the length of a clip, EMOTALK_PUBLIC=1 sets the limits of a page that strangers use,
+EMOTALK_MCP=1 also serves the tools of docs/api.md; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT place the server.
 """
 
 import os
+import signal
 import threading
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -13,6 +14,8 @@ from emotalk.pipeline import Studio
 from emotalk.ui import build_app
 
 if __name__ == "__main__":
+    # A container is stopped by this signal: leave as after Ctrl-C, so that no clip stays on the disk.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     studio = Studio()
     # The page is there at once; models load and the renderer compiles (once per machine) meanwhile.
     threading.Thread(target=studio.warm_up, name="emotalk-warm-up", daemon=True).start()

@@ -87,11 +87,11 @@ def recommended_avatars() -> list[RecommendedAvatar]:
     return entries
 
 
-def push_avatar(name_or_folder: str | Path, repo: str, private: bool = True) -> str:
+def push_avatar(name_or_folder: str | Path, repo: str, private: bool = True, token: str | None = None) -> str:
     """Upload an avatar with a model card to `repo` ("user/name"); returns the address of the commit.
 
-    The avatar is loaded and checked first. Raises an AvatarError for a damaged one and a HubError where the upload
-    fails.
+    The avatar is loaded and checked first; `token` as in `client.publish`. Raises an AvatarError for a damaged one
+    and a HubError where the upload fails.
     """
     from emotalk import avatar
     from emotalk.avatar.files import CARD, TENSORS, THUMBNAIL, find_avatar
@@ -103,7 +103,7 @@ def push_avatar(name_or_folder: str | Path, repo: str, private: bool = True) -> 
         for name in (TENSORS, CARD, THUMBNAIL):
             shutil.copyfile(folder / name, work / name)
         (work / "README.md").write_text(model_card(card, repo), encoding="utf-8")
-        return publish(work, repo, f"Avatar {card.name}", private)
+        return publish(work, repo, f"Avatar {card.name}", private, token=token)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

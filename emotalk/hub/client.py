@@ -13,6 +13,7 @@ limit of its own: a silent server must not stall the app.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -31,6 +32,7 @@ from urllib.parse import urlsplit
 
 from emotalk.errors import HubError
 from emotalk.paths import cache_dir
+from emotalk.public import limits
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
@@ -43,7 +45,7 @@ STALL_SECONDS = 30.0
 """A download that receives nothing for so long is given up; what has arrived is kept for the next try."""
 UPLOAD_SECONDS = 600.0
 """Longest upload, a few megabytes."""
-PROBE_SECONDS = 1.5
+PROBE_SECONDS = 1.0
 """Longest wait for a connection before the Hub counts as out of reach. Refused connections answer at once, where the
 client's own retries take 23 s."""
 
@@ -74,6 +76,17 @@ class HubAddress:
             return None
         return HubAddress(match["repo"], (match["subfolder"] or "").strip("/"), match["revision"] or "main")
 
+    @staticmethod
+    def pasted(text: str) -> HubAddress | None:
+        """The address in what people paste: one, or a link to the repository's page, its files or one revision."""
+        text = text.strip()
+        link = re.fullmatch(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^?#]+?)/*(?:[?#].*)?", text)
+        if link is None:
+            return HubAddress.parse(text)
+        owner_and_name, _, rest = re.sub(r"/(?:tree|blob|resolve)/", "\n", link[1], count=1).partition("\n")
+        revision, _, subfolder = rest.partition("/")
+        return HubAddress.parse(f"{owner_and_name}{'/' * bool(subfolder)}{subfolder}{'@' * bool(revision)}{revision}")
+
     def __str__(self) -> str:
         subfolder = f"/{self.subfolder}" if self.subfolder else ""
         revision = "" if self.revision == "main" else f"@{self.revision}"
@@ -95,6 +108,8 @@ def fetch(
     home = cache_dir("hub") / address.repo.replace("/", "--")
     known = _known(home, address)
     if known is not None and not refresh:
+        with contextlib.suppress(OSError):
+            os.utime(home)  # when it was last used
         return known
     try:
         _require_reachable(address)
@@ -104,6 +119,7 @@ def fetch(
             if not folder.is_dir():
                 _download(address, commit, files, folder, progress)
             _remember(home, address.revision, commit)
+            _make_room(home)
     except HubError as error:
         if known is None:
             raise
@@ -117,12 +133,14 @@ def commit_of(folder: Path) -> str:
     return next(parent.name for parent in folder.parents if re.fullmatch(r"[0-9a-f]{40}", parent.name))
 
 
-def publish(folder: Path, repo: str, message: str, private: bool = True, space: bool = False) -> str:
+def publish(
+    folder: Path, repo: str, message: str, private: bool = True, space: bool = False, token: str | None = None
+) -> str:
     """Upload the files of `folder` to the model repository (or Gradio Space) `repo` ("user/name"), made if needed;
     returns the address of the commit.
 
-    The token is the one that `huggingface_hub` holds (`hf auth login` or HF_TOKEN); it is neither logged nor
-    stored here. Raises a HubError.
+    `token` speaks for somebody who logged in on a page; without one it is that of `huggingface_hub` (`hf auth login`
+    or HF_TOKEN). It is neither logged nor stored here. Raises a HubError.
     """
     address = HubAddress.parse(repo)
     if address is None or address.subfolder or address.revision != "main":
@@ -132,13 +150,21 @@ def publish(folder: Path, repo: str, message: str, private: bool = True, space: 
     def upload() -> str:
         from huggingface_hub import HfApi
 
-        api, kind = HfApi(), "space" if space else "model"
+        api, kind = HfApi(token=token), "space" if space else "model"
         sdk = {"space_sdk": "gradio"} if space else {}
         api.create_repo(repo, private=private, exist_ok=True, repo_type=kind, **sdk)
         commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message, repo_type=kind)
         return str(commit.commit_url)
 
     return _within(upload, address, UPLOAD_SECONDS)
+
+
+def _make_room(newest: Path) -> None:
+    """Remove the repositories that were not used for longest, beyond the number that `public.limits` allows."""
+    homes = [home for home in newest.parent.iterdir() if home.is_dir() and home != newest]
+    homes.sort(key=lambda home: home.stat().st_mtime, reverse=True)
+    for home in homes[limits().hub_avatars - 1 :]:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _place(home: Path, commit: str, subfolder: str) -> Path:

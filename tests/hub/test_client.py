@@ -1,6 +1,11 @@
 """Downloads through the real `huggingface_hub` client: checked before, checked after, never stalling."""
 
+import os
+import socket
+import subprocess
+import sys
 import time
+from types import SimpleNamespace
 
 import huggingface_hub.constants as constants
 import pytest
@@ -8,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotalk.errors import HubError
-from emotalk.hub import HubAddress, client, fetch
+from emotalk.hub import HubAddress, client, fetch, recommended_avatars, resolve_avatar
+from emotalk.paths import CHECKPOINTS
 
 SMALL, LARGE = b'{"a": 1}', bytes(range(256)) * 4000
 FILES = {"card.json": SMALL, "data.safetensors": LARGE}
@@ -160,3 +166,82 @@ def test_the_token_is_used_and_never_logged(hub, caplog):
     assert {r.token for r in hub.requests} == {"Bearer hf_a_token_of_the_tests"}
     assert "hf_a_token" not in caplog.text
     assert not [p for p in client.cache_dir("hub").rglob("*") if p.is_file() and b"hf_a_token" in p.read_bytes()]
+
+
+class TestPastedLinks:
+    @pytest.mark.parametrize(
+        ("text", "address"),
+        [
+            (" org/repo ", "org/repo"),
+            ("org/repo/faces/ada@v2", "org/repo/faces/ada@v2"),
+            ("https://huggingface.co/org/repo", "org/repo"),
+            ("huggingface.co/org/repo/", "org/repo"),
+            ("https://hf.co/org/repo?download=true#x", "org/repo"),
+            ("https://huggingface.co/org/repo/tree/v2", "org/repo@v2"),
+            ("https://huggingface.co/org/repo/tree/main/faces/ada", "org/repo/faces/ada"),
+        ],
+    )
+    def test_a_link_to_a_page_is_an_address(self, text, address):
+        assert str(HubAddress.pasted(text)) == address
+
+    @pytest.mark.parametrize("text", ["", "mira", "https://example.com/org/repo", "https://huggingface.co/org",
+                                      "https://huggingface.co/../x", "huggingface.co/a/b/tree/../.."])  # fmt: skip
+    def test_anything_else_is_none(self, text):
+        assert HubAddress.pasted(text) is None
+
+
+def test_what_was_not_used_for_longest_makes_room_on_a_public_page(hub, monkeypatch):
+    monkeypatch.setattr(client, "limits", lambda: SimpleNamespace(hub_avatars=2))
+    for name in ("org/one", "org/two", "org/three"):
+        hub.add(name, FILES)
+    one = fetch(HubAddress("org/one"), WANTED)
+    two = fetch(HubAddress("org/two"), WANTED)
+    os.utime(two.parents[1], (1, 1))
+    assert fetch(HubAddress("org/one"), WANTED) == one  # used again: it stays
+    three = fetch(HubAddress("org/three"), WANTED)
+    assert one.is_dir()
+    assert three.is_dir()
+    assert not two.exists()
+
+
+class TestOffline:
+    """What a start without a network costs: nothing is asked for, and where somebody does ask, the answer is quick."""
+
+    @pytest.mark.slow
+    def test_the_app_starts_without_a_single_connection(self, hub, tmp_path):
+        index = tmp_path / "index.json"
+        index.write_text('{"avatars": [{"address": "org/faces/ada@v1", "title": "Ada", "licence": "CC0-1.0"}]}')
+        program = (
+            "import sys\n"
+            "sys.addaudithook(lambda event, args: event == 'socket.connect' and print('connected to', args[1]))\n"
+            "from emotalk.pipeline import Studio\nfrom emotalk.ui import build_app\nbuild_app(Studio())\nprint('built')"
+        )
+        environment = os.environ | {"HF_ENDPOINT": hub.url, "EMOTALK_AVATAR_INDEX": str(index)}
+        said = subprocess.run(
+            [sys.executable, "-c", program], cwd=CHECKPOINTS.parent, env=environment, capture_output=True, text=True
+        )
+        assert said.stdout == "built\n", said.stderr
+        assert hub.requests == []
+
+    @pytest.mark.parametrize("how", ["refused", "silent", "HF_HUB_OFFLINE"])
+    def test_a_known_avatar_is_there_and_an_unknown_one_answered_within_two_seconds(self, hub, monkeypatch, how):
+        hub.add("org/repo", FILES)
+        known = fetch(HubAddress("org/repo"), WANTED)
+        if how == "refused":
+            monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+        elif how == "HF_HUB_OFFLINE":
+            monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        else:  # nobody takes the connection: its listener's line is full
+            full = socket.create_server(("127.0.0.1", 0), backlog=0)
+            waiting = [socket.socket() for _ in range(4)]
+            for knock in waiting:
+                knock.setblocking(False)
+                knock.connect_ex(full.getsockname())
+            monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{full.getsockname()[1]}")
+        started = time.monotonic()
+        assert fetch(HubAddress("org/repo"), WANTED) == known
+        assert resolve_avatar("mira").is_dir()
+        assert recommended_avatars() == []
+        with pytest.raises(HubError, match=r"cannot be reached|HF_HUB_OFFLINE"):
+            fetch(HubAddress("org/other"), WANTED)
+        assert time.monotonic() - started < 2.0

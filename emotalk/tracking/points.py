@@ -28,6 +28,9 @@ EYES = (33, 263)
 MOUTH_PAIRS = tuple(zip(UPPER_LIP[1:-1], LOWER_LIP[1:-1], strict=True))
 RIGHT_EYE_PAIRS = tuple(zip(RIGHT_UPPER_LID[1:-1], RIGHT_LOWER_LID[1:-1], strict=True))
 LEFT_EYE_PAIRS = tuple(zip(LEFT_UPPER_LID[1:-1], LEFT_LOWER_LID[1:-1], strict=True))
+PAIRS = MOUTH_PAIRS + RIGHT_EYE_PAIRS + LEFT_EYE_PAIRS
+PAIR_GROUPS = {"mouth": slice(0, 7), "right eye": slice(7, 12), "left eye": slice(12, 17)}
+"""Points of upper and lower lips or lids that meet when mouth or eye is shut."""
 
 
 def landmark_weights() -> np.ndarray:
@@ -46,19 +49,22 @@ def landmark_weights() -> np.ndarray:
     return weights
 
 
+def pair_gaps(points: np.ndarray) -> np.ndarray:
+    """Signed gaps [..., 17] of MOUTH_PAIRS, RIGHT_EYE_PAIRS and LEFT_EYE_PAIRS along the face's own vertical, of points
+    [..., 478, 2] in pixels; negative where lips or lids overlap."""
+    down = points[..., 152, :] - points[..., 10, :]
+    down = down / np.maximum(np.linalg.norm(down, axis=-1, keepdims=True), 1e-9)
+    upper, lower = np.array(PAIRS).T
+    return ((points[..., lower, :] - points[..., upper, :]) * down[..., None, :]).sum(-1)
+
+
 def apertures(points: np.ndarray) -> np.ndarray:
-    """Openings [..., 3] of mouth, right and left eye, of points [..., 478, 2 or 3] in the points' unit: mean distance
-    of the three middle pairs of inner lips or lids."""
-    groups = (MOUTH_PAIRS[2:5], RIGHT_EYE_PAIRS[1:4], LEFT_EYE_PAIRS[1:4])
-
-    def opening(pairs: tuple[tuple[int, int], ...]) -> np.ndarray:
-        upper, lower = ([pair[k] for pair in pairs] for k in (0, 1))
-        return np.linalg.norm(points[..., upper, :] - points[..., lower, :], axis=-1).mean(-1)
-
-    return np.stack([opening(pairs) for pairs in groups], -1)
+    """Openings [..., 3] of mouth, right and left eye (means of the three middle pairs of `pair_gaps`), in pixels."""
+    gaps = pair_gaps(points)
+    return np.stack([gaps[..., 2:5].mean(-1), gaps[..., 8:11].mean(-1), gaps[..., 13:16].mean(-1)], -1)
 
 
 def eye_distance(points: np.ndarray) -> float:
-    """Pixels between the outer corners of the eyes, the 90th percentile over [T, 478, 2] (a turned head shortens it)."""
+    """Pixels between the outer corners of the eyes in [T, 478, 2]: the 90th percentile (a turned head shortens it)."""
     apart = np.linalg.norm(points[:, EYES[0], :2] - points[:, EYES[1], :2], axis=-1)
     return float(np.nanpercentile(apart, 90))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emotalk.tracking.points import LANDMARKS, LEFT_EYE_PAIRS, MOUTH_PAIRS, RIGHT_EYE_PAIRS, landmark_weights
+from emotalk.tracking.points import LANDMARKS, PAIRS, landmark_weights
 from emotalk.tracking.rig import (
     CONTROL_HIGH,
     CONTROL_LOW,
@@ -30,7 +30,7 @@ from emotalk.tracking.rig import (
 
 POSE = 6  # rotation, then translation: the first unknowns of a frame
 UNKNOWNS = POSE + CONTROLS
-_PAIRS = np.array(MOUTH_PAIRS + RIGHT_EYE_PAIRS + LEFT_EYE_PAIRS)
+_PAIRS = np.array(PAIRS)
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Weights:
 
     noise: float = 0.012  # of the eye distance: standard deviation that a landmark is believed to have
     outlier: float = 3.0  # noise units beyond which a landmark counts less and less (Cauchy)
-    pairs: float = 3.0  # how much an opening of lips or lids counts against a landmark
-    ridge: float = 0.6  # prior precision of a shape's coefficient
-    price: float = 1.2  # cost of a coefficient, so that few shapes explain a face
+    pairs: float = 6.0  # how much an opening of lips or lids counts against a landmark
+    ridge: float = 12.0  # prior precision of a shape's coefficient
+    price: float = 12.0  # cost of a coefficient, so that few shapes explain a face
     gaze: float = 2.0  # prior precision of gaze (1/rad²)
     swing: float = 400.0  # of the jaw's sideways swing (1/rad²)
     calm: float = 60.0  # precision that ties a frame to the mean of its neighbours
@@ -123,7 +123,7 @@ def linearise(face: Face, frames: Frames, seen: np.ndarray, person: bool = False
     world = turned + frames.place[:, None]
     inverse = 1 / (lens.distance - world[..., 2])
     flat = np.stack([world[..., 0], -world[..., 1]], -1) * (lens.focal * inverse)[..., None]
-    pixels = flat + (lens.cx, lens.cy) - seen
+    pixels = flat + np.array([lens.cx, lens.cy]) - seen
     camera = np.zeros((m, LANDMARKS, 2, 3))
     camera[..., 0, 0] = lens.focal * inverse
     camera[..., 1, 1] = -lens.focal * inverse
@@ -183,7 +183,7 @@ def plain_price(weights: Weights) -> np.ndarray:
     """[CONTROLS] the price every shape starts with; lids are cheap, as blinks are common."""
     price = np.zeros(CONTROLS)
     price[: len(EXPRESSIONS)] = weights.price
-    price[LID_LEFT : LID_LEFT + 2] = 0.2 * weights.price
+    price[LID_LEFT : LID_LEFT + 2] = 0.1 * weights.price
     return price
 
 
@@ -192,11 +192,17 @@ def bounded_step(
     gradient: np.ndarray,  # [m, n]
     low: np.ndarray,  # [m, n] <= 0: how far down a step may go
     high: np.ndarray,  # [m, n] >= 0
-    rounds: int = 3,
+    rounds: int = 4,
+    sweeps: int = 2,
 ) -> np.ndarray:
-    """Steps [m, n] near the minimum of g·d + d·H·d / 2 with low <= d <= high."""
+    """Steps [m, n] near the minimum of g·d + d·H·d / 2 with low <= d <= high; never worse than no step.
+
+    Projected Newton finds what is at a bound, quickly but not surely; coordinate descent, which can only go down, mends
+    the rest.
+    """
     step = np.zeros_like(gradient)
-    slope = gradient
+    slope = gradient.copy()
+    value = np.zeros(len(gradient))
     free_matrix = np.empty_like(matrix)
     diagonal = np.arange(matrix.shape[1])
     for _ in range(rounds):
@@ -205,8 +211,22 @@ def bounded_step(
         np.multiply(matrix, free[:, :, None] & free[:, None, :], out=free_matrix)
         free_matrix[:, diagonal, diagonal] += held
         move = -np.linalg.solve(free_matrix, np.where(held, 0, slope)[..., None])[..., 0]
-        step = np.clip(step + move, low, high)
-        slope = gradient + np.einsum("mij,mj->mi", matrix, step)
+        # Cutting a Newton step off at the bounds can lead uphill: then go a shorter way.
+        for share in (1.0, 0.4, 0.1):
+            tried = np.clip(step + share * move, low, high)
+            pushed = (matrix @ tried[..., None])[..., 0]
+            worth = ((gradient + 0.5 * pushed) * tried).sum(1)
+            better = worth < value
+            step[better], slope[better], value[better] = tried[better], (gradient + pushed)[better], worth[better]
+            move[better] = 0
+            if better.all():
+                break
+    size = np.diagonal(matrix, axis1=1, axis2=2)
+    for _ in range(sweeps):
+        for k in range(matrix.shape[1]):
+            change = np.clip(step[:, k] - slope[:, k] / size[:, k], low[:, k], high[:, k]) - step[:, k]
+            step[:, k] += change
+            slope += matrix[:, k] * change[:, None]
     return step
 
 
@@ -246,7 +266,7 @@ def fit_frames(
     resting: np.ndarray | None = None,  # [m, CONTROLS] towards which `calm` pulls
     calm: np.ndarray | None = None,  # [m, CONTROLS] precision of that pull
     pose_only: bool = False,
-    chunk: int = 48,
+    chunk: int = 64,
 ) -> Frames:
     """Pose and controls of frames seen, from a start near enough (within about 0.5 rad)."""
     done = []
@@ -301,7 +321,7 @@ def offset_step(face: Face, frames: Frames, seen: np.ndarray, slack: float = 0.0
     world = frames.world(face.rig.points(frames.controls) + face.offsets)
     inverse = 1 / (lens.distance - world[..., 2])
     flat = np.stack([world[..., 0], -world[..., 1]], -1) * (lens.focal * inverse)[..., None]
-    pixels = flat + (lens.cx, lens.cy) - seen
+    pixels = flat + np.array([lens.cx, lens.cy]) - seen
     camera = np.zeros((*pixels.shape, 3))
     camera[..., 0, 0], camera[..., 1, 1] = lens.focal * inverse, -lens.focal * inverse
     camera[..., 2] = flat * inverse[..., None]
@@ -312,7 +332,11 @@ def offset_step(face: Face, frames: Frames, seen: np.ndarray, slack: float = 0.0
     prior = len(frames) * 0.3 / slack**2
     matrix = np.einsum("ml,mlac,mlad->lcd", weight, slopes, slopes) + np.eye(3) * prior
     gradient = np.einsum("ml,mlac,mla->lc", weight, slopes, pixels) + prior * face.offsets
-    return face.offsets - np.linalg.solve(matrix, gradient[..., None])[..., 0]
+    offsets = face.offsets - np.linalg.solve(matrix, gradient[..., None])[..., 0]
+    # Offsets must not stand in for an opening: else the rig's lips would cross when the seen ones touch.
+    upper, lower = _PAIRS.T
+    offsets[upper, 1] = offsets[lower, 1] = 0.5 * (offsets[upper, 1] + offsets[lower, 1])
+    return offsets
 
 
 def with_person(face: Face, rig: FaceRig) -> Face:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def choose(
                 cut[(k - 1) * EVERY + 1 + int(np.argmax(changes[stretch]))] = True
     borders = [0, *np.flatnonzero(cut).tolist(), frames]
     best, best_stretch = 0, None
-    for first, last in zip(borders, borders[1:], strict=False):
+    for first, last in itertools.pairwise(borders):
         run = _longest_run(first, last, seen, rivals)
         if run[1] - run[0] > best:
             best, best_stretch = run[1] - run[0], run

@@ -21,6 +21,7 @@ import numpy as np
 from emotalk.errors import Cancelled, TrackingError
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
+from emotalk.tracking.habits import without_habits
 from emotalk.tracking.landmarks import FaceLandmarks
 from emotalk.tracking.masks import HairColours, PersonSegmenter, label_frame
 from emotalk.tracking.points import LANDMARKS, eye_distance
@@ -195,8 +196,9 @@ class _Work:
                 "the front, with light on the face and nothing before it."
             )
         self._tell("fit", 0.0)
-        points = points.astype(np.float64)
-        lens = lens_for(head, self.size, eye_distance(points))
+        scale = eye_distance(points)
+        points = without_habits(points.astype(np.float64), scale)
+        lens = lens_for(head, self.size, scale)
         poses = start_frames(FaceRig.of(head, np.zeros(head.components)), lens, points[there])
         rotation = np.tile(np.eye(3), (len(points), 1, 1))
         rotation[there] = poses.rotation

@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from emotalk.emotion import behaviour, expression_field, split_eyes
 from emotalk.errors import InputError
 from emotalk.request import Look, colour
-from emotalk.types import HeadMotion
+from emotalk.types import PORTRAIT_ZOOM, HeadMotion
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
-    from emotalk.types import GaussianCloud
+    from emotalk.types import Camera, GaussianCloud
 
 
 def still_motion(valence: float, arousal: float) -> HeadMotion:
@@ -33,10 +33,10 @@ class Scene:
     """One avatar, camera and background; draws single frames and whole clips. Not for two threads at once."""
 
     def __init__(self, avatar: GaussianAvatar, look: Look) -> None:
-        from emotalk.rendering import FrameRenderer, portrait_camera
+        from emotalk.rendering import FrameRenderer
 
         self.avatar, self.look = avatar, look
-        self.camera = portrait_camera(look.size, math.radians(look.yaw), math.radians(look.pitch), look.zoom)
+        self.camera = camera_of(avatar, look)
         self._renderer = FrameRenderer(look.size, look.size, background=background_of(avatar, look))
 
     def pose(self, motion: HeadMotion, t: int) -> GaussianCloud:
@@ -52,11 +52,27 @@ class Scene:
         return self._renderer.frames(clouds, self.camera)
 
 
+def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
+    """Where the look is taken from. An avatar with a camera of its own is seen as in its video at the default look;
+    yaw, pitch and zoom are relative to that."""
+    from emotalk.rendering import portrait_camera
+
+    yaw, pitch = math.radians(look.yaw), math.radians(look.pitch)
+    if avatar.camera is None:
+        return portrait_camera(look.size, yaw, pitch, look.zoom)
+    from emotalk.avatar.view import own_view
+
+    return own_view(avatar, look.size, yaw, pitch, look.zoom / PORTRAIT_ZOOM)[0]
+
+
 def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
     """What stands behind the head: [3] or [size, size, 3] in [0, 1]."""
     if look.background is None:
+        from emotalk.avatar.view import zoomed_plate
+
         plain = avatar.background.float().cpu()
-        return plain if plain.ndim == 1 else _resized(plain, look.size)
+        zoom = 1.0 if avatar.camera is None else look.zoom / PORTRAIT_ZOOM
+        return plain if plain.ndim == 1 else zoomed_plate(plain, look.size, zoom)
     if look.background.startswith("#"):
         return torch.tensor(colour(look.background))
     try:
@@ -65,16 +81,6 @@ def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InputError(f"The background picture cannot be read ({error}); choose a JPEG or PNG file.") from error
     return torch.from_numpy(np.asarray(fitted, np.float32) / 255)
-
-
-def _resized(picture: torch.Tensor, size: int) -> torch.Tensor:
-    """A background plate [H, W, 3] as a square of `size`, cropped in the middle where it is not square."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = picture[top : top + side, left : left + side].permute(2, 0, 1)[None]
-    fitted = torch.nn.functional.interpolate(square, (size, size), mode="bilinear", antialias=True)
-    return fitted[0].permute(1, 2, 0).clamp(0, 1).contiguous()
 
 
 def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:

@@ -120,6 +120,19 @@ def carriers(
     )
 
 
+def shift_torso(
+    vertices: Tensor,  # [V, 3] posed mesh
+    rotations: Tensor,  # [3, 3, 3] root, neck, head
+    translations: Tensor,  # [3, 3]
+    root_weights: Tensor,  # [V] share of the root joint in every vertex
+    shift: Tensor,  # [3] metres
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same pose with what hangs on the root joint moved: shoulders have their own way in a video, a `HeadMotion`
+    takes them along with the neck."""
+    moved = torch.cat([translations[:1] + shift, translations[1:]])
+    return vertices + root_weights[:, None] * shift, rotations, moved
+
+
 def carry(
     frames: Carriers,
     position: Tensor,  # [N, 3] local

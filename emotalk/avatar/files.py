@@ -24,15 +24,18 @@ from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar, head_version
 from emotalk.avatar.tensors import decode, encode, read_regular
-from emotalk.errors import AvatarError
+from emotalk.errors import AvatarError, CheckpointError, InputError
 from emotalk.paths import CHECKPOINTS, cache_dir
+from emotalk.types import Camera
 
 if TYPE_CHECKING:
     from emotalk.avatar.tensors import Spec
     from emotalk.head import HeadModel
 
 TENSORS, CARD, THUMBNAIL = "avatar.safetensors", "card.json", "thumbnail.jpg"
-SIZE_LIMITS = {TENSORS: 64 * 2**20, CARD: 64 * 2**10, THUMBNAIL: 2**20, "README.md": 2**20}
+MOTION = "motion.safetensors"
+"""How the person moves while speaking (`motion.person`); only avatars of a video with speech have it."""
+SIZE_LIMITS = {TENSORS: 64 * 2**20, CARD: 64 * 2**10, THUMBNAIL: 2**20, MOTION: 256 * 2**10, "README.md": 2**20}
 """Bytes. README.md is the page that model hubs show; it may lie in the folder and is not read."""
 THUMBNAIL_SIDE = 1024
 SPEC: Spec = {
@@ -57,7 +60,12 @@ SPEC: Spec = {
     "correction.color_step": ("F32", ("K",)),
     "background": ("U8", ("H", "W", 3)),
 }
+OPTIONAL: Spec = {"camera": ("F32", (22,))}
+"""World to camera (16, row by row), fx, fy, cx, cy, width, height."""
 LIMITS = {"I": 1000, "M": 500_000, "J": 500_000, "N": 500_000, "K": 64, "C": 500_000, "H": 2048, "W": 2048}
+LARGEST = 1e4
+"""No number of a sound avatar comes near; much larger ones overflow to infinity when they are multiplied."""
+_CORRECTION_NUMBERS = ("mean", "matrix", "position_step", "color_step")
 _OUTLIERS = 0.9995
 """Share of the correction numbers that the 8-bit range covers; the few beyond it are clipped."""
 
@@ -100,7 +108,8 @@ def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
     background = array(avatar.background)
     if background.ndim == 1:
         background = background[None, None]
-    return {
+    camera = {} if avatar.camera is None else {"camera": _camera_numbers(avatar.camera)}
+    return camera | {
         "identity": array(avatar.identity).astype(np.float32),
         "triangle": array(g.triangle).astype(np.uint16),
         "barycentric": two_of_three(g.barycentric),
@@ -145,6 +154,9 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
     largest = float(arrays["log_scale"].max())
     if largest > 0 or np.abs(arrays["position"]).max() > 10:
         raise broken("has Gaussians metres in size or metres away")
+    for name in ("identity", "view_color_step", *(f"correction.{n}" for n in _CORRECTION_NUMBERS)):
+        if arrays[name].size and np.abs(arrays[name]).max() > LARGEST:
+            raise broken(f"has numbers beyond {LARGEST:g} in '{name}'")
     index = arrays["correction.index"]
     if len(index) and (index[0] < 0 or index[-1] >= count or (np.diff(index) <= 0).any()):
         raise broken("has corrections of Gaussians that do not exist or are out of order")
@@ -182,7 +194,26 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
     background = tensor("background") / 255
     if background.shape[:2] == (1, 1):
         background = background[0, 0]
-    return GaussianAvatar(head, tensor("identity"), gaussians, card, corrections, background)
+    try:
+        camera = _camera(arrays["camera"]) if "camera" in arrays else None
+    except InputError as error:
+        raise broken(f"holds a camera that is none ({error})") from error
+    return GaussianAvatar(head, tensor("identity"), gaussians, card, corrections, background, camera=camera)
+
+
+def _camera_numbers(camera: Camera) -> np.ndarray:
+    pose = camera.world_to_camera.detach().cpu().numpy().ravel()
+    lens = (camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height)
+    return np.concatenate([pose, lens]).astype(np.float32)
+
+
+def _camera(numbers: np.ndarray) -> Camera:
+    """The inverse of `_camera_numbers`; an InputError for numbers that are no camera."""
+    width, height = numbers[20:22].tolist()
+    if width != round(width) or height != round(height):
+        raise InputError(f"A picture is whole pixels wide and high, found {width} x {height}.")
+    pose = torch.from_numpy(numbers[:16].reshape(4, 4).astype(np.float32))
+    return Camera(pose, *numbers[16:20].tolist(), int(width), int(height))
 
 
 def save_avatar(avatar: GaussianAvatar, folder: str | Path) -> Path:
@@ -204,10 +235,12 @@ def save_avatar(avatar: GaussianAvatar, folder: str | Path) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
+        moving = [] if avatar.motion is None else [(MOTION, avatar.motion.to_bytes())]
         for name, data in (
             (TENSORS, encode(pack(avatar))),
             (CARD, card.to_json().encode()),
             (THUMBNAIL, avatar.thumbnail),
+            *moving,
         ):
             with (work / name).open("wb") as file:
                 file.write(data)
@@ -253,9 +286,16 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
             f"{head_version(head)}; get a matching avatar or make it again."
         )
     what = f"{TENSORS} in {folder}"
-    arrays = decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what)
+    arrays = decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what, OPTIONAL)
     avatar = unpack(arrays, card, head, what)
     avatar.thumbnail = read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL])
+    if (folder / MOTION).exists():
+        from emotalk.motion.person import MotionAdaptation
+
+        try:
+            avatar.motion = MotionAdaptation.from_bytes(read_regular(folder / MOTION, SIZE_LIMITS[MOTION]))
+        except CheckpointError as error:
+            raise AvatarError(f"{MOTION} in {folder}: {error}") from error
     return avatar
 
 

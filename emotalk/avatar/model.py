@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from emotalk.avatar.card import AvatarCard
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.head import HeadModel
+    from emotalk.motion.person import MotionAdaptation
     from emotalk.types import Camera
 
 CHUNK = 16
@@ -32,8 +33,9 @@ CHUNK = 16
 class GaussianAvatar:
     """Responsibilities: hold the numbers of one person, and pose them.
 
-    It holds no camera and no motion; drawing is `emotalk.rendering.rasterize(avatar.pose(motion, t), camera,
-    avatar.background)`. All tensors live on one device; on the CPU posing runs compiled kernels.
+    It holds no motion; drawing is `emotalk.rendering.rasterize(avatar.pose(motion, t), camera, avatar.background)`.
+    `camera` is the one its own video was taken with, where it is of a video: with it the background fits. All tensors
+    live on one device; on the CPU posing runs compiled kernels.
     """
 
     def __init__(
@@ -45,6 +47,8 @@ class GaussianAvatar:
         corrections: Corrections | None = None,
         background: Tensor | None = None,  # [3] or [H, W, 3] in [0, 1]
         thumbnail: bytes | None = None,  # JPEG
+        camera: Camera | None = None,  # of the avatar's own video
+        motion: MotionAdaptation | None = None,  # how the person of that video moves while speaking
     ) -> None:
         self.head = head
         self.identity = identity.detach().to(torch.float32)
@@ -54,6 +58,8 @@ class GaussianAvatar:
         self.corrections = corrections if corrections is not None else Corrections.empty()
         self.background = background if background is not None else torch.full((3,), 0.5)
         self.thumbnail = thumbnail
+        self.camera = camera
+        self.motion = motion
         triangles = len(head.triangles)
         if len(gaussians.triangle) and int(gaussians.triangle.max()) >= triangles:
             raise AvatarError(
@@ -80,8 +86,9 @@ class GaussianAvatar:
         return self.gaussians.position.device
 
     def replace(self, **changes: object) -> GaussianAvatar:
-        """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail` exchanged."""
-        names = ("head", "identity", "gaussians", "card", "corrections", "background", "thumbnail")
+        """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail, camera,
+        motion` exchanged."""
+        names = ("head", "identity", "gaussians", "card", "corrections", "background", "thumbnail", "camera", "motion")
         return GaussianAvatar(**({name: getattr(self, name) for name in names} | changes))
 
     def to(self, device: torch.device | str) -> GaussianAvatar:
@@ -107,15 +114,20 @@ class GaussianAvatar:
         return posed.vertices, posed.transforms[:, :3, :3, :3], posed.transforms[:, :3, :3, 3]
 
     @torch.no_grad()
-    def pose(self, motion: HeadMotion, t: int, camera: Camera | None = None) -> GaussianCloud:
+    def pose(
+        self, motion: HeadMotion, t: int, camera: Camera | None = None, torso: Tensor | None = None
+    ) -> GaussianCloud:
         """The Gaussians at frame `t` of a motion, in metres.
 
-        With a `camera`, Gaussians on the far side of solid parts get opacity 0, which halves the drawing.
+        With a `camera`, Gaussians on the far side of solid parts get opacity 0, which halves the drawing. `torso` [3]
+        moves the shoulders by so many metres against where the motion has them (`binding.shift_torso`).
         Raises an InputError where the motion has no frame `t`.
         """
         if not 0 <= t < len(motion):
             raise InputError(f"Frame {t} was asked of a motion of {len(motion)} frames; choose 0 to {len(motion) - 1}.")
         mesh = self._mesh_at(motion, t)
+        if torso is not None:
+            mesh = binding.shift_torso(*mesh, self.head.weights[:, 0], torso)
         latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1])[0]).to(self.device))
         if self._poser is not None:
             return self._poser(*mesh, latents, camera)

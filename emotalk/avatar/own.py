@@ -9,7 +9,7 @@ import unicodedata
 import zipfile
 from pathlib import Path
 
-from emotalk.avatar.files import CARD, TENSORS, THUMBNAIL, avatar_folders, check_folder
+from emotalk.avatar.files import TENSORS, avatar_folders, check_folder
 from emotalk.errors import AvatarError, InputError
 from emotalk.paths import cache_dir
 
@@ -68,8 +68,8 @@ def pack_avatar(name: str, target: Path, base: Path | None = None) -> Path:
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for part in (TENSORS, CARD, THUMBNAIL):
-                archive.write(folder / part, f"{name}/{part}")
+            for part in sorted(folder.iterdir()):  # only what `check_folder` knows
+                archive.write(part, f"{name}/{part.name}")
         temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -52,8 +52,10 @@ def encode(tensors: Mapping[str, np.ndarray]) -> bytes:
     return len(text).to_bytes(8, "little") + text + b"".join(chunks)
 
 
-def decode(data: bytes, spec: Spec, limits: Mapping[str, int], what: str) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file that must hold exactly the tensors of `spec`.
+def decode(
+    data: bytes, spec: Spec, limits: Mapping[str, int], what: str, optional: Spec | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file that must hold exactly the tensors of `spec` and may hold those of `optional`.
 
     `limits` bounds each lettered size. Raises an AvatarError that begins with `what` and names the first thing
     wrong. The arrays are read-only views of `data`.
@@ -75,10 +77,12 @@ def decode(data: bytes, spec: Spec, limits: Mapping[str, int], what: str) -> dic
     if not isinstance(header, dict):
         raise broken("has a header that is not a table")
     header.pop("__metadata__", None)
-    missing, foreign = sorted(spec.keys() - header.keys()), sorted(header.keys() - spec.keys())
+    optional = optional or {}
+    missing, foreign = sorted(spec.keys() - header.keys()), sorted(header.keys() - spec.keys() - optional.keys())
     if missing or foreign:
         found = f"lacks the tensor '{missing[0]}'" if missing else f"holds the unknown tensor {foreign[0]!r:.60}"
         raise broken(found)
+    spec = spec | {name: entry for name, entry in optional.items() if name in header}
 
     sizes: dict[str, int] = {}
     spans = []

@@ -7,6 +7,7 @@ import io
 import torch
 
 from emotalk.avatar.model import GaussianAvatar
+from emotalk.avatar.view import own_view
 from emotalk.rendering import portrait_camera, rasterize
 from emotalk.types import ARKIT_INDEX, HeadMotion
 
@@ -15,15 +16,19 @@ BACKGROUND = (0.80, 0.83, 0.87)
 
 
 def render_thumbnail(avatar: GaussianAvatar, side: int = SIDE) -> bytes:
-    """A JPEG of the avatar's head with a hint of a smile, `side` pixels square."""
+    """A JPEG of the avatar's head with a hint of a smile, `side` pixels square; where it has a camera and a background
+    picture of its own, as in its video."""
     from PIL import Image
 
     motion = HeadMotion.neutral()
     for name in ("mouthSmileLeft", "mouthSmileRight"):
         motion.expression[0, ARKIT_INDEX[name]] = 0.35
-    camera = portrait_camera(side, yaw=0.15, zoom=1.3)
+    if avatar.camera is None:
+        camera, background = portrait_camera(side, yaw=0.15, zoom=1.3), BACKGROUND
+    else:
+        camera, background = own_view(avatar, side)
     with torch.no_grad():
-        image = rasterize(avatar.pose(motion, 0, camera), camera, BACKGROUND).image
+        image = rasterize(avatar.pose(motion, 0, camera), camera, background).image
     buffer = io.BytesIO()
     Image.fromarray((image.clamp(0, 1) * 255).round().byte().contiguous().numpy()).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

@@ -95,6 +95,8 @@ class FitProgress:
 class PhotometricFit:
     """Responsibilities: draw an avatar under its samples' motion, compare, and improve it step by step."""
 
+    cull_share = CULL_SHARE
+
     def __init__(self, avatar: GaussianAvatar, samples: Sequence[FitSample], config: FitConfig | None = None) -> None:
         if not samples:
             raise InputError("A fit needs at least one sample, found none.")
@@ -105,23 +107,31 @@ class PhotometricFit:
             corrections = blank_corrections(avatar)
         self.parameters = GaussianParameters(avatar.gaussians, corrections)
         self.one_sided = avatar.one_sided
-        self.step_count, self.seconds = 0, 0.0
+        self.step_count, self.seconds, self.skipped = 0, 0.0, 0.0
         self._order: list[int] = []
         self._generator = torch.Generator().manual_seed(self.config.seed)
         self._statistics = torch.zeros(len(self.parameters), 2)
         self._losses: list[float] = []
         self._targets: dict[tuple[int, int], Target] = {}
-        motion = HeadMotion.concatenate([sample.motion for sample in samples])
+        self._prepare_motion()
+        self._set_locality()
+
+    def _prepare_motion(self) -> None:
+        motion = HeadMotion.concatenate([sample.motion for sample in self.samples])
         with torch.no_grad():
-            parts = [avatar.mesh(motion[i : i + 16]) for i in range(0, len(motion), 16)]
+            parts = [self.avatar.mesh(motion[i : i + 16]) for i in range(0, len(motion), 16)]
         self._meshes = tuple(torch.cat([part[k] for part in parts]) for k in range(3))
         self._signals = torch.from_numpy(signals(motion))
-        self._set_locality()
 
     @property
     def progress(self) -> float:
-        """Share of the fit that is done: the further one of steps and time."""
-        return min(1.0, max(self.step_count / self.config.steps, self.seconds / (60 * self.config.minutes)))
+        """Share of the fit that is done: the further one of steps and time, and what was skipped."""
+        done = max(self.step_count / self.config.steps, self.seconds / (60 * self.config.minutes))
+        return min(1.0, self.skipped + done)
+
+    def skip_to(self, progress: float) -> None:
+        """Leave out what lies between here and `progress`: what follows has the small steps of a fit's end."""
+        self.skipped += max(0.0, progress - self.progress)
 
     def run(
         self, report: Callable[[FitProgress], None] | None = None, every: int = 50, until: float = 1.0
@@ -150,9 +160,9 @@ class PhotometricFit:
         background = self._background(target)
         densifying = config.densify_every > 0 and self.progress < config.densify_until
         active = self._active(index)
-        cull = bool(torch.rand((), generator=self._generator) >= CULL_SHARE)
+        cull = bool(torch.rand((), generator=self._generator) >= 1 - self.cull_share)
         image, alpha = self.draw(index, target, background, active, cull, self._statistics if densifying else None)
-        loss = self.samples[index].weight * self.loss(image, alpha, target, background)
+        loss = self._weight(index) * self.loss(image, alpha, target, background)
         loss.backward()
         self._share_corrections(active)
         parameters.step(self.progress, active, config.frozen)
@@ -198,9 +208,11 @@ class PhotometricFit:
     def loss(self, image: Tensor, alpha: Tensor, target: Target, background: Tensor) -> Tensor:
         """(1 - s) L1 + s (1 - SSIM) + a L1(alpha) of one picture."""
         wanted = target.over(background)
-        loss = photometric_loss(image, wanted, ssim_share=self.config.ssim)
+        loss = photometric_loss(image, wanted, target.weights, ssim_share=self.config.ssim)
         if target.alpha is not None and self.config.alpha > 0:
-            loss = loss + self.config.alpha * (alpha - target.alpha).abs().mean()
+            apart = (alpha - target.alpha).abs()
+            apart = apart.mean() if target.sure is None else (apart * target.sure).mean()
+            loss = loss + self.config.alpha * apart
         return loss
 
     def result(self) -> GaussianAvatar:
@@ -217,13 +229,22 @@ class PhotometricFit:
         """Write everything needed to go on (safetensors), all or nothing."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        state = self.parameters.state() | {
-            "fit.statistics": self._statistics.clone(),
-            "fit.order": torch.tensor(self._order, dtype=torch.int64),
-            "fit.random": self._generator.get_state(),
-            "fit.losses": torch.tensor(self._losses),
+        state = (
+            self.parameters.state()
+            | {
+                "fit.statistics": self._statistics.clone(),
+                "fit.order": torch.tensor(self._order, dtype=torch.int64),
+                "fit.random": self._generator.get_state(),
+                "fit.losses": torch.tensor(self._losses, dtype=torch.float64),
+            }
+            | self._extra_state()
+        )
+        notes = {
+            "step": self.step_count,
+            "seconds": self.seconds,
+            "samples": len(self.samples),
+            "skipped": self.skipped,
         }
-        notes = {"step": self.step_count, "seconds": self.seconds, "samples": len(self.samples)}
         data = safetensors.torch.save(state, {"fit": json.dumps(notes)})
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             file.write(data)
@@ -248,12 +269,24 @@ class PhotometricFit:
             self._statistics = state["fit.statistics"]
             self._order = state["fit.order"].tolist()
             self._losses = state["fit.losses"].tolist()
+            self._load_extra(state)
             self._generator.set_state(state["fit.random"])
             self.step_count, self.seconds = int(notes["step"]), float(notes["seconds"])
+            self.skipped = float(notes.get("skipped", 0.0))
         except (OSError, KeyError, ValueError, InputError, safetensors.SafetensorError) as error:
             raise CheckpointError(f"The state of the fit in {path} cannot be read ({error}); start afresh.") from error
         self._set_sides()
         self._set_locality()
+
+    def _extra_state(self) -> dict[str, Tensor]:
+        """What else a kind of fit has to keep to go on."""
+        return {}
+
+    def _load_extra(self, state: dict[str, Tensor]) -> None:
+        """The inverse of `_extra_state`."""
+
+    def _weight(self, index: int) -> float:
+        return self.samples[index].weight
 
     def _next(self) -> int:
         if not self._order:

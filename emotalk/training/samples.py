@@ -50,6 +50,8 @@ class Target:
     alpha: Tensor | None  # [H, W] in [0, 1]
     camera: Camera
     cut_out: bool  # RGBA: may be put over any background
+    weights: Tensor | None = None  # [H, W] of the pixels in the picture's loss; None: all alike
+    sure: Tensor | None = None  # [H, W] weights of the pixels in the coverage's loss; None: all alike
 
     def over(self, background: Tensor) -> Tensor:
         """The picture [H, W, 3] over a background [3] or [H, W, 3]."""

@@ -1,0 +1,206 @@
+"""A photometric fit to the frames of a tracked video: bounded memory, refined poses, shoulders of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emotalk.avatar import GaussianAvatar, binding
+from emotalk.avatar.binding import shift_torso
+from emotalk.avatar.gaussians import signals, view_direction
+from emotalk.rendering import rasterize
+from emotalk.training.frame_poses import CHANNELS, FramePoses
+from emotalk.training.photometric import FitConfig, PhotometricFit
+from emotalk.training.pose_gradient import follow
+from emotalk.training.samples import Target
+from emotalk.training.video_frames import VideoFrames
+from emotalk.types import GaussianCloud, HeadMotion
+
+SMOOTH_EVERY = 24
+"""Steps after which neighbouring corrections are averaged: as good as averaging each gradient, and free."""
+SMOOTH = 0.5
+"""Share of the average that they take over."""
+LEAST_LATENT = 0.08
+"""Latents nearer to 0 in a frame learn nothing from it."""
+POSES_FROM = 0.06
+"""Share of the fit after which poses are refined: before, colours are not yet those of the frames."""
+ROUGH = 0.25
+"""Pose steps are this much smaller at the end than at the start."""
+
+
+class VideoFit(PhotometricFit):
+    """Responsibilities: as `PhotometricFit`, for frames that are read lazily and whose poses are learned as well."""
+
+    cull_share = 1.0  # an avatar of a video is never drawn without a camera
+
+    def __init__(
+        self,
+        avatar: GaussianAvatar,
+        frames: VideoFrames,
+        torso: Tensor,  # [len(frames), 3] shifts of the shoulders in every frame
+        config: FitConfig,
+        refine: tuple[str, ...] = tuple(CHANNELS),
+        shrink: int = 1,  # of the frames, for a fit that is smaller than its video
+    ) -> None:
+        self.frames, self.shrink = frames, shrink
+        self.poses = FramePoses(frames.motion, torso, refine)
+        self._leaves: dict[str, Tensor] = {}
+        self._behind: dict[int, Tensor] = {}
+        super().__init__(avatar, frames, config)
+
+    def step(self) -> float:
+        """One frame, one improvement of avatar and pose; returns the loss."""
+        loss = super().step()
+        if self.step_count % SMOOTH_EVERY == 0:
+            self._smooth_corrections()
+        return loss
+
+    def draw(
+        self,
+        index: int,
+        target: Target,
+        background: Tensor,
+        active: Tensor,
+        cull: bool,
+        statistics: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """As in `PhotometricFit`, with gradients to the frame's pose while poses are refined."""
+        parameters, head = self.parameters, self.avatar.head
+        refining = bool(self.poses.channels) and self.progress >= POSES_FROM and torch.is_grad_enabled()
+        self._leaves = self.poses.begin(index) if refining else {}
+        leaves = self._leaves or {name: self.poses.values[name][index : index + 1] for name in self.poses.channels}
+        with torch.set_grad_enabled(refining):
+            channels, torso = self.poses.posed(index, leaves)
+            posed = self.avatar.person(**channels)
+            mesh = posed.vertices[0], posed.transforms[0, :3, :3, :3], posed.transforms[0, :3, :3, 3]
+            mesh = shift_torso(*mesh, head.weights[:, 0], torso)
+        still = tuple(part.detach() for part in mesh)
+        carriers = binding.carriers_cpu(
+            parameters.fixed, still[0], head.triangles, self.avatar.neutral_sizes, still[1], still[2]
+        )
+        values, corrections = parameters.values, parameters.corrections
+        latents = corrections.latents(self._signals[index]) if self._correcting else torch.zeros(0)
+        if len(latents):
+            offsets = corrections.offsets(latents)
+        else:
+            offsets = corrections.offsets(torch.zeros(len(corrections.matrix)))
+        view = view_direction(still[1][2], still[2][2], target.camera)
+        color = values["color"] + torch.einsum("d,ndc->nc", view, values["view_color"])
+        means, quats, scales, colors = binding.carry_cpu(
+            carriers, values["position"], values["rotation"], values["log_scale"].exp(), color, parameters.index,
+            *offsets,
+        )  # fmt: skip
+        if refining:
+            means = follow(means, parameters.fixed, values["position"], head.triangles, *mesh)
+        opacities = values["opacity_logit"].sigmoid()
+        if cull:
+            opacities = opacities * binding.facing(carriers, means.detach(), target.camera, self.one_sided)
+        cloud = GaussianCloud(means, scales, quats, opacities, colors)
+        render = rasterize(cloud, target.camera, background, screen_gradients=statistics)
+        return render.image, render.alpha
+
+    @property
+    def _correcting(self) -> bool:
+        return self.progress >= self.config.corrections_from and len(self.parameters.corrections.matrix) > 0
+
+    def _prepare_motion(self) -> None:
+        self._signals = torch.from_numpy(signals(self.frames.motion))
+
+    def _target(self, index: int, shrink: int) -> Target:
+        return self.frames.target(index, shrink * self.shrink)
+
+    def _weight(self, index: int) -> float:
+        return 1.0
+
+    def _background(self, target: Target) -> Tensor:
+        width = target.camera.width
+        if width not in self._behind:
+            self._behind[width] = super()._background(target)
+        return self._behind[width]
+
+    def _active(self, index: int) -> Tensor:
+        if not self._correcting:
+            return torch.zeros(0, dtype=torch.int64)
+        latents = self.parameters.corrections.latents(self._signals[index])
+        return (latents.abs() > LEAST_LATENT).nonzero()[:, 0]
+
+    @torch.no_grad()
+    def _share_corrections(self, active: Tensor) -> None:
+        """Corrections act where their muscles are; what neighbours learn is averaged now and then."""
+        for name in ("correction_position", "correction_color"):
+            gradient = self.parameters.values[name].grad
+            if gradient is not None and len(active):
+                gradient[active] *= self._locality[active][:, :, None]
+        if self._leaves:
+            self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
+            self._leaves = {}
+
+    def _next(self) -> int:
+        self._last = super()._next()
+        return self._last
+
+    @torch.no_grad()
+    def _smooth_corrections(self) -> None:
+        if not self._correcting:
+            return
+        for name in ("correction_position", "correction_color"):
+            value = self.parameters.values[name].data
+            latents, count, _ = value.shape
+            together = value.permute(1, 0, 2).reshape(count, latents * 3)
+            mean = (self._neighbourhood @ together).view(count, latents, 3).permute(1, 0, 2)
+            value.lerp_(mean, SMOOTH)
+
+    def _extra_state(self) -> dict[str, Tensor]:
+        return self.poses.state()
+
+    def _load_extra(self, state: dict[str, Tensor]) -> None:
+        self.poses.load(state)
+
+    def refined_motion(self) -> tuple[HeadMotion, Tensor]:
+        """Motion and torso shifts of the training frames as they were learned."""
+        return self.poses.refined()
+
+
+@torch.no_grad()
+def draw_frame(
+    avatar: GaussianAvatar, motion: HeadMotion, t: int, torso: Tensor | None = None, shrink: int = 1
+) -> np.ndarray:
+    """The avatar through its own camera and before its own background: [H, W, 3] float32 in [0, 1]."""
+    from emotalk.training.samples import shrink_camera
+
+    camera, background = shrink_camera(avatar.camera, shrink), avatar.background
+    if background.ndim == 3 and background.shape[:2] != (camera.height, camera.width):
+        planes = background.permute(2, 0, 1)[None]
+        fitted = torch.nn.functional.interpolate(planes, (camera.height, camera.width), mode="area")
+        background = fitted[0].permute(1, 2, 0)
+    image = rasterize(avatar.pose(motion, t, camera, torso), camera, background).image
+    return image.clamp(0, 1).contiguous().numpy()
+
+
+def scores(
+    avatar: GaussianAvatar,
+    motion: HeadMotion,
+    torso: Tensor,  # [T, 3]
+    picture: Callable[[int], np.ndarray],  # t -> [H, W, 3] uint8
+    rows: np.ndarray,
+    mask: Tensor,  # [H, W] bool, the head
+) -> dict[str, float]:
+    """Mean PSNR (dB) and SSIM over the full picture and within the mask, of the rows of a motion."""
+    from emotalk.training.losses import peak_ratio, ssim
+
+    results = []
+    for t in rows:
+        image = torch.from_numpy(draw_frame(avatar, motion, int(t), torso[int(t)]))
+        wanted = torch.from_numpy(picture(int(t))).float() / 255
+        squares = (image - wanted).square()
+        results.append(
+            (
+                peak_ratio(float(squares.mean())), float(ssim(image, wanted)),
+                peak_ratio(float(squares[mask].mean())), float(ssim(image, wanted, mask.float())),
+            )
+        )  # fmt: skip
+    names = ("psnr_full", "ssim_full", "psnr_head", "ssim_head")
+    return dict(zip(names, np.mean(results, axis=0).tolist(), strict=True))

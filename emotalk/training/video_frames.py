@@ -1,0 +1,170 @@
+"""The frames of a tracked video that a fit learns from: a varied choice of them, held in little memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emotalk.errors import InputError
+from emotalk.training.losses import planar
+from emotalk.training.samples import Target, shrink_camera
+from emotalk.types import HeadMotion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emotalk.tracking import TrackedVideo
+
+BACKGROUND, BODY, HAIR, SKIN = 0, 1, 2, 3
+"""Classes of `TrackedVideo.labels`."""
+UNSURE = 5
+"""Pixels at 512 on either side of the person's outline where the mask is not believed."""
+CLASS_WEIGHTS = (0.6, 0.8, 1.2, 2.0)
+"""How much a pixel counts, by class: a viewer looks at the face."""
+_UNSURE_BIT = 8
+
+
+class VideoFrames:
+    """Responsibilities: choose frames of a tracked video, and hand them out as targets of a fit.
+
+    Each frame is read once and kept as 8-bit picture and classes (1 MB at 512 x 512); as only so many are chosen, that
+    is bounded whatever the length of the video.
+    """
+
+    def __init__(self, tracked: TrackedVideo, rows: Iterable[int]) -> None:
+        self.tracked = tracked
+        self.rows = np.asarray(list(rows), np.int64)
+        if not len(self.rows):
+            raise InputError("The video has no frame with a well tracked face; record it again in better light.")
+        self.camera = tracked.camera
+        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._extra: list[tuple[np.ndarray, HeadMotion]] = []
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self._extra)
+
+    @property
+    def motion(self) -> HeadMotion:
+        """The tracked motion of all frames, one after the other."""
+        tracked = HeadMotion(**{name: value[self.rows] for name, value in vars(self.tracked.motion).items()})
+        return HeadMotion.concatenate([tracked, *(motion for _, motion in self._extra)])
+
+    def add(self, pairs: Iterable[tuple[np.ndarray, HeadMotion]]) -> None:
+        """More training pairs through the same camera: pictures [H, W, 3] uint8 with one frame of motion each."""
+        size = (self.camera.height, self.camera.width, 3)
+        for picture, motion in pairs:
+            if picture.shape != size or picture.dtype != np.uint8 or len(motion) != 1:
+                raise InputError(
+                    f"An extra training pair is a picture {list(size)} uint8 and one frame of motion, found "
+                    f"{list(picture.shape)} {picture.dtype} and {len(motion)} frames."
+                )
+            self._extra.append((picture, motion))
+
+    def picture(self, k: int) -> np.ndarray:
+        """Frame k of the choice, [H, W, 3] uint8."""
+        return self._read(k)[0]
+
+    def classes(self, k: int) -> np.ndarray:
+        """Its classes [H, W] uint8: BACKGROUND, BODY, HAIR or SKIN."""
+        return self._read(k)[1] & 3
+
+    def target(self, k: int, shrink: int = 1) -> Target:
+        """Frame k at 1/shrink of its resolution, with weights and, where sure, the coverage by the person."""
+        picture, marks = self._read(k)
+        color = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+        classes = torch.from_numpy(marks & 3)
+        weights = torch.tensor(CLASS_WEIGHTS)[classes.long()]
+        alpha = (classes > 0).float()
+        sure = torch.from_numpy((marks & _UNSURE_BIT) == 0).float()
+        if k >= len(self.rows):  # a generated picture has no mask
+            weights, sure = torch.ones_like(alpha), torch.zeros_like(alpha)
+        if shrink > 1:
+            color = torch.nn.functional.avg_pool2d(color, shrink)
+            maps = torch.nn.functional.avg_pool2d(torch.stack([weights, alpha, sure])[None], shrink)[0]
+            weights, alpha, sure = maps[0], maps[1], (maps[2] > 0.999).float()
+        camera = shrink_camera(self.camera, shrink)
+        return Target(planar(color.permute(1, 2, 0)), alpha, camera, False, weights, sure)
+
+    def _read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        if k >= len(self.rows):
+            picture = self._extra[k - len(self.rows)][0]
+            return picture, np.zeros(picture.shape[:2], np.uint8)
+        if k not in self._kept:
+            row = int(self.rows[k])
+            picture = np.rint(self.tracked.frame(row) * 255).clip(0, 255).astype(np.uint8)
+            classes = self.tracked.labels(row).astype(np.uint8)
+            self._kept[k] = picture, classes | (_outline(classes > 0) * np.uint8(_UNSURE_BIT))
+        return self._kept[k]
+
+
+def usable_rows(tracked: TrackedVideo) -> np.ndarray:
+    """Frames with a face that was tracked well: `seen`, without the worst fits."""
+    good = np.asarray(tracked.seen, bool)
+    error = np.where(good, tracked.error, np.nan)
+    if good.any():
+        good = good & (np.nan_to_num(error, nan=np.inf) <= max(3 * float(np.nanmedian(error)), 1e-6))
+    return np.flatnonzero(good)
+
+
+def held_out(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """`rows` split into those to learn from and `count` evenly spread ones to judge by; neighbours in time of the
+    latter are left out of the former, as they are nearly the same picture."""
+    count = min(count, len(rows) // 10)
+    if count == 0:
+        return rows, rows[:0]
+    places = ((np.arange(count) + 0.5) * len(rows) / count).astype(int)
+    near = np.unique(np.clip(places[:, None] + [-1, 0, 1], 0, len(rows) - 1))
+    return np.delete(rows, near), rows[places]
+
+
+def varied(tracked: TrackedVideo, rows: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the rows, in order: those that differ most in expression and pose (farthest first)."""
+    if len(rows) <= count:
+        return rows
+    features = pose_features(tracked.motion)[rows]
+    chosen = [int(np.square(features - np.median(features, 0)).sum(1).argmin())]
+    distance = np.full(len(rows), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.square(features - features[chosen[-1]]).sum(1))
+        chosen.append(int(distance.argmax()))
+    return rows[np.sort(chosen)]
+
+
+def pose_features(motion: HeadMotion) -> np.ndarray:
+    """[T, D] with distances that weigh expression, lids, gaze and head pose about equally."""
+    pose = motion.head_pose * np.array([4, 4, 4, 15, 15, 15], np.float32)
+    return np.concatenate([motion.expression, motion.eyelids, 2 * motion.gaze, pose, 3 * motion.jaw], 1)
+
+
+def head_box(tracked: TrackedVideo) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right (pixels) of the head with its hair over the whole video: the box in which head scores
+    are taken. The landmarks' box, half its height added above, a quarter of its width at the sides, 12 % below."""
+    points = tracked.landmarks[np.asarray(tracked.seen, bool)]
+    points = points[np.isfinite(points).all((1, 2))]
+    if not len(points):
+        raise InputError("No frame of the video shows a face; record it again in better light.")
+    low, high = points.min(1), points.max(1)
+    wide, tall = (high - low).mean(0)
+    (left, top), (right, bottom) = np.median(low, 0), np.median(high, 0)
+    box = (top - 0.5 * tall, bottom + 0.12 * tall, left - 0.25 * wide, right + 0.25 * wide)
+    return tuple(int(np.clip(round(float(edge)), 0, tracked.size)) for edge in box)
+
+
+def box_mask(box: tuple[int, int, int, int], size: int) -> Tensor:
+    """A mask [size, size] (bool) of a box (top, bottom, left, right)."""
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    mask[box[0] : box[1], box[2] : box[3]] = True
+    return mask
+
+
+def _outline(person: np.ndarray) -> np.ndarray:
+    """Pixels [H, W] (bool) within `UNSURE` of the border between person and background."""
+    radius = max(1, round(UNSURE * person.shape[0] / 512))
+    planes = torch.from_numpy(person.astype(np.float32))[None, None]
+    both = torch.cat([planes, 1 - planes], 1)
+    for kernel, pad in (((1, 2 * radius + 1), (0, radius)), ((2 * radius + 1, 1), (radius, 0))):
+        both = torch.nn.functional.max_pool2d(both, kernel, 1, pad)
+    return (both.amin(1)[0] > 0.5).numpy()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -147,6 +147,80 @@ def warmup() -> None:
     print(f"renderer ready after {seconds:.1f} s")
 
 
+def personalize(
+    video: tyro.conf.Positional[Path],
+    name: str,
+    minutes: float = 2.0,
+    consent: bool = False,
+    resume: bool = False,
+    seconds: float | None = None,
+    size: Literal[256, 512] = 512,
+    seed: int = 0,
+) -> None:
+    """Make an avatar of the person in a video, which `talk --avatar NAME` then lets speak.
+
+    Args:
+        video: ten to sixty seconds of one person who looks into the camera and talks; any format.
+        name: what the avatar is called.
+        minutes: how long to fit at most, after tracking.
+        consent: say that you are the person in the video, or that they agreed to an avatar that can be made to say
+            anything. It is kept in the avatar's card; without it nothing is made.
+        resume: go on with a run that was stopped, with the settings it was started with.
+        seconds: how much of the video to use at most.
+        size: side in pixels of the pictures that are learned from.
+        seed: another number, another order of the pictures.
+    """
+    from emotalk.personalizing import CONSENT, PersonalizeRequest
+    from emotalk.personalizing import personalize as make
+
+    request = PersonalizeRequest(
+        video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed, resume=resume
+    )
+    with _fit_bar() as show:
+        try:
+            made = make(request, show, on_tracked=show.tracked)
+        except KeyboardInterrupt:
+            print("stopped; the same command with --resume goes on from here", file=sys.stderr)
+            raise
+    measured = ", ".join(f"{metric} {value:.3g}" for metric, value in sorted(made.card.metrics.items()))
+    print(f"{made.folder}: made in {made.seconds:.0f} s" + (f" ({measured})" if measured else ""))
+    print(f'python -m emotalk talk --avatar {made.name} --text "Hello!"')
+
+
+def evaluate(
+    video: Path,
+    avatar: str | None = None,
+    protocol: Literal["self-reconstruction", "few-shot"] | None = None,
+    audio: Path | None = None,
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation"),
+    share: float = 1.0,
+    minutes: float = 2.0,
+    seconds: float | None = None,
+) -> None:
+    """Measure an avatar against a video of the same person; writes report.json, report.md and pictures.
+
+    Args:
+        video: the recording to compare with (or a folder that it was tracked into).
+        avatar: who is measured: a name that `avatars` lists, or an avatar's folder.
+        protocol: instead of an avatar: fit one to the first four fifths ("self-reconstruction") or the first five
+            seconds ("few-shot") of the video and measure it on the last fifth.
+        audio: also let the avatar speak along with this other recording and judge its lips (cross-audio).
+        output: the folder to write.
+        share: compare only this last share of the video, for example 0.2.
+        minutes: how long a protocol fits.
+        seconds: how much of the video to use at most.
+    """
+    from emotalk.evaluation.command import run
+
+    with _progress_bar() as show:
+        reports = run(video, avatar, protocol, audio, output, share, minutes, seconds, show)
+    for report in reports:
+        told = ("psnr_head", "psnr_full", "lmd_mouth", "lip_slope", "sync", "faces_found")
+        numbers = ", ".join(f"{name} {report.scores[name]:.4g}" for name in told if name in report.scores)
+        print(f"driven by {report.drive}: {numbers}")
+    print(f"{output / 'report.md'}")
+
+
 def push(
     avatar: tyro.conf.Positional[str],
     repo: tyro.conf.Positional[str],
@@ -164,7 +238,16 @@ def push(
     print(push_avatar(avatar, repo, private))
 
 
-COMMANDS = {"talk": talk, "avatars": avatars, "voices": voices, "push": push, "doctor": doctor, "warmup": warmup}
+COMMANDS = {
+    "talk": talk,
+    "personalize": personalize,
+    "avatars": avatars,
+    "voices": voices,
+    "push": push,
+    "evaluate": evaluate,
+    "doctor": doctor,
+    "warmup": warmup,
+}
 
 
 def _speaks(spoken: str, wanted: str) -> bool:
@@ -202,6 +285,35 @@ class _progress_bar:
         if progress.total:
             self._bar.total = progress.total
         self._bar.update(progress.frames - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+class _fit_bar:
+    """Stage, step, PSNR and time left of a fit on standard error, in place; the sentences on the video once."""
+
+    def __enter__(self):
+        from tqdm import tqdm
+
+        form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+        self._bar = tqdm(total=1, disable=None, leave=False, desc="starting", bar_format=form)
+        return self
+
+    def __call__(self, news) -> None:
+        bar = self._bar
+        bar.set_description(news.stage, refresh=False)
+        bar.total = news.steps or None
+        bar.n = news.step
+        told = [] if news.psnr is None else [f"{news.psnr:.1f} dB"]
+        if news.remaining is not None:
+            told.append(f"{int(news.remaining) // 60}:{int(news.remaining) % 60:02d} left")
+        bar.set_postfix_str(", ".join(told), refresh=False)
+        bar.refresh()
+
+    def tracked(self, video) -> None:
+        for sentence in video.quality.sentences:
+            self._bar.write(sentence, file=sys.stderr)
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()

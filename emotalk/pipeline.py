@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from emotalk.emotion import EmotionCurve
+from emotalk.personalizing import PersonalizeRequest, PersonalizeResult, personalize
 from emotalk.request import Look, ProgressCallback, TalkRequest
 from emotalk.scene import Scene, still_motion, with_axes
 from emotalk.talking import Talk, mood_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from emotalk.motion import MotionModel
     from emotalk.speech import SpeechEncoder
     from emotalk.speech.voice import VoiceInfo
+
+__all__ = ["PersonalizeRequest", "PersonalizeResult", "Studio", "personalize", "talk"]
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,7 @@ class Studio:
         self._encoder: SpeechEncoder | None = None
         self._motion: MotionModel | None = None
         self._avatars: dict[str, GaussianAvatar] = {}
+        self._lent: dict[str, Path] = {}
         self._head: str | None = None  # version
         self._drawing = threading.Lock()
 
@@ -87,7 +91,10 @@ class Studio:
         from emotalk.hub import load_avatar
 
         with self._lock:
-            avatar = self._avatars.pop(name, None) or load_avatar(name, paths=self._folders)
+            avatar = self._avatars.pop(name, None)
+            if avatar is None:
+                lent = self._lent.get(name)
+                avatar = load_avatar(name, paths=self._folders) if lent is None else load_avatar(str(lent))
             self._avatars[name] = avatar  # now the newest
             while len(self._avatars) > KEPT_AVATARS:
                 self._avatars.pop(next(iter(self._avatars)))
@@ -97,6 +104,14 @@ class Studio:
         """Load an avatar anew at its next use (it was fitted again or removed)."""
         with self._lock:
             self._avatars.pop(name, None)
+
+    def lend(self, name: str, folder: Path | None) -> None:
+        """Let an avatar that is not in the gallery be used by whoever knows this name; None: no more."""
+        with self._lock:
+            if folder is None:
+                self._lent.pop(name, None)
+            else:
+                self._lent[name] = folder
 
     @property
     def encoder(self) -> SpeechEncoder:

@@ -68,5 +68,5 @@ def _tracked(video: Path, folder: Path, seconds: float | None, progress: Progres
     if video.is_dir():
         return load_tracked(video)
     return track_video(
-        video, folder, lambda news: progress(Progress(news.stage, news.step, news.steps)), seconds=seconds
+        video, folder, lambda news: progress(Progress(news.stage, round(100 * news.share), 100)), seconds=seconds
     )

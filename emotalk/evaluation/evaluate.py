@@ -1,7 +1,7 @@
 """An avatar against a recording: drive it as the person moved, or by the sound alone, draw, and compare.
 
-    TrackedVideo ─┬─ its motion ──────────────────┐
-                  └─ its sound ─► motion model ───┴─► avatar ─► pictures ─► against the recorded frames
+TrackedVideo ─┬─ its motion ──────────────────┐
+              └─ its sound ─► motion model ───┴─► avatar ─► pictures ─► against the recorded frames
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ def evaluate(
     name: str = "",
     video: str = "",
     sound: Speech | None = None,
+    torso: torch.Tensor | None = None,  # [T, 3] metres, as for `GaussianAvatar.pose`
     moods: bool = False,
     progress: ProgressCallback | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -57,9 +58,13 @@ def evaluate(
     drive: "motion": everything moves as tracked. "audio": lips and face come from the sound alone; head, gaze and
     lids move as recorded, as in the papers, so that the pictures can be compared. sound: another recording in place
     of the video's own (with "audio"): lips are then judged against that sound and nothing against the pictures.
+    torso: how the shoulders moved (`training.torso.torso_shifts`); None leaves them where the head's motion has them.
     moods: also ask for nine moods along with the sound, and judge the motion. Frames that tracking marks as bad are
     left out of the comparison. Raises InputError where there is nothing to compare or to hear.
+
+    Sets torch to one thread, as `Studio` does: beside other work a second one made a frame 15 times slower.
     """
+    torch.set_num_threads(1)
     if drive not in DRIVES:
         raise InputError(f"An avatar is driven by {' or '.join(DRIVES)}, found {drive!r}.")
     if not len(tracked) or not tracked.seen.any():
@@ -70,13 +75,13 @@ def evaluate(
     heard = _hear(sound if foreign else tracked.audio())
     if drive == "audio" and heard is None:
         raise InputError("This video has no sound; drive the avatar by its motion.")
-    seen = _Comparison(avatar, tracked, foreign, progress or (lambda _: None), cancelled or (lambda: False))
+    seen = _Comparison(avatar, tracked, torso, foreign, progress or (lambda _: None), cancelled or (lambda: False))
     lag = 0
     if heard is not None and not foreign and drive == "audio":
         offset = _offset(heard, Sightings(tracked.landmarks))
         # Where the recording's sound is early or late, the generated lips must not be held against it.
         lag = offset.frames if offset is not None and abs(offset.frames) <= 5 else 0
-    motion = tracked.motion if drive == "motion" else _from_sound(heard, tracked.motion, lag)
+    motion = tracked.motion if drive == "motion" else _from_sound(avatar, heard, tracked.motion, lag)
     seen.run(motion)
     scores = seen.scores()
     notes = [LPIPS_NOTE, *seen.notes]
@@ -115,11 +120,13 @@ def _hear(sound: Speech | None) -> SpeechFeatures | None:
     return None if sound is None or sound.frames < SYNC_FRAMES else SpeechEncoder.load().encode(sound)
 
 
-def _from_sound(features: SpeechFeatures, recorded: HeadMotion, lag: int) -> HeadMotion:
-    """The recorded motion with expression and jaw as the motion model makes them of the sound, `lag` frames later."""
+def _from_sound(avatar: GaussianAvatar, features: SpeechFeatures, recorded: HeadMotion, lag: int) -> HeadMotion:
+    """The recorded motion with expression and jaw as the motion model makes them of the sound, `lag` frames later; as
+    this person speaks, where the avatar knows that."""
     from emotalk.motion import MotionModel
 
-    spoken = MotionModel.load()(features, EmotionCurve.constant(0.0, 0.0))
+    model = MotionModel.load().adapted(getattr(avatar, "motion", None))
+    spoken = model(features, EmotionCurve.constant(0.0, 0.0))
     rows = np.clip(np.arange(len(recorded)) - lag, 0, len(spoken) - 1)
     return dataclasses.replace(recorded, expression=spoken.expression[rows], jaw=spoken.jaw[rows])
 
@@ -162,13 +169,14 @@ class _Comparison:
         self,
         avatar: GaussianAvatar,
         tracked: TrackedVideo,
+        torso: torch.Tensor | None,
         foreign: bool,
         progress: ProgressCallback,
         cancelled: Callable[[], bool],
     ) -> None:
         from emotalk.rendering import FrameRenderer
 
-        self.avatar, self.tracked, self.foreign = avatar, tracked, foreign
+        self.avatar, self.tracked, self.torso, self.foreign = avatar, tracked, torso, foreign
         self.progress, self.cancelled = progress, cancelled
         self.notes: list[str] = []
         self.compared = 0
@@ -248,8 +256,9 @@ class _Comparison:
         order = np.argsort(quality)  # NaN last
         known = order[: int(np.isfinite(quality).sum())]
         chosen = (("worst", known[0]), ("median", known[len(known) // 2]), ("best", known[-1]))
+        frame = self.tracked.frame
         return tuple(
-            Example(title, int(t), float(quality[t]), eight_bit(self.tracked.frame(int(t))), self._draw(motion, t).copy())
+            Example(title, int(t), float(quality[t]), eight_bit(frame(int(t))), self._draw(motion, t).copy())
             for title, t in chosen
         )
 
@@ -262,7 +271,7 @@ class _Comparison:
         return picture
 
     def _cloud(self, motion: HeadMotion, t: int) -> GaussianCloud:
-        return self.avatar.pose(motion, t, self.tracked.camera)
+        return self.avatar.pose(motion, t, self.tracked.camera, None if self.torso is None else self.torso[t])
 
     def _compare(self, picture: np.ndarray, recorded: np.ndarray, t: int) -> dict[str, float]:
         head = np.isin(self.tracked.labels(t), HEAD_LABELS)

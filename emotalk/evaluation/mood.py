@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 ASKED = tuple((v, a) for v in (-0.7, 0.0, 0.7) for a in (-0.7, 0.0, 0.7))
 NOTE = (
     "Moods: the motion model speaks the sound in nine moods and the program's own recogniser reads valence and arousal "
-    "off expression, gaze, lids and head. That recogniser learned from the same expression field, so this tells whether "
-    "speech leaves the mood standing, not whether people would agree."
+    "off expression, gaze, lids and head. That recogniser learned from the same expression field, so this tells "
+    "whether speech leaves the mood standing, not whether people would agree."
 )
 
 

@@ -22,7 +22,7 @@ def landmarker_model() -> Path | None:
     named = os.environ.get("EMOTALK_FACE_LANDMARKER")
     if named:
         if not Path(named).is_file():
-            raise CheckpointError(f"EMOTALK_FACE_LANDMARKER names {named!r:.200}, which is no file; correct or unset it.")
+            raise CheckpointError(f"EMOTALK_FACE_LANDMARKER names {named!r:.200}, which is no file; unset it.")
         return Path(named)
     return next(iter(sorted(cache_dir("models").glob("face_landmarker*.task"))), None)
 

@@ -30,9 +30,9 @@ SIDE = 320
 def overlay(tracked: TrackedVideo, side: int = SIDE) -> np.ndarray:
     """[side, 3 side, 3] uint8: a quiet frame, the most turned one and the one with the widest open mouth, each with
     the seen landmarks (white) and the lines of the head that was fitted to them."""
-    from emotalk.head import HeadModel
-
     import torch
+
+    from emotalk.head import HeadModel
 
     head = HeadModel.load()
     person = head.with_identity(torch.from_numpy(np.asarray(tracked.identity, np.float32)))
@@ -57,11 +57,15 @@ def _telling_frames(tracked: TrackedVideo) -> list[int]:
 
 
 def _drawn(frame: np.ndarray, fitted: np.ndarray, seen: np.ndarray, side: int) -> np.ndarray:
-    scale = 2 * side / frame.shape[0]  # drawn at twice the size and shrunk: smooth lines
-    picture = Image.fromarray(frame).resize((2 * side, 2 * side), Image.Resampling.BILINEAR)
+    low, high = fitted.min(0), fitted.max(0)
+    half = min(0.85 * float((high - low).max()), frame.shape[0] / 2)  # face, hair and chin
+    corner = np.clip((low + high) / 2 - half, 0, frame.shape[0] - 2 * half)
+    scale = side / half  # drawn at twice the size and shrunk: smooth lines
+    box = (*corner, *(corner + 2 * half))
+    picture = Image.fromarray(frame).resize((2 * side, 2 * side), Image.Resampling.BILINEAR, box=box)
     draw = ImageDraw.Draw(picture)
-    for x, y in seen[np.isfinite(seen).all(1)] * scale:
-        draw.ellipse([x - 1.4, y - 1.4, x + 1.4, y + 1.4], fill=_SEEN)
     for line in _LINES:
-        draw.line([tuple(point) for point in (fitted[list(line)] * scale).tolist()], fill=_HEAD, width=3)
+        draw.line([tuple(point) for point in ((fitted[list(line)] - corner) * scale).tolist()], fill=_HEAD, width=3)
+    for x, y in (seen[np.isfinite(seen).all(1)] - corner) * scale:
+        draw.ellipse([x - 1.6, y - 1.6, x + 1.6, y + 1.6], fill=_SEEN)
     return np.asarray(picture.resize((side, side), Image.Resampling.LANCZOS))

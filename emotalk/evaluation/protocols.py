@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,16 +67,22 @@ def held_out(
     protocol: "self-reconstruction" trains on the first four fifths, "few-shot" on the first five seconds. `folder`
     holds the state of the fit. Returns the avatar and one report for each way of driving it.
     """
+    from emotalk.avatar import Consent
     from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
+    from emotalk.training.torso import torso_shifts
 
     if protocol not in PROTOCOLS:
         raise InputError(f"There is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}.")
     parts = split(tracked, FEW_SECONDS if protocol == "few-shot" else None)
     cancelled = cancelled or (lambda: False)
     config = PersonalizeConfig(minutes=minutes, size=tracked.size, seed=seed)
-    avatar = PersonalizeFit(parts.train, folder, config).run(fitting or (lambda _: None), cancelled)
+    consent = Consent("For measuring only: this avatar is not kept.", datetime.now(UTC).isoformat(timespec="seconds"))
+    fit = PersonalizeFit(parts.train, folder, config, name=protocol, consent=consent)
+    avatar = fit.run(fitting, cancelled)
+    # Shoulders of the held-out frames, hung as the fit hung them.
+    torso = torso_shifts(tracked, fit.start.reference)[len(tracked) - len(parts.test) :]
     name = f"{protocol}, {len(parts.train) / FPS:.0f} s of training"
-    shared = {"name": name, "video": video, "progress": progress, "cancelled": cancelled}
+    shared = {"name": name, "video": video, "torso": torso, "progress": progress, "cancelled": cancelled}
     reports = [evaluate(avatar, parts.test, "motion", **shared)]
     if parts.test.audio() is not None:
         reports.append(evaluate(avatar, parts.test, "audio", **shared))

@@ -128,9 +128,7 @@ def markdown(reports: list[EvaluationReport]) -> str:
     ]
     for name in names:
         metric = METRICS[name]
-        numbers = " | ".join(
-            f"{report.scores[name]:.4g}" if name in report.scores else "-" for report in reports
-        )
+        numbers = " | ".join(f"{report.scores[name]:.4g}" if name in report.scores else "-" for report in reports)
         unit = f" ({metric.unit})" if metric.unit else ""
         lines.append(f"| {metric.title}{unit} | {numbers} | {metric.better} |")
     notes = list(dict.fromkeys(note for report in reports for note in report.notes))

@@ -10,7 +10,10 @@ import gradio as gr
 
 from emotalk.public import limits
 from emotalk.ui.api import add_endpoints
+from emotalk.ui.fits import FitDesk
+from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.live import LiveClips
+from emotalk.ui.personalize_tab import PersonalizeTab
 from emotalk.ui.talk_tab import TalkTab
 from emotalk.ui.theme import static, theme
 
@@ -26,6 +29,7 @@ class App:
 
     blocks: gr.Blocks
     clips: LiveClips
+    desk: FitDesk
 
     def launch(self, **options: Any) -> Any:
         """Serve the page; the clip addresses are part of the same server."""
@@ -41,16 +45,24 @@ class App:
 def build_app(studio: Studio) -> App:
     """The whole page for one studio."""
     clips = LiveClips(studio)
+    desk = FitDesk(studio)
+    hub = HubFaces(studio)
     atexit.register(clips.close)
+    atexit.register(desk.close)
     with gr.Blocks(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
-        with gr.Tabs(), gr.Tab("Talk", id="talk"):
-            TalkTab(studio, clips, blocks)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Talk", id="talk"):
+                talk = TalkTab(studio, clips, hub, desk.folder_of, blocks)
+            with gr.Tab("Personalise", id="personalise"):
+                PersonalizeTab(studio, desk, blocks, talk.controls.face, tabs)
         add_endpoints(studio)
 
         def leave(request: gr.Request) -> None:
             clips.end_session(request.session_hash or "")
+            desk.end_session(request.session_hash or "")
+            hub.end_session(request.session_hash or "")
 
         blocks.unload(leave)
     blocks.queue(max_size=limits().waiting_people, default_concurrency_limit=2)
-    return App(blocks, clips)
+    return App(blocks, clips, desk)

@@ -39,10 +39,19 @@ def still() -> gr.HTML:
     return _part("still", "", elem_id="still")
 
 
-def faces(people: list[dict[str, str]], chosen: str) -> gr.HTML:
-    """The row of avatars, `people` = [{name, title, about, picture, ...}]; its value is the chosen name."""
+def faces(people: list[dict[str, str]], chosen: str, guests: list[dict[str, str]] | None = None) -> gr.HTML:
+    """The row of avatars, `people` = [{name, title, about, picture, ...}]; its value is the chosen name.
+
+    `guests` are faces from the Hub, shown behind them. One with a `note` is not here yet: pressing it does not choose
+    it but fires `select` with its name as `address`.
+    """
     shown = [{key: person[key] for key in ("name", "title", "about", "picture")} for person in people]
-    return _part("faces", chosen, elem_id="faces", people=shown)
+    return _part("faces", chosen, elem_id="faces", people=shown, guests=guests or [])
+
+
+def fit() -> gr.HTML:
+    """An avatar taking shape: picture, progress and the curve of its likeness (see static/fit.js for its value)."""
+    return _part("fit", {"state": "idle"}, elem_id="fit")
 
 
 def mood_pad(valence: float, arousal: float) -> gr.HTML:

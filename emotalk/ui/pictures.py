@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
+    from emotalk.avatar import AvatarInfo
     from emotalk.pipeline import Studio
 
 
@@ -28,10 +30,12 @@ def thumbnail_address(path: Path, side: int = 144) -> str:
         return data_address(np.asarray(ImageOps.fit(image.convert("RGB"), (side, side))))
 
 
-def people_of(studio: Studio) -> list[dict[str, str]]:
-    """What the row of faces shows: every avatar that can be used."""
+def people_of(studio: Studio, also: Iterable[AvatarInfo] = ()) -> list[dict[str, str]]:
+    """What the row of faces shows: every avatar that can be used, and those that only this page knows."""
     people = []
-    for info in studio.avatars():
+    listed = studio.avatars()
+    known = {info.name for info in listed}
+    for info in (*listed, *(info for info in also if info.name not in known)):
         if info.problem or info.card is None or info.thumbnail is None:
             continue
         about = "a synthetic person" if info.card.synthetic else "a real person, with their consent"

@@ -31,12 +31,12 @@ def chatter(frames: int, seed: int = 0) -> HeadMotion:
     return motion
 
 
-def filmed(folder: Path, motion: HeadMotion, avatar: GaussianAvatar | None = None) -> tuple[TrackedVideo, GaussianAvatar]:
+def filmed(folder: Path, motion: HeadMotion) -> tuple[TrackedVideo, GaussianAvatar]:
     """The tracked video of a shipped person in this motion, and an avatar that fits it exactly: same camera, same
     plate behind."""
     camera = portrait_camera(SIZE, zoom=0.95)
     plate = torch.linspace(0.3, 0.8, SIZE)[:, None, None].expand(SIZE, SIZE, 3).contiguous()
-    avatar = (avatar or load_avatar("mira")).replace(background=plate, camera=camera)
+    avatar = load_avatar("mira").replace(background=plate, camera=camera)
     renderer = FrameRenderer(SIZE, SIZE, background=plate)
     bare = FrameRenderer(SIZE, SIZE, background=(0.0, 1.0, 0.0))
     for name in ("frames", "masks"):

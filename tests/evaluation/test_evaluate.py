@@ -194,10 +194,7 @@ def test_a_split_holds_the_last_fifth_back(scene) -> None:
     tracked, _ = scene
     long = dataclasses.replace(
         tracked,
-        **{
-            name: np.concatenate([getattr(tracked, name)] * 10)
-            for name in ("torso", "landmarks", "seen", "error")
-        },
+        **{name: np.concatenate([getattr(tracked, name)] * 10) for name in ("torso", "landmarks", "seen", "error")},
         motion=HeadMotion.concatenate([tracked.motion] * 10),
     )
     whole, few = split(long), split(long, 5.0)

@@ -22,6 +22,8 @@ class DrawnStudio:
     def __init__(self, folder: Path, names: tuple[str, ...] = ("mira", "kofi"), frame_seconds: float = 0.0) -> None:
         self.frame_seconds = frame_seconds
         self.requests: list[TalkRequest] = []
+        self.forgotten: list[str] = []
+        self.lent: dict[str, Path | None] = {}
         self.running = 0
         self.most_running = 0
         self.cancelled = 0
@@ -34,6 +36,12 @@ class DrawnStudio:
 
     def avatars(self) -> list[AvatarInfo]:
         return self._infos
+
+    def forget(self, name: str) -> None:
+        self.forgotten.append(name)
+
+    def lend(self, name: str, folder: Path | None) -> None:
+        self.lent[name] = folder
 
     def voices(self) -> list[VoiceInfo]:
         return [VoiceInfo("drawn:tone", "en", 1, "CC0-1.0", "A tone", True)]

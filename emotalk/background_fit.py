@@ -1,0 +1,243 @@
+"""An avatar being made in a process of its own, so that a web page stays quick while two cores are busy.
+
+    BackgroundFit ── request, one line of JSON ──► python -m emotalk.background_fit ── personalize()
+          ▲ └─────── closing its input stops it ─────┘          │
+          └──────────────── one line of JSON per news ──────────┘
+
+The child ends with its parent: it stops when its input ends, however that comes about.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from emotalk.errors import Cancelled, EmotalkError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from emotalk.personalizing import PersonalizeRequest
+    from emotalk.tracking import TrackedVideo
+    from emotalk.training.personalize import PersonalizeProgress
+
+log = logging.getLogger(__name__)
+
+PICTURE_SIDE = 720
+"""Pixels across at most of the pictures that the child sends: two or three squares side by side."""
+NICE = 5
+"""The child yields to the page and to talks that are being made."""
+STOP_SECONDS = 10.0
+"""A child that was asked to stop gets that long before it is killed; its state on disk is whole at any time."""
+
+
+@dataclass(frozen=True)
+class FitNews:
+    """How far a fit is. Pictures are JPEG data addresses."""
+
+    stage: str = "Starting"  # in words
+    step: int = 0
+    steps: int | None = None
+    psnr: float | None = None  # dB
+    seconds: float = 0.0
+    remaining: float | None = None  # seconds
+    preview: str = ""  # what the avatar looks like now
+    overlay: str = ""  # what tracking found, drawn on frames of the video
+    verdict: str = ""  # tracking's: good, usable or poor
+    quality: tuple[str, ...] = ()  # and why, in sentences
+    curve: tuple[tuple[float, float], ...] = field(default=())  # (seconds, PSNR)
+
+
+class BackgroundFit:
+    """One fit in a child process. `news`, `name` (when done) and `error` tell how it goes; `on_done` is called with the
+    fit from another thread when it has ended."""
+
+    def __init__(
+        self,
+        request: PersonalizeRequest,
+        folder: Path | None = None,
+        on_done: Callable[[BackgroundFit], None] | None = None,
+    ) -> None:
+        self.request = request
+        self.news = FitNews()
+        self.name: str | None = None
+        self.error: EmotalkError | None = None
+        self._folder, self._on_done = folder, on_done
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._done = False
+        self._child: subprocess.Popen | None = None
+        self._thread = threading.Thread(target=self._follow, name="emotalk-fit", daemon=True)
+
+    @property
+    def done(self) -> bool:
+        return self._done
+
+    def start(self) -> BackgroundFit:
+        """Start the child; returns at once."""
+        order = asdict(self.request) | {"video": str(Path(self.request.video).resolve())}
+        order["folder"] = None if self._folder is None else str(self._folder)
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _follow
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "emotalk.background_fit"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
+            cwd=Path(__file__).resolve().parent.parent,
+        )  # fmt: skip
+        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by _follow
+            self._child.stdin.write(json.dumps(order) + "\n")
+            self._child.stdin.flush()
+        self._thread.start()
+        return self
+
+    def cancel(self) -> None:
+        """Ask the child to stop; it is killed if it does not. What it did stays on disk until `discard`."""
+        self._stopping = True
+        if self._child is None or self._child.poll() is not None:
+            return
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        threading.Thread(target=self._insist, name="emotalk-fit-stop", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for news at most that long; True when the fit has ended."""
+        with self._changed:
+            if not self._done:
+                self._changed.wait(seconds)
+        return self._done
+
+    def join(self, seconds: float | None = None) -> None:
+        self._thread.join(seconds)
+
+    def _insist(self) -> None:
+        try:
+            self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+
+    def _follow(self) -> None:
+        try:
+            for line in self._child.stdout:
+                self._hear(json.loads(line))
+            status = self._child.wait()
+            if self.name is None and self.error is None:
+                self.error = Cancelled("Stopped: no avatar was made.") if self._stopping else self._crash(status)
+        except (OSError, ValueError):
+            log.exception("a fit's messages cannot be read")
+            self._child.kill()
+            self.error = EmotalkError("The fit's messages cannot be read; the server's log has the details.")
+        finally:
+            self._said.close()
+            if self._on_done is not None:
+                self._on_done(self)
+            with self._changed:
+                self._done = True
+                self._changed.notify_all()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "name" in message:
+            self.name = message["name"]
+        elif "error" in message:
+            self.error = EmotalkError(message["error"])
+        else:
+            old = self.news
+            curve = old.curve
+            if message.get("psnr") not in (None, old.psnr):
+                curve = (*curve, (message["seconds"], message["psnr"]))
+            kept = {name: message.pop(name, None) or getattr(old, name) for name in ("preview", "overlay", "verdict")}
+            quality = tuple(message.pop("quality", None) or old.quality)
+            known = {name: message.get(name, getattr(old, name)) for name in _NUMBERS}
+            self.news = FitNews(**known, **kept, quality=quality, curve=curve)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _crash(self, status: int) -> EmotalkError:
+        self._said.seek(0)
+        log.error("a fit ended with status %d:\n%s", status, self._said.read()[-4000:])
+        if status < 0:
+            return EmotalkError("The machine ended the fit, most likely for want of memory. Try a shorter video.")
+        return EmotalkError("Something unexpected went wrong in the fit; the server's log has the details.")
+
+
+_NUMBERS = ("stage", "step", "steps", "psnr", "seconds", "remaining")
+
+
+def main() -> int:
+    """The child: one request from standard input, news to standard output."""
+    # Whatever else prints must not get between the messages.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    order = json.loads(sys.stdin.readline())
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    stop = threading.Event()
+    threading.Thread(target=_until_closed, args=(sys.stdin, stop), daemon=True).start()
+
+    def tell(**message: Any) -> None:
+        try:
+            out.write(json.dumps(message) + "\n")
+            out.flush()
+        except BrokenPipeError:
+            stop.set()
+
+    from emotalk.personalizing import PersonalizeRequest, personalize
+
+    def progress(news: PersonalizeProgress) -> None:
+        message = {name: getattr(news, name) for name in _NUMBERS}
+        if news.preview is not None:
+            message["preview"] = picture_address(news.preview)
+        tell(**message)
+
+    def tracked(video: TrackedVideo) -> None:
+        from emotalk.evaluation.overlay import overlay
+
+        quality = video.quality
+        tell(
+            overlay=picture_address(overlay(video)), verdict=quality.verdict,
+            quality=list(quality.sentences),
+        )  # fmt: skip
+
+    folder = order.pop("folder")
+    try:
+        result = personalize(
+            PersonalizeRequest(**order), progress, stop.is_set, on_tracked=tracked,
+            folder=None if folder is None else Path(folder),
+        )  # fmt: skip
+    except Cancelled:
+        return 0
+    except EmotalkError as error:
+        tell(error=str(error))
+        return 2
+    tell(name=result.name)
+    return 0
+
+
+def _until_closed(stream: IO[str], stop: threading.Event) -> None:
+    stream.read()
+    stop.set()
+
+
+def picture_address(picture: np.ndarray, side: int = PICTURE_SIDE) -> str:
+    """A picture [H, W, 3] uint8 as a JPEG data address, at most `side` pixels wide."""
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=82)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

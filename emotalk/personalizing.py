@@ -1,0 +1,237 @@
+"""From a video of a person to their avatar: track, fit, save.
+
+    video ─► track/ (frames, masks, motion) ─► fit/ (state) ─► avatar folder, moved into place when complete
+             └──────────── .<name>.work, beside the avatars ┘
+
+Everything on the way lies in one work folder that is removed at the end. A run that was killed goes on from there;
+an avatar that was there before stays as it was until the new one is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotalk.avatar.own import folder_name, own_folder
+from emotalk.errors import InputError
+
+if TYPE_CHECKING:
+    from emotalk.avatar import AvatarCard, GaussianAvatar
+    from emotalk.tracking import TrackedVideo, TrackProgress
+    from emotalk.training.personalize import PersonalizeProgress
+
+log = logging.getLogger(__name__)
+
+CONSENT = (
+    "I am the person in this video, or that person has agreed: an avatar of them may be made, "
+    "and it can be made to say anything."
+)
+"""What somebody agrees to before a real person's avatar is made; it is kept in the avatar's card."""
+TRACK_STAGES = {
+    "look": "Looking for the face",
+    "read": "Following the face",
+    "fit": "Finding the shape of the head",
+    "masks": "Telling hair from background",
+}
+FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Done"}
+JOB = "job.json"
+_DIGEST_BYTES = 1 << 22
+"""Of the beginning and of the end of a video, to tell it from another one."""
+
+
+@dataclass(frozen=True)
+class PersonalizeRequest:
+    """One avatar to be made. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing is made.
+
+    `minutes` bounds the fit (tracking comes before it), `size` is the side of the square pictures it learns from.
+    With `resume`, a run that was stopped goes on with the consent and settings it was started with; where there is
+    none, it starts. Raises InputError.
+    """
+
+    video: str | Path
+    name: str  # what the person is called; the avatar's folder is named after it
+    consent: str = ""
+    minutes: float = 2.0
+    size: int = 512
+    seed: int = 0
+    resume: bool = False
+    seconds: float | None = None  # of the video that are used at most
+
+    def __post_init__(self) -> None:
+        from emotalk.request import _number
+
+        folder_name(self.name)
+        if not Path(self.video).is_file():
+            raise InputError(f"There is no video {Path(self.video).name!r}; check the name.")
+        if not isinstance(self.consent, str) or len(self.consent) > 2000:
+            raise InputError("The consent must be a sentence of at most 2000 characters.")
+        if not self.resume:
+            _need_consent(self.consent)
+        _number("The minutes for the fit", self.minutes, 0.1, 120)
+        if self.seconds is not None:
+            _number("The seconds of the video", self.seconds, 2, 3600)
+        if self.size not in (256, 512):
+            raise InputError(f"An avatar is fitted at 256 or 512 pixels, found {self.size!r}.")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
+            raise InputError(f"The seed must be a whole number from 0 to {2**32 - 1}, found {self.seed!r}.")
+
+
+@dataclass(frozen=True)
+class PersonalizeResult:
+    """What was made."""
+
+    name: str  # what the gallery and `talk --avatar` call it
+    folder: Path
+    card: AvatarCard
+    quality: tuple[str, ...]  # what tracking says of the video, in sentences
+    seconds: float  # of this run
+
+
+def personalize(
+    request: PersonalizeRequest,
+    progress: Callable[[PersonalizeProgress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    on_tracked: Callable[[TrackedVideo], None] | None = None,
+    folder: Path | None = None,
+) -> PersonalizeResult:
+    """Make an avatar of the person in a video and put it into the gallery (or into `folder`).
+
+    `progress` hears of every stage in words, `on_tracked` gets the tracked video before the fit, `cancelled` is asked
+    often (Cancelled is raised; what was done stays for `resume`, see `discard`). Raises the package's errors.
+    """
+    from emotalk.avatar import Consent
+    from emotalk.tracking import track_video
+    from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
+
+    started = time.perf_counter()
+    progress = progress or (lambda _: None)
+    cancelled = cancelled or (lambda: False)
+    base = own_folder() if folder is None else folder
+    name = folder_name(request.name)
+    tracking, fitting = _in_words(progress, started)
+    with _workplace(base, name) as work:
+        job = _job(request, work)
+        tracked = track_video(
+            request.video, work / "track", tracking, size=job["size"], seconds=job["seconds"], cancelled=cancelled
+        )
+        if on_tracked is not None:
+            on_tracked(tracked)
+        config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"])
+        consent = Consent(job["consent"].strip(), job["started"])
+        fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
+        avatar = _with_findings(fit.run(fitting, cancelled), tracked)
+        avatar.save(base / name)
+        shutil.rmtree(work, ignore_errors=True)
+    return PersonalizeResult(
+        name, base / name, avatar.card, tuple(tracked.quality.sentences), time.perf_counter() - started
+    )
+
+
+def discard(name: str, folder: Path | None = None) -> None:
+    """Remove what a stopped run left behind; a finished avatar of that name stays."""
+    base = own_folder() if folder is None else folder
+    shutil.rmtree(_work_folder(base, folder_name(name)), ignore_errors=True)
+
+
+def _work_folder(base: Path, name: str) -> Path:
+    return base / f".{name}.work"  # the gallery does not list what begins with a dot
+
+
+@contextmanager
+def _workplace(base: Path, name: str) -> Iterator[Path]:
+    """The work folder, held by this process alone."""
+    work = _work_folder(base, name)
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            import fcntl
+        except ImportError:  # Windows: one run at a time is up to the person
+            yield work
+            return
+        try:
+            # Bound to the process: a killed one holds nothing.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"The avatar {name!r} is being made by another run; wait for it or stop it.") from error
+        yield work
+
+
+def _need_consent(consent: str) -> None:
+    if not consent.strip():
+        raise InputError(f'An avatar of a person needs consent. With --consent you say: "{CONSENT}"')
+
+
+def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
+    """The settings of this run: those of the stopped one when it goes on, else the request's, written down."""
+    digest = _digest(Path(request.video))
+    path = work / JOB
+    if request.resume and path.is_file():
+        job = json.loads(path.read_text(encoding="utf-8"))  # it was moved into place complete
+        if job["digest"] != digest:
+            raise InputError(
+                f"The stopped run for {request.name!r} was made from another video ({job['video']}); give that one, "
+                "or start anew without --resume."
+            )
+        return job
+    _need_consent(request.consent)
+    for entry in work.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != "lock":
+            entry.unlink()
+    settings = vars(request)
+    job = {name: settings[name] for name in ("name", "consent", "minutes", "size", "seed", "seconds")}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    job |= {"video": Path(request.video).name, "digest": digest, "started": now}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return job
+
+
+def _digest(video: Path) -> str:
+    """What tells one video from another: its length, its beginning and its end."""
+    with video.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        summary = hashlib.sha256(f"{size} ".encode())
+        summary.update(file.read(_DIGEST_BYTES))
+        file.seek(max(0, size - _DIGEST_BYTES))
+        summary.update(file.read(_DIGEST_BYTES))
+    return summary.hexdigest()
+
+
+def _in_words(
+    progress: Callable[[PersonalizeProgress], None], started: float
+) -> tuple[Callable[[TrackProgress], None], Callable[[PersonalizeProgress], None]]:
+    """Progress callbacks for tracking and for the fit that tell `progress` the stage in words."""
+    from emotalk.training.personalize import PersonalizeProgress
+
+    def tracking(news: TrackProgress) -> None:
+        seconds = time.perf_counter() - started
+        remaining = seconds * (1 - news.share) / news.share if news.share > 0.1 else None
+        words = TRACK_STAGES.get(news.stage, news.stage)
+        progress(PersonalizeProgress(words, round(100 * news.share), 100, None, seconds, remaining, None))
+
+    def fitting(news: PersonalizeProgress) -> None:
+        progress(dataclasses.replace(news, stage=FIT_STAGES.get(news.stage, news.stage)))
+
+    return tracking, fitting
+
+
+def _with_findings(avatar: GaussianAvatar, tracked: TrackedVideo) -> GaussianAvatar:
+    """The finished avatar with what tracking found wanting among its limitations."""
+    findings = [] if tracked.quality.verdict == "good" else list(tracked.quality.sentences)
+    limitations = " ".join([avatar.card.limitations, *findings]).strip()[:4000]
+    return avatar.replace(card=dataclasses.replace(avatar.card, limitations=limitations))

@@ -1,0 +1,203 @@
+"""The Personalise tab: a few seconds of video become an avatar that talks."""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from emotalk.errors import Cancelled, EmotalkError
+from emotalk.personalizing import CONSENT
+from emotalk.public import is_public, limits
+from emotalk.ui import parts
+from emotalk.ui.pictures import people_of
+from emotalk.ui.talk_tab import friendly
+
+if TYPE_CHECKING:
+    from emotalk.background_fit import BackgroundFit, FitNews
+    from emotalk.pipeline import Studio
+    from emotalk.ui.fits import FitDesk
+
+ADVICE = (
+    "<b>Ten to sixty seconds are enough.</b> Look into the camera and talk; turn your head a little, open your mouth "
+    "wide once, blink. Even light, the whole head with some shoulder, nothing in front of the face, no cuts."
+)
+
+
+class PersonalizeTab:
+    """Builds the tab inside a `gr.Blocks` and holds its handlers."""
+
+    def __init__(self, studio: Studio, desk: FitDesk, blocks: gr.Blocks, faces: gr.HTML, tabs: gr.Tabs) -> None:
+        self.studio, self.desk = studio, desk
+        self.faces, self.tabs = faces, tabs
+        self._layout()
+        shared = {"show_progress": "hidden", "api_visibility": "private"}
+        watching = [self.fit, self.report, self.make, self.stop]
+        inputs = [self.video, self.title, self.minutes, self.consent]
+        made = self.make.click(
+            self.begin, inputs, watching, concurrency_limit=None, trigger_mode="once", **shared
+        )  # fmt: skip
+        # Another visit finds the fit that is still running, and the avatars made since the server started.
+        found = blocks.load(self.follow, None, watching, concurrency_limit=None, **shared)
+        for event in (made, found):
+            event.then(self.gallery, self.faces, [self.faces, self.mine, self.mine_row], queue=False, **shared)
+        blocks.load(self.gallery, self.faces, [self.faces, self.mine, self.mine_row], queue=False, **shared)
+        self.stop.click(self.cancel, queue=False, **shared)
+        self.mine.change(self.packed, self.mine, self.save, queue=False, **shared)
+        self.talk.click(self.meet, self.mine, [self.faces, self.tabs], queue=False, **shared)
+        self.delete.click(
+            self.remove, [self.mine, self.faces], [self.faces, self.mine, self.mine_row], queue=False,
+            js="(name, face) => [confirm(`Delete this avatar for good?`) ? name : null, face]", **shared,
+        )  # fmt: skip
+
+    def _layout(self) -> None:
+        allowed = limits()
+        with gr.Row(equal_height=False, elem_id="fit-row"):
+            with gr.Column(scale=5, min_width=320, elem_id="fit-view-column"):
+                self.fit = parts.fit()
+                self.report = gr.HTML("", elem_id="fit-report", padding=False)
+            with gr.Column(scale=5, min_width=320):
+                self.video = gr.Video(
+                    label="A video of one person", sources=["upload", "webcam"], include_audio=True, buttons=[],
+                    height=300, elem_id="fit-video",
+                )  # fmt: skip
+                gr.HTML(f'<p class="advice">{ADVICE}</p>', elem_id="fit-advice", padding=False)
+                with gr.Group():
+                    self.title = gr.Textbox(
+                        label="Name", placeholder="what the avatar is called", max_lines=1, elem_id="fit-name"
+                    )
+                    self.minutes = gr.Slider(
+                        0.5, min(10.0, allowed.personalise_minutes), 2.0, step=0.5, label="Minutes of fitting",
+                        info="more than two rarely show", elem_id="fit-minutes",
+                    )  # fmt: skip
+                self.consent = gr.Checkbox(False, label=CONSENT, elem_id="fit-consent")
+                with gr.Row(elem_id="fit-go-row"):
+                    self.make = gr.Button("Make the avatar", variant="primary", size="lg", elem_id="fit-go", scale=4)
+                    self.stop = gr.Button(
+                        "Cancel", size="lg", elem_id="fit-stop", scale=1, min_width=90, interactive=False
+                    )
+                if is_public():
+                    stay = (
+                        "Video and avatar stay on this server only while the page is open; download the avatar to keep "
+                        f"it. The first {allowed.personalise_seconds:.0f} seconds of the video are used."
+                    )
+                    gr.HTML(f'<p class="advice">{stay}</p>', padding=False)
+                with gr.Group(visible=False, elem_id="mine") as self.mine_row:
+                    self.mine = gr.Dropdown([], label="Your avatars", elem_id="mine-list")
+                    with gr.Row(elem_id="mine-buttons"):
+                        self.talk = gr.Button("Talk", size="sm", elem_id="mine-talk")
+                        self.save = gr.DownloadButton("Download (.zip)", size="sm", elem_id="mine-save")
+                        self.delete = gr.Button("Delete", size="sm", variant="stop", elem_id="mine-delete")
+
+    def begin(
+        self, video: str | None, title: str, minutes: float, consent: bool, request: gr.Request
+    ) -> Iterator[tuple]:
+        """Start a fit and report it until it has ended; it goes on when the page no longer looks."""
+        try:
+            fit = self.desk.start(request.session_hash or "", video, title, minutes, consent)
+        except EmotalkError as error:
+            raise friendly(error) from error
+        yield from self._report(fit)
+
+    def follow(self, request: gr.Request) -> Iterator[tuple]:
+        """Report a fit that this page finds running."""
+        fit = self.desk.running(request.session_hash or "")
+        if fit is None:
+            yield (gr.skip(),) * 4
+        else:
+            yield from self._report(fit)
+
+    def cancel(self, request: gr.Request) -> None:
+        """Stop the fit; the page hears of it from the report."""
+        self.desk.cancel(request.session_hash or "")
+
+    def gallery(self, face: str, request: gr.Request) -> tuple:
+        """The row of faces of the Talk tab and the list of own avatars, as they are now."""
+        mine = self.desk.own(request.session_hash or "")
+        people = people_of(self.studio, mine)
+        names = [person["name"] for person in people]
+        choices = [(info.card.name, info.name) for info in mine]
+        newest = max(mine, key=lambda info: info.card.created).name if mine else None
+        return (
+            gr.update(people=people, value=face if face in names else next(iter(names), "")),
+            gr.update(choices=choices, value=newest),
+            gr.update(visible=bool(mine)),
+        )
+
+    def packed(self, name: str | None, request: gr.Request) -> dict[str, Any]:
+        """The file behind the download button."""
+        if not name:
+            return gr.update(value=None)
+        try:
+            return gr.update(value=str(self.desk.pack(request.session_hash or "", name)))
+        except EmotalkError as error:
+            raise friendly(error) from error
+
+    def meet(self, name: str | None) -> tuple:
+        """Go to the Talk tab with this avatar."""
+        return (gr.update(value=name) if name else gr.skip()), gr.Tabs(selected="talk")
+
+    def remove(self, name: str | None, face: str, request: gr.Request) -> tuple:
+        """Delete an own avatar; nothing where the person thought again."""
+        if name:
+            try:
+                self.desk.delete(request.session_hash or "", name)
+            except EmotalkError as error:
+                raise friendly(error) from error
+        return self.gallery(face, request)
+
+    def _report(self, fit: BackgroundFit) -> Iterator[tuple]:
+        busy = gr.update(interactive=False), gr.update(interactive=True)
+        idle = gr.update(interactive=True), gr.update(interactive=False)
+        yield {"state": "working", "note": "Starting", "fresh": True, "at": time.monotonic()}, "", *busy
+        shown = None
+        while not fit.wait(0.5):
+            if fit.news is not shown:
+                yield self._views(fit.news, shown), _report(fit.news, shown), gr.skip(), gr.skip()
+                shown = fit.news
+                time.sleep(0.3)  # three pictures a second are enough
+        if fit.error is not None:
+            yield {"state": "stopped", "fresh": True, "at": time.monotonic()}, gr.skip(), *idle
+            if isinstance(fit.error, Cancelled):
+                gr.Info(str(fit.error), duration=4)
+                return
+            raise friendly(fit.error) from fit.error
+        done = self._views(fit.news, shown) | {"state": "done", "detail": "Done: your avatar is in the gallery."}
+        yield done, gr.skip(), *idle
+
+    def _views(self, news: FitNews, shown: FitNews | None) -> dict[str, Any]:
+        """The value of the picture part; a picture is sent only when it is another one."""
+        value = {
+            "state": "working",
+            "note": news.stage,
+            "detail": _detail(news),
+            "share": news.step / news.steps if news.steps else 0.0,
+            "curve": [[round(at, 1), round(level, 2)] for at, level in news.curve],
+            "axis": f"likeness {news.psnr:.1f} dB" if news.psnr is not None else "",
+        }
+        if news.preview and (shown is None or shown.preview != news.preview):
+            value["preview"] = news.preview
+        return value
+
+
+def _detail(news: FitNews) -> str:
+    """One quiet line below the picture."""
+    parts = [f"{news.step} of {news.steps}"] if news.steps else []
+    if news.remaining is not None:
+        parts.append(f"{int(news.remaining) // 60}:{int(news.remaining) % 60:02d} left")
+    return ", ".join(parts)
+
+
+def _report(news: FitNews, shown: FitNews | None) -> Any:
+    """What tracking says of the video, with its picture; unchanged most of the time."""
+    if not news.verdict or (shown is not None and shown.overlay == news.overlay):
+        return gr.skip()
+    signs = {"good": "Good video", "usable": "Usable video", "poor": "Poor video"}
+    lines = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in news.quality)
+    return (
+        f'<div class="verdict {html.escape(news.verdict)}"><b>{signs.get(news.verdict, "The video")}</b>'
+        f'<img src="{news.overlay}" alt="What was tracked, on three frames of the video"><ul>{lines}</ul></div>'
+    )

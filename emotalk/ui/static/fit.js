@@ -1,0 +1,36 @@
+// An avatar taking shape. value = {state: idle | working | done | stopped, note, detail, share, axis,
+// curve: [[second, dB], ...], preview: a data address of two squares side by side, a moment of the video and the avatar
+// in its pose, or missing to keep the last one}.
+const fit = element.querySelector(".fit");
+const pictures = element.querySelectorAll(".now, .then");
+
+function draw(curve) {
+  fit.classList.toggle("drawn", curve.length > 1);
+  if (curve.length < 2) return;
+  const last = curve[curve.length - 1][0];
+  const first = curve[0][0];
+  const levels = curve.map((point) => point[1]);
+  const low = Math.min(...levels);
+  const high = Math.max(...levels, low + 1);
+  element.querySelector("polyline").setAttribute(
+    "points",
+    curve.map(([at, level]) => [300 * (at - first) / Math.max(last - first, 1e-6), 60 - 56 * (level - low) / (high - low)].join(",")).join(" "),
+  );
+}
+
+function show() {
+  const value = props.value || {};
+  fit.dataset.state = value.state || "idle";
+  element.querySelector(".say").textContent = value.note || "";
+  element.querySelector(".detail").textContent = value.detail || "";
+  element.querySelector(".axis").textContent = value.axis || "";
+  element.querySelector(".bar i").style.width = `${100 * (value.share || 0)}%`;
+  for (const picture of pictures) {
+    if (value.fresh) picture.removeAttribute("src");
+    if (value.preview) picture.src = value.preview;
+  }
+  draw(value.curve || []);
+}
+
+watch("value", show);
+show();

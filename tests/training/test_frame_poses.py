@@ -52,7 +52,7 @@ def test_following_changes_no_place():
 
 def test_a_shifted_track_is_put_right_and_stays_within_its_limits():
     motion = make_motion(3)
-    poses = FramePoses(motion, torch.zeros(3, 3))
+    poses = FramePoses(motion, torch.zeros(3, 3), ("place", "expression"))
     wanted = torch.tensor([0.004, -0.003, 0.002])
     for _ in range(250):
         leaves = poses.begin(1)

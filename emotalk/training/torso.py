@@ -152,7 +152,7 @@ def _bound(
         joint_weights=tensor(weights),
         position=tensor(rest),
         rotation=torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
-        log_scale=torch.tensor([sigma, sigma, 0.3 * sigma]).log().repeat(count, 1),
+        log_scale=torch.tensor([sigma, sigma, 0.3 * sigma], dtype=torch.float32).log().repeat(count, 1),
         opacity_logit=torch.full((count,), 2.95),
         color=tensor(colors),
         view_color=torch.zeros(count, 2, 3),

@@ -1,8 +1,8 @@
 """Who is where in a frame: background, person, hair, facial skin.
 
-The person comes from MediaPipe's selfie segmentation; the face from the landmarks' outline; hair from colour: what
-looks like the pixels above the forehead rather than like this face, these clothes or what stands behind, near the
-head. Colours are learned from a dozen frames of the video itself.
+The person comes from MediaPipe's selfie segmentation. Inside, each pixel is hair, skin or clothes by its colour (as
+frequent as in this video's own hair, cheeks and chest) and by where it lies: above the brows clothes are unlikely,
+below the chin hair is, and hair hangs together with the crown. Colours are learned from a dozen frames of the video.
 """
 
 from __future__ import annotations
@@ -11,12 +11,27 @@ import os
 
 import cv2
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
-from emotalk.tracking.points import OVAL
+from emotalk.tracking.points import (
+    BROWS,
+    LEFT_LOWER_LID,
+    LEFT_UPPER_LID,
+    OUTER_LIPS,
+    OVAL,
+    RIGHT_LOWER_LID,
+    RIGHT_UPPER_LID,
+)
 
 BACKGROUND, PERSON, HAIR, FACE = range(4)
+WORK = 256
+"""Side of the pictures that masks are made on; the segmentation knows no more."""
 _BITS = 5  # per channel of the colour tables
-_WORK = 256  # pixels at which masks are made; the segmentation knows no more
+_HAIR, _SKIN, _CLOTHES = range(3)
+_FEATURES = (
+    OUTER_LIPS, (*BROWS[:10], *RIGHT_UPPER_LID, *RIGHT_LOWER_LID), (*BROWS[10:], *LEFT_UPPER_LID, *LEFT_LOWER_LID)
+)  # fmt: skip
+_BALD = 0.12  # of the crown's pixels: less that is unlike skin is no hair
 
 
 class PersonSegmenter:
@@ -35,36 +50,115 @@ class PersonSegmenter:
         self._model.close()
 
     def find(self, picture: np.ndarray) -> np.ndarray:
-        """[256, 256] float32 probabilities of a square picture [size, size, 3] uint8."""
-        mask = self._model.process(picture).segmentation_mask
-        return cv2.resize(mask, (_WORK, _WORK), interpolation=cv2.INTER_AREA)
+        """[256, 256] float32 probabilities of a square picture [256, 256, 3] uint8."""
+        return self._model.process(picture).segmentation_mask
 
 
-class HairColours:
-    """A table colour -> hair or not, learned from frames of one video."""
+class Zones:
+    """Parts of a picture of WORK pixels, told by the landmarks [478, 2] in it."""
+
+    def __init__(self, points: np.ndarray) -> None:
+        top, chin, left, right = points[10], points[152], points[454], points[234]
+        self.height = max(float(np.linalg.norm(top - chin)), 1e-6)
+        self.width = max(float(np.linalg.norm(left - right)), 1e-6)
+        up = (top - chin) / self.height
+        middle = 0.5 * (left + right)
+        rows, columns = np.mgrid[:WORK, :WORK].astype(np.float32) + 0.5
+        # Pixels in the face's own frame: 0 at the chin, 1 at the top of the outline; and away from the middle.
+        self.above = ((columns - chin[0]) * up[0] + (rows - chin[1]) * up[1]) / self.height
+        self.across = np.abs((columns - middle[0]) * -up[1] + (rows - middle[1]) * up[0]) / self.width
+        self.brows = float((points[[105, 334]].mean(0) - chin) @ up) / self.height
+        self.face = _polygon(points[list(OVAL)])
+        bare = cv2.erode(self.face.astype(np.uint8), np.ones((9, 9), np.uint8))
+        for feature in _FEATURES:
+            cv2.fillConvexPoly(bare, cv2.convexHull(points[list(feature)].astype(np.int32)), 0)
+        self.bare = bare.astype(bool)  # facial skin alone
+
+    @property
+    def crown(self) -> np.ndarray:
+        """Where hair grows on most heads; MediaPipe's outline ends near the hairline."""
+        return (self.above > 1.05) & (self.above < 1.7) & (self.across < 0.6)
+
+    @property
+    def chest(self) -> np.ndarray:
+        """Clothes, where long hair seldom reaches."""
+        return (self.above < -0.3) & ((self.across < 0.35) | (self.across > 0.8) | (self.above < -0.7))
+
+    def priors(self) -> np.ndarray:
+        """[3, WORK, WORK] how likely hair, skin and clothes are by place alone."""
+        high = np.clip((self.above - self.brows) / 0.1 + 0.5, 0, 1)
+        low = np.clip(-self.above / 0.15 + 0.2, 0, 1)
+        beside = (1 - high) * (1 - low)
+        out = np.clip((self.across - 0.55) / 0.1, 0, 1)  # beyond the ears
+        hair = 0.7 * high + beside * (0.25 + 0.45 * out) + low * 0.08
+        skin = 0.28 * high + beside * (0.7 - 0.5 * out) + low * np.where(self.across < 0.4, 0.4, 0.08)
+        return np.stack([hair, skin, np.maximum(1 - hair - skin, 0.02)])
+
+
+class Colours:
+    """How frequent colours are in this person's hair, skin and clothes."""
 
     def __init__(self) -> None:
-        cells = 1 << (3 * _BITS)
-        self._hair, self._other = np.zeros(cells), np.zeros(cells)
-        self._table: np.ndarray | None = None
+        self._counts = np.zeros((3, 1 << (3 * _BITS)))
+        self._tables: np.ndarray | None = None
 
-    def learn(self, picture: np.ndarray, person: np.ndarray, points: np.ndarray) -> None:
-        """Take in a frame [256, 256, 3] with its person mask and landmarks [478, 2] in its pixels."""
-        cells = _cells(picture)
-        zone = _zones(points)
-        crown = zone["crown"] & (person > 0.8)
-        # Skin is what the cheeks look like, also above the brows: a high forehead must not become hair.
-        other = zone["cheeks"] | (zone["chest"] & (person > 0.8)) | (person < 0.1)
-        self._hair += np.bincount(cells[crown], minlength=len(self._hair))
-        self._other += np.bincount(cells[other], minlength=len(self._other))
-        self._table = None
+    def learn(self, picture: np.ndarray, person: np.ndarray, zones: Zones) -> None:
+        """Take in a picture [256, 256, 3] uint8 with its person mask."""
+        cells, surely = _cells(picture), person > 0.8
+        for kind, where in ((_HAIR, zones.crown & surely), (_SKIN, zones.bare),
+                            (_CLOTHES, zones.chest & surely)):  # fmt: skip
+            self._counts[kind] += np.bincount(cells[where], minlength=self._counts.shape[1])
+        self._tables = None
 
-    def looks_like_hair(self, picture: np.ndarray) -> np.ndarray:
-        """[256, 256] probability in [0, 1] by colour alone."""
-        if self._table is None:
-            hair, other = (_spread(counts) for counts in (self._hair, self._other))
-            self._table = (hair / (hair + other + 1e-9)).astype(np.float32)
-        return self._table[_cells(picture)]
+    def likelihoods(self, picture: np.ndarray) -> np.ndarray:
+        """[3, 256, 256] of hair, skin and clothes by colour alone."""
+        if self._tables is None:
+            self._tables = self._learned()
+        return self._tables[:, _cells(picture)]
+
+    def _learned(self) -> np.ndarray:
+        hair, skin, clothes = (_smooth(counts) for counts in self._counts)
+        crown = max(self._counts[_HAIR].sum(), 1)
+        # The crown of many heads shows forehead too: what is more like skin than hair there is taken out.
+        kept = self._counts[_HAIR] * (hair > 1.5 * skin)
+        if kept.sum() < _BALD * crown:
+            hair = np.zeros_like(hair)
+        else:
+            hair = _smooth(kept)
+        floor = 1e-6  # an unknown colour is decided by its place
+        return np.stack([hair + (floor if hair.any() else 0), skin + floor, clothes + floor]).astype(np.float32)
+
+
+def label_frame(
+    picture: np.ndarray,  # [256, 256, 3] uint8
+    person: np.ndarray,  # [256, 256] probability
+    points: np.ndarray | None,  # [478, 2] landmarks in its pixels
+    colours: Colours,
+    size: int,
+) -> np.ndarray:
+    """[size, size] uint8: BACKGROUND, PERSON (neck, clothes, all else), HAIR or FACE (skin with ears and eyes)."""
+    someone = person > 0.5
+    labels = someone.astype(np.uint8)
+    if points is not None:
+        zones = Zones(points)
+        evidence = colours.likelihoods(picture) * zones.priors()
+        evidence /= evidence.sum(0)
+        evidence = np.stack([cv2.GaussianBlur(e, (0, 0), 1.2) for e in evidence])
+        inside = cv2.erode(zones.face.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+        hair = someone & (evidence[_HAIR] > np.maximum(evidence[_SKIN], evidence[_CLOTHES]))
+        # Within the outline hair is fringe over the brows, seen very clearly; lower down it would be beard or shadow.
+        hair &= ~inside | ((zones.above > zones.brows + 0.04) & (evidence[_HAIR] > 0.85))
+        hair = _hanging(cv2.morphologyEx(hair.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), zones.crown)
+        skin = someone & (evidence[_SKIN] > evidence[_CLOTHES]) & (zones.above > 0) & (zones.across < 0.75)
+        labels[skin | inside] = FACE
+        labels[hair] = HAIR
+        labels = cv2.medianBlur(labels, 5)
+    return cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
+
+
+def small_picture(picture: np.ndarray) -> np.ndarray:
+    """A square picture at WORK pixels."""
+    return cv2.resize(picture, (WORK, WORK), interpolation=cv2.INTER_AREA)
 
 
 def _cells(picture: np.ndarray) -> np.ndarray:
@@ -72,76 +166,23 @@ def _cells(picture: np.ndarray) -> np.ndarray:
     return (part[..., 0] << (2 * _BITS)) | (part[..., 1] << _BITS) | part[..., 2]
 
 
-def _spread(counts: np.ndarray) -> np.ndarray:
-    """Colour frequencies smoothed over neighbouring colours, summing to 1."""
-    from scipy.ndimage import gaussian_filter
-
+def _smooth(counts: np.ndarray) -> np.ndarray:
+    """Frequencies smoothed over neighbouring colours, summing to 1."""
     smooth = gaussian_filter(counts.reshape((1 << _BITS,) * 3), 1.0, mode="nearest").ravel()
     return smooth / max(smooth.sum(), 1e-9)
 
 
 def _polygon(points: np.ndarray) -> np.ndarray:
-    mask = np.zeros((_WORK, _WORK), np.uint8)
+    mask = np.zeros((WORK, WORK), np.uint8)
     cv2.fillPoly(mask, [np.round(points * 8).astype(np.int32)], 1, shift=3)
     return mask.astype(bool)
 
 
-def _zones(points: np.ndarray) -> dict[str, np.ndarray]:
-    """Parts of the picture [256, 256] bool by landmarks [478, 2]."""
-    top, chin, left, right = points[10], points[152], points[454], points[234]
-    up = (top - chin) / max(np.linalg.norm(top - chin), 1e-6)
-    side = np.array([-up[1], up[0]])
-    height = np.linalg.norm(top - chin)
-    width = np.linalg.norm(left - right)
-    rows, columns = np.mgrid[:_WORK, :_WORK]
-    offset = np.stack([columns + 0.5, rows + 0.5], -1) - 0.5 * (left + right)
-    across, above = offset @ side, offset @ up
-    chin_at, top_at = float((chin - 0.5 * (left + right)) @ up), float((top - 0.5 * (left + right)) @ up)
-    return {
-        "face": _polygon(points[list(OVAL)]),
-        # MediaPipe's outline ends at the hairline or a little under it: keep off it.
-        "crown": (above > top_at + 0.12 * height) & (above < top_at + 0.6 * height) & (np.abs(across) < 0.5 * width),
-        "cheeks": _polygon(points[[116, 50, 205, 187, 147]]) | _polygon(points[[345, 280, 425, 411, 376]])
-        | _polygon(points[[151, 108, 107, 9, 336, 337]]),
-        "chest": above < chin_at - 0.55 * height,
-        "near": (np.hypot(across / (1.05 * width), (above - 0.3 * height) / (1.15 * height)) < 1)
-        | ((np.abs(across) < 1.1 * width) & (above < 0) & (above > chin_at - 0.7 * height)),
-        "above_chin": above > chin_at - 0.1 * height,
-    }  # fmt: skip
-
-
-def label_frame(
-    picture: np.ndarray,  # [size, size, 3] uint8
-    person: np.ndarray,  # [256, 256] probability
-    points: np.ndarray | None,  # [478, 2] landmarks in pixels of the picture
-    colours: HairColours,
-) -> np.ndarray:
-    """[size, size] uint8: BACKGROUND, PERSON (also neck, clothes, ears), HAIR or FACE (skin)."""
-    size = len(picture)
-    small = cv2.resize(picture, (_WORK, _WORK), interpolation=cv2.INTER_AREA)
-    someone = person > 0.5
-    labels = someone.astype(np.uint8)
-    if points is not None:
-        zone = _zones(points * (_WORK / size))
-        hair = colours.looks_like_hair(small)
-        hair = cv2.GaussianBlur(hair, (0, 0), 1.5)
-        face = cv2.erode(zone["face"].astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        strands = someone & zone["near"] & ~face & (hair > 0.5)
-        strands = _touching(strands, zone["crown"])
-        labels[strands] = HAIR
-        # Bangs: inside the outline, above the brows.
-        brows = points[[105, 334]].mean(0) * (_WORK / size)
-        rows = np.arange(_WORK)[:, None]
-        labels[face] = FACE
-        labels[face & (rows < brows[1]) & (hair > 0.8) & (strands | _touching(face & (hair > 0.8), strands))] = HAIR
-    return cv2.resize(labels, (size, size), interpolation=cv2.INTER_NEAREST)
-
-
-def _touching(mask: np.ndarray, seed: np.ndarray) -> np.ndarray:
+def _hanging(mask: np.ndarray, seed: np.ndarray) -> np.ndarray:
     """The connected parts of `mask` that reach into `seed`."""
-    count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    count, parts = cv2.connectedComponents(mask, connectivity=8)
     keep = np.zeros(count, bool)
     near = cv2.dilate(seed.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
-    keep[np.unique(parts[near & mask])] = True
+    keep[np.unique(parts[near & (mask > 0)])] = True
     keep[0] = False
     return keep[parts]

@@ -23,7 +23,7 @@ from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
 from emotalk.tracking.habits import without_habits
 from emotalk.tracking.landmarks import FaceLandmarks
-from emotalk.tracking.masks import HairColours, PersonSegmenter, label_frame
+from emotalk.tracking.masks import WORK, Colours, PersonSegmenter, Zones, label_frame, small_picture
 from emotalk.tracking.points import LANDMARKS, eye_distance
 from emotalk.tracking.quality import judge, sharpness
 from emotalk.tracking.rig import FaceRig, motion_of
@@ -169,7 +169,7 @@ class _Work:
                 points.append(np.full((LANDMARKS, 3), np.nan, np.float32) if found is None else found)
                 grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
                 if found is not None and not follower.started:
-                    follower.begin(grey, _clothes(segmenter.find(picture), found, self.size))
+                    follower.begin(grey, _clothes(segmenter.find(small_picture(picture)), found, self.size))
                     moved = np.zeros(3) if follower.started else None
                 else:
                     moved = follower.follow(grey) if follower.started else None
@@ -211,19 +211,19 @@ class _Work:
         target = self.folder / "masks"
         target.mkdir(exist_ok=True)
         there = np.flatnonzero(np.isfinite(points).all((1, 2)))
-        colours = HairColours()
+        colours = Colours()
+        small = WORK / self.size
         with PersonSegmenter() as segmenter:
             for t in there[np.linspace(0, len(there) - 1, LEARNED_FRAMES).astype(int)]:
-                picture = self._picture(t)
-                small = cv2.resize(picture, (256, 256), interpolation=cv2.INTER_AREA)
-                colours.learn(small, segmenter.find(picture), points[t, :, :2] * (256 / self.size))
+                picture = small_picture(self._picture(t))
+                colours.learn(picture, segmenter.find(picture), Zones(points[t, :, :2] * small))
             for t in range(len(points)):
                 path = target / f"{t:06d}.png"
                 if path.is_file():
                     continue
-                picture = self._picture(t)
-                known = points[t, :, :2] if np.isfinite(points[t]).all() else None
-                _write_picture(path, label_frame(picture, segmenter.find(picture), known, colours))
+                picture = small_picture(self._picture(t))
+                known = points[t, :, :2] * small if np.isfinite(points[t]).all() else None
+                _write_picture(path, label_frame(picture, segmenter.find(picture), known, colours, self.size))
                 if t % 5 == 0:
                     self._tell("masks", t / len(points))
 

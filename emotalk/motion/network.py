@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from emotalk.emotion.expression import expression_tensor
 from emotalk.errors import InputError
-from emotalk.motion import lips
+from emotalk.motion import closures, lips
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.types import ARKIT_NAMES, ARTICULATION_NAMES, PHONES
@@ -73,6 +73,15 @@ class NetworkOutput:
     emotion: Tensor  # [B, T, 52] gate * residual
     gate: Tensor  # [B, T, 6] in (0, 1), order of REGIONS
     contacts: Tensor  # [B, T, 3] logits of closure, labiodental, rest
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What T frames of speech ask of a face, before any emotion."""
+
+    channels: Tensor  # [B, T, H]
+    code: Tensor  # [B, 1, S] of the style, for AdaIN
+    suspected: Tensor  # [B, T] closures that only the phones tell of
 
 
 class AdaInBlock(nn.Module):
@@ -157,13 +166,13 @@ class MotionNetwork(nn.Module):
         person: PersonLayer | None = None,
     ) -> tuple[NetworkOutput, list[Tensor]]:
         """Motion of T frames, as `person` where one is given, and the state to go on from (`start()` where None)."""
-        x, who, after = self.hear(rows, rhythm, style, state, person)
-        return self.show(x, who, va, gains, person), after
+        heard, after = self.hear(rows, rhythm, style, state, person)
+        return self.show(heard, va, gains, person), after
 
     def hear(
         self, rows: Tensor, rhythm: Tensor, style: Tensor, state: list[Tensor] | None, person: PersonLayer | None = None
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """The half of `forward` that no emotion reaches: hidden channels [B, T, H], code [B, 1, S], the new state."""
+    ) -> tuple[Heard, list[Tensor]]:
+        """The half of `forward` that no emotion reaches, and the new state."""
         batch, frames = rhythm.shape[:2]
         state = state or self.start(batch)
         windows = torch.cat([rows[:, i : i + frames] for i in range(BEFORE + 1 + AHEAD)], -1)
@@ -175,10 +184,11 @@ class MotionNetwork(nn.Module):
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
-        return x, who, after
+        return Heard(x, who, closures.suspected(rows, BEFORE, frames)), after
 
-    def show(self, x: Tensor, who: Tensor, va: Tensor, gains: Tensor, person: PersonLayer | None) -> NetworkOutput:
+    def show(self, said: Heard, va: Tensor, gains: Tensor, person: PersonLayer | None) -> NetworkOutput:
         """The other half: the face for what was heard, under an emotion."""
+        x, who = said.channels, said.code
         everyone = who.expand(-1, x.shape[1], -1)
         base = self.base(torch.cat([x, everyone], -1))
         if person is not None:
@@ -189,6 +199,7 @@ class MotionNetwork(nn.Module):
             speech = person.speak(speech, va) * self.spoken
         contacts = self.contact(x)
         closure, labiodental, rest = contacts.sigmoid().unbind(-1)
+        closure = torch.maximum(closures.decided(closure), said.suspected)
         v, a = va.unbind(-1)
         mood = self.mood(torch.cat([torch.stack([v, a, v * a, v * v, a * a], -1), everyone], -1))
         heard = torch.cat([x, mood], -1)

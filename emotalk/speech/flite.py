@@ -76,10 +76,9 @@ class FliteEngine:
         if kind.mean_pitch is not None:
             settings["int_f0_target_mean"] = kind.mean_pitch * style.pitch
         samples, phones = _run(program, voice, plain_letters(text), settings)
+        played = len(samples) / SAMPLE_RATE
         samples = pitch_by_speed(samples, speed_for_pitch)
-        seconds = len(samples) / SAMPLE_RATE
-        # kal16's printed times run up to 4 % over its sound, and speed_for_pitch shortens all: fit them to the sound.
-        scale = seconds / phones[-1][1] if phones else 1.0
+        scale = len(samples) / SAMPLE_RATE / played if played else 1.0
         fitted = tuple((start * scale, end * scale, name) for start, end, name in phones)
         return Speech(samples, source=f"flite:{voice}", text=text, phones=fitted)
 
@@ -130,19 +129,28 @@ def _run(program: str, voice: str, text: str, settings: dict[str, float]):
             raise VoiceError(
                 f"flite said nothing for {shown!r} (status {done.returncode}). Rephrase it or choose an espeak voice."
             ) from error
-    return resampled(sound, rate), _parse_phones(done.stdout.decode("ascii", "replace"))
+    seconds = len(sound) / rate
+    return resampled(sound, rate), _parse_phones(done.stdout.decode("ascii", "replace"), seconds)
 
 
-def _parse_phones(printed: str) -> list[tuple[float, float, str]]:
-    """ "pau:0.177 ay:0.340 ..." with end times; one line for each utterance, each starting at 0."""
+def _parse_phones(printed: str, seconds: float) -> list[tuple[float, float, str]]:
+    """ "pau:0.177 ay:0.340 ..." with end times; one line for each utterance, each starting at 0.
+
+    kal16 leaves out 0.1 s of the pause that ends each utterance: whatever the times have more than the sound's
+    `seconds` is taken from those pauses. (Shrinking all times instead puts its phones up to 0.1 s too early.)
+    """
+    utterances = [items for line in printed.splitlines() if (items := line.split())]
+    over = sum(float(items[-1].rpartition(":")[2]) for items in utterances) - seconds
+    over = over / len(utterances) if utterances else 0.0
     phones, offset = [], 0.0
-    for line in printed.splitlines():
+    for items in utterances:
         start = 0.0
-        for item in line.split():
-            name, _, end = item.rpartition(":")
+        for i, item in enumerate(items):
+            name, _, printed_end = item.rpartition(":")
             phone = _REDUCED.get(name, name)
-            if float(end) > start:
-                phones.append((offset + start, offset + float(end), phone if phone in PHONES else "sil"))
-            start = float(end)
+            end = float(printed_end) if i + 1 < len(items) else max(float(printed_end) - over, start)
+            if end > start:
+                phones.append((offset + start, offset + end, phone if phone in PHONES else "sil"))
+            start = end
         offset += start
     return phones

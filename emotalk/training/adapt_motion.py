@@ -245,9 +245,9 @@ class _Fit:
         rows, rhythm = batch
         style = torch.zeros(len(rows), STYLE_SIZE)
         gains = torch.ones(len(rows), len(ARKIT_NAMES))
-        x, who, _ = network.hear(rows, rhythm, style, None, person)
-        calm = network.show(x, who, torch.zeros_like(va), gains, person)
-        moved = network.show(x, who, va, gains, person)
+        heard, _ = network.hear(rows, rhythm, style, None, person)
+        calm = network.show(heard, torch.zeros_like(va), gains, person)
+        moved = network.show(heard, va, gains, person)
         with torch.no_grad():
             shared = network(rows, rhythm, va, style, gains)[0]
         count = recorded.good[windows].float()

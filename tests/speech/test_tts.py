@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from emotalk.cli import main
 from emotalk.errors import EmotalkError, InputError, VoiceError
+from emotalk.motion.inputs import known_phones
 from emotalk.speech import coqui, default_voice, say, say_stream, voices
 from emotalk.speech.coqui import CoquiEngine
+from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.espeak import EspeakEngine
-from emotalk.speech.flite import FliteEngine, plain_letters
+from emotalk.speech.flite import FliteEngine, _parse_phones, plain_letters
 from emotalk.speech.ipa import arpabet
 from emotalk.speech.loudness import TARGET_DB, loudness
 from emotalk.speech.prosody import prosody
@@ -257,6 +259,27 @@ def test_no_unicode_string_crashes_or_hangs_espeak(text, language):
         assert say(text, f"espeak:{language}").seconds > 0
     except EmotalkError:
         return
+
+
+def test_flites_phone_times_end_with_their_sound_and_only_the_last_pause_of_each_utterance_gives_way():
+    """kal16 prints 0.1 s more of every final pause than it plays."""
+    printed = "pau:0.20 b:0.30 pau:0.60\npau:0.10 m:0.40 pau:0.80\n"
+    phones = _parse_phones(printed, seconds=1.2)
+    names, times = [name for _, _, name in phones], np.array([(start, end) for start, end, _ in phones])
+    assert names == ["sil", "b", "sil", "sil", "m", "sil"]
+    np.testing.assert_allclose(times, [(0, 0.2), (0.2, 0.3), (0.3, 0.5), (0.5, 0.6), (0.6, 0.9), (0.9, 1.2)])
+
+
+@needs_flite
+@pytest.mark.parametrize("voice", ["kal16", "slt"])
+@pytest.mark.parametrize("rate", [0.8, 1.0, 1.3])
+def test_flites_phones_are_heard_when_they_are_said_to_be(voice, rate):
+    """Moved by 3 rows (60 ms) either way, the phone times fit less well what the encoder hears."""
+    speech = say("My mother bought a blue poppy. We hope nobody minds! Emma brings her puppy.", f"flite:{voice}", rate)
+    heard = SpeechEncoder.load().encode(speech).phones
+    said = known_phones(SpeechEncoder.load().encode(speech), speech).phones
+    fit = {lag: float((np.roll(said, lag, 0) * heard)[10:-10, 1:].sum()) for lag in (-3, 0, 3)}
+    assert fit[0] > 1.2 * max(fit[-3], fit[3])
 
 
 @needs_flite

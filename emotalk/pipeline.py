@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from emotalk.emotion import EmotionCurve
+from emotalk.errors import InputError
 from emotalk.personalizing import PersonalizeRequest, PersonalizeResult, personalize
 from emotalk.request import Look, ProgressCallback, TalkRequest
 from emotalk.scene import Scene, still_motion, with_axes
@@ -131,6 +132,15 @@ class Studio:
                 self._motion = MotionModel.load()
             return self._motion
 
+    def motion_of(self, avatar: str) -> MotionModel:
+        """The motion model as the avatar's own person moves, where the avatar knows that; else as it is."""
+        own = self.avatar(avatar).motion
+        try:
+            return self.motion if own is None else self.motion.adapted(own)
+        except InputError as error:  # made for the motion network of another version
+            log.warning("%s moves as an average person: %s", avatar, error)
+            return self.motion
+
     def warm_up(self, say: Callable[[str], None] | None = None) -> None:
         """Load everything a first talk with the first avatar needs, and compile the renderer if it is not."""
         tell = say or log.info
@@ -163,13 +173,13 @@ class Studio:
         features = self.encoder.encode(say("Hello."))
         moment = int(features.at_video_rate().articulation[:, 0].argmax())
         style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0)
-        scene = Scene(self.avatar(avatar), look)
+        scene, model = Scene(self.avatar(avatar), look), self.motion_of(avatar)
         rows = []
         for arousal in np.linspace(1, -1, moods):
             row = []
             for valence in np.linspace(-1, 1, moods):
                 curve = mood_of(EmotionCurve.constant(valence, arousal), expressiveness)
-                motion = self.motion(features, curve, style)
+                motion = model(features, curve, style)
                 with self._drawing:
                     row.append(scene.draw(motion, min(moment, len(motion) - 1)).copy())
             rows.append(np.concatenate(row, 1))

@@ -197,7 +197,7 @@ class Talk:
         shows = max(0.0, 2 * (request.expressiveness - 1))
         style = MotionStyle(head_energy=request.head_motion, face=request.seed + 1, expressivity=shows)
         mood = _Mood(request)
-        stream = self.studio.motion.stream(mood.curve, style, request.seed)
+        stream = self.studio.motion_of(request.avatar).stream(mood.curve, style, request.seed)
         waiting: list[np.ndarray] = []
         block: np.ndarray | None = first
 

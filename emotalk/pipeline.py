@@ -89,8 +89,10 @@ class Studio:
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar; AvatarError where there is none of that name."""
-        from emotalk.hub import load_avatar
+        from emotalk.hub import load_avatar, resolve_avatar
 
+        if name not in self._avatars and name not in self._lent:
+            resolve_avatar(name, paths=self._folders)  # a download holds up nobody else
         with self._lock:
             avatar = self._avatars.pop(name, None)
             if avatar is None:

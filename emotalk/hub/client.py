@@ -128,6 +128,11 @@ def fetch(
     return folder
 
 
+def downloaded(address: HubAddress) -> Path | None:
+    """The folder that an earlier `fetch` of this address made, or None; no traffic."""
+    return _known(cache_dir("hub") / address.repo.replace("/", "--"), address)
+
+
 def commit_of(folder: Path) -> str:
     """The commit that a folder made by `fetch` was downloaded from."""
     return next(parent.name for parent in folder.parents if re.fullmatch(r"[0-9a-f]{40}", parent.name))

@@ -53,7 +53,7 @@ def build_app(studio: Studio) -> App:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):
-                talk = TalkTab(studio, clips, hub, desk.folder_of, blocks)
+                talk = TalkTab(studio, clips, hub, desk.own, blocks)
             with gr.Tab("Personalise", id="personalise"):
                 PersonalizeTab(studio, desk, blocks, talk.controls.face, tabs)
         add_endpoints(studio)

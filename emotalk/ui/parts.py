@@ -43,10 +43,10 @@ def faces(people: list[dict[str, str]], chosen: str, guests: list[dict[str, str]
     """The row of avatars, `people` = [{name, title, about, picture, ...}]; its value is the chosen name.
 
     `guests` are faces from the Hub, shown behind them. One with a `note` is not here yet: pressing it does not choose
-    it but fires `select` with its name as `address`.
+    it but fires `select` with its name as `address`; every new `answered` says that this has had its answer.
     """
     shown = [{key: person[key] for key in ("name", "title", "about", "picture")} for person in people]
-    return _part("faces", chosen, elem_id="faces", people=shown, guests=guests or [])
+    return _part("faces", chosen, elem_id="faces", people=shown, guests=guests or [], answered=0)
 
 
 def fit() -> gr.HTML:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import logging
 import time
@@ -29,7 +28,10 @@ from emotalk.ui.controls import (
     look_of,
     request_of,
 )  # fmt: skip
+from emotalk.ui.hub_faces import HubFaces
+from emotalk.ui.hub_row import HubRow, OwnAvatars
 from emotalk.ui.pictures import data_address, people_of
+from emotalk.ui.toasts import friendly
 from emotalk.ui.waiting import WaitingLine
 from emotalk.video import MARK_POSITIONS
 
@@ -46,18 +48,12 @@ def voice_title(voice: VoiceInfo) -> str:
     return f"{voice.description} ({voice.language})"
 
 
-def friendly(error: Exception) -> gr.Error:
-    """A toast for any failure; the words are escaped, since they may quote what somebody typed."""
-    if isinstance(error, EmotalkError):
-        return gr.Error(html.escape(str(error)), title="That did not work", print_exception=False)
-    return gr.Error("Something unexpected went wrong; the server's log has the details.", title="Sorry")
-
-
 class TalkTab:
     """Builds the tab inside a `gr.Blocks` and holds its handlers."""
 
-    def __init__(self, studio: Studio, clips: LiveClips, blocks: gr.Blocks) -> None:
+    def __init__(self, studio: Studio, clips: LiveClips, hub: HubFaces, own: OwnAvatars, blocks: gr.Blocks) -> None:
         self.blocks = blocks
+        self.hub = hub
         self.studio = studio
         self.clips = clips
         self.line = WaitingLine()
@@ -66,7 +62,7 @@ class TalkTab:
         chosen = FIRST_FACE if FIRST_FACE in names else next(iter(names), "")
         self._layout(people, chosen)
         self._follow_each_other()
-        self._live_still()
+        self._live_still(self.hub_row.connect(blocks, self.controls.face, own))
         self._generate()
         self._sheet()
 
@@ -84,11 +80,12 @@ class TalkTab:
                     self.save_motion = gr.DownloadButton(
                         "Motion (Live Link CSV)", visible=False, size="sm", elem_id="save-motion"
                     )
-                face = parts.faces(people, chosen)
+                face = parts.faces(people, chosen, self.hub.guests())
                 with gr.Row(elem_id="starters"):
                     self.starters = {
                         gr.Button(title, size="sm", variant="secondary"): line for title, line in STARTERS.items()
                     }
+                self.hub_row = HubRow(self.hub)
             with gr.Column(scale=5, min_width=320):
                 with gr.Group():
                     source = gr.Radio([TYPED, HEARD], value=TYPED, show_label=False, container=False, elem_id="source")
@@ -159,8 +156,8 @@ class TalkTab:
             c.ground, [c.colour, c.picture], show_progress="hidden", api_visibility="private", queue=False,
         )  # fmt: skip
 
-    def _live_still(self) -> None:
-        """The face on the stage shows every change of mood and camera at once."""
+    def _live_still(self, brought: list[Any]) -> None:
+        """The face on the stage shows every change of mood and camera at once, and a face `brought` from the Hub."""
         c = self.controls
 
         def still(face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark):
@@ -172,10 +169,10 @@ class TalkTab:
             return data_address(image)
 
         watched = [self.blocks.load, c.face.input, *(getattr(part, "change") for part in c.of_still()[1:])]  # noqa: B009
-        gr.on(
-            watched, still, c.of_still(), self.still, show_progress="hidden", trigger_mode="always_last", queue=False,
-            api_visibility="private",
-        )  # fmt: skip
+        shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+        gr.on(watched, still, c.of_still(), self.still, trigger_mode="always_last", **shared)
+        for event in brought:
+            event.success(still, c.of_still(), self.still, **shared)
 
     def _generate(self) -> None:
         c = self.controls

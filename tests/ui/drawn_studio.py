@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from emotalk.avatar import AvatarCard, AvatarInfo
 from emotalk.errors import AvatarError, Cancelled, InputError
+from emotalk.hub import HubAddress
 from emotalk.request import Look, Progress, TalkRequest, colour
 from emotalk.speech.voice import VoiceInfo
 from emotalk.types import Clip
@@ -94,8 +95,11 @@ class DrawnStudio:
             str(target), frames / 25, frames, look.size, look.size, {"render": took, "total": took}, str(motion_out)
         )
 
+    def avatar(self, name: str) -> None:
+        self._check(name)
+
     def _check(self, avatar: str) -> None:
-        if avatar not in {info.name for info in self._infos}:
+        if avatar not in {info.name for info in self._infos} and HubAddress.parse(avatar) is None:
             raise AvatarError(f"There is no avatar called {avatar!r}; choose one of mira, kofi.")
 
     def _draw(

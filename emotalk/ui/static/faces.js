@@ -1,8 +1,12 @@
-// The avatars as a row of round pictures. value = the chosen name; props.people = [{name, title, about, picture}].
+// The avatars as a row of round pictures. value = the chosen name; props.people = [{name, title, about, picture}];
+// props.guests = the same for faces from the Hub; one with a `note` has to be downloaded first: pressing it fires
+// `select` with {address: name}, and the page answers with new guests, or with the same and another `answered`.
 const row = element.querySelector(".faces");
+const everybody = () => [...props.people, ...(props.guests || [])];
 
 function choose(name, tell) {
   for (const button of row.children) {
+    if (button.getAttribute("role") !== "radio") continue;
     const on = button.dataset.name === name;
     button.setAttribute("aria-checked", String(on));
     button.tabIndex = on ? 0 : -1;
@@ -14,23 +18,45 @@ function choose(name, tell) {
   }
 }
 
+function picture(person) {
+  if (person.picture) {
+    const image = document.createElement("img");
+    image.src = person.picture;
+    image.alt = "";
+    return image;
+  }
+  const place = document.createElement("i");
+  place.setAttribute("aria-hidden", "true");
+  return place;
+}
+
+function put(person) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.name = person.name;
+  button.title = person.about;
+  const title = document.createElement("span");
+  title.textContent = person.title;
+  button.append(picture(person), title);
+  if (person.note) {
+    const note = document.createElement("small");
+    note.textContent = person.note;
+    button.append(note);
+    button.addEventListener("click", () => {
+      if (row.querySelector(".coming")) return;
+      button.classList.add("coming");
+      trigger("select", { address: person.name });
+    });
+  } else {
+    button.setAttribute("role", "radio");
+    button.addEventListener("click", () => choose(person.name, true));
+  }
+  row.append(button);
+}
+
 function fill() {
   row.replaceChildren();
-  for (const person of props.people) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.setAttribute("role", "radio");
-    button.dataset.name = person.name;
-    button.title = person.about;
-    const picture = document.createElement("img");
-    picture.src = person.picture;
-    picture.alt = "";
-    const title = document.createElement("span");
-    title.textContent = person.title;
-    button.append(picture, title);
-    button.addEventListener("click", () => choose(person.name, true));
-    row.append(button);
-  }
+  everybody().forEach(put);
   choose(props.value, false);
 }
 
@@ -38,9 +64,10 @@ row.addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!step) return;
   event.preventDefault();
-  const names = props.people.map((person) => person.name);
+  const names = everybody().filter((person) => !person.note).map((person) => person.name);
   choose(names[(names.indexOf(props.value) + step + names.length) % names.length], true);
 });
 watch("people", fill);
+watch(["guests", "answered"], fill);
 watch("value", () => choose(props.value, false));
 fill();

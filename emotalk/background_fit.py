@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from emotalk.errors import Cancelled, EmotalkError
 
@@ -182,7 +182,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(NICE)
     stop = threading.Event()
-    threading.Thread(target=_until_closed, args=(sys.stdin, stop), daemon=True).start()
+    threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
 
     def tell(**message: Any) -> None:
         try:
@@ -223,8 +223,10 @@ def main() -> int:
     return 0
 
 
-def _until_closed(stream: IO[str], stop: threading.Event) -> None:
-    stream.read()
+def _until_closed(stop: threading.Event) -> None:
+    # Not through sys.stdin: Python could not end while a thread holds its lock.
+    while os.read(0, 4096):
+        pass
     stop.set()
 
 

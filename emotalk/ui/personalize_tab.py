@@ -14,7 +14,7 @@ from emotalk.personalizing import CONSENT
 from emotalk.public import is_public, limits
 from emotalk.ui import parts
 from emotalk.ui.pictures import people_of
-from emotalk.ui.talk_tab import friendly
+from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
     from emotalk.background_fit import BackgroundFit, FitNews
@@ -25,6 +25,9 @@ ADVICE = (
     "<b>Ten to sixty seconds are enough.</b> Look into the camera and talk; turn your head a little, open your mouth "
     "wide once, blink. Even light, the whole head with some shoulder, nothing in front of the face, no cuts."
 )
+
+
+PRESS_FACE = """(name) => { document.querySelector(`#faces button[data-name="${name}"]`)?.click(); }"""
 
 
 class PersonalizeTab:
@@ -47,7 +50,9 @@ class PersonalizeTab:
         blocks.load(self.gallery, self.faces, [self.faces, self.mine, self.mine_row], queue=False, **shared)
         self.stop.click(self.cancel, queue=False, **shared)
         self.mine.change(self.packed, self.mine, self.save, queue=False, **shared)
-        self.talk.click(self.meet, self.mine, [self.faces, self.tabs], queue=False, **shared)
+        self.talk.click(lambda: gr.Tabs(selected="talk"), None, self.tabs, queue=False, **shared)
+        # Pressing the face itself: the Talk tab then does what it always does for a chosen face.
+        self.talk.click(None, self.mine, js=PRESS_FACE, show_progress="hidden")
         self.delete.click(
             self.remove, [self.mine, self.faces], [self.faces, self.mine, self.mine_row], queue=False,
             js="(name, face) => [confirm(`Delete this avatar for good?`) ? name : null, face]", **shared,
@@ -70,7 +75,7 @@ class PersonalizeTab:
                         label="Name", placeholder="what the avatar is called", max_lines=1, elem_id="fit-name"
                     )
                     self.minutes = gr.Slider(
-                        0.5, min(10.0, allowed.personalise_minutes), 2.0, step=0.5, label="Minutes of fitting",
+                        0.25, min(10.0, allowed.personalise_minutes), 2.0, step=0.25, label="Minutes of fitting",
                         info="more than two rarely show", elem_id="fit-minutes",
                     )  # fmt: skip
                 self.consent = gr.Checkbox(False, label=CONSENT, elem_id="fit-consent")
@@ -85,11 +90,11 @@ class PersonalizeTab:
                         f"it. The first {allowed.personalise_seconds:.0f} seconds of the video are used."
                     )
                     gr.HTML(f'<p class="advice">{stay}</p>', padding=False)
-                with gr.Group(visible=False, elem_id="mine") as self.mine_row:
+                with gr.Column(visible=False, elem_id="mine") as self.mine_row:
                     self.mine = gr.Dropdown([], label="Your avatars", elem_id="mine-list")
                     with gr.Row(elem_id="mine-buttons"):
                         self.talk = gr.Button("Talk", size="sm", elem_id="mine-talk")
-                        self.save = gr.DownloadButton("Download (.zip)", size="sm", elem_id="mine-save")
+                        self.save = gr.DownloadButton("Download (.zip)", visible=False, size="sm", elem_id="mine-save")
                         self.delete = gr.Button("Delete", size="sm", variant="stop", elem_id="mine-delete")
 
     def begin(
@@ -118,11 +123,11 @@ class PersonalizeTab:
         """The row of faces of the Talk tab and the list of own avatars, as they are now."""
         mine = self.desk.own(request.session_hash or "")
         people = people_of(self.studio, mine)
-        names = [person["name"] for person in people]
+        names = [person["name"] for person in people]  # a face from the Hub has a slash in its name
         choices = [(info.card.name, info.name) for info in mine]
         newest = max(mine, key=lambda info: info.card.created).name if mine else None
         return (
-            gr.update(people=people, value=face if face in names else next(iter(names), "")),
+            gr.update(people=people, value=face if face in names or "/" in face else next(iter(names), "")),
             gr.update(choices=choices, value=newest),
             gr.update(visible=bool(mine)),
         )
@@ -130,15 +135,11 @@ class PersonalizeTab:
     def packed(self, name: str | None, request: gr.Request) -> dict[str, Any]:
         """The file behind the download button."""
         if not name:
-            return gr.update(value=None)
+            return gr.update(value=None, visible=False)
         try:
-            return gr.update(value=str(self.desk.pack(request.session_hash or "", name)))
+            return gr.update(value=str(self.desk.pack(request.session_hash or "", name)), visible=True)
         except EmotalkError as error:
             raise friendly(error) from error
-
-    def meet(self, name: str | None) -> tuple:
-        """Go to the Talk tab with this avatar."""
-        return (gr.update(value=name) if name else gr.skip()), gr.Tabs(selected="talk")
 
     def remove(self, name: str | None, face: str, request: gr.Request) -> tuple:
         """Delete an own avatar; nothing where the person thought again."""

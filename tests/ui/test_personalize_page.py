@@ -1,0 +1,408 @@
+"""The Personalise tab in a real browser.
+
+Most tests script the fit, so that every state of the page can be looked at; the last one makes a real avatar of a
+synthetic person through `python app.py` and lets it talk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+from emotalk.avatar import Consent, load_avatar
+from emotalk.avatar.own import folder_name
+from emotalk.background_fit import FitNews, picture_address
+from emotalk.errors import Cancelled, TrackingError
+from emotalk.video import VideoWriter
+from tests.preset_video import preset_video
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+TOAST = ".toast-body, [data-testid=toast-body]"
+
+
+class ScriptedFit:
+    """Stands in for `BackgroundFit`: goes through all stages at a pace that a test sets, and saves a shipped avatar."""
+
+    steps, pause = 6, 0.15
+    failing: Exception | None = None
+    begun: list[ScriptedFit] = []  # noqa: RUF012
+
+    def __init__(self, request, folder: Path | None = None, on_done=None) -> None:
+        self.request, self.folder, self.on_done = request, folder, on_done
+        self.news, self.name, self.error = FitNews(), None, None
+        self._stop, self._ended = threading.Event(), threading.Event()
+
+    @property
+    def done(self) -> bool:
+        return self._ended.is_set()
+
+    def start(self) -> ScriptedFit:
+        type(self).begun.append(self)
+        threading.Thread(target=self._run, daemon=True).start()
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        self._ended.wait(min(seconds, self.pause))
+        return self.done
+
+    def join(self, seconds: float | None = None) -> None:
+        self._ended.wait(seconds)
+
+    def cancel(self) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        frames = np.full((200, 600, 3), 120, np.uint8)
+        self.news = FitNews(stage="Following the face", step=40, steps=100)
+        time.sleep(self.pause)
+        self.news = dataclasses.replace(
+            self.news, overlay=picture_address(frames), verdict="usable", quality=("The light is <dim>.",)
+        )
+        for step in range(self.steps):
+            if self._stop.wait(self.pause):
+                self.error = Cancelled("Stopped: no avatar was made.")
+                break
+            picture = np.full((128, 256, 3), 40 + 30 * step, np.uint8)
+            self.news = dataclasses.replace(
+                self.news, stage="Fitting the avatar", step=step + 1, steps=self.steps, psnr=22.0 + step,
+                remaining=65.0 - step, preview=picture_address(picture),
+                curve=(*self.news.curve, (float(step), 22.0 + step)),
+            )  # fmt: skip
+        else:
+            self.error = type(self).failing
+            if self.error is None:
+                self._save()
+        self.on_done(self)
+        self._ended.set()
+
+    def _save(self) -> None:
+        person = load_avatar("mira")
+        consent = Consent(self.request.consent, "2026-01-01T00:00:00+00:00")
+        card = dataclasses.replace(
+            person.card, name=self.request.name.strip(), synthetic=False, consent=consent, created=f"{time.time():.3f}"
+        )
+        self.name = folder_name(self.request.name)
+        person.replace(card=card).save(self.folder / self.name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of this file's own: no avatar of whoever runs the tests is touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMOTALK_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[type[ScriptedFit]]:
+    """The fits that the page starts; no avatar is left behind."""
+    monkeypatch.setattr("emotalk.ui.fits.BackgroundFit", ScriptedFit)
+    ScriptedFit.begun, ScriptedFit.pause, ScriptedFit.failing = [], 0.15, None
+    yield ScriptedFit
+    for fit in ScriptedFit.begun:
+        fit.cancel()
+        fit.join(20)
+    shutil.rmtree(own_cache / "avatars", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of a video of nobody; the scripted fits do not look into it."""
+    path = tmp_path_factory.mktemp("clip") / "me.mp4"
+    with VideoWriter(path, 64, 64) as writer:
+        for t in range(25):
+            writer.write(np.full((64, 64, 3), 5 * t, np.uint8), np.zeros(640, np.float32))
+        writer.close()
+    return path
+
+
+def open_tab(page) -> None:
+    page.get_by_role("tab", name="Personalise").click()
+    page.locator("#fit-go").wait_for()
+
+
+def fill_in(page, clip: Path, name: str = "Anna", consent: bool = True) -> None:
+    open_tab(page)
+    page.set_input_files("#fit-video input[type=file]", clip)
+    page.wait_for_selector("#fit-video video", state="attached")
+    page.locator("#fit-name input, #fit-name textarea").fill(name)
+    if consent:
+        page.locator("#fit-consent input").check()
+
+
+def toast(page) -> str:
+    found = page.locator(TOAST).first
+    found.wait_for()
+    return found.inner_text()
+
+
+def state(page) -> str:
+    return page.locator("#fit .fit").get_attribute("data-state")
+
+
+def wait_for_state(page, wanted: str) -> None:
+    page.wait_for_function("(s) => document.querySelector('#fit .fit').dataset.state === s", arg=wanted)
+
+
+def faces(page) -> list[str]:
+    return page.evaluate("[...document.querySelectorAll('#faces button')].map((b) => b.dataset.name)")
+
+
+def test_what_is_missing_is_said_and_nothing_starts(page, clip: Path, fits) -> None:
+    open_tab(page)
+    page.click("#fit-go")
+    assert "no video yet" in toast(page)
+    page.reload()
+    fill_in(page, clip, consent=False)
+    page.click("#fit-go")
+    assert "needs consent" in toast(page)
+    page.reload()
+    fill_in(page, clip, name="  ")
+    page.click("#fit-go")
+    assert "no name" in toast(page)
+    page.reload()
+    fill_in(page, clip, name="Mira")
+    page.click("#fit-go")
+    assert "comes with the program" in toast(page)
+    assert fits.begun == []
+
+
+def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fits, drawn, shots: Path) -> None:
+    fits.pause = 0.5
+    fill_in(page, clip, "Anna B")
+    page.click("#fit-go")
+    wait_for_state(page, "working")
+    page.wait_for_selector("#fit .now[src^='data:image/jpeg']")
+    first = page.locator("#fit .now").get_attribute("src")
+    page.wait_for_function("(old) => document.querySelector('#fit .now').src !== old", arg=first)
+    assert re.search(r"\d of 6, 1:0\d left", page.locator("#fit .detail").inner_text())
+    assert re.search(r"likeness 2\d\.0 dB", page.locator("#fit .axis").inner_text())
+    assert len(page.locator("#fit polyline").get_attribute("points").split()) >= 2
+    report = page.locator("#fit-report")
+    assert "Usable video" in report.inner_text()
+    assert "The light is <dim>." in report.inner_text()  # words, not tags
+    assert report.locator("img").evaluate("(image) => image.naturalWidth") > 100
+    assert page.locator("#fit-go").is_disabled()
+    page.screenshot(path=shots / "fitting.png", full_page=True)
+
+    wait_for_state(page, "done")
+    request = fits.begun[0].request
+    assert (request.name, request.minutes) == ("Anna B", 2.0)
+    assert "can be made to say anything" in request.consent
+    page.locator("#mine").wait_for()
+    assert page.locator("#mine-list input").input_value() == "Anna B"
+    assert "anna-b" in drawn.forgotten  # a former avatar of that name is not used on
+    page.click("#mine-talk")
+    page.locator("#stage").wait_for()
+    assert "anna-b" in faces(page)
+    page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
+    page.reload()
+    page.wait_for_function("() => !!document.querySelector('#faces [data-name=anna-b]')")  # another visit too
+
+
+def test_it_can_be_downloaded_and_deleted(page, clip: Path, fits, own_cache: Path, tmp_path: Path) -> None:
+    fill_in(page, clip, "Bo")
+    page.click("#fit-go")
+    wait_for_state(page, "done")
+    page.locator("#mine-save").wait_for()
+    with page.expect_download() as waiting:
+        page.locator("#mine-save").click()
+    waiting.value.save_as(tmp_path / "bo.zip")
+    assert waiting.value.suggested_filename == "bo.zip"
+    with zipfile.ZipFile(tmp_path / "bo.zip") as archive:
+        archive.extractall(tmp_path)
+    assert load_avatar(tmp_path / "bo").card.consent is not None
+
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.click("#mine-delete")
+    page.wait_for_timeout(700)
+    assert (own_cache / "avatars" / "bo").is_dir()  # thought again
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("#mine-delete")
+    page.wait_for_function("() => !document.querySelector('#faces [data-name=bo]')")
+    assert not (own_cache / "avatars" / "bo").exists()
+    page.locator("#mine").wait_for(state="hidden")
+
+
+def test_cancel_stops_the_fit_and_keeps_nothing(page, clip: Path, fits, own_cache: Path) -> None:
+    fits.pause = 0.6
+    fill_in(page, clip, "Cleo")
+    page.click("#fit-go")
+    wait_for_state(page, "working")
+    page.click("#fit-stop")
+    wait_for_state(page, "stopped")
+    assert "no avatar was made" in toast(page)
+    assert not (own_cache / "avatars" / "cleo").exists()
+    assert page.locator("#fit-go").is_enabled()
+
+
+def test_what_is_wrong_with_a_video_is_said_in_a_toast(page, clip: Path, fits) -> None:
+    fits.failing = TrackingError("No face was found in me.mp4. Film one person from the front.")
+    fill_in(page, clip, "Dana")
+    page.click("#fit-go")
+    wait_for_state(page, "stopped")
+    assert "Film one person from the front" in toast(page)
+    assert page.locator("#fit-go").is_enabled()
+
+
+def test_a_second_person_is_told_to_wait_and_a_second_visit_sees_the_fit(
+    page, browser, served: str, clip: Path, fits
+) -> None:
+    fits.pause = 1.0
+    fill_in(page, clip, "Eve")
+    page.click("#fit-go")
+    wait_for_state(page, "working")
+    other = browser.new_page()
+    other.goto(served)
+    open_tab(other)
+    wait_for_state(other, "working")  # on one's own machine every page shows the fit
+    assert len(fits.begun) == 1
+    other.close()
+    wait_for_state(page, "done")
+
+
+def test_closing_the_page_does_not_lose_the_fit(browser, served: str, clip: Path, fits, own_cache: Path) -> None:
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.goto(served)
+    tab.wait_for_selector("#mood-pad .knob")
+    fits.pause = 0.4
+    fill_in(tab, clip, "Fay")
+    tab.click("#fit-go")
+    wait_for_state(tab, "working")
+    context.close()
+    fits.begun[0].join(30)
+    assert (own_cache / "avatars" / "fay").is_dir()
+
+
+def test_on_a_page_for_strangers_an_avatar_is_its_page_s_alone_and_goes_with_it(
+    browser, served: str, app, clip: Path, fits, own_cache: Path, drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTALK_PUBLIC", "1")
+    contexts = [browser.new_context() for _ in range(2)]
+    mine, theirs = (context.new_page() for context in contexts)
+    for tab in (mine, theirs):
+        tab.goto(served)
+        tab.wait_for_selector("#mood-pad .knob")
+    fits.pause = 0.5
+    fill_in(mine, clip, "Gil")
+    mine.click("#fit-go")
+    wait_for_state(mine, "working")
+    fill_in(theirs, clip, "Hal")
+    assert state(theirs) == "idle"  # nobody sees a stranger's face
+    theirs.click("#fit-go")
+    assert "Another avatar is being made" in toast(theirs)
+    wait_for_state(mine, "done")
+    mine.locator("#mine-talk").wait_for()
+    name = next(name for name in faces(mine) if name.startswith("gil-"))
+    assert len(name) > 12  # not to be guessed
+    theirs.reload()
+    theirs.wait_for_selector("#mood-pad .knob")
+    theirs.wait_for_timeout(700)
+    assert name not in faces(theirs)
+    assert not (own_cache / "avatars" / "gil").exists()
+    folder = drawn.lent[name]
+    assert folder.is_dir()
+    contexts[0].close()
+    end = time.monotonic() + 30
+    while folder.exists():
+        assert time.monotonic() < end, "what a stranger made is still there after the page was closed"
+        time.sleep(0.1)
+    assert drawn.lent[name] is None
+    contexts[1].close()
+
+
+def test_a_dark_phone_shows_the_tab_without_sideways_scrolling(browser, served: str, shots: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    tab = context.new_page()
+    tab.goto(served)
+    tab.wait_for_selector("#mood-pad .knob")
+    open_tab(tab)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    tab.screenshot(path=shots / "phone.png", full_page=True)
+    context.close()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """`python app.py` with a cache of its own (but the compiled kernels of this machine)."""
+    from emotalk.rendering.kernel_cache import cache_folder
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cache = tmp_path / "cache"
+    shutil.copytree(cache_folder(), cache / "kernels" / cache_folder().name)
+    settings = {
+        "GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_TEMP_DIR": str(tmp_path / "gradio"),
+        "EMOTALK_CACHE": str(cache), "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
+    log = tmp_path / "app.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=file, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}/"
+    end = time.monotonic() + 120
+    while True:
+        try:
+            urlopen(url, timeout=5).read()
+            break
+        except (URLError, OSError):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+    yield url
+    process.terminate()
+    process.wait(30)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def test_an_uploaded_video_becomes_an_avatar_that_talks(browser, address: str, tmp_path: Path, shots: Path) -> None:
+    video = preset_video(tmp_path / "visitor.mp4", "elena")
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(300_000)
+    page = context.new_page()
+    outside: list[str] = []
+    page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
+    page.goto(address)
+    page.wait_for_selector("#mood-pad .knob")
+    fill_in(page, video, "Visitor")
+    minutes = page.get_by_label("number input for Minutes of fitting")
+    minutes.fill("0.25")
+    minutes.press("Enter")
+    page.click("#fit-go")
+    page.wait_for_selector("#fit-report img")
+    page.wait_for_selector("#fit .now[src^='data:image/jpeg']")
+    page.screenshot(path=shots / "fitting.png", full_page=True)
+    wait_for_state(page, "done")
+    page.screenshot(path=shots / "done.png", full_page=True)
+
+    page.locator("#mine-talk").wait_for()
+    page.click("#mine-talk")
+    page.wait_for_function("() => document.querySelector('#faces [data-name=visitor]').ariaChecked === 'true'")
+    page.locator("#say textarea").fill("Hello, it is me.")
+    page.click("#generate")
+    page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
+    page.wait_for_function("() => document.querySelector('#stage video').duration > 0.5")
+    page.screenshot(path=shots / "talking.png")
+    assert page.evaluate("document.querySelector('#stage video').webkitAudioDecodedByteCount") >= 0
+    context.close()
+    assert outside == []

@@ -73,6 +73,11 @@ class LiveClip:
         return self._done
 
     @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked it to stop."""
+        return self._stop.is_set()
+
+    @property
     def playable(self) -> bool:
         """Whether the live file holds something to play."""
         return self.first_piece_seconds is not None
@@ -173,6 +178,14 @@ class LiveClips:
         for gone in old:
             gone.remove()
         return clip.start()
+
+    def cancel_session(self, session: str) -> None:
+        """Stop the talks of a page; its finished clips stay."""
+        with self._lock:
+            clips = list(self._sessions.get(session, ()))
+        for clip in clips:
+            if not clip.done:
+                clip.cancel()
 
     def end_session(self, session: str) -> None:
         """The page was closed: stop its talks and remove its files."""

@@ -242,16 +242,21 @@ class TalkTab:
     def stopped(self, request: gr.Request) -> dict[str, Any]:
         """The stage after Stop."""
         self.line.leave(request)
+        self.clips.cancel_session(request.session_hash or "")
         return _ended()
 
 
 def _ended() -> dict[str, Any]:
-    """The stage without a clip; the number makes every one a new value, which the page would else overlook."""
+    """The stage without a clip. The time makes every one a new value, which the page would else overlook, and later
+    than whatever a stopped talk still had on the way."""
     return {"state": "stopped", "at": time.monotonic()}
 
 
 def _stage(clip: LiveClip) -> dict[str, Any]:
+    if clip.cancelled:
+        return _ended()
     value = {"id": clip.token, "state": "working", "note": _words(clip), "share": round(clip.progress.share, 3)}
+    value["at"] = time.monotonic()
     if clip.playable:
         value["live"] = clip.live_path
     if clip.clip is not None:

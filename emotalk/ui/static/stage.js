@@ -1,5 +1,6 @@
 // The big face. `value` is the clip's state: {id, state: "idle" | "working" | "done" | "stopped", live, final,
-// share, note}. The picture that follows the mood comes from the `still` part as an event.
+// share, note, at}; one with an earlier `at` than the last was overtaken on its way and is no news. The picture that
+// follows the mood comes from the `still` part as an event.
 // A clip plays from `live` (a growing file) while it is rendered and from `final` afterwards.
 const stage = element.querySelector(".stage");
 const face = element.querySelector(".face");
@@ -9,6 +10,7 @@ const bar = element.querySelector(".bar i");
 let clip = null;    // id of the clip that the video element holds
 let source = "";    // "live" or "final"
 let liveBroke = false;
+let latest = 0;     // `at` of the last news
 
 const address = (path) => new URL(path + (location.search.includes("__sign") ? location.search : ""), document.baseURI).href;
 const show = (state) => { stage.dataset.state = state; };
@@ -66,6 +68,8 @@ document.addEventListener("click", (event) => {
 
 function follow() {
   const value = props.value || {};
+  if ((value.at || 0) < latest) return;
+  latest = value.at || 0;
   say.textContent = value.note || "";
   bar.style.width = Math.round(100 * (value.share || 0)) + "%";
   busy(value.state === "working");

@@ -79,7 +79,8 @@ class Weights:
     gaze: float = 2.0  # prior precision of gaze (1/rad²)
     swing: float = 400.0  # of the jaw's sideways swing (1/rad²)
     calm: float = 60.0  # precision that ties a frame to the mean of its neighbours
-    person: float = 90.0  # prior precision of an identity component, for the whole video
+    slack: tuple[float, float, float] = (0.003, 0.003, 0.015)  # metres that a landmark may lie beside the rig's point
+    person: float = 250.0  # prior precision of an identity component, for the whole video
 
 
 @dataclass(frozen=True)
@@ -315,8 +316,8 @@ def person_step(face: Face, frames: Frames, seen: np.ndarray) -> tuple[np.ndarra
     return face.rig.identity + change, _moved(frames, step)
 
 
-def offset_step(face: Face, frames: Frames, seen: np.ndarray, slack: float = 0.002) -> np.ndarray:
-    """Offsets [478, 3] that explain what stays of the residuals in all frames alike; `slack` metres is their prior."""
+def offset_step(face: Face, frames: Frames, seen: np.ndarray) -> np.ndarray:
+    """Offsets [478, 3] that explain what stays of the residuals in all frames alike."""
     lens = face.lens
     world = frames.world(face.rig.points(frames.controls) + face.offsets)
     inverse = 1 / (lens.distance - world[..., 2])
@@ -329,8 +330,8 @@ def offset_step(face: Face, frames: Frames, seen: np.ndarray, slack: float = 0.0
     noise = face.weights.noise * face.scale
     robust = 1 / (1 + (pixels**2).sum(-1) / (face.weights.outlier * noise) ** 2)
     weight = landmark_weights() * robust / noise**2
-    prior = len(frames) * 0.3 / slack**2
-    matrix = np.einsum("ml,mlac,mlad->lcd", weight, slopes, slopes) + np.eye(3) * prior
+    prior = 0.3 * len(frames) / np.array(face.weights.slack) ** 2
+    matrix = np.einsum("ml,mlac,mlad->lcd", weight, slopes, slopes) + np.diag(prior)
     gradient = np.einsum("ml,mlac,mla->lc", weight, slopes, pixels) + prior * face.offsets
     offsets = face.offsets - np.linalg.solve(matrix, gradient[..., None])[..., 0]
     # Offsets must not stand in for an opening: else the rig's lips would cross when the seen ones touch.

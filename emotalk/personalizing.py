@@ -113,6 +113,7 @@ def personalize(
     """
     from emotalk.avatar import Consent
     from emotalk.tracking import track_video
+    from emotalk.training.adapt_motion import motion_of_video
     from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
 
     started = time.perf_counter()
@@ -132,6 +133,7 @@ def personalize(
         consent = Consent(job["consent"].strip(), job["started"])
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
         avatar = _with_findings(fit.run(fitting, cancelled), tracked)
+        avatar.motion = motion_of_video(tracked)
         avatar.save(base / name)
         shutil.rmtree(work, ignore_errors=True)
     return PersonalizeResult(

@@ -13,20 +13,26 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotalk.errors import InputError
+from emotalk.errors import AudioError, InputError
+from emotalk.motion.articulation import SILENCE
 from emotalk.motion.inputs import pair_rows, quiet, speech_rows
 from emotalk.motion.lipmeasures import LipBasis
 from emotalk.motion.model import MotionModel
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkOutput
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
+from emotalk.motion.sync import SyncModel
 from emotalk.training.motion_data import rhythm_of
 from emotalk.types import ARKIT_NAMES, FPS, HeadMotion, SpeechFeatures
+
+if TYPE_CHECKING:
+    from emotalk.tracking import TrackedVideo
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +40,9 @@ SHORTEST = 2 * FPS
 """Frames with a face and sound that an adaptation needs at least."""
 _LAGS = range(-8, 9)
 _LAG_GAIN = (0.04, 1.5)  # a lag is believed where it correlates better than none by a + b / sqrt(frames)
+_OWN_VOICE = (0.33, 0.2)
+"""Sync score and confidence below which a voice is somebody else's. Of filmed clips, 5 s at a time, 16 pairs of lips
+and their own voice had at least (0.37, 0.27), 60 pairs of lips and another voice at most (0.29, 0.23)."""
 _WARM = 20  # frames of a window that its first frames' memory needs; they do not count
 _INNER, _OUTER, _WIDTH, _JAW = range(4)  # lipmeasures.MEASURES
 _MEASURE_WEIGHTS = torch.tensor([1.0, 0.5, 0.5, 0.4])
@@ -113,6 +122,37 @@ def adapt_motion(
     return fit.person.adaptation(network.fingerprint(), facts)
 
 
+def motion_of_video(
+    tracked: TrackedVideo, progress: Callable[[int, int], None] | None = None
+) -> MotionAdaptation | None:
+    """`adapt_motion` for a tracked video and the shipped models; None where its sound tells nothing of its person.
+
+    That is: no sound, less than 2 s of speech beside a well-tracked face, or a voice that is somebody else's, as the
+    sync network finds.
+    """
+    from emotalk.speech import SpeechEncoder
+
+    try:
+        sound = tracked.audio()
+    except AudioError as error:  # a silent track, say
+        log.info("no motion adaptation: %s", error)
+        return None
+    if sound is None:
+        return None
+    features = SpeechEncoder.load().encode(sound)
+    said = features.at_video_rate().phones[:, SILENCE] < 0.5
+    frames = min(len(said), len(tracked))
+    if int((said[:frames] & tracked.seen[:frames]).sum()) < SHORTEST:
+        log.info("no motion adaptation: less than %.0f s of speech", SHORTEST / FPS)
+        return None
+    sync = SyncModel.load()
+    fit = sync.offset(features, sync.lips(tracked.motion), reach=max(_LAGS))
+    if fit.score < _OWN_VOICE[0] or fit.confidence < _OWN_VOICE[1]:
+        log.info("no motion adaptation: the voice does not fit the lips (%.2f, %.2f)", fit.score, fit.confidence)
+        return None
+    return adapt_motion(features, tracked.motion, tracked.seen, MotionModel.load(), progress=progress)
+
+
 @dataclass(frozen=True)
 class _Recorded:
     """A recording, picture in step with the sound, as tensors."""
@@ -148,8 +188,7 @@ def _recorded(features: SpeechFeatures, motion: HeadMotion, seen: np.ndarray, ne
 
 
 def _lip_basis() -> LipBasis:
-    from emotalk.motion.sync import SyncModel  # its file holds the basis: no head model has to be loaded
-
+    # The sync network's file holds the basis: no head model has to be loaded.
     return SyncModel.load().network.basis
 
 

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import InputError
+from emotalk.errors import AudioError, InputError
 from emotalk.motion import MotionModel
 from emotalk.motion.lipmeasures import measures_of_motion
 from emotalk.motion.sync import SyncModel
-from emotalk.training.adapt_motion import AdaptConfig, adapt_motion
-from emotalk.types import HeadMotion, SpeechFeatures
+from emotalk.speech import SpeechEncoder, say
+from emotalk.training.adapt_motion import AdaptConfig, adapt_motion, motion_of_video
+from emotalk.types import ARKIT_INDEX, HeadMotion, Speech, SpeechFeatures
 from tests.motion.test_model import rows_of, spoken
 from tests.motion.test_person import somebody
 
@@ -128,3 +129,47 @@ def test_what_is_too_short_or_unseen_is_refused(model, recording):
         adapt_motion(features, motion, np.ones(3, bool), model)
     with pytest.raises(InputError, match="2 s"):
         adapt_motion(rows_of(features, 0, 0), motion, np.ones(len(motion), bool), model)
+
+
+class Filmed:
+    """As much of a tracked video as its motion needs."""
+
+    def __init__(self, motion: HeadMotion, sound: Speech | AudioError | None) -> None:
+        self.motion, self.seen, self._sound = motion, np.ones(len(motion), bool), sound
+
+    def __len__(self) -> int:
+        return len(self.motion)
+
+    def audio(self) -> Speech | None:
+        if isinstance(self._sound, AudioError):
+            raise self._sound
+        return self._sound
+
+
+@pytest.fixture(scope="module")
+def spoken_sound() -> Speech:
+    return say("Bob may move five big maps before Friday, but my mother bought a very fine blue poppy.", "espeak:en-us")
+
+
+@pytest.mark.slow
+def test_a_video_with_its_own_voice_gives_an_adaptation(model, spoken_sound):
+    person = somebody(model.network.person().adaptation(model.network.fingerprint(), {}))
+    motion = model.adapted(person)(SpeechEncoder.load().encode(spoken_sound), CALM)
+    found = motion_of_video(Filmed(motion, spoken_sound))
+    assert found is not None
+    assert found.facts["opening_r_after"] > 0.8
+
+
+def test_a_video_without_speech_gives_none(model):
+    still, seconds = HeadMotion.neutral(100), 4
+    noise = np.random.default_rng(0).normal(0, 0.01, seconds * 16000).astype(np.float32)
+    for sound in (None, AudioError("The sound is silent."), Speech(noise)):
+        assert motion_of_video(Filmed(still, sound)) is None
+
+
+def test_a_voice_over_gives_none(spoken_sound):
+    """Lips that move, but not to this voice."""
+    lips = np.zeros((len(SpeechEncoder.load().encode(spoken_sound)) // 2, 52), np.float32)
+    lips[:, ARKIT_INDEX["jawOpen"]] = 0.2 + 0.2 * np.sin(np.arange(len(lips)) / 40)
+    motion = dataclasses.replace(HeadMotion.neutral(len(lips)), expression=lips)
+    assert motion_of_video(Filmed(motion, spoken_sound)) is None

@@ -59,6 +59,8 @@ class Studio:
         self._lent: dict[str, Path] = {}
         self._head: str | None = None  # version
         self._drawing = threading.Lock()
+        self.backend = "auto"
+        """What draws the frames of talks (`rendering.rasterize`)."""
 
     def avatars(self) -> list[AvatarInfo]:
         """All avatars of the gallery; unusable ones carry their `problem`."""
@@ -81,6 +83,15 @@ class Studio:
         from emotalk.speech import voices
 
         return voices(installed_only=True)
+
+    def forked(self, backend: str) -> Studio:
+        """A studio for a process that was forked off this one: what is loaded is shared, its locks are new (those of
+        this one may be held by threads that do not exist there), and its talks draw with `backend`."""
+        other = Studio(self._folders)
+        other._encoder, other._motion, other._head = self._encoder, self._motion, self._head
+        other._avatars, other._lent = dict(self._avatars), dict(self._lent)
+        other.backend = backend
+        return other
 
     def voice_for(self, avatar: str) -> str | None:
         """The id of the voice that reads for an avatar unless another is chosen; None: the best installed one."""

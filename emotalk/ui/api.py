@@ -16,11 +16,12 @@ from emotalk.errors import EmotalkError
 from emotalk.public import max_seconds
 from emotalk.request import Look, TalkRequest, colour
 from emotalk.types import PORTRAIT_ZOOM
-from emotalk.ui.talk_tab import friendly
+from emotalk.ui.toasts import friendly
 from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
     from emotalk.pipeline import Studio
+    from emotalk.ui.zero_gpu import Talker
 
 
 KEPT_SECONDS = 3600
@@ -37,7 +38,7 @@ def fresh_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="emotalk-api-", dir=base))
 
 
-def add_endpoints(studio: Studio) -> None:
+def add_endpoints(studio: Studio, talk_on: Talker) -> None:
     """Add the endpoints /talk, /avatars and /voices to the current `gr.Blocks`."""
 
     def talk(
@@ -62,7 +63,7 @@ def add_endpoints(studio: Studio) -> None:
         Args:
             text: What to say. Leave empty when `audio` is given.
             audio: An audio file with speech; the lips follow it. Leave empty when `text` is given.
-            avatar: Who speaks; /avatars lists the names.
+            avatar: Who speaks: a name that /avatars lists, or an address on the Hugging Face Hub (org/name).
             valence: From -1 (unpleasant) to 1 (pleasant).
             arousal: From -1 (calm) to 1 (excited).
             follow_voice: Take the arousal from the sound of the voice instead.
@@ -96,7 +97,7 @@ def add_endpoints(studio: Studio) -> None:
                 look=Look(int(size), yaw, 0.0, zoom, background or None, mark),
                 max_seconds=max_seconds(),
             )
-            clip = studio.talk(request, folder / "emotalk.mp4", motion_out=folder / "emotalk-motion.csv")
+            clip = talk_on(request, folder / "emotalk.mp4", motion_out=folder / "emotalk-motion.csv")
         except EmotalkError as error:
             raise friendly(error) from error
         return clip.path, clip.motion_path

@@ -16,6 +16,7 @@ from emotalk.ui.live import LiveClips
 from emotalk.ui.personalize_tab import PersonalizeTab
 from emotalk.ui.talk_tab import TalkTab
 from emotalk.ui.theme import static, theme
+from emotalk.ui.zero_gpu import talker
 
 if TYPE_CHECKING:
     from emotalk.pipeline import Studio
@@ -44,7 +45,8 @@ class App:
 
 def build_app(studio: Studio) -> App:
     """The whole page for one studio."""
-    clips = LiveClips(studio)
+    talk_on = talker(studio)
+    clips = LiveClips(talk_on)
     desk = FitDesk(studio)
     hub = HubFaces(studio)
     atexit.register(clips.close)
@@ -56,7 +58,7 @@ def build_app(studio: Studio) -> App:
                 talk = TalkTab(studio, clips, hub, desk.own, blocks)
             with gr.Tab("Personalise", id="personalise"):
                 PersonalizeTab(studio, desk, blocks, talk.controls.face, tabs)
-        add_endpoints(studio)
+        add_endpoints(studio, talk_on)
 
         def leave(request: gr.Request) -> None:
             clips.end_session(request.session_hash or "")

@@ -9,6 +9,7 @@ folder of the page session and is removed with it.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import re
 import secrets
@@ -30,8 +31,8 @@ from emotalk.request import Progress, TalkRequest
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from emotalk.pipeline import Studio
     from emotalk.types import Clip
+    from emotalk.ui.zero_gpu import Talker
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ _WAIT_SECONDS = 60.0
 class LiveClip:
     """One talk on its way. `start` returns at once; `progress`, `clip` and `error` tell how it goes."""
 
-    def __init__(self, studio: Studio, request: TalkRequest, folder: Path) -> None:
+    def __init__(self, talk: Talker, request: TalkRequest, folder: Path) -> None:
         self.token = secrets.token_urlsafe(18)
         self.request = request
         self.progress = Progress("waiting")
@@ -57,8 +58,10 @@ class LiveClip:
         self._stop = threading.Event()
         self._done = False
         self._started = time.perf_counter()
-        self._studio = studio
-        self._thread = threading.Thread(target=self._run, name="emotalk-talk", daemon=True)
+        self._talk = talk
+        # The thread knows whose press it answers: ZeroGPU counts by visitor, and a warning needs its page.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name="emotalk-talk", daemon=True)
 
     @property
     def live_path(self) -> str:
@@ -132,7 +135,7 @@ class LiveClip:
                     with self._changed:
                         self._changed.notify_all()
 
-                self.clip = self._studio.talk(
+                self.clip = self._talk(
                     self.request,
                     self._folder / "emotalk.mp4",
                     motion_out=self._folder / "emotalk-motion.csv",
@@ -158,8 +161,8 @@ class LiveClip:
 class LiveClips:
     """All clips of this server by token and by page session."""
 
-    def __init__(self, studio: Studio, folder: Path | None = None) -> None:
-        self._studio = studio
+    def __init__(self, talk: Talker, folder: Path | None = None) -> None:
+        self._talk = talk
         self.folder = folder or Path(tempfile.mkdtemp(prefix="emotalk-sessions-"))
         self._lock = threading.Lock()
         self._clips: dict[str, LiveClip] = {}
@@ -167,7 +170,7 @@ class LiveClips:
 
     def start(self, session: str, request: TalkRequest) -> LiveClip:
         """Begin a talk for a page session; its oldest clips make room (`public.Limits`)."""
-        clip = LiveClip(self._studio, request, self.folder / _folder_name(session))
+        clip = LiveClip(self._talk, request, self.folder / _folder_name(session))
         with self._lock:
             mine = self._sessions.setdefault(session, [])
             mine.append(clip)

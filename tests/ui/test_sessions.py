@@ -18,13 +18,14 @@ from tests.ui.drawn_studio import DrawnStudio
 
 
 @pytest.fixture
-def clips(tmp_path: Path) -> LiveClips:
-    return LiveClips(DrawnStudio(tmp_path / "drawn"), tmp_path / "sessions")
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path) -> None:
+def drawn(tmp_path: Path) -> DrawnStudio:
     (tmp_path / "drawn").mkdir()
+    return DrawnStudio(tmp_path / "drawn")
+
+
+@pytest.fixture
+def clips(drawn: DrawnStudio, tmp_path: Path) -> LiveClips:
+    return LiveClips(drawn.talk, tmp_path / "sessions")
 
 
 def files(clips: LiveClips) -> list[Path]:
@@ -73,8 +74,10 @@ def test_the_end_of_the_server_leaves_nothing(clips: LiveClips) -> None:
     assert not clips.folder.exists()
 
 
-def test_a_page_that_is_closed_while_its_clip_is_made_leaves_nothing_either(clips: LiveClips) -> None:
-    clips._studio.frame_seconds = 0.05
+def test_a_page_that_is_closed_while_its_clip_is_made_leaves_nothing_either(
+    clips: LiveClips, drawn: DrawnStudio
+) -> None:
+    drawn.frame_seconds = 0.05
     clip = clips.start("a", TalkRequest(text="Hello."))
     while not clip.playable:
         clip.wait(0.05)
@@ -83,8 +86,8 @@ def test_a_page_that_is_closed_while_its_clip_is_made_leaves_nothing_either(clip
     assert files(clips) == []
 
 
-def test_a_stopped_talk_says_so_from_then_on(clips: LiveClips) -> None:
-    clips._studio.frame_seconds = 0.05
+def test_a_stopped_talk_says_so_from_then_on(clips: LiveClips, drawn: DrawnStudio) -> None:
+    drawn.frame_seconds = 0.05
     finished = made(clips, "a")
     clip = clips.start("a", TalkRequest(text="Hello."))
     before = _stage(clip)

@@ -93,13 +93,15 @@ def spread(
     region: np.ndarray,  # [F]
     count: int,
     rng: np.random.Generator,
+    density: dict[str, float] | None = None,
 ) -> BoundGaussians:
-    """About `count` grey Gaussians over the mesh, denser where people look, each as wide as its share of the area."""
+    """About `count` grey Gaussians over the mesh, denser where people look (`density`: region -> Gaussians per area
+    relative to each other), each as wide as its share of the area."""
     a, b, c = (vertices[triangles[:, k]] for k in range(3))
     area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
     weight = np.zeros(len(triangles))
-    for name, density in DENSITY.items():
-        weight[region == REGION_INDEX[name]] = density
+    for name, wanted in (density or DENSITY).items():
+        weight[region == REGION_INDEX[name]] = wanted
     centre = (a + b + c) / 3
     # The rear half of the eyeballs is inside the head for good.
     eyes = region == REGION_INDEX["eyes"]

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from emotalk.training.video_frames import BACKGROUND, HAIR
-from emotalk.training.visibility import project
+from emotalk.training.video_frames import BACKGROUND, HAIR, SKIN
+from emotalk.training.visibility import BEHIND, depth_map, project
 from emotalk.types import Camera
 
 BINS = 72
 """Directions around the head, 5 degrees each."""
 THICKNESS = (-0.008, 0.06)
 """Metres: a skull that is drawn too large is pulled in a little; more than the upper limit hangs, it does not stand."""
+SOFT = 0.003
+"""Metres by which masks and the Gaussians themselves reach over the outline."""
 RAMP = 0.025
 """Metres from the hairline over which hair grows to its full height."""
 AT_HAIRLINE = 0.12
@@ -66,6 +68,22 @@ def hair_thickness(
     return thickness
 
 
+def bald_vertices(views: list[OutlineView], triangles: np.ndarray, scalp: np.ndarray) -> np.ndarray:
+    """Vertices [V] (bool) of the scalp where the frames show skin: the forehead goes up to the person's hairline."""
+    votes = np.zeros((2, len(scalp)))
+    for view in views:
+        nearest, _ = depth_map(view.vertices, triangles, view.camera)
+        pixels, depth = project(view.vertices, view.camera)
+        height, width = nearest.shape
+        inside = (pixels >= 0).all(1) & (pixels[:, 0] < width) & (pixels[:, 1] < height)
+        column = np.clip(pixels[:, 0].astype(int), 0, width - 1)
+        row = np.clip(pixels[:, 1].astype(int), 0, height - 1)
+        front = inside & scalp & (depth < nearest[row, column] + BEHIND)
+        for k, kind in enumerate((SKIN, HAIR)):
+            votes[k] += front & (view.classes[row, column] == kind)
+    return scalp & (votes[0] > votes[1])
+
+
 def _rim(rest: np.ndarray, head: np.ndarray, centre: np.ndarray, view: OutlineView) -> np.ndarray:
     """Metres between the mesh's and the person's outline by direction [BINS]; NaN where not to be told."""
     posed = view.vertices[head]
@@ -105,5 +123,5 @@ def _rim(rest: np.ndarray, head: np.ndarray, centre: np.ndarray, view: OutlineVi
             outline = mesh_radius[k]  # an ear or a hand: no hair there
         elif outline > mesh_radius[k]:
             outline = max(steps[hairy[-1]], mesh_radius[k])
-        result[k] = (outline - mesh_radius[k]) * metres
+        result[k] = (outline - mesh_radius[k]) * metres - SOFT
     return result

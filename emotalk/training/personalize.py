@@ -30,7 +30,7 @@ from emotalk.errors import Cancelled, CheckpointError, InputError
 from emotalk.training.fit_start import load_start, save_start
 from emotalk.training.frame_poses import CHANNELS
 from emotalk.training.photometric import FitConfig
-from emotalk.training.starting_avatar import neutral_corrections, starting_avatar
+from emotalk.training.starting_avatar import starting_avatar
 from emotalk.training.video_fit import VideoFit, draw_frame, scores
 from emotalk.training.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
 from emotalk.types import HeadMotion
@@ -200,13 +200,12 @@ class PersonalizeFit:
         start = self.start.avatar.replace(card=card)
         if self.extra_pairs is not None:
             self.frames.add(self.extra_pairs(start))
-        motion = self.frames.motion
-        start = start.replace(corrections=neutral_corrections(start, motion))
         torso = self.start.torso[torch.from_numpy(self.frames.rows)]
         extra = len(self.frames) - len(torso)
         torso = torch.cat([torso, torch.zeros(extra, 3)])
         fit_config = FitConfig(
             steps=config.steps or MOST_STEPS, budget=config.budget, seed=config.seed, minutes=config.minutes,
+            frozen=("view_color",),
         )  # fmt: skip
         shrink = max(1, round(self.tracked.size / config.size))
         fit = VideoFit(start, self.frames, torso, fit_config, config.refine, shrink)

@@ -14,19 +14,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.avatar import AvatarCard, BoundGaussians, Corrections, GaussianAvatar
+from emotalk.avatar import AvatarCard, BoundGaussians, GaussianAvatar
 from emotalk.avatar.binding import shift_torso
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.plain import spread, triangle_regions
 from emotalk.errors import InputError
 from emotalk.head import HeadModel
 from emotalk.training.background_plate import background_plate
-from emotalk.training.hair_shell import OutlineView, hair_thickness
+from emotalk.training.hair_shell import OutlineView, bald_vertices, hair_thickness
 from emotalk.training.surface_colors import View, paint
 from emotalk.training.torso import neck_point, outside_gaussians, torso_shifts
 from emotalk.training.video_frames import VideoFrames, pose_features, varied
 from emotalk.training.visibility import depth_map, project
-from emotalk.types import HeadMotion
 
 VIEWS = 16
 """Frames from which colours are taken."""
@@ -35,10 +34,25 @@ OUTLINES = 5
 PLATE_FRAMES = 40
 OUTSIDE_SHARE = 0.22
 """Share of all Gaussians for what lies beside the mesh."""
-LAYERS = (0.45, 1.0)
-"""Heights, as a share of the hair's, at which scalp Gaussians are repeated."""
+DENSITY = {
+    "shoulders": 0.05, "neck": 1.6, "scalp": 2.2, "face": 3.0, "ears": 2.5, "lids": 8.0, "lips": 7.0, "mouth": 1.2,
+    "eyes": 5.0, "gums": 1.5, "teeth": 4.0, "tongue": 1.5, "lashes": 4.0,
+}  # fmt: skip
+"""Gaussians per area by region, relative to each other, where a frame looks."""
+BLIND_SHARE = 0.3
+"""Share that is kept where none looks."""
+INNER = ("mouth", "gums", "teeth", "tongue", "eyes", "lids", "lashes", "lips")
+"""Regions that are hidden at times only."""
+LAYERS = ((0.0, 0.25), (0.5, 0.25), (1.0, 1.0))
+"""Layers of hair: height as a share of the hair's, and share of the Gaussians that repeat there."""
 THIN = 0.004
 """Metres of hair below which one layer is enough."""
+LASHES = -2.5
+"""Logit of their opacity at the start: whether a person has dark ones is left to the fit."""
+WIDEST = 0.0035
+"""Metres: standard deviation up to which Gaussians are made larger where they stand for many."""
+SKULL = 0.09
+"""Metres: radius of a skull."""
 
 
 @dataclass(frozen=True)
@@ -65,42 +79,45 @@ def starting_avatar(frames: VideoFrames, card: AvatarCard, count: int = 22_000, 
         )
     reference = reference_frame(frames)
     torso = torso_shifts(tracked, int(frames.rows[reference]))
-    rng = np.random.default_rng(seed)
-    mesh_count = int(count * (1 - OUTSIDE_SHARE))
+    posed = _posed(head, identity, frames, torso)
     with torch.no_grad():
         rest = head.with_identity(identity)(expression=torch.zeros(1, 52)).vertices[0].numpy().astype(np.float64)
-    gaussians = _on_mesh(head, rest, mesh_count, rng)
-    bare = GaussianAvatar(head, identity, gaussians, card, camera=camera)
-    posed = _posed(bare, frames, torso)
-    views = [reference, *[k for k in _well_posed(frames) if k != reference]][:VIEWS]
-
     regions = {name: mask.numpy() for name, mask in head.regions.items()}
     others = (regions["face"] | regions["ears"]) & ~regions["scalp"]
+    triangles, kinds = head.triangles.numpy(), triangle_regions(head)
     outlines = [_outline(k, frames, posed(k)) for k in _most_like(frames, reference, OUTLINES)]
-    thickness = hair_thickness(rest, regions["scalp"], others, outlines)
-    gaussians = lift_hair(gaussians, head, thickness)
-    triangles = head.triangles.numpy()
-    shown = triangles[~np.isin(triangle_regions(head), [REGION_INDEX["shoulders"], REGION_INDEX["lashes"]])]
-    seen_from = []
-    for k in views:
+    hairy = regions["scalp"] & ~bald_vertices(outlines, triangles, regions["scalp"])
+    kinds[(kinds == REGION_INDEX["scalp"]) & (hairy[triangles].sum(1) < 2)] = REGION_INDEX["face"]
+    thickness = hair_thickness(rest, hairy, others | (regions["scalp"] & ~hairy), outlines)
+    solid = np.flatnonzero(~np.isin(kinds, [REGION_INDEX["shoulders"], REGION_INDEX["lashes"]]))
+    views, visible = [], np.isin(kinds, [REGION_INDEX[name] for name in INNER])
+    for k in [reference, *[k for k in _well_posed(frames) if k != reference]][:VIEWS]:
         vertices, rotations, translations = posed(k)
-        nearest, _ = depth_map(_lifted(vertices, triangles, thickness), shown, camera)
-        seen_from.append(View(vertices, rotations, translations, nearest, frames.picture(k), frames.classes(k)))
-    gaussians = paint(gaussians, head, seen_from, camera)
+        nearest, owner = depth_map(_lifted(vertices, triangles, thickness), triangles[solid], camera)
+        visible[solid[np.unique(owner[owner >= 0])]] = True
+        views.append(
+            View(vertices, rotations, translations, nearest, frames.picture(k), frames.classes(k), frames.unsure(k))
+        )
 
+    gaussians = mesh_gaussians(head, rest, kinds, thickness, visible, int(count * (1 - OUTSIDE_SHARE)), seed)
+    gaussians = paint(gaussians, head, views, camera)
+    bare = np.setdiff1d(np.flatnonzero(kinds == REGION_INDEX["neck"]), gaussians.triangle.numpy())
     vertices, rotations, translations = posed(reference)
+    lifted = _lifted(vertices, triangles, thickness)
+    covered = np.isfinite(depth_map(lifted, triangles[np.setdiff1d(solid, bare)], camera)[0])
     chin, _ = project(_chin(head, vertices)[None], camera)
     middle_of_ears = 0.5 * (rest[regions["ears"]].min(0) + rest[regions["ears"]].max(0))
     outside = outside_gaussians(
-        frames.picture(reference), frames.classes(reference), np.isfinite(seen_from[0].nearest), float(chin[0, 1]),
+        frames.picture(reference), frames.classes(reference), covered, float(chin[0, 1]),
         camera, rotations, translations, neck_point(tracked), middle_of_ears, int(count * OUTSIDE_SHARE),
     )  # fmt: skip
     plate = background_plate(
         (frames.picture(k), frames.classes(k) > 0)
         for k in np.unique(np.linspace(0, len(frames.rows) - 1, min(PLATE_FRAMES, len(frames.rows))).astype(int))
     )
-    avatar = bare.replace(gaussians=BoundGaussians.concatenate([gaussians, outside]), background=plate)
-    return Start(avatar, int(frames.rows[reference]), torso)
+    both = BoundGaussians.concatenate([gaussians, outside])
+    return Start(GaussianAvatar(head, identity, both, card, background=plate, camera=camera),
+                 int(frames.rows[reference]), torso)  # fmt: skip
 
 
 def reference_frame(frames: VideoFrames) -> int:
@@ -112,48 +129,82 @@ def reference_frame(frames: VideoFrames) -> int:
     return int((away + 2 * turned + 2 * blinking).argmin())
 
 
-def lift_hair(gaussians: BoundGaussians, head: HeadModel, thickness: np.ndarray) -> BoundGaussians:
-    """Scalp Gaussians repeated at the height of the hair, `thickness` [V] metres; flat hair stays one layer."""
-    scalp = gaussians.region == REGION_INDEX["scalp"]
-    corners = head.triangles[gaussians.triangle]
-    height = (torch.from_numpy(thickness.astype(np.float32))[corners] * gaussians.barycentric).sum(1)
-    base = gaussians.position.clone()
-    # A skull that reaches over the outline is pulled in.
-    base[:, 2] += torch.where(scalp, height.clamp_max(0), 0.0)
-    parts = [dataclasses.replace(gaussians, position=base)]
-    for share in LAYERS:
-        layer = scalp & (height > (0 if share == LAYERS[-1] else THIN))
-        raised = gaussians.select(layer)
-        position = raised.position.clone()
-        position[:, 2] += share * height[layer]
-        hair = torch.full_like(raised.region, REGION_INDEX["hair"])
-        # The same number of Gaussians covers a larger surface.
-        wider = (1 + share * height[layer] / 0.09).log()[:, None] * torch.tensor([1.0, 1.0, 0.0])
-        parts.append(dataclasses.replace(raised, position=position, region=hair, log_scale=raised.log_scale + wider))
-    return BoundGaussians.concatenate(parts)
-
-
-def _on_mesh(head: HeadModel, rest: np.ndarray, count: int, rng: np.random.Generator) -> BoundGaussians:
-    """Grey Gaussians on everything but the shoulders, which are taken from the picture."""
-    regions = triangle_regions(head)
-    for _ in range(3):  # `spread` counts the shoulders in, and the lifted layers of hair come on top
-        gaussians = spread(rest, head.triangles.numpy(), regions, count, np.random.default_rng(rng.integers(2**31)))
+def mesh_gaussians(
+    head: HeadModel,
+    rest: np.ndarray,  # [V, 3]
+    regions: np.ndarray,  # [F] of avatars
+    thickness: np.ndarray,  # [V] metres of hair
+    visible: np.ndarray,  # [F] bool, triangles that some frame shows
+    count: int,
+    seed: int = 0,
+) -> BoundGaussians:
+    """About `count` grey Gaussians on everything but the shoulders, scalp raised to the height of its hair; few and
+    large ones where no frame looks."""
+    wanted = count
+    for _ in range(4):
+        rng = np.random.default_rng(seed)
+        gaussians = spread(rest, head.triangles.numpy(), regions, wanted, rng, DENSITY)
         gaussians = gaussians.select(gaussians.region != REGION_INDEX["shoulders"])
-        total = len(gaussians) + len(LAYERS) * int((gaussians.region == REGION_INDEX["scalp"]).sum())
-        if abs(total - count) < 0.03 * count:
+        blind = ~torch.from_numpy(visible)[gaussians.triangle]
+        kept = ~blind | (torch.from_numpy(rng.random(len(blind))) < BLIND_SHARE)
+        grow = torch.where(blind, 0.5 * np.log(1 / BLIND_SHARE), 0.0)[:, None]
+        lashes = gaussians.region == REGION_INDEX["lashes"]
+        gaussians = dataclasses.replace(
+            gaussians,
+            log_scale=_grown(gaussians.log_scale, grow),
+            opacity_logit=torch.where(lashes, LASHES, gaussians.opacity_logit),
+        )
+        gaussians = lift_hair(gaussians.select(kept), head, thickness, rng)
+        if abs(len(gaussians) - count) < 0.03 * count:
             break
-        count = int(count * count / total)
+        # Every triangle has one at least, so that fewer are wanted than the proportion says.
+        wanted = max(1000, int(wanted * (count / len(gaussians)) ** 1.6))
     return gaussians
 
 
-def _posed(avatar: GaussianAvatar, frames: VideoFrames, torso: Tensor):
+def lift_hair(
+    gaussians: BoundGaussians, head: HeadModel, thickness: np.ndarray, rng: np.random.Generator
+) -> BoundGaussians:
+    """Scalp Gaussians raised to the height of the hair, `thickness` [V] metres, over thinner layers below them that
+    keep it from being hollow; flat hair stays one layer."""
+    scalp = gaussians.region == REGION_INDEX["scalp"]
+    corners = head.triangles[gaussians.triangle]
+    height = (torch.from_numpy(thickness.astype(np.float32))[corners] * gaussians.barycentric).sum(1)
+    tall = scalp & (height > THIN)
+    parts = [gaussians.select(~scalp)]
+    for share, density in LAYERS:
+        # A skull that reaches over the outline is pulled in; there is nothing below it.
+        layer = tall | (scalp & (share == 1.0))
+        if density < 1:
+            layer = layer & (torch.from_numpy(rng.random(len(layer))) < density)
+        raised = gaussians.select(layer)
+        position = raised.position.clone()
+        position[:, 2] += share * height[layer]
+        hair = torch.where(height[layer] > 0, REGION_INDEX["hair"], REGION_INDEX["scalp"])
+        # As many Gaussians cover a larger surface.
+        wider = (1 + share * height[layer].clamp_min(0) / SKULL).log() - 0.5 * np.log(density)
+        larger = _grown(raised.log_scale, wider[:, None] * torch.tensor([1.0, 1.0, 0.0]))
+        parts.append(dataclasses.replace(raised, position=position, region=hair, log_scale=larger))
+    return BoundGaussians.concatenate(parts)
+
+
+def _grown(log_scale: Tensor, by: Tensor) -> Tensor:
+    """Larger, but none beyond `WIDEST`: it would show over the outline."""
+    return torch.maximum(log_scale, torch.minimum(log_scale + by, torch.tensor(WIDEST).log()))
+
+
+def _posed(head: HeadModel, identity: Tensor, frames: VideoFrames, torso: Tensor):
     """A function: frame k -> vertices [V, 3], rotations [3, 3, 3], translations [3, 3] as arrays."""
-    motion = frames.motion
+    motion, person = frames.motion, head.with_identity(identity)
 
     @torch.no_grad()
     def posed(k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        vertices, rotations, translations = (part[0] for part in avatar.mesh(motion[k : k + 1]))
-        parts = shift_torso(vertices, rotations, translations, avatar.head.weights[:, 0], torso[frames.rows[k]])
+        row = {name: torch.from_numpy(value) for name, value in vars(motion[k : k + 1]).items()}
+        mesh = person(**row)
+        joints = mesh.transforms[0, :3]
+        parts = shift_torso(
+            mesh.vertices[0], joints[:, :3, :3], joints[:, :3, 3], head.weights[:, 0], torso[frames.rows[k]]
+        )
         return tuple(part.double().numpy() for part in parts)
 
     return posed
@@ -191,16 +242,3 @@ def _chin(head: HeadModel, vertices: np.ndarray) -> np.ndarray:
     """The point of the chin [3] on a posed mesh."""
     points = head.landmarks(torch.from_numpy(vertices[None]).float(), "ibug68")[0]
     return points[8].double().numpy()
-
-
-def neutral_corrections(avatar: GaussianAvatar, motion: HeadMotion) -> Corrections:
-    """Corrections that change nothing yet, around the video's usual expression.
-
-    Measured from there, the plain colours are those of the usual face; from an expressionless face that the video
-    never shows, they would be an extrapolation.
-    """
-    from emotalk.avatar.gaussians import signals
-    from emotalk.training.photometric import blank_corrections
-
-    usual = torch.from_numpy(np.median(signals(motion), axis=0).astype(np.float32))
-    return dataclasses.replace(blank_corrections(avatar), mean=usual)

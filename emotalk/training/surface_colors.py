@@ -20,6 +20,8 @@ SPREAD = 0.08
 """Distance of a frame's colour from the mean of all at which it counts 60 %: highlights and misfits count less."""
 OFF = 0.6
 """Share of the frames in which a point must fall on the background to be dropped as outside of the person."""
+UNLIKE_SKIN = 0.15
+"""Sum of the differences of red, green and blue shares (of their sum) from the face's: white differs by 0.2."""
 MOUTH = {
     "mouth": (0.30, 0.15, 0.15),
     "gums": (0.62, 0.36, 0.35),
@@ -30,7 +32,7 @@ MOUTH = {
 from the frames they would be lips and shadows."""
 BORROW = {
     "hair": ("hair", "scalp"), "scalp": ("scalp", "hair"), "lips": ("lips",), "eyes": ("eyes",),
-    "lids": ("lids", "face"), "face": ("face",), "ears": ("ears", "face"), "neck": ("neck", "face"),
+    "lids": ("face",), "face": ("face",), "ears": ("ears", "face"), "neck": ("neck", "face"),
 }  # fmt: skip
 """Regions from which a Gaussian that no frame sees takes the colour of its nearest neighbour."""
 
@@ -45,6 +47,7 @@ class View:
     nearest: np.ndarray  # [H, W] depth of the mesh with its hair
     picture: np.ndarray  # [H, W, 3] uint8
     classes: np.ndarray  # [H, W] of video_frames
+    unsure: np.ndarray  # [H, W] bool, near the outline of the person
 
 
 def paint(gaussians: BoundGaussians, head: HeadModel, views: list[View], camera: Camera) -> BoundGaussians:
@@ -53,6 +56,7 @@ def paint(gaussians: BoundGaussians, head: HeadModel, views: list[View], camera:
     colors, weights = np.zeros((len(views), count, 3)), np.zeros((len(views), count))
     on_background, looked = np.zeros(count), np.zeros(count)
     region = gaussians.region.numpy()
+    lids = region == REGION_INDEX["lids"]
     hair = np.isin(region, [REGION_INDEX["hair"], REGION_INDEX["scalp"]])
     places = np.zeros((count, 3))
     for k, view in enumerate(views):
@@ -66,12 +70,20 @@ def paint(gaussians: BoundGaussians, head: HeadModel, views: list[View], camera:
         on_background += (cosine > 0) & (kind == BACKGROUND)
         # Skin takes no colour from hair that hangs over it nor hair from skin, where the classes know.
         fits = (kind != BACKGROUND) & (~hair | (kind == HAIR) | (view.classes != HAIR).all())
+        fits &= ~view.unsure[row, column]  # the background shines through
+        fits &= ~lids  # an eyelid that is seen is open: all lashes and folds
         colors[k] = colors_at(view.picture, pixels)
         weights[k] = np.where(fits, cosine**2, 0.0)
     color, known = _agreed(colors, weights)
     outside = (looked >= 2) & (on_background > OFF * looked)
     color = _filled(color, known & ~outside, places, region)
     painted = dataclasses.replace(gaussians, color=torch.from_numpy(color.clip(0, 1).astype(np.float32)))
+    # Below the chin the mesh may run into collar and cloth, which the picture's own Gaussians show better.
+    share = color / np.maximum(color.sum(1, keepdims=True), 1e-6)
+    face = known & (region == REGION_INDEX["face"])
+    if face.any():
+        unlike = np.abs(share - np.median(share[face], axis=0)).sum(1) > UNLIKE_SKIN
+        outside |= (region == REGION_INDEX["neck"]) & unlike
     inner = np.isin(region, [REGION_INDEX[name] for name in (*MOUTH, "eyes")])
     return painted.select(torch.from_numpy(~outside | inner))
 
@@ -120,5 +132,5 @@ def _filled(color: np.ndarray, known: np.ndarray, points: np.ndarray, region: np
     for name, own in MOUTH.items():
         color[region == REGION_INDEX[name]] = light * np.array(own)
     lashes = region == REGION_INDEX["lashes"]
-    color[lashes] = 0.25 * skin
+    color[lashes] = 0.4 * skin
     return color

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 BEHIND_NECK = 0.015
 """Metres that cloth lies in front of the neck joint: behind the chin and the front of the neck."""
-UNDER = 0.035
-"""Metres that cloth and hair go on behind the head: turning it shows them."""
+UNDER = {"clothes": 0.03, "hair": 0.03}
+"""Metres that they go on behind the head: turning it shows them."""
 BEYOND = 0.05
 """Metres that shoulders go on outside of the picture: moving them up shows it."""
+SEAM = 10
+"""Pixels at 512 beyond the mesh and its hair up to which nothing is added above the chin."""
+SPARE = 1.25
+"""Distances of neighbours are this much larger than the mask alone asks for, as it is continued on all sides."""
 OVERLAP = 0.62
 """Standard deviation in units of the distance of neighbours."""
 
@@ -84,6 +88,10 @@ def outside_gaussians(
     row = np.arange(height)[:, None]
     body = ((classes == BODY) | ((classes == SKIN) & (row > chin))) & ~solid & (row > chin - 0.12 * height)
     hair = ((classes == HAIR) | ((classes == SKIN) & (row <= chin))) & ~solid & ~body
+    # A seam along the outline is no hair of its own: on the plane of the ears it would come off when the head turns.
+    seam = max(2, round(SEAM * height / 512))
+    hangs = hair & ~binary_dilation(covered, iterations=seam)
+    hair = hair & binary_dilation(hangs, iterations=2 * seam) if hangs.any() else hangs
     matrix = camera.world_to_camera.detach().double().cpu().numpy()
     parts = []
     share = max(int(body.sum() + hair.sum()), 1)
@@ -93,10 +101,13 @@ def outside_gaussians(
         world = rotations[joint] @ anchor + translations[joint]
         depth = float(matrix[2, :3] @ world + matrix[2, 3])
         metres = depth / camera.fx
-        step = max(2.0, np.sqrt(share / max(count, 1)))
+        step = max(2.0, SPARE * np.sqrt(share / max(count, 1)))
         # Hair goes on behind the face, not before the clothes.
-        room = classes > 0 if name == "clothes" else (classes == HAIR) | (classes == SKIN)
-        pixels, colors = _spread(picture, mask, room, step, UNDER / metres, BEYOND / metres)
+        below = binary_dilation(covered, iterations=3) & (classes > 0) & (row > chin)
+        room = below if name == "clothes" else (classes == HAIR) | (classes == SKIN)
+        pixels, colors = _spread(picture, mask, room, step, UNDER[name] / metres, BEYOND / metres)
+        if name == "clothes":
+            colors = _neck_colors(picture, classes, mask, pixels, colors)
         points = unproject(pixels, np.full(len(pixels), depth), camera)
         if name == "clothes":
             weights = np.tile([1.0, 0.0, 0.0], (len(points), 1))
@@ -132,6 +143,17 @@ def _spread(
     rows, columns = np.nonzero(core if core.any() else mask)
     own = cKDTree(np.stack([columns, rows], 1) + 0.5).query(pixels)[1]
     return pixels, picture[rows[own], columns[own]] / 255.0
+
+
+def _neck_colors(
+    picture: np.ndarray, classes: np.ndarray, mask: np.ndarray, pixels: np.ndarray, colors: np.ndarray
+) -> np.ndarray:
+    """`colors` [N, 3] with those behind the neck in its own, a little darker: raising the chin shows a throat there."""
+    height, width = mask.shape
+    column, row = (np.clip(pixels[:, k].astype(int), 0, side - 1) for k, side in enumerate((width, height)))
+    throat = ~mask[row, column] & (classes[row, column] == SKIN)
+    throat &= (pixels >= 0).all(1) & (pixels[:, 0] < width) & (pixels[:, 1] < height)
+    return np.where(throat[:, None], 0.85 * picture[row, column] / 255.0, colors)
 
 
 def _bound(

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.avatar import GaussianAvatar, binding
+from emotalk.avatar import REGIONS, BoundGaussians, GaussianAvatar, binding
 from emotalk.avatar.binding import shift_torso
-from emotalk.avatar.gaussians import signals, view_direction
+from emotalk.avatar.gaussians import REGION_INDEX, signals
 from emotalk.rendering import rasterize
 from emotalk.training.frame_poses import CHANNELS, FramePoses
+from emotalk.training.locality import neighbourhood
 from emotalk.training.photometric import FitConfig, PhotometricFit
 from emotalk.training.pose_gradient import follow
 from emotalk.training.samples import Target
+from emotalk.training.video_corrections import allowed, video_corrections
 from emotalk.training.video_frames import VideoFrames
-from emotalk.types import GaussianCloud, HeadMotion
+from emotalk.types import ARKIT_INDEX, GaussianCloud, HeadMotion
 
 SMOOTH_EVERY = 24
 """Steps after which neighbouring corrections are averaged: as good as averaging each gradient, and free."""
@@ -27,6 +30,10 @@ LEAST_LATENT = 0.08
 """Latents nearer to 0 in a frame learn nothing from it."""
 POSES_FROM = 0.06
 """Share of the fit after which poses are refined: before, colours are not yet those of the frames."""
+RARE = 4
+"""Visits of a rare frame for each one of an ordinary frame."""
+BOXED = (("hair", "scalp"), ("face", "ears", "neck"), ("lids",))
+BOX_MARGIN = 0.06
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
@@ -49,11 +56,14 @@ class VideoFit(PhotometricFit):
         self.poses = FramePoses(frames.motion, torso, refine)
         self._leaves: dict[str, Tensor] = {}
         self._behind: dict[int, Tensor] = {}
-        super().__init__(avatar, frames, config)
+        corrections, _ = video_corrections(avatar, frames.motion)
+        super().__init__(avatar.replace(corrections=corrections), frames, config)
+        self._low, self._high = color_box(avatar.gaussians)
 
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
         loss = super().step()
+        self._keep_colors()
         if self.step_count % SMOOTH_EVERY == 0:
             self._smooth_corrections()
         return loss
@@ -87,10 +97,9 @@ class VideoFit(PhotometricFit):
             offsets = corrections.offsets(latents)
         else:
             offsets = corrections.offsets(torch.zeros(len(corrections.matrix)))
-        view = view_direction(still[1][2], still[2][2], target.camera)
-        color = values["color"] + torch.einsum("d,ndc->nc", view, values["view_color"])
         means, quats, scales, colors = binding.carry_cpu(
-            carriers, values["position"], values["rotation"], values["log_scale"].exp(), color, parameters.index,
+            carriers, values["position"], values["rotation"], values["log_scale"].exp(), values["color"],
+            parameters.index,
             *offsets,
         )  # fmt: skip
         if refining:
@@ -105,6 +114,13 @@ class VideoFit(PhotometricFit):
     @property
     def _correcting(self) -> bool:
         return self.progress >= self.config.corrections_from and len(self.parameters.corrections.matrix) > 0
+
+    def _set_locality(self) -> None:
+        corrections = self.parameters.corrections
+        began = dataclasses.replace(self.parameters.fixed, position=self.parameters.start["position"])
+        avatar = self.avatar.replace(gaussians=began, corrections=None)
+        self._locality = allowed(avatar, corrections)
+        self._neighbourhood = neighbourhood(avatar, corrections.index)
 
     def _prepare_motion(self) -> None:
         self._signals = torch.from_numpy(signals(self.frames.motion))
@@ -138,7 +154,19 @@ class VideoFit(PhotometricFit):
             self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
             self._leaves = {}
 
+    @torch.no_grad()
+    def _keep_colors(self) -> None:
+        region = self.parameters.fixed.region
+        torch.clamp(
+            self.parameters.values["color"].data, self._low[region], self._high[region],
+            out=self.parameters.values["color"].data,
+        )  # fmt: skip
+
     def _next(self) -> int:
+        if not self._order:
+            rare = rare_frames(self.frames.motion)
+            order = torch.cat([torch.arange(len(self.frames)), *[rare] * (RARE - 1)])
+            self._order = order[torch.randperm(len(order), generator=self._generator)].tolist()
         self._last = super()._next()
         return self._last
 
@@ -162,6 +190,34 @@ class VideoFit(PhotometricFit):
     def refined_motion(self) -> tuple[HeadMotion, Tensor]:
         """Motion and torso shifts of the training frames as they were learned."""
         return self.poses.refined()
+
+
+def color_box(gaussians: BoundGaussians) -> tuple[Tensor, Tensor]:
+    """Least and largest colours [REGIONS, 3] that Gaussians of each region may take.
+
+    Hair and skin stay within what the video shows of them. Without that, those on the outline learn the colour of the
+    background that shines through there, and carry it along as a fringe when the head turns.
+    """
+    low, high = torch.full((len(REGIONS), 3), -0.2), torch.full((len(REGIONS), 3), 1.3)
+    for names in BOXED:
+        members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in names]))
+        if int(members.sum()) < 20:
+            continue
+        color = gaussians.color[members]
+        for name in names:
+            low[REGION_INDEX[name]] = color.quantile(0.02, dim=0) - BOX_MARGIN
+            high[REGION_INDEX[name]] = color.quantile(0.98, dim=0) + BOX_MARGIN
+    return low, high
+
+
+def rare_frames(motion: HeadMotion) -> Tensor:
+    """Frames [R] with shut eyes or the mouth wide open: few, and what they show is seen in no other."""
+    jaw = motion.expression[:, ARKIT_INDEX["jawOpen"]]
+    shut = motion.eyelids.min(1) > 0.45
+    wide = jaw > max(0.12, float(np.quantile(jaw, 0.95)))
+    rows = np.flatnonzero(shut | wide)
+    # Where they are not few they need no help.
+    return torch.from_numpy(rows if len(rows) < 0.12 * len(motion) else rows[:0])
 
 
 @torch.no_grad()

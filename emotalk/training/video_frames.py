@@ -22,7 +22,7 @@ BACKGROUND, BODY, HAIR, SKIN = 0, 1, 2, 3
 """Classes of `TrackedVideo.labels`."""
 UNSURE = 5
 """Pixels at 512 on either side of the person's outline where the mask is not believed."""
-CLASS_WEIGHTS = (0.6, 0.8, 1.2, 2.0)
+CLASS_WEIGHTS = (0.6, 1.0, 2.0, 2.0)
 """How much a pixel counts, by class: a viewer looks at the face."""
 _UNSURE_BIT = 8
 
@@ -70,6 +70,10 @@ class VideoFrames:
     def classes(self, k: int) -> np.ndarray:
         """Its classes [H, W] uint8: BACKGROUND, BODY, HAIR or SKIN."""
         return self._read(k)[1] & 3
+
+    def unsure(self, k: int) -> np.ndarray:
+        """Where [H, W] (bool) it is not certain whether a pixel is the person: near the outline."""
+        return (self._read(k)[1] & _UNSURE_BIT) > 0
 
     def target(self, k: int, shrink: int = 1) -> Target:
         """Frame k at 1/shrink of its resolution, with weights and, where sure, the coverage by the person."""
@@ -162,8 +166,15 @@ def box_mask(box: tuple[int, int, int, int], size: int) -> Tensor:
 
 def _outline(person: np.ndarray) -> np.ndarray:
     """Pixels [H, W] (bool) within `UNSURE` of the border between person and background."""
-    radius = max(1, round(UNSURE * person.shape[0] / 512))
-    planes = torch.from_numpy(person.astype(np.float32))[None, None]
+    height, width = person.shape
+    radius = max(1, round(UNSURE * height / 512))
+    if min(height, width) >= 256:  # at half the resolution: it is a margin, and four times faster
+        return np.repeat(np.repeat(_near_border(person[::2, ::2], (radius + 1) // 2), 2, 0), 2, 1)[:height, :width]
+    return _near_border(person, radius)
+
+
+def _near_border(person: np.ndarray, radius: int) -> np.ndarray:
+    planes = torch.from_numpy(np.ascontiguousarray(person, np.float32))[None, None]
     both = torch.cat([planes, 1 - planes], 1)
     for kernel, pad in (((1, 2 * radius + 1), (0, radius)), ((2 * radius + 1, 1), (radius, 0))):
         both = torch.nn.functional.max_pool2d(both, kernel, 1, pad)

@@ -36,6 +36,9 @@ def talk(
     mark: str = "bottom-right",
     motion_out: Path | None = None,
     frames_dir: Path | None = None,
+    refresh: bool = False,
+    speech_model: str | None = None,
+    motion_model: str | None = None,
 ) -> None:
     """Make a video of an avatar that says a text, or speaks along with an audio file.
 
@@ -44,7 +47,8 @@ def talk(
         audio: an audio file to speak along with, in any format.
         stdin: read the text from standard input.
         output: the video to write (.mp4).
-        avatar: who speaks: a name that `avatars` lists, or an avatar's folder.
+        avatar: who speaks: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub:
+            org/name, org/name/folder, org/name@revision.
         valence: mood from -1 (unpleasant) to 1 (pleasant).
         arousal: mood from -1 (calm) to 1 (excited).
         emotion: instead of the two numbers: a name ("happy", "sad", ...), a file of key frames (.json or .csv), or
@@ -61,6 +65,9 @@ def talk(
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
         frames_dir: also write every frame as PNG into this folder.
+        refresh: look on the Hub for something newer than what was downloaded earlier.
+        speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
+        motion_model: another motion model, in the same way.
     """
     from emotalk.pipeline import Studio
     from emotalk.request import Look, TalkRequest
@@ -81,8 +88,10 @@ def talk(
         expressiveness=expressiveness,
         look=Look(size, yaw, pitch, zoom, background, mark),
     )
+    _bring(avatar, refresh)
+    studio = Studio(folders=True, **_models(speech_model, motion_model, refresh))
     with _progress_bar() as show:
-        clip = Studio(folders=True).talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
+        clip = studio.talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
     spent = ", ".join(
         f"{stage} {clip.timings[stage]:.1f}" for stage in ("speech", "motion", "pose", "render", "encode")
         if stage in clip.timings
@@ -91,7 +100,8 @@ def talk(
 
 
 def avatars() -> None:
-    """List the faces that can speak."""
+    """List the faces that can speak, and those on the Hugging Face Hub that are recommended."""
+    from emotalk.hub import HubAddress, downloaded, recommended_avatars
     from emotalk.pipeline import Studio
 
     for info in Studio().avatars():
@@ -101,6 +111,9 @@ def avatars() -> None:
         card = info.card
         kind = "synthetic person" if card.synthetic else "real person, with consent"
         print(f"{info.name:12} {card.name}; {kind}; {card.licence}; {'shipped' if info.shipped else info.folder}")
+    for entry in recommended_avatars():
+        here = "downloaded" if downloaded(HubAddress.parse(entry.address)) else "downloads on first use"
+        print(f"{entry.address:12} {entry.title}; {entry.licence}; {here}")
 
 
 def voices(language: str | None = None, everything: bool = False) -> None:
@@ -221,6 +234,32 @@ def evaluate(
     print(f"{output / 'report.md'}")
 
 
+def encode(
+    audio: tyro.conf.Positional[Path],
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("features.npz"),
+    encoder: str = "embedded",
+    adapter: Path | None = None,
+    refresh: bool = False,
+) -> None:
+    """Write what a speech encoder hears in a recording, for research and training: features, phones, articulation,
+    voicing, energy and pitch at 50 Hz.
+
+    Args:
+        audio: an audio file, in any format.
+        output: the file to write (.npz).
+        encoder: "embedded", or a wav2vec 2.0 or HuBERT model (a folder, or a Hub address such as
+            facebook/wav2vec2-base-960h) for the features; the other columns always come from the embedded encoder.
+        adapter: a linear layer that brings such features to the embedded size (LinearAdapter.fit, save_adapter).
+        refresh: look on the Hub for something newer than what was downloaded earlier.
+    """
+    from emotalk.speech import load_audio
+    from emotalk.speech.features_file import load_encoder, save_features
+
+    features = load_encoder(encoder, adapter, refresh).encode(load_audio(audio))
+    save_features(features, output)
+    print(f"{output}: {len(features)} rows, {features.features.shape[1]} features a row")
+
+
 def push(
     avatar: tyro.conf.Positional[str],
     repo: tyro.conf.Positional[str],
@@ -243,11 +282,44 @@ COMMANDS = {
     "personalize": personalize,
     "avatars": avatars,
     "voices": voices,
+    "encode": encode,
     "push": push,
     "evaluate": evaluate,
     "doctor": doctor,
     "warmup": warmup,
 }
+
+
+def _bring(avatar: str, refresh: bool) -> None:
+    """Download an avatar that is named by a Hub address, with its progress on standard error."""
+    from emotalk.hub import HubAddress, downloaded, resolve_avatar
+
+    address = HubAddress.parse(avatar)
+    if address is None or Path(avatar).exists() or (downloaded(address) and not refresh):
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit="B", unit_scale=True, disable=None, leave=False, desc=str(address)) as bar:
+
+        def show(received: int, total: int) -> None:
+            bar.total = total
+            bar.update(received - bar.n)
+
+        resolve_avatar(avatar, refresh=refresh, progress=show)
+
+
+def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
+    """The models that were named, as Studio takes them."""
+    models = {}
+    if speech is not None:
+        from emotalk.speech import SpeechEncoder
+
+        models["encoder"] = SpeechEncoder.from_pretrained(speech, refresh=refresh)
+    if motion is not None:
+        from emotalk.motion import MotionModel
+
+        models["motion"] = MotionModel.from_pretrained(motion, refresh=refresh)
+    return models
 
 
 def _speaks(spoken: str, wanted: str) -> bool:

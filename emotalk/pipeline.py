@@ -43,18 +43,19 @@ class Studio:
     """What is loaded once and shared by all talks: speech encoder, motion model, avatars. Safe to use from threads.
 
     Models are loaded at first use; `warm_up` does it ahead. `folders` says whether an avatar may be named by the
-    path of its folder (a command line may, a web page must not).
+    path of its folder (a command line may, a web page must not). `encoder` and `motion` take the shipped ones' place.
 
     Sets torch to one thread: here frames are made in parallel, and a second torch thread spins where the next frame
     is drawn (measured on two busy cores: 43 ms of CPU per pose instead of 6, 4.9 per frame of motion instead of 0.7).
     """
 
-    def __init__(self, folders: bool = False) -> None:
+    def __init__(
+        self, folders: bool = False, encoder: SpeechEncoder | None = None, motion: MotionModel | None = None
+    ) -> None:
         torch.set_num_threads(1)
         self._folders = folders
         self._lock = threading.RLock()
-        self._encoder: SpeechEncoder | None = None
-        self._motion: MotionModel | None = None
+        self._encoder, self._motion = encoder, motion
         self._avatars: dict[str, GaussianAvatar] = {}
         self._lent: dict[str, Path] = {}
         self._head: str | None = None  # version

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub.conftest import hub  # noqa: F401 (a fixture for tests of other folders too)
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -2,13 +2,28 @@
 
 import io
 import re
+import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emotalk.cli import main
+from emotalk.hub import HubAddress, downloaded
+from emotalk.hub.client import commit_of
+from emotalk.motion import MotionModel
+from emotalk.paths import CHECKPOINTS
+from emotalk.speech import SpeechEncoder
 
 HELLO = ["talk", "--text", "Hello.", "--size", "64"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """The renderer, from the cache of this machine: tests that move the cache would compile it again."""
+    from emotalk.rendering import warmup
+
+    warmup()
 
 
 def test_help_names_every_command_and_every_option_in_words(capsys: pytest.CaptureFixture) -> None:
@@ -102,3 +117,61 @@ def test_doctor_says_what_to_do_about_a_missing_model(
     said = capsys.readouterr()
     assert re.search(r"^!! +motion\.safetensors +not there +-> +restore it", said.out, re.M)
     assert "needed part(s) are missing" in said.err
+
+
+def test_encode_writes_what_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    from emotalk.speech.features_file import load_features
+
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.random.default_rng(0).integers(-3000, 3000, 32_000, np.int16).tobytes())
+    assert main(["encode", str(tmp_path / "a.wav"), "-o", str(tmp_path / "a.npz")]) == 0
+    assert capsys.readouterr().out.endswith("a.npz: 100 rows, 192 features a row\n")
+    assert load_features(tmp_path / "a.npz").phones.shape == (100, 40)
+    assert main(["encode", str(tmp_path / "a.wav"), "--encoder", "nowhere"]) == 2
+    assert "neither a folder nor an address" in capsys.readouterr().err
+
+
+class TestHub:
+    """Avatars and models by address, from a Hub on this machine."""
+
+    @pytest.fixture
+    def mira(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (CHECKPOINTS / "avatars" / "mira").iterdir()}
+
+    def test_refresh_looks_for_something_newer_and_nothing_else_does(self, hub, mira, tmp_path: Path) -> None:
+        hub.add("org/face", mira)
+        speak = [*HELLO, "--avatar", "org/face", "-o", str(tmp_path / "x.mp4")]
+        assert main(speak) == 0
+        newer = hub.add("org/face", mira | {"card.json": mira["card.json"].replace(b'"Mira"', b'"Mira 2"')})
+        hub.requests.clear()
+        assert main(speak) == 0
+        assert hub.requests == []
+        assert main([*speak, "--refresh"]) == 0
+        assert commit_of(downloaded(HubAddress("org/face"))) == newer
+        assert (tmp_path / "x.mp4").is_file()
+
+    def test_models_may_come_from_the_hub_too(self, hub, tmp_path: Path) -> None:
+        for kind, repo in ((SpeechEncoder, "org/speech"), (MotionModel, "org/motion")):
+            kind.load().save_pretrained(tmp_path / "m")
+            hub.add(repo, {path.name: path.read_bytes() for path in (tmp_path / "m").iterdir()})
+        own = ["--motion-out", str(tmp_path / "own.csv"), "-o", str(tmp_path / "own.mp4")]
+        theirs = ["--motion-out", str(tmp_path / "hub.csv"), "-o", str(tmp_path / "hub.mp4")]
+        assert main([*HELLO, *own]) == 0
+        assert main([*HELLO, *theirs, "--speech-model", "org/speech", "--motion-model", "org/motion"]) == 0
+        assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "hub.csv").read_bytes()
+        assert {name.rpartition("/")[2] for name in hub.downloads()} == {"config.json", "model.safetensors"}
+
+    def test_avatars_lists_what_is_recommended(self, hub, tmp_path: Path, capsys, monkeypatch) -> None:
+        index = tmp_path / "index.json"
+        index.write_text('{"avatars": [{"address": "org/ada", "title": "Ada", "licence": "CC0-1.0"}]}')
+        monkeypatch.setenv("EMOTALK_AVATAR_INDEX", str(index))
+        assert main(["avatars"]) == 0
+        assert re.search(r"^org/ada +Ada; CC0-1\.0; downloads on first use$", capsys.readouterr().out, re.M)
+        assert hub.requests == []
+
+    def test_what_cannot_be_downloaded_is_a_sentence(self, hub, capsys, tmp_path: Path) -> None:
+        assert main([*HELLO, "--avatar", "org/nobody", "-o", str(tmp_path / "x.mp4")]) == 2
+        assert "There is no org/nobody on the Hub" in capsys.readouterr().err

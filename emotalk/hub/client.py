@@ -300,9 +300,10 @@ def _download(
 
 def _sum_matches(path: Path, file: RepoSibling) -> bool:
     """Whether a file is what the repository lists: SHA-256 of large files, git's blob id of small ones."""
-    data = path.read_bytes()
     if file.lfs is not None:
-        return hashlib.sha256(data).hexdigest() == file.lfs.sha256
+        with path.open("rb") as content:  # may be larger than the memory
+            return hashlib.file_digest(content, "sha256").hexdigest() == file.lfs.sha256
+    data = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() == file.blob_id
 
 

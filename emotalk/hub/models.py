@@ -6,6 +6,7 @@ The speech encoder, the motion model and the lip-sync network read and write the
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -18,6 +19,9 @@ from emotalk.hub.client import DownloadProgress, HubAddress, fetch
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 SIZE_LIMITS = {CONFIG: 64 * 2**10, WEIGHTS: 256 * 2**20}
 """Bytes; the largest of the three models has 3 MB."""
+PREPARATION = "preprocessor_config.json"
+TRANSFORMER_LIMIT = 2 * 2**30
+"""Bytes; the large wav2vec 2.0 and HuBERT models have 1.3 GB."""
 LARGEST = 4096
 """Largest number and length in a config.json: a layer of a million channels would fill the memory before its weights
 are found missing."""
@@ -44,6 +48,23 @@ def model_folder(
         if not (folder / name).is_file():
             raise CheckpointError(f"{folder / name} is missing; a model is a folder with {CONFIG} and {WEIGHTS}.")
     return folder / CONFIG, folder / WEIGHTS
+
+
+def transformer_folder(name_or_path: str | Path, revision: str | None = None, refresh: bool = False) -> Path:
+    """The folder of a model of the `transformers` library, here or on the Hub: its config, its weights as safetensors
+    and how its input is prepared; no code and no pickles. Raises a CheckpointError or a HubError."""
+    if Path(name_or_path).is_dir():
+        return Path(name_or_path)
+    address = HubAddress.parse(str(name_or_path))
+    if address is None:
+        raise CheckpointError(
+            f"{str(name_or_path)!r:.200} could not be loaded: it is neither a folder nor an address on the Hub "
+            "(org/name); check it."
+        )
+    if revision is not None:
+        address = dataclasses.replace(address, revision=revision)
+    wanted = {CONFIG: SIZE_LIMITS[CONFIG], WEIGHTS: TRANSFORMER_LIMIT, PREPARATION: SIZE_LIMITS[CONFIG]}
+    return fetch(address, wanted, frozenset({PREPARATION}), refresh=refresh)
 
 
 def read_config(path: Path) -> dict[str, Any]:

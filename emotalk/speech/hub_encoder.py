@@ -87,23 +87,29 @@ class HubSpeechEncoder:
     @classmethod
     def load(
         cls, name: str = "facebook/wav2vec2-base-960h", adapter: str | Path | None = None,
-        device: str | torch.device = "cpu", revision: str | None = None,
+        device: str | torch.device = "cpu", revision: str | None = None, refresh: bool = False,
     ) -> HubSpeechEncoder:  # fmt: skip
-        """A model from a folder or the Hugging Face Hub (downloaded at first use) and, where given, the adapter
-        that `save_adapter` wrote. Only safetensors weights are read. Raises CheckpointError where that fails."""
+        """A model from a folder or the Hugging Face Hub (`hub.models.transformer_folder`, downloaded at first use)
+        and, where given, the adapter that `save_adapter` wrote. Only safetensors weights are read.
+
+        `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
+        """
+        from emotalk.hub.models import transformer_folder
+
+        folder = transformer_folder(name, revision, refresh)
         from safetensors import SafetensorError
         from safetensors.torch import load_file
         from transformers import AutoFeatureExtractor, AutoModel
 
         try:
-            model = AutoModel.from_pretrained(name, revision=revision, use_safetensors=True)
+            model = AutoModel.from_pretrained(folder, use_safetensors=True, local_files_only=True)
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"The speech model {name!r} could not be loaded ({error}); check the name and the connection, pass a "
                 "folder with a safetensors file, or use the embedded encoder."
             ) from error
         try:
-            normalise = bool(AutoFeatureExtractor.from_pretrained(name, revision=revision).do_normalize)
+            normalise = bool(AutoFeatureExtractor.from_pretrained(folder, local_files_only=True).do_normalize)
         except (OSError, ValueError, AttributeError):
             normalise = True  # the base models' own default
         embedded = SpeechEncoder.load()

@@ -4,10 +4,9 @@ import pytest
 
 from emotalk.errors import HubError, InputError
 from scripts import deploy_space
-from tests.hub.conftest import hub  # noqa: F401
 
 
-def test_a_space_gets_what_it_runs_and_nothing_else(hub, monkeypatch):  # noqa: F811
+def test_a_space_gets_what_it_runs_and_nothing_else(hub, monkeypatch):
     # The shipped weights are left out here to keep the test quick; they travel like every other file.
     names = [name for name in deploy_space.space_files() if not name.startswith("checkpoints/")]
     monkeypatch.setattr(deploy_space, "space_files", lambda: names)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import CheckpointError, InputError
+from emotalk.errors import CheckpointError, HubError, InputError
 from emotalk.speech.encoder import SpeechEncoder
+from emotalk.speech.features_file import EMBEDDED, load_encoder, load_features, save_features
 from emotalk.speech.hub_encoder import HubSpeechEncoder, LinearAdapter
 from emotalk.types import SAMPLE_RATE, Speech
 
@@ -71,8 +72,9 @@ def test_long_sounds_are_heard_in_pieces_without_a_seam(folder):
 
 
 def test_what_does_not_fit_is_explained(folder, tmp_path):
-    with pytest.raises(CheckpointError, match="could not be loaded"):
-        HubSpeechEncoder.load(str(tmp_path / "nothing"))
+    for name in (str(tmp_path / "nothing"), str(tmp_path)):  # not there, and an empty folder
+        with pytest.raises(CheckpointError, match="could not be loaded"):
+            HubSpeechEncoder.load(name)
     coarse = transformers.Wav2Vec2Model(tiny_config(conv_stride=(5, 2, 2, 2, 2, 2, 4)))
     with pytest.raises(CheckpointError, match="every 640 samples"):
         HubSpeechEncoder(coarse, SpeechEncoder.load())
@@ -81,3 +83,34 @@ def test_what_does_not_fit_is_explained(folder, tmp_path):
     torch.save({}, tmp_path / "bad")
     with pytest.raises(CheckpointError, match="does not fit"):
         HubSpeechEncoder.load(str(folder), adapter=tmp_path / "bad")
+
+
+def test_a_model_of_the_hub_is_fetched_by_its_rules_and_kept(hub, folder, speech):
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    commit = hub.add("org/wav2vec2", files | {"modeling.py": b"x", "pytorch_model.bin": b"x"})
+    hub.add("org/wav2vec2", {"config.json": b"{}"})
+    given = HubSpeechEncoder.load("org/wav2vec2", revision=commit).encode(speech)
+    np.testing.assert_array_equal(given.features, HubSpeechEncoder.load(str(folder)).encode(speech).features)
+    assert sorted(hub.downloads()) == ["config.json", "model.safetensors"]
+    hub.requests.clear()
+    HubSpeechEncoder.load(f"org/wav2vec2@{commit}")
+    assert hub.requests == []
+    with pytest.raises(HubError, match=r"holds no model\.safetensors"):
+        HubSpeechEncoder.load("org/wav2vec2")
+
+
+def test_features_survive_a_file_and_only_such_a_file_is_read(folder, speech, tmp_path):
+    for name in (EMBEDDED, str(folder)):
+        features = load_encoder(name).encode(speech)
+        save_features(features, tmp_path / "a.npz")
+        again = load_features(tmp_path / "a.npz")
+        for column, values in vars(features).items():
+            np.testing.assert_array_equal(getattr(again, column), values)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+    with pytest.raises(InputError, match=r"written as \.npz"):
+        save_features(features, tmp_path / "a.json")
+    with pytest.raises(InputError, match="needs none"):
+        load_encoder(EMBEDDED, adapter=tmp_path / "x.safetensors")
+    np.savez(tmp_path / "b.npz", other=np.zeros(3))
+    with pytest.raises(InputError, match="holds no speech features"):
+        load_features(tmp_path / "b.npz")

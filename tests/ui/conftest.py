@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.conftest import hub  # noqa: F401 (a fixture)
 from tests.ui.drawn_studio import DrawnStudio
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -139,11 +139,13 @@ class BackgroundFit:
             self.error = EmotalkError("The fit's messages cannot be read; the server's log has the details.")
         finally:
             self._said.close()
-            if self._on_done is not None:
-                self._on_done(self)
-            with self._changed:
-                self._done = True
-                self._changed.notify_all()
+            try:
+                if self._on_done is not None:
+                    self._on_done(self)
+            finally:
+                with self._changed:
+                    self._done = True
+                    self._changed.notify_all()
 
     def _hear(self, message: dict[str, Any]) -> None:
         if "name" in message:

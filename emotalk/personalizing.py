@@ -1,6 +1,6 @@
-"""From a video of a person to their avatar: track, fit, save.
+"""From a video of a person to their avatar: track, fit, learn how they speak, save.
 
-    video ─► track/ (frames, masks, motion) ─► fit/ (state) ─► avatar folder, moved into place when complete
+    video ─► track/ (frames, masks, motion, sound) ─► fit/ (state) ─► avatar folder, moved into place when complete
              └──────────── .<name>.work, beside the avatars ┘
 
 Everything on the way lies in one work folder that is removed at the end. A run that was killed goes on from there;
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotalk.avatar.own import folder_name, own_folder
-from emotalk.errors import InputError
+from emotalk.errors import Cancelled, InputError
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarCard, GaussianAvatar
@@ -45,6 +45,7 @@ TRACK_STAGES = {
     "masks": "Telling hair from background",
 }
 FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Done"}
+SPEAKING = "Learning how this person speaks"
 JOB = "job.json"
 _DIGEST_BYTES = 1 << 22
 """Of the beginning and of the end of a video, to tell it from another one."""
@@ -121,7 +122,7 @@ def personalize(
     cancelled = cancelled or (lambda: False)
     base = own_folder() if folder is None else folder
     name = folder_name(request.name)
-    tracking, fitting = _in_words(progress, started)
+    tracking, fitting, speaking = _in_words(progress, cancelled, started)
     with _workplace(base, name) as work:
         job = _job(request, work)
         tracked = track_video(
@@ -133,7 +134,7 @@ def personalize(
         consent = Consent(job["consent"].strip(), job["started"])
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
         avatar = _with_findings(fit.run(fitting, cancelled), tracked)
-        avatar.motion = motion_of_video(tracked)
+        avatar = avatar.replace(motion=motion_of_video(tracked, speaking))
         avatar.save(base / name)
         shutil.rmtree(work, ignore_errors=True)
     return PersonalizeResult(
@@ -215,9 +216,10 @@ def _digest(video: Path) -> str:
 
 
 def _in_words(
-    progress: Callable[[PersonalizeProgress], None], started: float
-) -> tuple[Callable[[TrackProgress], None], Callable[[PersonalizeProgress], None]]:
-    """Progress callbacks for tracking and for the fit that tell `progress` the stage in words."""
+    progress: Callable[[PersonalizeProgress], None], cancelled: Callable[[], bool], started: float
+) -> tuple[Callable[[TrackProgress], None], Callable[[PersonalizeProgress], None], Callable[[int, int], None]]:
+    """Progress callbacks for tracking, for the fit and for the way of speaking, that tell `progress` the stage in
+    words."""
     from emotalk.training.personalize import PersonalizeProgress
 
     def tracking(news: TrackProgress) -> None:
@@ -229,7 +231,12 @@ def _in_words(
     def fitting(news: PersonalizeProgress) -> None:
         progress(dataclasses.replace(news, stage=FIT_STAGES.get(news.stage, news.stage)))
 
-    return tracking, fitting
+    def speaking(step: int, steps: int) -> None:
+        if cancelled():
+            raise Cancelled("Stopped; it can go on from here.")
+        progress(PersonalizeProgress(SPEAKING, step, steps, None, time.perf_counter() - started, None, None))
+
+    return tracking, fitting, speaking
 
 
 def _with_findings(avatar: GaussianAvatar, tracked: TrackedVideo) -> GaussianAvatar:

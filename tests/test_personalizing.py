@@ -60,6 +60,10 @@ class Workshop:
 
         return SimpleNamespace(run=run)
 
+    def motion_of_video(self, tracked, progress):
+        progress(1, 160)
+        return None
+
 
 @pytest.fixture(scope="module")
 def mira() -> GaussianAvatar:
@@ -71,6 +75,7 @@ def workshop(monkeypatch: pytest.MonkeyPatch, mira: GaussianAvatar) -> Workshop:
     workshop = Workshop(mira)
     monkeypatch.setattr("emotalk.tracking.track_video", workshop.track_video)
     monkeypatch.setattr("emotalk.training.personalize.PersonalizeFit", workshop.fit)
+    monkeypatch.setattr("emotalk.training.adapt_motion.motion_of_video", workshop.motion_of_video)
     return workshop
 
 
@@ -111,7 +116,8 @@ def test_what_tracking_finds_wanting_is_told_in_the_card(workshop: Workshop, vid
 def test_every_stage_is_told_in_words(workshop: Workshop, video: Path, base: Path) -> None:
     told, tracked = [], []
     personalize(request(video), told.append, folder=base, on_tracked=tracked.append)
-    assert [news.stage for news in told] == ["Following the face", "Fitting the avatar"]
+    stages = [news.stage for news in told]
+    assert stages == ["Following the face", "Fitting the avatar", "Learning how this person speaks"]
     assert (told[0].step, told[0].steps, told[1].psnr) == (50, 100, 27.5)
     assert len(tracked) == 1
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.errors import InputError
-from emotalk.evaluation.evaluate import evaluate
+from emotalk.evaluation.evaluate import evaluate, sound_of
 from emotalk.evaluation.protocols import cross_audio, held_out
 from emotalk.evaluation.report import EvaluationReport, write_reports
 from emotalk.request import Progress, ProgressCallback
-from emotalk.types import FPS
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -49,8 +48,7 @@ def run(
             person = load_avatar(avatar)
             tail = tracked.part(round((1 - share) * len(tracked)), len(tracked))
             reports.append(evaluate(person, tail, "motion", name=avatar, video=name, progress=progress))
-            sound = tail.audio()
-            if sound is not None and sound.frames >= FPS:
+            if sound_of(tail) is not None:
                 shared = {"name": avatar, "video": name, "moods": True, "progress": progress}
                 reports.append(evaluate(person, tail, "audio", **shared))
         if audio is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import Cancelled, InputError
+from emotalk.errors import AudioError, Cancelled, InputError
 from emotalk.evaluation.faces import blendshape_error, landmark_distance, lip_agreement
 from emotalk.evaluation.metrics import psnr, ssim
 from emotalk.evaluation.mood import mood_scores
@@ -72,7 +72,7 @@ def evaluate(
     if sound is not None and drive != "audio":
         raise InputError('Another sound can only drive the avatar with drive="audio".')
     foreign = sound is not None
-    heard = _hear(sound if foreign else tracked.audio())
+    heard = _hear(sound if foreign else sound_of(tracked))
     if drive == "audio" and heard is None:
         raise InputError("This video has no sound; drive the avatar by its motion.")
     seen = _Comparison(avatar, tracked, torso, foreign, progress or (lambda _: None), cancelled or (lambda: False))
@@ -114,10 +114,19 @@ def evaluate(
     )
 
 
+def sound_of(tracked: TrackedVideo) -> Speech | None:
+    """The sound of a tracked video; None where there is none, only silence, or less than a second."""
+    try:
+        sound = tracked.audio()
+    except AudioError:
+        return None
+    return sound if sound is not None and sound.frames >= SYNC_FRAMES else None
+
+
 def _hear(sound: Speech | None) -> SpeechFeatures | None:
     from emotalk.speech import SpeechEncoder
 
-    return None if sound is None or sound.frames < SYNC_FRAMES else SpeechEncoder.load().encode(sound)
+    return None if sound is None else SpeechEncoder.load().encode(sound)
 
 
 def _from_sound(avatar: GaussianAvatar, features: SpeechFeatures, recorded: HeadMotion, lag: int) -> HeadMotion:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.errors import InputError
-from emotalk.evaluation.evaluate import evaluate
+from emotalk.evaluation.evaluate import evaluate, sound_of
 from emotalk.evaluation.report import EvaluationReport
 from emotalk.request import ProgressCallback
 from emotalk.types import FPS
@@ -68,6 +68,7 @@ def held_out(
     holds the state of the fit. Returns the avatar and one report for each way of driving it.
     """
     from emotalk.avatar import Consent
+    from emotalk.training.adapt_motion import motion_of_video
     from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
     from emotalk.training.torso import torso_shifts
 
@@ -79,12 +80,13 @@ def held_out(
     consent = Consent("For measuring only: this avatar is not kept.", datetime.now(UTC).isoformat(timespec="seconds"))
     fit = PersonalizeFit(parts.train, folder, config, name=protocol, consent=consent)
     avatar = fit.run(fitting, cancelled)
+    avatar = avatar.replace(motion=motion_of_video(parts.train))
     # Shoulders of the held-out frames, hung as the fit hung them.
     torso = torso_shifts(tracked, fit.start.reference)[len(tracked) - len(parts.test) :]
     name = f"{protocol}, {len(parts.train) / FPS:.0f} s of training"
     shared = {"name": name, "video": video, "torso": torso, "progress": progress, "cancelled": cancelled}
     reports = [evaluate(avatar, parts.test, "motion", **shared)]
-    if parts.test.audio() is not None:
+    if sound_of(parts.test) is not None:
         reports.append(evaluate(avatar, parts.test, "audio", **shared))
     return avatar, reports
 

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import tempfile
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,10 @@ from emotalk.public import is_public, limits
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
     from emotalk.pipeline import Studio
+
+
+KEPT_SECONDS = 600
+"""How long a packed avatar stays in the temporary folder."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +106,12 @@ class FitDesk:
     def pack(self, session: str, name: str) -> Path:
         """The avatar as a .zip in the server's temporary folder."""
         folder = self._folder_name(session, name)
-        target = self.temporary / "packed" / secrets.token_hex(8) / f"{folder}.zip"
+        packed = self.temporary / "packed"
+        target = packed / secrets.token_hex(8) / f"{folder}.zip"
         target.parent.mkdir(parents=True)
+        for old in packed.iterdir():  # the page has copied them long ago
+            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
         return pack_avatar(folder, target, self._folder(session))
 
     def delete(self, session: str, name: str) -> None:

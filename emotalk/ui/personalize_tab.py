@@ -27,6 +27,7 @@ ADVICE = (
 )
 
 
+SHOW_FIT = "() => document.getElementById('fit').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
 PRESS_FACE = """(name) => { document.querySelector(`#faces button[data-name="${name}"]`)?.click(); }"""
 
 
@@ -43,6 +44,7 @@ class PersonalizeTab:
         made = self.make.click(
             self.begin, inputs, watching, concurrency_limit=None, trigger_mode="once", **shared
         )  # fmt: skip
+        self.make.click(None, js=SHOW_FIT, show_progress="hidden")
         # Another visit finds the fit that is still running, and the avatars made since the server started.
         found = blocks.load(self.follow, None, watching, concurrency_limit=None, **shared)
         for event in (made, found):

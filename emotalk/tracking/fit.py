@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.signal import savgol_filter
 
 from emotalk.head import HeadModel
 from emotalk.tracking.points import EYES, FIRM, apertures, eye_distance
-from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, FaceRig
+from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, FaceRig, axis_angle, rotation_matrix
 from emotalk.tracking.solve import Face, Frames, Lens, Weights, fit_frames, offset_step, person_step, plain_price
 
 KEY_FRAMES = 60
+TREMBLE = 0.08
+"""Change of a coefficient from frame to frame above which it is taken for movement rather than noise."""
 FOCAL = 2.2
 """Focal length in picture widths. It trades off against depth and the size of the head: left free it runs to lenses of
 5 widths and more, so it is fixed at that of `rendering.portrait_camera`."""
@@ -89,7 +92,7 @@ def fit_person(
     points = seen[keys]
     scale = eye_distance(seen)
     face = Face(rig, np.zeros_like(rig.neutral), plain_price(weights), lens, scale, weights)
-    frames = fit_frames(face, start_frames(rig, lens, points), points[..., :2], rounds=5, pose_only=True)
+    frames = fit_frames(face, start_frames(rig, lens, points), points[..., :2], rounds=5, controls=False)
     price = face.price.copy()
     for k in range(rounds):
         identity, frames = person_step(face, frames, points[..., :2])
@@ -101,6 +104,32 @@ def fit_person(
         if k >= 4:
             face = replace(face, offsets=offset_step(face, frames, points[..., :2]))
     return face, frames
+
+
+def calm_pose(frames: Frames, at: np.ndarray) -> dict[str, np.ndarray]:
+    """Head rotation and place without trembling: local parabolas (Savitzky & Golay 1964) over 5 frames, over 9 for the
+    depth, which landmarks hardly show. Nods of 4 Hz keep 90 % of their size. `at` [T] are the frames' numbers."""
+    vector, place = axis_angle(frames.rotation), frames.place.copy()
+    for run in np.split(np.arange(len(at)), np.flatnonzero(np.diff(at) > 1) + 1):
+        if len(run) >= 9:
+            vector[run] = savgol_filter(vector[run], 5, 2, axis=0, mode="interp")
+            place[run, :2] = savgol_filter(place[run, :2], 5, 2, axis=0, mode="interp")
+            place[run, 2] = savgol_filter(place[run, 2], 9, 2, mode="interp")
+    return {"rotation": rotation_matrix(vector), "place": place}
+
+
+def calm_controls(controls: np.ndarray, at: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
+    """(where controls should rest, with what precision), both [T, CONTROLS], from neighbouring frames.
+
+    What moves by more than a tremble is let go: a blink or a closing of the lips lasts three frames and must stay.
+    """
+    resting = controls.copy()
+    inner = np.flatnonzero((np.diff(at)[:-1] == 1) & (np.diff(at)[1:] == 1)) + 1
+    resting[inner] = 0.5 * (controls[inner - 1] + controls[inner + 1])
+    moving = np.abs(resting - controls)
+    for shift in (-1, 1):
+        moving = np.maximum(moving, np.abs(np.roll(controls, shift, axis=0) - controls))
+    return resting, calm / (1 + (moving / TREMBLE) ** 2)
 
 
 def fit_video(
@@ -116,12 +145,11 @@ def fit_video(
     frames = start_frames(face.rig, face.lens, seen[there])
     nearest = np.abs(there[:, None] - keys[None]).argmin(1)
     frames = replace(frames, controls=key_fit.controls[nearest])
-    frames = fit_frames(face, frames, points, rounds=6)
+    frames = fit_frames(face, frames, points, rounds=4)
+    frames = replace(frames, **calm_pose(frames, there))
     for _ in range(2):
-        resting = frames.controls.copy()
-        resting[1:-1] = 0.5 * (frames.controls[:-2] + frames.controls[2:])
-        calm = np.full_like(resting, face.weights.calm)
-        frames = fit_frames(face, frames, points, rounds=1, resting=resting, calm=calm)
+        resting, calm = calm_controls(frames.controls, there, face.weights.calm)
+        frames = fit_frames(face, frames, points, rounds=1, resting=resting, calm=calm, pose=False)
     error = np.full(len(seen), np.nan)
     error[there] = np.linalg.norm(face.predict(frames) - points, axis=-1).mean(1)
     source = there[np.abs(np.arange(len(seen))[:, None] - there[None]).argmin(1)] if len(there) < len(seen) else there

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotalk.tracking.points import LANDMARKS
+from emotalk.tracking.points import LANDMARKS, OVAL
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,13 @@ class FoundFace:
     @property
     def centre(self) -> np.ndarray:
         return np.array([self.left + self.width / 2, self.top + self.height / 2])
+
+    @property
+    def frontal(self) -> float:
+        """1 from the front, 0 in profile: where the nose lies between the ears."""
+        nose, right, left = self.points[2, 0], self.points[4, 0], self.points[5, 0]
+        nearer = min(nose - right, left - nose)
+        return float(np.clip(2 * nearer / max(left - right, 1e-6), 0, 1))
 
 
 def _mediapipe():
@@ -85,3 +92,37 @@ class FaceLandmarks:
         height, width = picture.shape[:2]
         points = np.fromiter((c for p in found[0].landmark for c in (p.x, p.y, p.z)), np.float32, 3 * LANDMARKS)
         return points.reshape(LANDMARKS, 3) * np.float32([width, height, width])
+
+
+class HandFinder:
+    """Hands in single pictures (MediaPipe Hands)."""
+
+    def __init__(self) -> None:
+        self._model = _mediapipe().solutions.hands.Hands(
+            static_image_mode=True, max_num_hands=2, model_complexity=0, min_detection_confidence=0.6
+        )
+
+    def __enter__(self) -> HandFinder:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._model.close()
+
+    def find(self, picture: np.ndarray) -> list[np.ndarray]:
+        """Joints [21, 2] of every hand in pixels of the picture [h, w, 3]."""
+        height, width = picture.shape[:2]
+        hands = self._model.process(picture).multi_hand_landmarks or []
+        return [np.array([[p.x * width, p.y * height] for p in hand.landmark]) for hand in hands]
+
+
+def covered_share(face: np.ndarray, hands: list[np.ndarray]) -> float:
+    """How much of a face's outline [478, 2] lies under hands, in [0, 1]."""
+    import cv2
+
+    outline = np.ascontiguousarray(face[list(OVAL), :2], np.float32)
+    hull = cv2.convexHull(outline)
+    area = cv2.contourArea(hull)
+    if area <= 0:
+        return 0.0
+    under = [cv2.intersectConvexConvex(hull, cv2.convexHull(hand.astype(np.float32)))[0] for hand in hands]
+    return float(min(1.0, sum(under) / area))

@@ -20,6 +20,10 @@ OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
+NOSE = (
+    1, 2, 3, 4, 5, 19, 44, 45, 51, 94, 125, 141, 195, 197, 220, 237, 238, 239, 241, 242, 248, 250, 274, 275, 281, 354,
+    370, 440, 457, 458, 459, 461, 462,
+)  # fmt: skip
 FIRM = (33, 133, 263, 362, 168, 6, 197, 5, 4, 2, 10, 109, 338, 127, 356, 234, 454, 9)
 """Points that expressions hardly move: corners of the eyes, nose, forehead, temples."""
 EYES = (33, 263)
@@ -34,16 +38,23 @@ PAIR_GROUPS = {"mouth": slice(0, 7), "right eye": slice(7, 12), "left eye": slic
 
 
 def landmark_weights() -> np.ndarray:
-    """[478] how much each landmark counts: lips, lids and irises carry what people look at; the outline slides along
-    the silhouette when the head turns, and the forehead's top is a guess under hair."""
-    weights = np.ones(LANDMARKS)
-    weights[list(OVAL)] = 0.4
+    """[478] how much each landmark counts: inverse variances, relative to one that errs by 1 % of the eye distance.
+
+    Measured on films of synthetic people whose landmarks are known: what the detector's points move beside the true
+    ones. The outline slides along the silhouette as the head turns (2.2 %), the nose's tip swings too far (1.7 %), lids
+    and corners of the eyes hold best (0.7 %). Iris centres count more than that: nothing else shows the gaze.
+    """
+    weights = np.full(LANDMARKS, 0.7)
     for group, weight in (
-        ((*UPPER_LIP, *LOWER_LIP, *OUTER_LIPS, 78, 308), 3.0),
-        ((*RIGHT_UPPER_LID, *RIGHT_LOWER_LID, *LEFT_UPPER_LID, *LEFT_LOWER_LID, *EYE_CORNERS), 3.0),
-        (BROWS, 2.0),
-        ((468, 473), 6.0),
-        (tuple(i for i in IRISES if i not in (468, 473)), 1.0),
+        (OVAL, 0.2),
+        (NOSE, 0.35),
+        (OUTER_LIPS, 0.9),
+        ((*UPPER_LIP, *LOWER_LIP, 78, 308), 1.2),
+        (BROWS, 1.2),
+        ((*RIGHT_UPPER_LID, *RIGHT_LOWER_LID, *LEFT_UPPER_LID, *LEFT_LOWER_LID), 2.0),
+        (EYE_CORNERS, 1.6),
+        (IRISES, 1.0),
+        ((468, 473), 3.0),
     ):
         weights[list(group)] = weight
     return weights

@@ -29,9 +29,11 @@ def judge(
     seen: np.ndarray,  # [T]
     error: np.ndarray,  # [T]
     scale: float,  # eye distance, px
+    *,
     sharp: float,
+    covered: float,  # share of the frames with a hand before the face
     sound: bool,
-    sound_offset: int = 0,
+    sound_offset: int = 0,  # frames
 ) -> TrackQuality:
     """Numbers and sentences about a tracked stretch."""
     good = np.flatnonzero(seen)
@@ -66,6 +68,8 @@ def judge(
             "keep hands and hair away from the face.",
             2 if numbers["seen"] < 0.6 else 1,
         )
+    if covered > 0.02:
+        say(f"A hand is before the face in {100 * covered:.0f} % of the frames, which are left out.")
     if looked.face_height < 160:
         say(
             f"The face is only {looked.face_height:.0f} pixels high: come nearer or film with a higher resolution.",
@@ -85,6 +89,9 @@ def judge(
         say(f"The video has {looked.cuts} cut(s): the longest stretch without one, {len(seen) / FPS:.0f} s, is used.")
     if looked.bystanders:
         say("Other, smaller faces are in the picture: they are not followed.")
+    if sound_offset:
+        late, by = ("picture" if sound_offset > 0 else "sound"), abs(sound_offset) / FPS
+        say(f"The {late} was {by:.2f} seconds late: this was put right.")
     if not sound:
         say("The video has no sound: the avatar will look like you, but not learn how you move when you speak.")
     verdict = "good" if faults == 0 else "usable" if faults <= 2 else "poor"

@@ -71,7 +71,7 @@ class Frames:
 class Weights:
     """How residuals and priors are weighed against each other."""
 
-    noise: float = 0.012  # of the eye distance: standard deviation that a landmark is believed to have
+    noise: float = 0.018  # of the eye distance: standard deviation of a landmark of weight 1
     outlier: float = 3.0  # noise units beyond which a landmark counts less and less (Cauchy)
     pairs: float = 6.0  # how much an opening of lips or lids counts against a landmark
     ridge: float = 12.0  # prior precision of a shape's coefficient
@@ -231,12 +231,10 @@ def bounded_step(
     return step
 
 
-def _bounds(controls: np.ndarray, closed: bool) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(controls: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low = np.full((len(controls), UNKNOWNS), -np.inf)
     high = np.full((len(controls), UNKNOWNS), np.inf)
     low[:, POSE:], high[:, POSE:] = CONTROL_LOW - controls, CONTROL_HIGH - controls
-    if closed:
-        low[:, POSE:] = high[:, POSE:] = 0
     return low, high
 
 
@@ -266,7 +264,8 @@ def fit_frames(
     rounds: int,
     resting: np.ndarray | None = None,  # [m, CONTROLS] towards which `calm` pulls
     calm: np.ndarray | None = None,  # [m, CONTROLS] precision of that pull
-    pose_only: bool = False,
+    pose: bool = True,  # whether the pose may change
+    controls: bool = True,  # whether the controls may
     chunk: int = 64,
 ) -> Frames:
     """Pose and controls of frames seen, from a start near enough (within about 0.5 rad)."""
@@ -277,11 +276,15 @@ def fit_frames(
         pull = (None, None) if resting is None else (resting[rows], calm[rows])
         for _ in range(rounds):
             matrix, gradient = _normal_equations(face, linearise(face, part, points), part.controls, *pull)
-            if pose_only:
-                step = np.zeros_like(gradient)
-                step[:, :POSE] = -np.linalg.solve(matrix[:, :POSE, :POSE], gradient[:, :POSE, None])[..., 0]
+            if controls and pose:
+                step = bounded_step(matrix, gradient, *_bounds(part.controls))
             else:
-                step = bounded_step(matrix, gradient, *_bounds(part.controls, closed=False))
+                step = np.zeros_like(gradient)
+                if pose:
+                    step[:, :POSE] = -np.linalg.solve(matrix[:, :POSE, :POSE], gradient[:, :POSE, None])[..., 0]
+                else:
+                    low, high = (limit[:, POSE:] for limit in _bounds(part.controls))
+                    step[:, POSE:] = bounded_step(matrix[:, POSE:, POSE:], gradient[:, POSE:], low, high)
             part = _moved(part, step)
         done.append(part)
     return joined(done)
@@ -296,7 +299,7 @@ def person_step(face: Face, frames: Frames, seen: np.ndarray) -> tuple[np.ndarra
     """One joint step of identity [I] and all `frames` (a few dozen that show what the person can do)."""
     linear = linearise(face, frames, seen, person=True)
     matrix, gradient = _normal_equations(face, linear, frames.controls, None, None)
-    low, high = _bounds(frames.controls, closed=False)
+    low, high = _bounds(frames.controls)
     held = ((low > -1e-9) & (gradient > 0)) | ((high < 1e-9) & (gradient < 0))
     index = np.arange(UNKNOWNS)
     matrix *= ~held[:, :, None] & ~held[:, None, :]

@@ -8,6 +8,7 @@ Each step leaves its result in the folder, so that a run that was stopped goes o
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import logging
 import shutil
@@ -22,14 +23,14 @@ from emotalk.errors import Cancelled, TrackingError
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
 from emotalk.tracking.habits import without_habits
-from emotalk.tracking.landmarks import FaceLandmarks
 from emotalk.tracking.masks import WORK, Colours, PersonSegmenter, Zones, label_frame, small_picture
-from emotalk.tracking.points import LANDMARKS, eye_distance
-from emotalk.tracking.quality import judge, sharpness
-from emotalk.tracking.rig import FaceRig, motion_of
+from emotalk.tracking.points import eye_distance
+from emotalk.tracking.quality import judge
+from emotalk.tracking.reading import Reader, Shots
+from emotalk.tracking.rig import FaceRig, axis_angle, motion_of
+from emotalk.tracking.sound import delay_sound, picture_delay
 from emotalk.tracking.source import Crop, VideoInfo, crop_frames, probe, write_sound
 from emotalk.tracking.survey import LEAST_SECONDS, Survey, survey
-from emotalk.tracking.torso import TorsoFollower
 from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track, write_json
 from emotalk.types import FPS, Camera
 
@@ -39,7 +40,9 @@ _PLAN, _SEEN = "plan.json", "landmarks.npz"
 _SHARES = {"look": 0.1, "read": 0.4, "fit": 0.2, "masks": 0.3}
 """About how the time is spent."""
 _JPEG = 95  # quality: about 44 dB, beyond what a fit reaches
-LEARNED_FRAMES = 12  # from which hair colours are learned
+LEARNED_FRAMES = 12  # from which colours are learned
+PROFILE = 45.0
+"""Degrees of head turn beyond which landmarks of the far side are guesses."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,10 @@ class _Work:
             return load_tracked(self.folder)
         looked = kept or self._look(info, task)
         self._frames = looked.frames
-        points, torso, sharp = self._read(info, looked)
-        head = HeadModel.load()
-        fit = self._fit(head, points)
-        self._masks(points)
-        tracked = self._assemble(head, fit, points, torso, looked, sharp, info)
+        shots = self._read(info, looked)
+        fit = self._fit(HeadModel.load(), shots.points)
+        self._masks(shots.points)
+        tracked = self._assemble(fit, shots, looked)
         save_track(tracked)
         write_json(self.folder / FINISHED, {"frames": len(tracked)})
         return tracked
@@ -147,46 +149,39 @@ class _Work:
         write_json(self.folder / _PLAN, {"task": task, "survey": dataclasses.asdict(looked)})
         return looked
 
-    def _read(self, info: VideoInfo, looked: Survey) -> tuple[np.ndarray, np.ndarray, float]:
-        """Landmarks [T, 478, 3], torso [T, 3] (NaN where unknown) and sharpness; frames go to the folder."""
+    def _read(self, info: VideoInfo, looked: Survey) -> Shots:
+        """Frames go to the folder, what is seen in them is returned."""
         kept = self.folder / _SEEN
         if kept.is_file():
             with np.load(kept) as file:
-                return file["points"], file["torso"], float(file["sharp"])
+                return Shots(**{name: file[name] for name in file.files})
         (self.folder / "frames").mkdir(exist_ok=True)
         seconds = looked.frames / FPS
-        (self.folder / SOUND).unlink(missing_ok=True)
+        sound = self.folder / SOUND
+        sound.unlink(missing_ok=True)
         if info.sound:
-            write_sound(self.video, self.folder / SOUND, looked.start, seconds)
-        points, torso, sharp = [], [], []
-        follower = TorsoFollower()
-        with FaceLandmarks() as finder, PersonSegmenter() as segmenter:
+            write_sound(self.video, sound, looked.start, seconds)
+        reader = Reader(self.size)
+        with reader:
             pictures = crop_frames(self.video, info, looked.crop, self.size, looked.start, seconds)
-            for t, picture in enumerate(pictures):
-                if t >= looked.frames:
-                    break
-                found = finder.find(picture)
-                points.append(np.full((LANDMARKS, 3), np.nan, np.float32) if found is None else found)
-                grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-                if found is not None and not follower.started:
-                    follower.begin(grey, _clothes(segmenter.find(small_picture(picture)), found, self.size))
-                    moved = np.zeros(3) if follower.started else None
-                else:
-                    moved = follower.follow(grey) if follower.started else None
-                torso.append(np.full(3, np.nan) if moved is None else moved)
-                if found is not None and t % 10 == 0:
-                    sharp.append(sharpness(_face(grey, found)))
+            for t, picture in enumerate(itertools.islice(pictures, looked.frames)):
+                reader.read(picture)
                 _write_picture(self.folder / "frames" / f"{t:06d}.jpg", picture[..., ::-1])
                 if t % 5 == 0:
                     self._tell("read", t / looked.frames)
-        if len(points) < LEAST_SECONDS * FPS:
-            raise TrackingError(f"{self.video.name} ended after {len(points) / FPS:.1f} seconds: it is damaged.")
-        arrays = np.stack(points), np.stack(torso).astype(np.float32), float(np.median(sharp)) if sharp else 0.0
+        if len(reader.points) < LEAST_SECONDS * FPS:
+            raise TrackingError(f"{self.video.name} ended after {len(reader.points) / FPS:.1f} seconds: it is damaged.")
+        delay = 0
+        if sound.is_file():
+            delay = picture_delay(np.stack(reader.points)[..., :2], sound)
+            if delay:
+                delay_sound(sound, delay)
+        shots = reader.finish(delay)
         temporary = kept.with_name(kept.name + ".part")
         with temporary.open("wb") as file:
-            np.savez(file, points=arrays[0], torso=arrays[1], sharp=arrays[2])
+            np.savez(file, **vars(shots))
         temporary.replace(kept)
-        return arrays
+        return shots
 
     def _fit(self, head: HeadModel, points: np.ndarray) -> Fit:
         there = np.isfinite(points).all((1, 2))
@@ -202,6 +197,12 @@ class _Work:
         poses = start_frames(FaceRig.of(head, np.zeros(head.components)), lens, points[there])
         rotation = np.tile(np.eye(3), (len(points), 1, 1))
         rotation[there] = poses.rotation
+        aside = float(np.median(np.degrees(np.abs(axis_angle(poses.rotation)[:, 1]))))
+        if aside > PROFILE:
+            raise TrackingError(
+                f"{self.video.name} shows the face from the side only (turned by {aside:.0f} degrees most of the "
+                "time). Film from the front, looking into the camera."
+            )
         keys = key_frames(points, rotation, there)
         face, key_fit = fit_person(head, lens, points, keys)
         self._tell("fit", 0.5)
@@ -230,56 +231,42 @@ class _Work:
     def _picture(self, t: int) -> np.ndarray:
         return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"))[..., ::-1]
 
-    def _assemble(
-        self,
-        head: HeadModel,
-        fit: Fit,
-        points: np.ndarray,
-        torso: np.ndarray,
-        looked: Survey,
-        sharp: float,
-        info: VideoInfo,
-    ) -> TrackedVideo:
+    def _assemble(self, fit: Fit, shots: Shots, looked: Survey) -> TrackedVideo:
         import torch
 
-        motion = motion_of(fit.face.rig, fit.frames.rotation, fit.frames.place, fit.frames.controls)
-        usual = np.nanmedian(fit.error)
-        seen = np.isfinite(fit.error) & (np.nan_to_num(fit.error, nan=np.inf) < max(2.5 * usual, 0.02 * fit.face.scale))
-        lens = fit.face.lens
+        face, error = fit.face, fit.error
+        motion = motion_of(face.rig, fit.frames.rotation, fit.frames.place, fit.frames.controls)
+        known = np.nan_to_num(error, nan=np.inf)
+        seen = (known < max(2.5 * np.nanmedian(error), 0.02 * face.scale)) & ~shots.covered
         pose = torch.eye(4)
         pose[1, 1] = pose[2, 2] = -1.0
-        pose[2, 3] = lens.distance
-        camera = Camera(pose, lens.focal, lens.focal, lens.cx, lens.cy, self.size, self.size)
-        quality = judge(
-            looked, motion, points[..., :2], seen, fit.error, fit.face.scale, sharp, (self.folder / SOUND).is_file()
-        )
+        pose[2, 3] = face.lens.distance
+        lens = face.lens
+        points = shots.points[..., :2]
         return TrackedVideo(
             folder=self.folder,
             size=self.size,
-            identity=fit.face.rig.identity.astype(np.float32),
+            identity=face.rig.identity.astype(np.float32),
             motion=motion,
-            camera=camera,
-            torso=np.nan_to_num(torso).astype(np.float32),
-            landmarks=points[..., :2].astype(np.float32),
+            camera=Camera(pose, lens.focal, lens.focal, lens.cx, lens.cy, self.size, self.size),
+            torso=np.nan_to_num(shots.torso).astype(np.float32),
+            landmarks=points.astype(np.float32),
             seen=seen,
-            error=fit.error.astype(np.float32),
+            error=error.astype(np.float32),
             blendshapes=None,
-            quality=quality,
+            quality=judge(
+                looked,
+                motion,
+                points,
+                seen,
+                error,
+                face.scale,
+                sharp=float(shots.sharp),
+                covered=float(shots.covered.mean()),
+                sound=(self.folder / SOUND).is_file(),
+                sound_offset=int(shots.delay),
+            ),
         )
-
-
-def _clothes(person: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
-    """[size, size] bool: the person well below the chin."""
-    someone = cv2.resize(person, (size, size)) > 0.7
-    chin = points[152, 1] + 0.25 * (points[152, 1] - points[10, 1])
-    someone[: max(0, int(chin))] = False
-    return someone
-
-
-def _face(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
-    low = np.clip(points[:, :2].min(0).astype(int), 0, len(grey) - 8)
-    high = np.clip(points[:, :2].max(0).astype(int) + 1, low + 8, len(grey))
-    return grey[low[1] : high[1], low[0] : high[0]]
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:

@@ -1,0 +1,94 @@
+"""Looking at the frames of the chosen stretch one after the other: landmarks, shoulders, hands, sharpness."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from emotalk.tracking.landmarks import FaceLandmarks, HandFinder, covered_share
+from emotalk.tracking.masks import PersonSegmenter, small_picture
+from emotalk.tracking.points import LANDMARKS
+from emotalk.tracking.quality import sharpness
+from emotalk.tracking.torso import TorsoFollower
+
+HANDS_EVERY = 8
+"""Frames between looks for hands (10 ms each)."""
+COVERED = 0.03
+"""Share of the face under a hand from which on a frame is not used."""
+
+
+@dataclass(frozen=True)
+class Shots:
+    """What was seen in the frames."""
+
+    points: np.ndarray  # [T, 478, 3] px, NaN where no face
+    torso: np.ndarray  # [T, 3], NaN where unknown
+    covered: np.ndarray  # [T] bool: a hand before the face
+    sharp: np.ndarray  # scalar
+    delay: np.ndarray  # scalar: frames by which the picture was late against the sound
+
+
+class Reader:
+    """Looks at frames one after the other."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._stack = contextlib.ExitStack()
+        self._torso = TorsoFollower()
+        self.points: list[np.ndarray] = []
+        self._moves: list[np.ndarray] = []
+        self._sharp: list[float] = []
+        self._covered: list[int] = []
+
+    def __enter__(self) -> Reader:
+        self._face = self._stack.enter_context(FaceLandmarks())
+        self._hands = self._stack.enter_context(HandFinder())
+        self._person = self._stack.enter_context(PersonSegmenter())
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._stack.close()
+
+    def read(self, picture: np.ndarray) -> None:
+        """Take in the next frame [size, size, 3] uint8."""
+        t = len(self.points)
+        found = self._face.find(picture)
+        self.points.append(np.full((LANDMARKS, 3), np.nan, np.float32) if found is None else found)
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        move = None
+        if self._torso.started:
+            move = self._torso.follow(grey)
+        elif found is not None and t % 10 == 0:
+            clothes = _clothes(self._person.find(small_picture(picture)), found, self._size)
+            if self._torso.begin(grey, clothes):
+                move = np.zeros(3)
+        self._moves.append(np.full(3, np.nan) if move is None else move)
+        if found is not None and t % HANDS_EVERY == 0:
+            if covered_share(found, self._hands.find(picture)) > COVERED:
+                self._covered.append(t)
+            self._sharp.append(sharpness(_face(grey, found)))
+
+    def finish(self, delay: int) -> Shots:
+        """Everything that was seen."""
+        covered = np.zeros(len(self.points), bool)
+        for t in self._covered:
+            covered[max(0, t - HANDS_EVERY + 1) : t + HANDS_EVERY] = True
+        sharp = float(np.median(self._sharp)) if self._sharp else 0.0
+        return Shots(np.stack(self.points), np.stack(self._moves), covered, np.array(sharp), np.array(delay))
+
+
+def _clothes(person: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
+    """[size, size] bool: the person well below the chin."""
+    someone = cv2.resize(person, (size, size)) > 0.7
+    chin = points[152, 1] + 0.25 * (points[152, 1] - points[10, 1])
+    someone[: max(0, int(chin))] = False
+    return someone
+
+
+def _face(grey: np.ndarray, points: np.ndarray) -> np.ndarray:
+    low = np.clip(points[:, :2].min(0).astype(int), 0, len(grey) - 8)
+    high = np.clip(points[:, :2].max(0).astype(int) + 1, low + 8, len(grey))
+    return grey[low[1] : high[1], low[0] : high[0]]

@@ -246,3 +246,17 @@ class TestOffline:
         with pytest.raises(HubError, match=r"cannot be reached|HF_HUB_OFFLINE"):
             fetch(HubAddress("org/other"), WANTED)
         assert time.monotonic() - started < 2.0
+
+
+def test_what_a_space_preloaded_is_not_downloaded_again(hub, tmp_path, monkeypatch):
+    """`preload_from_hub` fills the client's own cache when a Space is built."""
+    from huggingface_hub import hf_hub_download
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))
+    hub.add("org/repo", FILES)
+    for name in FILES:
+        hf_hub_download("org/repo", name, cache_dir=tmp_path / "hf")
+    assert sorted(hub.downloads()) == sorted(FILES)
+    hub.requests.clear()
+    assert contents(fetch(HubAddress("org/repo"), WANTED)) == FILES
+    assert hub.downloads() == []

@@ -139,7 +139,7 @@ def commit_of(folder: Path) -> str:
 
 
 def publish(
-    folder: Path, repo: str, message: str, private: bool = True, space: bool = False, token: str | None = None
+    folder: str | Path, repo: str, message: str, private: bool = True, space: bool = False, token: str | None = None
 ) -> str:
     """Upload the files of `folder` to the model repository (or Gradio Space) `repo` ("user/name"), made if needed;
     returns the address of the commit.

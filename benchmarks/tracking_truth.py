@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -140,9 +139,5 @@ def identity_error(head: HeadModel, true: np.ndarray, found: np.ndarray) -> floa
 
 
 def _r(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 1e-9 and b.std() > 1e-9 else math.nan
-
-
-def at_half_size(motion: HeadMotion, share: float) -> HeadMotion:
-    """The same motion with a smaller expression."""
-    return replace(motion, expression=share * motion.expression)
+    """Pearson's r; 0 where one of the two never moves."""
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 1e-9 and b.std() > 1e-9 else 0.0

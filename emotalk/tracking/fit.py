@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -137,14 +136,17 @@ def fit_video(
     seen: np.ndarray,  # [T, 478, 3] pixels, NaN rows where no face
     keys: np.ndarray,
     key_fit: Frames,
-    report: Callable[[float], None] | None = None,
+    blendshapes: np.ndarray | None = None,  # [T, 52] to start from; else the nearest key frame's
 ) -> Fit:
     """All frames of a known person. Frames without a face take over their neighbours' values."""
     there = np.flatnonzero(np.isfinite(seen).all((1, 2)))
     points = seen[there][..., :2]
     frames = start_frames(face.rig, face.lens, seen[there])
     nearest = np.abs(there[:, None] - keys[None]).argmin(1)
-    frames = replace(frames, controls=key_fit.controls[nearest])
+    start = key_fit.controls[nearest]
+    if blendshapes is not None:
+        start[:, : len(EXPRESSIONS)] = blendshapes[there][:, list(EXPRESSIONS)]
+    frames = replace(frames, controls=start)
     frames = fit_frames(face, frames, points, rounds=4)
     frames = replace(frames, **calm_pose(frames, there))
     for _ in range(2):
@@ -152,6 +154,5 @@ def fit_video(
         frames = fit_frames(face, frames, points, rounds=1, resting=resting, calm=calm, pose=False)
     error = np.full(len(seen), np.nan)
     error[there] = np.linalg.norm(face.predict(frames) - points, axis=-1).mean(1)
-    source = there[np.abs(np.arange(len(seen))[:, None] - there[None]).argmin(1)] if len(there) < len(seen) else there
-    rows = np.searchsorted(there, source)
+    rows = np.rint(np.interp(np.arange(len(seen)), there, np.arange(len(there)))).astype(int)
     return Fit(face, frames[rows], error)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from emotalk.errors import TrackingError
+from emotalk.paths import cache_dir
 from emotalk.tracking.points import LANDMARKS, OVAL
+from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+
+TASK_VARIABLE = "EMOTALK_FACE_LANDMARKER"
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,12 @@ class FaceFinder:
 
 
 class FaceLandmarks:
-    """478 landmarks of one face, followed from picture to picture (MediaPipe FaceMesh with irises)."""
+    """478 landmarks of one face, followed from picture to picture (MediaPipe FaceMesh with irises).
+
+    `blendshapes` is None: this model knows none.
+    """
+
+    blendshapes: np.ndarray | None = None
 
     def __init__(self) -> None:
         self._mesh = _mediapipe().solutions.face_mesh.FaceMesh(
@@ -92,6 +103,75 @@ class FaceLandmarks:
         height, width = picture.shape[:2]
         points = np.fromiter((c for p in found[0].landmark for c in (p.x, p.y, p.z)), np.float32, 3 * LANDMARKS)
         return points.reshape(LANDMARKS, 3) * np.float32([width, height, width])
+
+
+class TaskLandmarks:
+    """The same points from MediaPipe's FaceLandmarker task, which also judges 52 blendshapes.
+
+    `blendshapes` [52] float32 in ARKIT_NAMES' order are those of the last face found. Every picture is looked at anew:
+    the task's video mode smooths, which would put the lips behind the sound.
+    """
+
+    def __init__(self, model: Path) -> None:
+        _mediapipe()
+        from mediapipe.tasks import python as tasks
+        from mediapipe.tasks.python import vision
+
+        try:
+            # The file's contents, not its name: the task cannot open every path.
+            options = vision.FaceLandmarkerOptions(
+                base_options=tasks.BaseOptions(model_asset_buffer=model.read_bytes()),
+                running_mode=vision.RunningMode.IMAGE,
+                num_faces=1,
+                output_face_blendshapes=True,
+            )
+            self._task = vision.FaceLandmarker.create_from_options(options)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise TrackingError(
+                f"{model.name} is not a FaceLandmarker that this mediapipe can load ({error}). "
+                f"Correct or unset {TASK_VARIABLE}: the landmarks built into mediapipe are used then."
+            ) from error
+        self.blendshapes = np.zeros(len(ARKIT_NAMES), np.float32)
+
+    def __enter__(self) -> TaskLandmarks:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._task.close()
+
+    def find(self, picture: np.ndarray) -> np.ndarray | None:
+        """As `FaceLandmarks.find`."""
+        mediapipe = _mediapipe()
+        image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
+        found = self._task.detect(image)
+        self.blendshapes = np.zeros(len(ARKIT_NAMES), np.float32)
+        if not found.face_landmarks:
+            return None
+        for category in found.face_blendshapes[0]:
+            if category.category_name in ARKIT_INDEX:
+                self.blendshapes[ARKIT_INDEX[category.category_name]] = category.score
+        height, width = picture.shape[:2]
+        points = [[p.x * width, p.y * height, p.z * width] for p in found.face_landmarks[0]]
+        return np.array(points, np.float32)
+
+
+def task_file() -> Path | None:
+    """The FaceLandmarker model to use: what EMOTALK_FACE_LANDMARKER names, or `models/face_landmarker.task` in the
+    cache; None where there is neither. Raises TrackingError where the variable names no file."""
+    named = os.environ.get(TASK_VARIABLE)
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise TrackingError(f"{TASK_VARIABLE} names {named}, which is no file. Correct or unset it.")
+        return path
+    cached = cache_dir("models") / "face_landmarker.task"
+    return cached if cached.is_file() else None
+
+
+def open_landmarks() -> FaceLandmarks | TaskLandmarks:
+    """The best landmark model at hand: the task where its file is there, else what mediapipe brings along."""
+    model = task_file()
+    return FaceLandmarks() if model is None else TaskLandmarks(model)
 
 
 class HandFinder:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from emotalk.tracking.landmarks import FaceLandmarks, HandFinder, covered_share
+from emotalk.tracking.landmarks import HandFinder, covered_share, open_landmarks
 from emotalk.tracking.masks import PersonSegmenter, small_picture
 from emotalk.tracking.points import LANDMARKS
 from emotalk.tracking.quality import sharpness
 from emotalk.tracking.torso import TorsoFollower
+from emotalk.types import ARKIT_NAMES
 
 HANDS_EVERY = 8
 """Frames between looks for hands (10 ms each)."""
@@ -29,6 +30,7 @@ class Shots:
     covered: np.ndarray  # [T] bool: a hand before the face
     sharp: np.ndarray  # scalar
     delay: np.ndarray  # scalar: frames by which the picture was late against the sound
+    blendshapes: np.ndarray  # [T, 52], or [0, 52] where the landmark model knows none
 
 
 class Reader:
@@ -39,12 +41,13 @@ class Reader:
         self._stack = contextlib.ExitStack()
         self._torso = TorsoFollower()
         self.points: list[np.ndarray] = []
+        self._shapes: list[np.ndarray] = []
         self._moves: list[np.ndarray] = []
         self._sharp: list[float] = []
         self._covered: list[int] = []
 
     def __enter__(self) -> Reader:
-        self._face = self._stack.enter_context(FaceLandmarks())
+        self._face = self._stack.enter_context(open_landmarks())
         self._hands = self._stack.enter_context(HandFinder())
         self._person = self._stack.enter_context(PersonSegmenter())
         return self
@@ -57,6 +60,8 @@ class Reader:
         t = len(self.points)
         found = self._face.find(picture)
         self.points.append(np.full((LANDMARKS, 3), np.nan, np.float32) if found is None else found)
+        if self._face.blendshapes is not None:
+            self._shapes.append(self._face.blendshapes)
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         move = None
         if self._torso.started:
@@ -77,7 +82,14 @@ class Reader:
         for t in self._covered:
             covered[max(0, t - HANDS_EVERY + 1) : t + HANDS_EVERY] = True
         sharp = float(np.median(self._sharp)) if self._sharp else 0.0
-        return Shots(np.stack(self.points), np.stack(self._moves), covered, np.array(sharp), np.array(delay))
+        return Shots(
+            points=np.stack(self.points),
+            torso=np.stack(self._moves),
+            covered=covered,
+            sharp=np.array(sharp),
+            delay=np.array(delay),
+            blendshapes=np.array(self._shapes, np.float32).reshape(-1, len(ARKIT_NAMES)),
+        )
 
 
 def _clothes(person: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:

@@ -37,7 +37,9 @@ def picture_delay(landmarks: np.ndarray, sound: Path) -> int:
         # A silent sound track is no reason to refuse a video.
         log.info("sound and picture were not compared: %s", error)
         return 0
-    sure = found.score >= SURE_SCORE and found.confidence >= SURE_CONFIDENCE and LEAST_DELAY <= abs(found.frames) < REACH
+    sure = (
+        found.score >= SURE_SCORE and found.confidence >= SURE_CONFIDENCE and LEAST_DELAY <= abs(found.frames) < REACH
+    )
     return int(found.frames) if sure else 0
 
 

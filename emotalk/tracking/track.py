@@ -108,7 +108,7 @@ class _Work:
         looked = kept or self._look(info, task)
         self._frames = looked.frames
         shots = self._read(info, looked)
-        fit = self._fit(HeadModel.load(), shots.points)
+        fit = self._fit(HeadModel.load(), shots)
         self._masks(shots.points)
         tracked = self._assemble(fit, shots, looked)
         save_track(tracked)
@@ -183,7 +183,8 @@ class _Work:
         temporary.replace(kept)
         return shots
 
-    def _fit(self, head: HeadModel, points: np.ndarray) -> Fit:
+    def _fit(self, head: HeadModel, shots: Shots) -> Fit:
+        points = shots.points
         there = np.isfinite(points).all((1, 2))
         if there.sum() < LEAST_SECONDS * FPS:
             raise TrackingError(
@@ -206,7 +207,7 @@ class _Work:
         keys = key_frames(points, rotation, there)
         face, key_fit = fit_person(head, lens, points, keys)
         self._tell("fit", 0.5)
-        return fit_video(face, points, keys, key_fit)
+        return fit_video(face, points, keys, key_fit, shots.blendshapes if len(shots.blendshapes) else None)
 
     def _masks(self, points: np.ndarray) -> None:
         target = self.folder / "masks"
@@ -253,7 +254,7 @@ class _Work:
             landmarks=points.astype(np.float32),
             seen=seen,
             error=error.astype(np.float32),
-            blendshapes=None,
+            blendshapes=shots.blendshapes if len(shots.blendshapes) else None,
             quality=judge(
                 looked,
                 motion,

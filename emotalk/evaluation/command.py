@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.errors import InputError
-from emotalk.evaluation.evaluate import evaluate, sound_of
+from emotalk.evaluation.evaluate import evaluate, shoulders, sound_of
 from emotalk.evaluation.protocols import cross_audio, held_out
 from emotalk.evaluation.report import EvaluationReport, write_reports
 from emotalk.request import Progress, ProgressCallback
@@ -46,11 +46,12 @@ def run(
             from emotalk.hub import load_avatar
 
             person = load_avatar(avatar)
-            tail = tracked.part(round((1 - share) * len(tracked)), len(tracked))
-            reports.append(evaluate(person, tail, "motion", name=avatar, video=name, progress=progress))
+            first = round((1 - share) * len(tracked))
+            tail = tracked.part(first, len(tracked))
+            shared = {"name": avatar, "video": name, "torso": shoulders(tracked)[first:], "progress": progress}
+            reports.append(evaluate(person, tail, "motion", **shared))
             if sound_of(tail) is not None:
-                shared = {"name": avatar, "video": name, "moods": True, "progress": progress}
-                reports.append(evaluate(person, tail, "audio", **shared))
+                reports.append(evaluate(person, tail, "audio", moods=True, **shared))
         if audio is not None:
             from emotalk.speech import load_audio
 

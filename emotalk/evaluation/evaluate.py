@@ -17,7 +17,7 @@ import torch
 
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import AudioError, Cancelled, InputError
-from emotalk.evaluation.faces import blendshape_error, landmark_distance, lip_agreement
+from emotalk.evaluation.faces import blendshape_error, landmark_distance, lid_agreement, lip_agreement
 from emotalk.evaluation.metrics import psnr, ssim
 from emotalk.evaluation.mood import mood_scores
 from emotalk.evaluation.observer import Observer, eight_bit
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from emotalk.types import Camera, GaussianCloud, Speech, SpeechFeatures
 
 DRIVES = ("motion", "audio")
-HEAD_LABELS = (2, 3)
-"""Labels of a tracked frame that count as head: hair and the skin of the face."""
+FACE_LABELS = (2, 3)
+"""Labels of a tracked frame that count as hair and face."""
 SYNC_FRAMES = 25
 """A sync score of less than a second says nothing."""
 
@@ -123,6 +123,20 @@ def sound_of(tracked: TrackedVideo) -> Speech | None:
     return sound if sound is not None and sound.frames >= SYNC_FRAMES else None
 
 
+def shoulders(tracked: TrackedVideo) -> torch.Tensor:
+    """[T, 3] metres for `evaluate`'s torso: how the shoulders moved in this video, hung where an avatar that was
+    fitted to all of it hangs them."""
+    from emotalk.training.personalize import PersonalizeConfig
+    from emotalk.training.starting_avatar import reference_frame
+    from emotalk.training.torso import torso_shifts
+    from emotalk.training.video_frames import VideoFrames, held_out, usable_rows, varied
+
+    config = PersonalizeConfig()
+    train, _ = held_out(usable_rows(tracked), config.hold_out)
+    frames = VideoFrames(tracked, varied(tracked, train, config.frames))
+    return torso_shifts(tracked, int(frames.rows[reference_frame(frames)]))
+
+
 def _hear(sound: Speech | None) -> SpeechFeatures | None:
     from emotalk.speech import SpeechEncoder
 
@@ -184,6 +198,7 @@ class _Comparison:
         cancelled: Callable[[], bool],
     ) -> None:
         from emotalk.rendering import FrameRenderer
+        from emotalk.training.video_frames import box_mask, head_box
 
         self.avatar, self.tracked, self.torso, self.foreign = avatar, tracked, torso, foreign
         self.progress, self.cancelled = progress, cancelled
@@ -197,6 +212,7 @@ class _Comparison:
         self._renderer = FrameRenderer(
             tracked.size, tracked.size, background=_fitted(avatar.background, tracked.size), buffers=3
         )
+        self._head = box_mask(head_box(tracked), tracked.size)
         self._drawing = 0.0  # seconds
         self._drawn = 0
 
@@ -239,6 +255,9 @@ class _Comparison:
                     "lip_slope": lips.slope,
                     "width_correlation": lips.width_correlation,
                 }
+            lids = lid_agreement(ours, self.recorded)
+            if lids is not None:
+                scores |= {"lid_correlation": lids[0], "lid_slope": lids[1]}
             shapes = blendshape_error(ours, self.recorded)
             if shapes is not None:
                 scores |= {"upper_face": shapes[0], "lower_face": shapes[1]}
@@ -283,11 +302,11 @@ class _Comparison:
         return self.avatar.pose(motion, t, self.tracked.camera, None if self.torso is None else self.torso[t])
 
     def _compare(self, picture: np.ndarray, recorded: np.ndarray, t: int) -> dict[str, float]:
-        head = np.isin(self.tracked.labels(t), HEAD_LABELS)
+        face = np.isin(self.tracked.labels(t), FACE_LABELS)
         image = picture.astype(np.float32) / 255
-        row: dict[str, float] = {}
-        if head.any():
-            row |= {"psnr_head": psnr(image, recorded, head), "ssim_head": ssim(image, recorded, head)}
+        row = {"psnr_head": psnr(image, recorded, self._head), "ssim_head": ssim(image, recorded, self._head)}
+        if face.any():
+            row |= {"psnr_face": psnr(image, recorded, face), "ssim_face": ssim(image, recorded, face)}
         if self.whole:
             row |= {"psnr_full": psnr(image, recorded), "ssim_full": ssim(image, recorded)}
         return row

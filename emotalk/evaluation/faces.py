@@ -14,6 +14,7 @@ import numpy as np
 from emotalk.errors import InputError
 from emotalk.evaluation.sightings import EYE_CORNERS, MOUTH, Sightings
 from emotalk.motion.lipmeasures import MEASURES, measures_of_landmarks
+from emotalk.tracking.points import apertures
 from emotalk.types import ARKIT_NAMES
 
 UPPER = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("brow", "eye", "cheekSquint")))
@@ -57,13 +58,29 @@ def lip_agreement(rendered: Sightings, recorded: Sightings) -> LipAgreement | No
         return None
     ours, theirs = (measures_of_landmarks(sightings.landmarks[both]) for sightings in (rendered, recorded))
     opening, width = MEASURES.index("inner"), MEASURES.index("width")
-    spread = theirs[:, opening].var()
-    slope = np.cov(ours[:, opening], theirs[:, opening], bias=True)[0, 1] / max(spread, 1e-12)
     return LipAgreement(
         _correlation(ours[:, opening], theirs[:, opening]),
-        float(slope),
+        _slope(ours[:, opening], theirs[:, opening]),
         _correlation(ours[:, width], theirs[:, width]),
     )
+
+
+def lid_agreement(rendered: Sightings, recorded: Sightings) -> tuple[float, float] | None:
+    """(correlation, slope) of the openings of both eyes, rendered against recorded; None where too few frames show a
+    face, or where the recorded person never blinks (the opening varies by less than 1 % of the eye distance)."""
+    both = rendered.found & recorded.found
+    if both.sum() < 10:
+        return None
+    ours, theirs = (_lid_opening(sightings.landmarks[both]) for sightings in (rendered, recorded))
+    if theirs.std() < 0.01:
+        return None
+    return _correlation(ours, theirs), _slope(ours, theirs)
+
+
+def _lid_opening(points: np.ndarray) -> np.ndarray:
+    """[T] mean opening of both eyes in distances of their outer corners."""
+    unit = np.linalg.norm(points[:, EYE_CORNERS[0]] - points[:, EYE_CORNERS[1]], axis=-1)
+    return apertures(points)[:, 1:].mean(-1) / unit
 
 
 def blendshape_error(rendered: Sightings, recorded: Sightings) -> tuple[float, float] | None:
@@ -80,6 +97,11 @@ def blendshape_error(rendered: Sightings, recorded: Sightings) -> tuple[float, f
         return None
     difference = 100 * np.abs(rendered.blendshapes[both] - recorded.blendshapes[both])
     return float(difference[:, UPPER].mean()), float(difference[:, LOWER].mean())
+
+
+def _slope(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Of a straight line through `ours` against `theirs` (least squares)."""
+    return float(np.cov(ours, theirs, bias=True)[0, 1] / max(theirs.var(), 1e-12))
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -25,8 +25,10 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "psnr_head": Metric("PSNR, hair and face", "dB", "higher"),
-    "ssim_head": Metric("SSIM, hair and face", "", "higher"),
+    "psnr_head": Metric("PSNR, box of the head", "dB", "higher"),
+    "ssim_head": Metric("SSIM, box of the head", "", "higher"),
+    "psnr_face": Metric("PSNR, hair and face alone", "dB", "higher"),
+    "ssim_face": Metric("SSIM, hair and face alone", "", "higher"),
     "psnr_full": Metric("PSNR, whole picture", "dB", "higher"),
     "ssim_full": Metric("SSIM, whole picture", "", "higher"),
     "lmd_mouth": Metric("LMD, mouth (moved to one centre)", "% of the eye distance", "lower"),
@@ -34,6 +36,8 @@ METRICS: dict[str, Metric] = {
     "lip_correlation": Metric("Lip opening, correlation with the recording", "", "higher"),
     "lip_slope": Metric("Lip opening, slope on the recording", "", "near 1"),
     "width_correlation": Metric("Mouth width, correlation with the recording", "", "higher"),
+    "lid_correlation": Metric("Lid opening, correlation with the recording", "", "higher"),
+    "lid_slope": Metric("Lid opening, slope on the recording", "", "near 1"),
     "upper_face": Metric("Blendshape error, upper face", "% of range", "lower"),
     "lower_face": Metric("Blendshape error, lower face", "% of range", "lower"),
     "sync": Metric("Lip sync with the sound (cosine)", "", "higher"),

@@ -66,7 +66,14 @@ def test_a_mouth_that_opens_half_as_far_has_a_lower_slope_and_a_larger_landmark_
     assert half.scores["lip_slope"] < 0.8 * right.scores["lip_slope"]
     assert half.scores["lmd_mouth"] > 1.5 * right.scores["lmd_mouth"]
     assert half.scores["lip_correlation"] > 0.9  # it still moves at the right times
-    assert half.scores["psnr_head"] < right.scores["psnr_head"] - 3
+    assert half.scores["psnr_face"] < right.scores["psnr_face"] - 3
+
+
+def test_lids_that_stay_open_through_a_blink_are_noticed(scene, right) -> None:
+    assert right.scores["lid_correlation"] > 0.95
+    assert right.scores["lid_slope"] == pytest.approx(1, abs=0.1)
+    awake = dataclasses.replace(scene[0].motion, eyelids=np.zeros((FRAMES, 2)))
+    assert driven_by(scene, awake).scores["lid_slope"] < 0.3
 
 
 def test_a_mouth_that_moves_at_the_wrong_times_does_not_correlate(scene) -> None:
@@ -147,7 +154,7 @@ def test_a_report_is_written_whole_and_replaces_only_reports(right: EvaluationRe
     assert table["scores"]["psnr_head"] == pytest.approx(right.scores["psnr_head"], abs=1e-4)
     assert len(table["by_frame"]["psnr_head"]) == FRAMES
     page = (folder / "report.md").read_text()
-    assert "PSNR, hair and face (dB)" in page
+    assert "PSNR, box of the head (dB)" in page
     for title in ("worst", "median", "best"):
         assert (folder / f"motion-{title}.png").is_file()
         assert f"](motion-{title}.png)" in page

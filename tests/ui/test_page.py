@@ -319,6 +319,8 @@ def test_a_dark_phone_shows_everything_without_sideways_scrolling(browser, serve
     tab.goto(served)
     tab.wait_for_selector("#mood-pad .knob")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    face = tab.get_by_role("radio", checked=True, name="Mira").bounding_box()
+    assert 0 <= face["x"] <= 390 - face["width"]
     tab.locator("#mood-pad .pad").scroll_into_view_if_needed()
     box = tab.locator("#mood-pad .pad").bounding_box()
     tab.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])

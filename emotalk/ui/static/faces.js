@@ -11,6 +11,11 @@ function choose(name, tell) {
     button.setAttribute("aria-checked", String(on));
     button.tabIndex = on ? 0 : -1;
     if (on && tell) button.focus();
+    if (on) {
+      // In a row that is wider than a phone the chosen face is in sight; the page itself does not scroll.
+      const [mine, all] = [button.getBoundingClientRect(), row.getBoundingClientRect()];
+      row.scrollLeft += mine.left + mine.width / 2 - (all.left + all.width / 2);
+    }
   }
   if (tell && props.value !== name) {
     props.value = name;

@@ -69,7 +69,7 @@ class PersonalizeTab:
             with gr.Column(scale=5, min_width=320):
                 self.video = gr.Video(
                     label="A video of one person", sources=["upload", "webcam"], include_audio=True, buttons=[],
-                    height=300, elem_id="fit-video",
+                    elem_id="fit-video",
                 )  # fmt: skip
                 gr.HTML(f'<p class="advice">{ADVICE}</p>', elem_id="fit-advice", padding=False)
                 with gr.Group():
@@ -188,7 +188,7 @@ class PersonalizeTab:
 
 def _detail(news: FitNews) -> str:
     """One quiet line below the picture."""
-    parts = [f"{news.step} of {news.steps}"] if news.steps else []
+    parts = [f"step {news.step} of {news.steps}"] if news.steps else []
     if news.remaining is not None:
         parts.append(f"{int(news.remaining) // 60}:{int(news.remaining) % 60:02d} left")
     return ", ".join(parts)

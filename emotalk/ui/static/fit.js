@@ -5,16 +5,16 @@ const fit = element.querySelector(".fit");
 const pictures = element.querySelectorAll(".now, .then");
 
 function draw(curve) {
-  fit.classList.toggle("drawn", curve.length > 1);
-  if (curve.length < 2) return;
-  const last = curve[curve.length - 1][0];
-  const first = curve[0][0];
+  const first = curve.length ? curve[0][0] : 0;
+  const last = curve.length ? curve[curve.length - 1][0] : 0;
+  fit.classList.toggle("drawn", curve.length > 2 && last > first);
+  if (curve.length < 3 || last <= first) return;
   const levels = curve.map((point) => point[1]);
   const low = Math.min(...levels);
   const high = Math.max(...levels, low + 1);
   element.querySelector("polyline").setAttribute(
     "points",
-    curve.map(([at, level]) => [300 * (at - first) / Math.max(last - first, 1e-6), 60 - 56 * (level - low) / (high - low)].join(",")).join(" "),
+    curve.map(([at, level]) => [300 * (at - first) / (last - first), 60 - 56 * (level - low) / (high - low)].join(",")).join(" "),
   );
 }
 

@@ -13,6 +13,7 @@ import gradio as gr
 
 from emotalk.emotion import EmotionCurve
 from emotalk.errors import EmotalkError
+from emotalk.hub import recommended_avatars
 from emotalk.public import max_seconds
 from emotalk.request import Look, TalkRequest, colour
 from emotalk.types import PORTRAIT_ZOOM
@@ -103,8 +104,11 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         return clip.path, clip.motion_path
 
     def avatars() -> list[dict[str, str]]:
-        """List the faces that can speak: name, title, licence, and whether the person is synthetic."""
-        return [
+        """List the faces that can speak: name, title, licence, and whether the person is synthetic.
+
+        Recommended ones from the Hugging Face Hub follow, named by their address; each downloads on first use.
+        """
+        here = [
             {
                 "name": info.name,
                 "title": info.card.name,
@@ -114,6 +118,11 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             for info in studio.avatars()
             if info.card is not None and not info.problem
         ]
+        guests = [
+            {"name": entry.address, "title": entry.title, "licence": entry.licence, "kind": "on the Hugging Face Hub"}
+            for entry in recommended_avatars()
+        ]
+        return [*here, *guests]
 
     def voices() -> list[dict[str, str]]:
         """List the voices that can read a text here: id, title, language."""

@@ -128,8 +128,11 @@ class PersonalizeTab:
         names = [person["name"] for person in people]  # a face from the Hub has a slash in its name
         choices = [(info.card.name, info.name) for info in mine]
         newest = max(mine, key=lambda info: info.card.created).name if mine else None
+        row = {"people": people}
+        if face not in names and "/" not in face:
+            row["value"] = next(iter(names), "")  # else the choice is left alone: it may have changed meanwhile
         return (
-            gr.update(people=people, value=face if face in names or "/" in face else next(iter(names), "")),
+            gr.update(**row),
             gr.update(choices=choices, value=newest),
             gr.update(visible=bool(mine)),
         )

@@ -133,6 +133,16 @@ class TestThePage:
         page.context.close()
 
 
+@pytest.mark.slow
+def test_programs_are_told_of_recommended_faces_too(address: str) -> None:
+    from gradio_client import Client
+
+    listed = Client(address, verbose=False).predict(api_name="/avatars")
+    assert listed[-1] == {
+        "name": "org/faces/ada", "title": "Ada", "licence": "CC0-1.0", "kind": "on the Hugging Face Hub"
+    }  # fmt: skip
+
+
 class TestArrivals:
     def test_progress_counts_to_the_last_byte(self, studio: DrawnStudio) -> None:
         arrival = HubFaces(studio).fetch(hub_row.HubAddress.parse("me/kofi"))

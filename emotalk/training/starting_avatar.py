@@ -145,7 +145,7 @@ def mesh_gaussians(
         rng = np.random.default_rng(seed)
         gaussians = spread(rest, head.triangles.numpy(), regions, wanted, rng, DENSITY)
         gaussians = gaussians.select(gaussians.region != REGION_INDEX["shoulders"])
-        blind = ~torch.from_numpy(visible)[gaussians.triangle]
+        blind = ~torch.from_numpy(visible)[gaussians.triangle] & (gaussians.region != REGION_INDEX["neck"])
         kept = ~blind | (torch.from_numpy(rng.random(len(blind))) < BLIND_SHARE)
         grow = torch.where(blind, 0.5 * np.log(1 / BLIND_SHARE), 0.0)[:, None]
         lashes = gaussians.region == REGION_INDEX["lashes"]

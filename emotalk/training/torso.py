@@ -24,6 +24,8 @@ UNDER = {"clothes": 0.03, "hair": 0.03}
 """Metres that they go on behind the head: turning it shows them."""
 BEYOND = 0.05
 """Metres that shoulders go on outside of the picture: moving them up shows it."""
+COLLAR = 0.12
+"""Share of the picture's height that a collar may reach above the chin."""
 SEAM = 10
 """Pixels at 512 beyond the mesh and its hair up to which nothing is added above the chin."""
 SPARE = 1.25
@@ -86,7 +88,7 @@ def outside_gaussians(
     height = len(classes)
     solid = binary_erosion(covered, iterations=2, border_value=1)
     row = np.arange(height)[:, None]
-    body = ((classes == BODY) | ((classes == SKIN) & (row > chin))) & ~solid & (row > chin - 0.12 * height)
+    body = ((classes == BODY) | ((classes == SKIN) & (row > chin))) & ~solid & (row > chin - COLLAR * height)
     hair = ((classes == HAIR) | ((classes == SKIN) & (row <= chin))) & ~solid & ~body
     # A seam along the outline is no hair of its own: on the plane of the ears it would come off when the head turns.
     seam = max(2, round(SEAM * height / 512))
@@ -103,7 +105,7 @@ def outside_gaussians(
         metres = depth / camera.fx
         step = max(2.0, SPARE * np.sqrt(share / max(count, 1)))
         # Hair goes on behind the face, not before the clothes.
-        below = binary_dilation(covered, iterations=3) & (classes > 0) & (row > chin)
+        below = binary_dilation(covered, iterations=3) & (classes > 0) & (row > chin - COLLAR * height)
         room = below if name == "clothes" else (classes == HAIR) | (classes == SKIN)
         pixels, colors = _spread(picture, mask, room, step, UNDER[name] / metres, BEYOND / metres)
         if name == "clothes":

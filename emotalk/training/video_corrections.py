@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,8 +21,8 @@ LEAST_TURN = 0.02
 """Radians that count as one unit of head rotation at least."""
 
 
-def video_corrections(avatar: GaussianAvatar, motion: HeadMotion) -> tuple[Corrections, Tensor]:
-    """Corrections that change nothing yet, and where each may act, [K, C] in {0, 1}.
+def video_corrections(avatar: GaussianAvatar, motion: HeadMotion) -> Corrections:
+    """Corrections that change nothing yet.
 
     Latents are muscle groups, lids, gaze and the head's rotation, counted from the video's usual pose in standard
     deviations of the video. As latents are clipped at 2.5, corrections stop growing where the video stops: a smile
@@ -39,20 +38,14 @@ def video_corrections(avatar: GaussianAvatar, motion: HeadMotion) -> tuple[Corre
     turn[:, HEAD_TURN] = torch.diag(1 / unit)
     matrix = torch.cat([blank.matrix / spread[:, None], turn])
     nothing = torch.zeros(len(matrix), len(blank.index), 3)
-    corrections = dataclasses.replace(blank, mean=usual, matrix=matrix, position=nothing, color=nothing.clone())
-    return corrections, allowed(avatar, blank)
+    return dataclasses.replace(blank, mean=usual, matrix=matrix, position=nothing, color=nothing.clone())
 
 
 def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
-    """Where each correction of `video_corrections` may act, for corrections at `corrections.index`: near skin that its
-    muscles move (measured at full strength, whatever the video shows); head rotation acts everywhere."""
+    """Where each correction of `video_corrections` may act, [K, C] in {0, 1}, for Gaussians `corrections.index`: near
+    skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts everywhere."""
     groups = blank_corrections(avatar).matrix
     blank = torch.zeros(len(groups), len(corrections.index), 3)
     full = Corrections(torch.zeros(SIGNAL_WIDTH), groups, corrections.index, blank, blank)
     near = locality(avatar, full)
     return torch.cat([near, torch.ones(3, near.shape[1])])
-
-
-def usual_pose(motion: HeadMotion) -> HeadMotion:
-    """One frame: the median of every channel."""
-    return HeadMotion(**{name: np.median(value, axis=0)[None] for name, value in vars(motion).items()})

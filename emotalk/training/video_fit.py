@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -37,6 +38,9 @@ RARE = 4
 """Visits of a rare frame for each one of an ordinary frame."""
 BOXED = (("hair", "scalp"), ("face", "ears", "neck"), ("lids",))
 BOX_MARGIN = 0.06
+SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "face": 0.0, "ears": 0.0, "eyes": 1.0}
+"""Least logit of opacity of Gaussians on the mesh. What reaches over the outline is to move in, not to fade: faded, it
+leaves holes and wisps that show when the head turns."""
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
@@ -59,14 +63,16 @@ class VideoFit(PhotometricFit):
         self.poses = FramePoses(frames.motion, torso, refine)
         self._leaves: dict[str, Tensor] = {}
         self._behind: dict[int, Tensor] = {}
-        corrections, _ = video_corrections(avatar, frames.motion)
-        super().__init__(avatar.replace(corrections=corrections), frames, config)
+        super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion)), frames, config)
         self._low, self._high = color_box(avatar.gaussians)
+        self._solid = torch.full((len(REGIONS),), -math.inf)
+        for name, logit in SOLID.items():
+            self._solid[REGION_INDEX[name]] = logit
 
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
         loss = super().step()
-        self._keep_colors()
+        self._keep_whole()
         if self.step_count % SMOOTH_EVERY == 0:
             self._smooth_corrections()
         return loss
@@ -158,12 +164,12 @@ class VideoFit(PhotometricFit):
             self._leaves = {}
 
     @torch.no_grad()
-    def _keep_colors(self) -> None:
+    def _keep_whole(self) -> None:
         region = self.parameters.fixed.region
-        torch.clamp(
-            self.parameters.values["color"].data, self._low[region], self._high[region],
-            out=self.parameters.values["color"].data,
-        )  # fmt: skip
+        color, opacity = (self.parameters.values[name].data for name in ("color", "opacity_logit"))
+        torch.clamp(color, self._low[region], self._high[region], out=color)
+        mesh = self.parameters.fixed.mesh_count
+        torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
 
     def _next(self) -> int:
         if not self._order:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import tyro
 
-from benchmarks import motion_clips, motion_life, motion_lips
+from benchmarks import motion_clips, motion_life, motion_lips, motion_person
+from benchmarks.results_file import with_sections
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
 from emotalk.motion.consistency import EmotionRecogniser
@@ -32,49 +33,58 @@ class Options:
     data: Path = Path("../shared/data")
     """Folder with the research clips and captures."""
     cache: Path | None = None
-    """Folder to keep tracked landmarks in."""
+    """Folder to keep tracked landmarks and videos in; without one nobody is adapted to."""
+    only: tuple[str, ...] = ()
+    """Beginnings of the titles of sections to run; the others stay as they are. All by default."""
     out: Path = RESULTS
     """Where the tables go."""
 
 
-def sections(options: Options) -> Iterator[tuple[str, Iterable[str]]]:
-    """Titles and lines of all tables."""
+def sections(options: Options) -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
+    """Titles of all tables, and what gives their lines."""
     encoder, model, head = SpeechEncoder.load(), MotionModel.load(), HeadModel.load()
     sync, recogniser = SyncModel.load(), EmotionRecogniser.load()
     lines = motion_lips.spoken_lines(encoder)
     clips = motion_clips.filmed_clips(options.data / "clips", encoder, head, options.cache)
     if lines:
-        yield "Lips on the head model", motion_lips.table(model, head, lines)
-        yield "Emotion recovered from motion", motion_life.emotion_table(model, recogniser, lines)
-        yield "Sliders", motion_life.slider_table(model, head, lines[0])
-        yield "Sync network on generated motion", motion_life.own_sync_table(model, sync, lines)
-        yield "Rhythm", motion_life.rhythm_table(model, lines, options.data / "arkit", clips)
-        yield "Speed, features to HeadMotion, one core", motion_life.speed_table(model, lines)
+        yield "Lips on the head model", lambda: motion_lips.table(model, head, lines)
+        yield "Emotion recovered from motion", lambda: motion_life.emotion_table(model, recogniser, lines)
+        yield "Sliders", lambda: motion_life.slider_table(model, head, lines[0])
+        yield "Sync network on generated motion", lambda: motion_life.own_sync_table(model, sync, lines)
+        yield "Rhythm", lambda: motion_life.rhythm_table(model, lines, options.data / "arkit", clips)
+        yield "Speed, features to HeadMotion, one core", lambda: motion_life.speed_table(model, lines)
     if clips:
-        yield "Generated against filmed lips", motion_clips.lips_table(model, sync, clips)
-        yield "Sync network on filmed lips", motion_clips.sync_table(sync, clips)
+        yield "Generated against filmed lips", lambda: motion_clips.lips_table(model, sync, clips)
+        yield "Sync network on filmed lips", lambda: motion_clips.sync_table(sync, clips)
+        if cache := options.cache:
+            yield (
+                "Adapted to a person",
+                lambda: motion_person.table(model, sync, encoder, options.data / "clips", cache),
+            )
     missing = [name for name, there in (("flite's voices", lines), ("the research clips", clips)) if not there]
     if missing:
-        yield "Left out", [f"Not there: {' and '.join(missing)}."]
+        yield "Left out", lambda: [f"Not there: {' and '.join(missing)}."]
 
 
 def main(options: Options) -> None:
     """Print every section and write the file."""
     torch.set_num_threads(1)
-    load = " ".join(f"{x:.1f}" for x in os.getloadavg())
-    text = [
-        f"# Motion\n\n`python -m benchmarks.motion` on {platform.machine()}, {os.cpu_count()} cores, load {load}.\n"
-    ]
-    print(text[0])
+    done = []
     for title, lines in sections(options):
-        text.append(f"\n## {title}\n")
-        print(text[-1])
-        for line in lines:
+        if options.only and not title.startswith(options.only):
+            continue
+        print(f"\n## {title}\n", flush=True)
+        text = [f"## {title}\n"]
+        for line in lines():
             text.append(line)
             print(line, flush=True)
+        done.append("\n".join(text))
+    load = " ".join(f"{x:.1f}" for x in os.getloadavg())
+    about = f"# Motion\n\n`python -m benchmarks.motion` on {platform.machine()}, {os.cpu_count()} cores, load {load}.\n"
+    kept = options.out.read_text() if options.only and options.out.exists() else about
     options.out.parent.mkdir(parents=True, exist_ok=True)
     temporary = options.out.with_suffix(".tmp")
-    temporary.write_text("\n".join(text) + "\n")
+    temporary.write_text(with_sections(kept, done))
     temporary.replace(options.out)
 
 

@@ -98,6 +98,7 @@ class LipReport:
 
     corner: tuple[float, float]
     closures: np.ndarray  # [N] smallest gap in metres within 40 ms of each p b m
+    shut: np.ndarray  # [N] for each stretch of shut lips while something is said: whether p b m (+-40 ms) or f v is
     openings: np.ndarray  # [N] largest gap in metres during long open vowels
     silence: np.ndarray  # [N] largest gap from 200 ms after the last phone on
     stillness: np.ndarray  # [N] largest speed of the gap there, metres a second
@@ -119,7 +120,7 @@ def report(
         moved = (head(expression=opened).vertices - neutral.vertices)[0].norm(dim=-1)
         upper_teeth = (head.regions["teeth"] & (moved < 1e-4)).nonzero()[:, 0]
     columns: dict[str, list] = {
-        name: [] for name in ("closures", "openings", "silence", "stillness", "teeth", "else", "lips", "gaps")
+        name: [] for name in ("closures", "shut", "openings", "silence", "stillness", "teeth", "else", "lips", "gaps")
     }
     for line in lines:
         motion = model(line.known if known else line.heard, EmotionCurve.constant(*corner), seed=1)
@@ -137,6 +138,7 @@ def report(
                 columns["teeth"].append(teeth[near].min())
             elif phone != "sil":
                 columns["else"].append(teeth[near].min())
+        columns["shut"] += shut_at_contacts(gap, line.speech)
         last = max(end for _, end, phone in line.speech.phones if phone != "sil")
         quiet = gap[int(np.ceil((last + 0.2) * FPS)) :]
         columns["silence"].append(quiet.max())
@@ -147,9 +149,22 @@ def report(
         columns["gaps"].append(gap[spoken])
     arrays = {name: np.array(values) for name, values in columns.items() if name not in ("lips", "gaps")}
     return LipReport(
-        corner, arrays["closures"], arrays["openings"], arrays["silence"], arrays["stillness"], arrays["teeth"],
-        arrays["else"], np.concatenate(columns["lips"]), np.concatenate(columns["gaps"]),
+        corner, arrays["closures"], arrays["shut"], arrays["openings"], arrays["silence"], arrays["stillness"],
+        arrays["teeth"], arrays["else"], np.concatenate(columns["lips"]), np.concatenate(columns["gaps"]),
     )  # fmt: skip
+
+
+def shut_at_contacts(gap: np.ndarray, speech: Speech) -> list[bool]:
+    """For every stretch of frames with shut lips while something is said, whether it lies within 40 ms of a p b m or
+    touches an f v; `gap` [T] in metres above rest."""
+    at = (np.arange(len(gap)) + 0.5) / FPS
+    spoken = np.zeros(len(gap), bool)
+    for start, end, phone in speech.phones:
+        spoken |= (phone != "sil") & (at >= start) & (at < end)
+    reach = {"p": WITHIN, "b": WITHIN, "m": WITHIN, "f": 0.0, "v": 0.0}
+    contacts = [(start - reach[p], end + reach[p]) for start, end, p in speech.phones if p in reach]
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (gap <= SHUT) & spoken, [0]]).astype(int))).reshape(-1, 2)
+    return [any(a / FPS < end and b / FPS > start for start, end in contacts) for a, b in edges]
 
 
 def correlations(model: MotionModel, lines: list[Line], known: bool) -> dict[str, float]:
@@ -192,11 +207,12 @@ def table(model: MotionModel, head: HeadModel, lines: list[Line]) -> Iterator[st
     voices = sorted({line.voice for line in lines})
     yield f"{len(lines)} sentences by {', '.join(voices)}; lips count as closed up to {SHUT * 1e3:.1f} mm above rest.\n"
     yield (
-        "| features | valence, arousal | p b m closed within ±40 ms | gap p95 (mm) | open vowels, median gap (mm) | "
+        "| features | valence, arousal | p b m closed within ±40 ms | closed lips that are at p b m f v | "
+        "gap p95 (mm) | open vowels, median gap (mm) | "
         "f v: lip to teeth, median (mm) | elsewhere | gap > 200 ms into silence (mm, max) | its speed (mm/s, max) | "
         "lip landmarks: emotion / speech | without the constant part | opening: emotion / speech |"
     )
-    yield "|" + "---|" * 12
+    yield "|" + "---|" * 13
     for known in (True, False):
         neutral = None
         for corner in CORNERS:
@@ -207,6 +223,7 @@ def table(model: MotionModel, head: HeadModel, lines: list[Line]) -> Iterator[st
                 "known phones" if known else "encoder",
                 f"{corner[0]:+.0f}, {corner[1]:+.0f}",
                 f"{(r.closures <= SHUT).mean():.3f} (n={len(r.closures)})",
+                f"{r.shut.mean():.3f} (n={len(r.shut)})",
                 f"{np.percentile(r.closures, 95) * 1e3:.2f}",
                 *(f"{np.median(x) * 1e3:.1f}" for x in (r.openings, r.teeth, r.teeth_else)),
                 f"{r.silence.max() * 1e3:.2f}",

@@ -21,6 +21,7 @@ import soundfile
 import tyro
 
 from benchmarks import voice_emotion
+from benchmarks.results_file import with_sections
 from benchmarks.speech_cost import cost_table
 from benchmarks.speech_lips import clips_table, sound_of
 from benchmarks.speech_methods import HEADER, Sample, encoder_track, remembered, score_rows, scores
@@ -99,16 +100,6 @@ def main(options: Options) -> None:
         temporary = RESULTS.with_suffix(".tmp")
         temporary.write_text(with_sections(kept, sections), encoding="utf-8")
         temporary.replace(RESULTS)
-
-
-def with_sections(text: str, sections: list[str]) -> str:
-    """The Markdown `text` with its sections replaced by those of the same heading; others are added at the end."""
-    title, *old = text.rstrip("\n").split("\n## ")
-    by_heading = {section.split("\n")[0]: section for section in old}
-    for section in sections:
-        body = section.strip("\n").removeprefix("## ")
-        by_heading[body.split("\n")[0]] = body
-    return "\n\n## ".join(part.strip("\n") for part in [title, *by_heading.values()]) + "\n"
 
 
 def voices_table(encoder: SpeechEncoder, options: Options) -> str:

@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 SHORTEST = 2 * FPS
 """Frames with a face and sound that an adaptation needs at least."""
 _LAGS = range(-8, 9)
+_FEW = 10 * FPS
+"""Frames below which only gains and the resting face are fitted and no lag is looked for: of 5 s the rest learns the
+words."""
 _LAG_GAIN = (0.04, 1.5)  # a lag is believed where it correlates better than none by a + b / sqrt(frames)
 _OWN_VOICE = (0.33, 0.2)
 """Sync score and confidence below which a voice is somebody else's. Of filmed clips, 5 s at a time, 16 pairs of lips
@@ -59,7 +62,7 @@ _MOUTH = torch.tensor([1.0 if name.startswith(("mouth", "jaw")) else 0.3 for nam
 class AdaptConfig:
     """How a person is fitted; the defaults were chosen on filmed clips that are not part of the project."""
 
-    steps: int = 160
+    steps: int = 120
     batch: int = 5  # windows a step
     frames: int = 100  # frames a window
     learning_rate: float = 0.01  # at its highest; falls to nothing along a half cosine
@@ -67,7 +70,7 @@ class AdaptConfig:
     velocity: float = 0.5  # of how the measures change from frame to frame
     closures: float = 20.0  # of lips that stay open where they must be shut
     faithful: float = 1.0  # of contacts, gate and emotion against the unadapted network's
-    small: float = 1.0  # of the size of the adaptation, for 10 s of material; less for more of it
+    small: float = 4.0  # of the size of the adaptation, for 10 s of material; less for more of it
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -205,6 +208,8 @@ def _lag(heard: np.ndarray, filmed: np.ndarray, seen: np.ndarray) -> int:
 
     scores = {lag: r(lag) for lag in _LAGS}
     best = max(scores, key=lambda lag: scores[lag])
+    if seen.sum() < _FEW:
+        return 0
     doubt = _LAG_GAIN[0] + _LAG_GAIN[1] / max(int(seen.sum()), 1) ** 0.5
     return best if scores[best] > scores[0] + doubt else 0
 
@@ -242,7 +247,7 @@ class _Fit:
         groups = [
             {"params": [self.person.gain, self.person.rest], "lr": config.learning_rate},
             {"params": [self.person.code, self.person.up, self.person.down], "lr": config.learning_rate},
-        ]
+        ][: 1 if recorded.usable < _FEW else 2]
         self._optimizer = torch.optim.Adam(groups)
         self._rates = [group["lr"] for group in groups]
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.results_file import with_sections
 from benchmarks.speech_scores import (
     BILABIAL,
     VISEME_OF,
@@ -112,6 +113,5 @@ def test_drift_is_removed_and_syllables_stay():
 
 
 def test_measuring_one_part_again_keeps_the_others():
-    speech = pytest.importorskip("benchmarks.speech")
-    text = speech.with_sections("# Title\n", ["## A\n\n1", "## B\n\n2\n"])
-    assert speech.with_sections(text, ["## A\n\n3"]) == "# Title\n\n## A\n\n3\n\n## B\n\n2\n"
+    text = with_sections("# Title\n", ["## A\n\n1", "## B\n\n2\n"])
+    assert with_sections(text, ["## A\n\n3"]) == "# Title\n\n## A\n\n3\n\n## B\n\n2\n"

@@ -12,7 +12,7 @@ from emotalk.tracking.points import EYES, FIRM, apertures, eye_distance
 from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, FaceRig, axis_angle, rotation_matrix
 from emotalk.tracking.solve import Face, Frames, Lens, Weights, fit_frames, offset_step, person_step, plain_price
 
-KEY_FRAMES = 60
+KEY_FRAMES = 40
 TREMBLE = 0.08
 """Change of a coefficient from frame to frame above which it is taken for movement rather than noise."""
 FOCAL = 2.2
@@ -83,7 +83,7 @@ def lens_for(head: HeadModel, size: int, scale: float, identity: np.ndarray | No
 
 
 def fit_person(
-    head: HeadModel, lens: Lens, seen: np.ndarray, keys: np.ndarray, weights: Weights | None = None, rounds: int = 14
+    head: HeadModel, lens: Lens, seen: np.ndarray, keys: np.ndarray, weights: Weights | None = None, rounds: int = 10
 ) -> tuple[Face, Frames]:
     """Who it is, from key frames: the face (with offsets and prices) and the key frames' own fit."""
     weights = weights or Weights()
@@ -100,7 +100,7 @@ def fit_person(
         # A shape that is on in nearly every frame is this person's face, not an expression: it gets dearer.
         price[: len(EXPRESSIONS)] += 25 * np.percentile(frames.controls[:, : len(EXPRESSIONS)], 20, axis=0)
         face = replace(face, price=price.copy())
-        if k >= 4:
+        if k >= 3:
             face = replace(face, offsets=offset_step(face, frames, points[..., :2]))
     return face, frames
 

@@ -17,7 +17,9 @@ def about(**changes):
     looked |= {k: v for k, v in changes.items() if k in looked}
     head = np.zeros((FRAMES, 6))
     head[:, 1] = np.radians(changes.get("turn", 0.0) + 8 * np.sin(np.arange(FRAMES) / 20))
-    motion = HeadMotion(np.zeros((FRAMES, 52)), np.zeros((FRAMES, 3)), np.zeros((FRAMES, 2)), np.zeros((FRAMES, 2)), head)
+    motion = HeadMotion(
+        np.zeros((FRAMES, 52)), np.zeros((FRAMES, 3)), np.zeros((FRAMES, 2)), np.zeros((FRAMES, 2)), head
+    )
     points = np.zeros((FRAMES, 478, 2))
     points[:, 10], points[:, 152] = (100, 0), (100, 200)
     points[:, [87, 14, 317], 1] = changes.get("opening", 12.0) * (np.arange(FRAMES) % 10)[:, None] / 9

@@ -24,8 +24,8 @@ def head() -> HeadModel:
     return HeadModel.load()
 
 
-def performance(head: HeadModel, frames: int) -> tuple[FaceRig, Frames, np.ndarray]:
-    """A person, what they do, and landmarks [T, 478, 3] of it: pixels, and depth as MediaPipe gives it."""
+def performance(head: HeadModel, frames: int) -> tuple[Frames, np.ndarray]:
+    """What a person does, and landmarks [T, 478, 3] of it: pixels, and depth as MediaPipe gives it."""
     random = np.random.default_rng(5)
     rig = FaceRig.of(head, 0.8 * random.normal(size=head.components))
     time = np.arange(frames)[:, None] / frames
@@ -37,11 +37,11 @@ def performance(head: HeadModel, frames: int) -> tuple[FaceRig, Frames, np.ndarr
     truth = Frames(rotation_matrix(turns), np.tile([0.01, -0.02, 0.0], (frames, 1)), controls)
     world = truth.world(rig.points(controls))
     depth = -LENS.focal / LENS.distance * world[..., 2:]
-    return rig, truth, np.concatenate([LENS.project(world), depth], -1)
+    return truth, np.concatenate([LENS.project(world), depth], -1)
 
 
 def test_the_person_and_their_motion_are_found_from_perfect_landmarks(head):
-    rig, truth, seen = performance(head, 60)
+    truth, seen = performance(head, 60)
     lens = lens_for(head, 512, eye_distance(seen))
     start = start_frames(FaceRig.of(head, np.zeros(head.components)), lens, seen)
     keys = key_frames(seen, start.rotation, np.ones(len(seen), bool), count=24)
@@ -58,7 +58,7 @@ def test_the_person_and_their_motion_are_found_from_perfect_landmarks(head):
 
 
 def test_frames_without_a_face_do_not_stop_the_fit(head):
-    rig, _, seen = performance(head, 40)
+    _, seen = performance(head, 40)
     seen[10:14] = np.nan
     lens = replace(LENS)
     good = np.isfinite(seen).all((1, 2))

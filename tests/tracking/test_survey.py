@@ -38,7 +38,7 @@ def test_too_short():
 
 
 def test_no_face():
-    with pytest.raises(TrackingError, match="No face was found in me.mp4"):
+    with pytest.raises(TrackingError, match=r"No face was found in me\.mp4"):
         decide([[]] * 40)
 
 
@@ -83,7 +83,7 @@ def test_lively_movement_and_slow_fades_are_no_cuts():
 def test_only_cuts_and_absences_leave_nothing():
     changes = np.full(200, 0.002)
     changes[20::20] = 0.08
-    with pytest.raises(TrackingError, match="without a cut for 0.8 seconds"):
+    with pytest.raises(TrackingError, match=r"without a cut for 0\.8 seconds"):
         decide([[found()]] * 40, changes)
 
 

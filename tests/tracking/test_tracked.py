@@ -13,8 +13,20 @@ from emotalk.tracking import TrackedVideo, TrackQuality, load_tracked
 from emotalk.tracking.tracked import FINISHED, save_track, write_json
 from emotalk.types import Camera, HeadMotion
 
-QUALITY = TrackQuality("good", ("The video is good.",), 0.4, 1.0, 0.5, 0.004, (-3.0, 4.0), (-1.0, 1.0), (0.0, 0.1), 1, 0.6,
-                       240.0)  # fmt: skip
+QUALITY = TrackQuality(
+    verdict="good",
+    sentences=("The video is good.",),
+    seconds=0.4,
+    seen=1.0,
+    error=0.5,
+    relative_error=0.004,
+    yaw=(-3.0, 4.0),
+    pitch=(-1.0, 1.0),
+    mouth=(0.0, 0.1),
+    blinks=1,
+    sharpness=0.6,
+    face_height=240.0,
+)
 
 
 def tracked(folder, frames: int = 10, size: int = 32) -> TrackedVideo:

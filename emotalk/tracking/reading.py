@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from emotalk.tracking.habits import eye_contrast
 from emotalk.tracking.landmarks import HandFinder, covered_share, open_landmarks
 from emotalk.tracking.masks import PersonSegmenter, small_picture
 from emotalk.tracking.points import LANDMARKS
@@ -27,6 +28,7 @@ class Shots:
 
     points: np.ndarray  # [T, 478, 3] px, NaN where no face
     torso: np.ndarray  # [T, 3], NaN where unknown
+    contrast: np.ndarray  # [T] brightness range between the lids, NaN where no face
     covered: np.ndarray  # [T] bool: a hand before the face
     sharp: np.ndarray  # scalar
     delay: np.ndarray  # scalar: frames by which the picture was late against the sound
@@ -43,6 +45,7 @@ class Reader:
         self.points: list[np.ndarray] = []
         self._shapes: list[np.ndarray] = []
         self._moves: list[np.ndarray] = []
+        self._contrast: list[float] = []
         self._sharp: list[float] = []
         self._covered: list[int] = []
 
@@ -63,6 +66,7 @@ class Reader:
         if self._face.blendshapes is not None:
             self._shapes.append(self._face.blendshapes)
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        self._contrast.append(np.nan if found is None else eye_contrast(grey, found[:, :2]))
         move = None
         if self._torso.started:
             move = self._torso.follow(grey)
@@ -85,6 +89,7 @@ class Reader:
         return Shots(
             points=np.stack(self.points),
             torso=np.stack(self._moves),
+            contrast=np.array(self._contrast),
             covered=covered,
             sharp=np.array(sharp),
             delay=np.array(delay),

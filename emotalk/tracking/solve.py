@@ -71,7 +71,7 @@ class Frames:
 class Weights:
     """How residuals and priors are weighed against each other."""
 
-    noise: float = 0.015  # of the eye distance: standard deviation of a landmark of weight 1
+    noise: float = 0.014  # of the eye distance: standard deviation of a landmark of weight 1
     outlier: float = 3.0  # noise units beyond which a landmark counts less and less (Cauchy)
     pairs: float = 6.0  # how much an opening of lips or lids counts against a landmark
     ridge: float = 12.0  # prior precision of a shape's coefficient

@@ -18,9 +18,9 @@ LONGEST_SIDE = 480
 EVERY = 5  # frames between looks for faces
 SEARCHED_SECONDS = 600.0
 LEAST_SECONDS, MOST_SECONDS = 2.0, 120.0
-CUT, CUT_SPIKE = 0.02, 6.0
+CUT, CUT_SPIKE = 0.024, 6.0
 """Two tiny grey pictures that differ by more than CUT (mean, in [0, 1]) and CUT_SPIKE times as much as their neighbours
-do are two shots. Jump cuts of news clips reach 0.026 to 0.063, lively heads 0.014."""
+do are two shots. Jump cuts of news clips reach 0.026 to 0.063, lively heads 0.021."""
 RIVAL = 0.6
 """A second face at least this high, relative to the main one, makes two main people."""
 SPAN = 8.2

@@ -193,7 +193,7 @@ class _Work:
             )
         self._tell("fit", 0.0)
         scale = eye_distance(points)
-        points = without_habits(points.astype(np.float64), scale)
+        points = without_habits(points.astype(np.float64), scale, shots.contrast)
         lens = lens_for(head, self.size, scale)
         poses = start_frames(FaceRig.of(head, np.zeros(head.components)), lens, points[there])
         rotation = np.tile(np.eye(3), (len(points), 1, 1))

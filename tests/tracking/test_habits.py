@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emotalk.tracking.habits import without_habits
+from emotalk.tracking.habits import eye_contrast, openness, without_habits
 from emotalk.tracking.points import LANDMARKS, PAIR_GROUPS, PAIRS, pair_gaps
 
 
@@ -56,3 +56,28 @@ def test_frames_without_a_face_stay_unknown():
     done = without_habits(seen, 100.0)
     assert np.isnan(done[5]).all()
     assert np.isfinite(done[6]).all()
+
+
+def test_a_blink_that_the_landmarks_miss_is_seen_by_the_eyes_contrast():
+    seen = film(np.full(60, 10.0), np.full(60, 1.0))
+    contrast = np.full(60, 120.0)
+    contrast[30:32] = 20.0
+    contrast[5] = np.nan
+    gaps = pair_gaps(without_habits(seen, 100.0, contrast))[:, PAIR_GROUPS["right eye"]]
+    np.testing.assert_allclose(gaps[30:32], 0.0, atol=1e-6)
+    np.testing.assert_allclose(gaps[:30], 10.0, atol=1e-6)
+
+
+def test_contrast_says_nothing_of_dark_or_softly_lit_eyes():
+    assert (openness(np.r_[np.full(50, 25.0), 3.0]) == 1).all()
+
+
+def test_an_open_eye_has_more_contrast_than_a_lid():
+    points = np.zeros((LANDMARKS, 2))
+    points[[33, 133]], points[[362, 263]] = [(20, 50), (60, 50)], [(100, 50), (140, 50)]
+    lid = np.full((100, 160), 150, np.uint8)
+    eye = lid.copy()
+    for x in (40, 120):
+        eye[44:56, x - 5 : x + 5] = 20
+    assert eye_contrast(eye, points) > 100
+    assert eye_contrast(lid, points) == 0

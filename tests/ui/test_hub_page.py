@@ -143,6 +143,21 @@ def test_programs_are_told_of_recommended_faces_too(address: str) -> None:
     }  # fmt: skip
 
 
+def test_the_row_told_anew_leaves_a_choice_alone_that_was_made_meanwhile(studio: DrawnStudio) -> None:
+    from emotalk.ui import parts
+    from emotalk.ui.fits import FitDesk
+    from emotalk.ui.personalize_tab import PersonalizeTab
+
+    desk = FitDesk(studio)
+    with gr.Blocks() as blocks, gr.Tabs() as tabs:
+        tab = PersonalizeTab(studio, desk, blocks, parts.faces([], ""), tabs)
+    visitor = SimpleNamespace(session_hash="a")
+    for face in ("kofi", "org/faces/ada"):
+        assert "value" not in tab.gallery(face, visitor)[0]
+    assert tab.gallery("deleted", visitor)[0]["value"] == "mira"
+    desk.close()
+
+
 class TestArrivals:
     def test_progress_counts_to_the_last_byte(self, studio: DrawnStudio) -> None:
         arrival = HubFaces(studio).fetch(hub_row.HubAddress.parse("me/kofi"))

@@ -2,6 +2,7 @@
 // props.guests = the same for faces from the Hub; one with a `note` has to be downloaded first: pressing it fires
 // `select` with {address: name}, and the page answers with new guests, or with the same and another `answered`.
 const row = element.querySelector(".faces");
+let shown = "";
 const everybody = () => [...props.people, ...(props.guests || [])];
 
 function choose(name, tell) {
@@ -60,6 +61,9 @@ function put(person) {
 }
 
 function fill() {
+  const told = JSON.stringify([everybody(), props.answered]);
+  if (told === shown) return; // the buttons stay, with a press or a focus that may be on one of them
+  shown = told;
   row.replaceChildren();
   everybody().forEach(put);
   choose(props.value, false);

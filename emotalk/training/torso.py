@@ -39,6 +39,7 @@ def torso_shifts(tracked: TrackedVideo, reference: int) -> Tensor:
     `TrackedVideo.torso`; with frame `reference` as the one whose shoulders hang on the root joint as they are.
 
     The similarity of the picture plane about the picture's centre becomes a shift in space at the shoulders' depth.
+    Where it was lost the shoulders go with the motion: 0.
     """
     camera, root = tracked.camera, np.asarray(tracked.motion.head_pose[:, 3:], np.float64)
     matrix = camera.world_to_camera.detach().double().cpu().numpy()
@@ -57,7 +58,18 @@ def torso_shifts(tracked: TrackedVideo, reference: int) -> Tensor:
     local = np.concatenate([(target - principal) / [camera.fx, camera.fy] * depth[:, None], depth[:, None]], 1)
     world = (local - matrix[:3, 3]) @ matrix[:3, :3]
     shifts = world - base + root[reference] - root
+    shifts[unknown_rows(torso)] = 0.0
     return torch.from_numpy(shifts.astype(np.float32))
+
+
+def unknown_rows(torso: np.ndarray) -> np.ndarray:
+    """Rows [T] (bool) of `TrackedVideo.torso` that hold zeros because nothing was found: more than one in a row, as the
+    frame that all others are measured against is 0 by itself."""
+    zero = (torso == 0).all(1)
+    beside = np.zeros_like(zero)
+    beside[:-1] |= zero[1:]
+    beside[1:] |= zero[:-1]
+    return zero & beside
 
 
 def neck_point(tracked: TrackedVideo) -> np.ndarray:

@@ -103,11 +103,19 @@ def test_the_background_lies_behind_and_not_in_the_person(start, video):
 
 def test_torso_shifts_bring_back_how_the_shoulders_moved(video):
     # With the track of a torso that stands still, shifts undo the root's motion.
-    still = dataclasses.replace(video, torso=np.zeros_like(video.torso))
+    still = dataclasses.replace(video, torso=np.full_like(video.torso, 1e-7))
     shifts = torso_shifts(still, 7)
     root = torch.from_numpy(video.motion.head_pose[:, 3:])
     torch.testing.assert_close(root + shifts, root[7].expand(40, 3), atol=1e-5, rtol=0)
     assert torso_shifts(video, 7)[7].abs().max() < 1e-6
+
+
+def test_where_shoulders_were_lost_they_go_with_the_motion(video):
+    torso = np.full_like(video.torso, 1e-7)
+    torso[[0, *range(20, 30)]] = 0
+    shifts = torso_shifts(dataclasses.replace(video, torso=torso), 7)
+    assert shifts[20:30].abs().max() == 0
+    assert shifts[0].abs().max() > 0  # the frame that the others are measured against
 
 
 # --- frames -------------------------------------------------------------------------------------------------------

@@ -337,9 +337,10 @@ def offset_step(face: Face, frames: Frames, seen: np.ndarray) -> np.ndarray:
     matrix = np.einsum("ml,mlac,mlad->lcd", weight, slopes, slopes) + np.diag(prior)
     gradient = np.einsum("ml,mlac,mla->lc", weight, slopes, pixels) + prior * face.offsets
     offsets = face.offsets - np.linalg.solve(matrix, gradient[..., None])[..., 0]
-    # Offsets must not stand in for an opening: else the rig's lips would cross when the seen ones touch.
+    # Offsets must not stand in for an opening, neither straight nor, on a head that nods, by different depths: else the
+    # rig's lips would cross when the seen ones touch.
     upper, lower = _PAIRS.T
-    offsets[upper, 1] = offsets[lower, 1] = 0.5 * (offsets[upper, 1] + offsets[lower, 1])
+    offsets[upper, 1:] = offsets[lower, 1:] = 0.5 * (offsets[upper, 1:] + offsets[lower, 1:])
     return offsets
 
 

@@ -30,28 +30,40 @@ class Run:
 
     def __init__(self, video: Path, base: Path) -> None:
         order = {
-            "video": str(video), "name": "me", "consent": CONSENT, "minutes": 0.25, "size": 256, "seed": 0,
+            "video": str(video), "name": "me", "consent": CONSENT, "minutes": 0.2, "size": 256, "seed": 0,
             "resume": True, "seconds": 2.5, "folder": str(base),
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "emotalk.background_fit"], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         self.news: list[dict] = []
+        self.said = ""  # by libraries, and by Python where it crashed
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self) -> None:
         for line in self.process.stdout:
-            self.news.append(json.loads(line))
+            if line.startswith("{"):
+                self.news.append(json.loads(line))
+            else:
+                self.said += line
 
     def finish(self, seconds: float = 3000) -> dict:
         """Let it end; its last message."""
         self.process.wait(seconds)
         self._reader.join()
+        assert self.news, self.said[-3000:]
         return self.news[-1]
+
+    def seconds_to_first_news(self) -> float:
+        started = time.monotonic()
+        while not self.news:
+            assert self.process.poll() is None
+            time.sleep(0.02)
+        return time.monotonic() - started
 
     def kill_after(self, seconds: float) -> bool:
         """SIGKILL after so many seconds; False where it had ended before."""
@@ -85,41 +97,38 @@ def test_killed_at_ten_random_moments_it_resumes_and_a_good_avatar_stays_good(tm
     video, base = preset_video(tmp_path / "me.mp4"), tmp_path / "avatars"
     mira = load_avatar("mira")
     mira.replace(card=dataclasses.replace(mira.card, name="The good one")).save(base / "me")
-    good = contents(base / "me")
+    before = contents(base / "me")
 
-    started = time.monotonic()
-    assert Run(video, tmp_path / "measured").finish() == {"name": "me"}
-    whole = time.monotonic() - started
-
-    kills = done = read_again = 0
-    read_before = False
-    for _ in range(KILLS):
+    kills, tracked, unit = 0, False, 0.0
+    for _ in range(4 * KILLS):
         run = Run(video, base)
-        moment = moments.uniform(0.2, 0.95 * whole)
+        if not unit:
+            unit = run.seconds_to_first_news()  # how fast this machine is now: a whole run takes some eight of it
+        moment = moments.uniform(0.1, 8) * unit
         killed = run.kill_after(moment)
         kills += killed
-        stages = [news.get("stage") for news in run.news]
-        print(f"{'killed' if killed else 'done'} after {moment:.1f} of {whole:.1f} s in stage {stages[-1:]}")
-        read_again += read_before and "Following the face" in stages
-        read_before = (base / ".me.work" / "track" / "landmarks.npz").is_file()
-        if not killed:
-            assert run.news[-1] == {"name": "me"}, run.news[-3:]
-            done += 1
-        # Whatever the moment: one whole avatar of that name, the good one or a newer good one.
+        stages = [news["stage"] for news in run.news if "stage" in news]
+        print(f"{'killed' if killed else 'done'} after {moment:.1f} s in stage {(stages or ['Starting'])[-1]}")
+        # Whatever the moment: one whole avatar of that name, the one that was there or a finished new one.
         assert [(info.name, info.problem) for info in list_avatars([(base, False)])] == [("me", None)]
-        load_avatar(base / "me")
-        now = contents(base / "me")
-        if not done and load_avatar(base / "me").card.name == "The good one":
-            assert now == good
-        good = now
+        made = load_avatar(base / "me")
+        assert contents(base / "me") == before or made.card.consent.statement == CONSENT
+        if not killed:
+            assert run.news[-1:] == [{"name": "me"}], run.said[-3000:]
+            assert made.card.name == "me"
+        before = contents(base / "me")
+        # What was tracked once is not tracked again.
+        assert not (tracked and "Following the face" in stages)
+        tracked = (base / ".me.work" / "track" / "landmarks.npz").is_file()
+        if kills == KILLS:
+            break
+    assert kills == KILLS
     last = Run(video, base)
-    assert last.finish() == {"name": "me"}, last.news[-3:]
+    assert last.finish() == {"name": "me"}, last.said[-3000:]
     made = load_avatar(base / "me")
     assert made.card.name == "me"
     assert made.card.consent.statement == CONSENT
     assert [path.name for path in base.iterdir()] == ["me"]  # no work folder, no leftovers of any save
-    assert kills >= KILLS // 2
-    assert read_again == 0  # what was tracked is not tracked again
 
 
 def test_a_fit_that_is_killed_goes_on_from_its_saved_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

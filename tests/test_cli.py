@@ -31,7 +31,7 @@ def test_help_names_every_command_and_every_option_in_words(capsys: pytest.Captu
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in ("talk", "avatars", "doctor", "warmup"):
+    for command in ("talk", "personalize", "evaluate", "avatars", "doctor", "warmup"):
         assert command in said
     with pytest.raises(SystemExit):
         main(["talk", "--help"])
@@ -82,6 +82,12 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         ([*HELLO, "-o", "film.avi"], "must end in .mp4"),
         (["talk", "--audio", "missing.wav"], "missing.wav"),
         ([*HELLO, "--background", "nowhere.png"], "background must be"),
+        (["personalize", "missing.mp4", "--name", "me", "--consent"], "no video 'missing.mp4'"),
+        (["personalize", __file__, "--name", "me"], "needs consent. With --consent you say"),
+        (["personalize", __file__, "--name", "Mira", "--consent"], "comes with the program"),
+        (["evaluate", "--video", __file__], "either an avatar (--avatar) or a protocol"),
+        (["evaluate", "--video", "missing.mp4", "--avatar", "mira"], "no video missing.mp4"),
+        (["evaluate", "--video", __file__, "--avatar", "mira", "--share", "2"], "between 0 and 1"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_status_2(

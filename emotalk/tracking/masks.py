@@ -150,6 +150,10 @@ def label_frame(
         hair &= ~inside | ((zones.above > zones.brows + 0.04) & (evidence[_HAIR] > 0.85))
         hair = _hanging(cv2.morphologyEx(hair.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), zones.crown)
         skin = someone & (evidence[_SKIN] > evidence[_CLOTHES]) & (zones.above > 0) & (zones.across < 0.75)
+        # Shining hair can have the colour of skin, but it does not hang together with the face.
+        skin = _hanging((skin & ~hair | inside).astype(np.uint8), inside)
+        if hair.any():
+            hair |= someone & (zones.above > zones.brows) & ~skin & ~inside
         labels[skin | inside] = FACE
         labels[hair] = HAIR
         labels = cv2.medianBlur(labels, 5)

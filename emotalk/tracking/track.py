@@ -141,12 +141,17 @@ class _Work:
             tell=lambda share: self._tell("look", share),
         )
         # What another video left here must not be mistaken for this one's.
-        (self.folder / FINISHED).unlink(missing_ok=True)
-        (self.folder / _SEEN).unlink(missing_ok=True)
-        for name in ("frames", "masks"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / _PLAN, {"task": task, "survey": dataclasses.asdict(looked)})
+        try:
+            (self.folder / FINISHED).unlink(missing_ok=True)
+            (self.folder / _SEEN).unlink(missing_ok=True)
+            for name in ("frames", "masks"):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self.folder / _PLAN, {"task": task, "survey": dataclasses.asdict(looked)})
+        except OSError as error:
+            raise TrackingError(
+                f"The folder {self.folder} cannot be written ({error.strerror}). Choose another one."
+            ) from error
         return looked
 
     def _read(self, info: VideoInfo, looked: Survey) -> Shots:

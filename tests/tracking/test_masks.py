@@ -65,6 +65,14 @@ def test_a_bald_head_has_no_hair():
     assert labels[60, 128] == FACE
 
 
+def test_a_shining_spot_in_the_hair_is_hair():
+    picture, person = drawing(BROWN)
+    cv2.circle(picture, (150, 55), 7, SKIN, -1)
+    colours = Colours()
+    colours.learn(picture, person, Zones(landmarks()))
+    assert label_frame(picture, person, landmarks(), colours, WORK)[55, 150] == HAIR
+
+
 def test_clothes_in_the_colour_of_the_hair_stay_clothes():
     picture, person = drawing(BROWN)
     picture[210:] = np.where(person[210:, :, None] > 0, BROWN, picture[210:])

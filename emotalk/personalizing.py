@@ -44,7 +44,7 @@ TRACK_STAGES = {
     "fit": "Finding the shape of the head",
     "masks": "Telling hair from background",
 }
-FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Done"}
+FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Finishing the avatar"}
 SPEAKING = "Learning how this person speaks"
 JOB = "job.json"
 _DIGEST_BYTES = 1 << 22

@@ -28,9 +28,9 @@ KILLS = 10
 class Run:
     """One run in a process of its own, as the page starts it; `news` are its messages."""
 
-    def __init__(self, video: Path, base: Path) -> None:
+    def __init__(self, video: Path, base: Path, minutes: float = 0.2) -> None:
         order = {
-            "video": str(video), "name": "me", "consent": CONSENT, "minutes": 0.2, "size": 256, "seed": 0,
+            "video": str(video), "name": "me", "consent": CONSENT, "minutes": minutes, "size": 256, "seed": 0,
             "resume": True, "seconds": 2.5, "folder": str(base),
         }  # fmt: skip
         self.process = subprocess.Popen(
@@ -51,7 +51,7 @@ class Run:
             else:
                 self.said += line
 
-    def finish(self, seconds: float = 3000) -> dict:
+    def finish(self, seconds: float = 1800) -> dict:
         """Let it end; its last message."""
         self.process.wait(seconds)
         self._reader.join()
@@ -134,7 +134,7 @@ def test_killed_at_ten_random_moments_it_resumes_and_a_good_avatar_stays_good(tm
 def test_a_fit_that_is_killed_goes_on_from_its_saved_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video, base = preset_video(tmp_path / "me.mp4"), tmp_path / "avatars"
     state = base / ".me.work" / "fit" / "fit.safetensors"
-    run = Run(video, base)
+    run = Run(video, base, minutes=1.0)
     end = time.monotonic() + 3000
     while not state.is_file() and run.process.poll() is None:
         assert time.monotonic() < end
@@ -142,6 +142,6 @@ def test_a_fit_that_is_killed_goes_on_from_its_saved_state(tmp_path: Path, monke
     killed = run.kill_after(0)
     if not killed:
         pytest.skip("this machine ended the fit before its state was saved for the first time")
-    again = Run(video, base)
+    again = Run(video, base, minutes=1.0)
     assert again.finish() == {"name": "me"}
     assert again.first_step > 0

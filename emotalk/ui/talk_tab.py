@@ -142,6 +142,12 @@ class TalkTab:
         c = self.controls
         both = [c.valence, c.arousal]
         self.pad.input(None, self.pad, both, js="(point) => [point[0], point[1]]", show_progress="hidden")
+        # What was moved before the page listened is caught up with: sliders that were moved win, else the pad does.
+        first = json.dumps(list(FIRST_MOOD))
+        self.blocks.load(
+            None, [self.pad, *both], [*both, self.pad], show_progress="hidden",
+            js=f"(point, v, a) => (([x, y]) => v !== x || a !== y ? [v, a, [v, a]] : [...point, point])({first})",
+        )  # fmt: skip
         gr.on(
             [c.valence.change, c.arousal.change], None, [*both, c.timeline], [self.pad, c.timeline],
             js="(v, a, line) => [[v, a], {...(line || {}), mood: [v, a]}]", show_progress="hidden",

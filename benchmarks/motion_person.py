@@ -22,8 +22,8 @@ from emotalk.types import FPS, SpeechFeatures
 
 log = logging.getLogger(__name__)
 
-PEOPLE = ("dfrf_cnn2_25fps", "mimictalk_German20s", "styletalk_andrew_clip_2")
-"""Clips of 20 s and more whose voice is the filmed person's."""
+PEOPLE = ("dfrf_cnn2_25fps", "mimictalk_German20s")
+"""Clips of 20 s and more that hold the filmed person's voice."""
 SECONDS = 20.0  # of a clip that are used
 TAIL = 0.2  # share of them, at the end, that nothing is adapted to
 GIVEN = (5.0, 16.0)  # seconds to adapt to

@@ -70,7 +70,7 @@ class AdaptConfig:
     velocity: float = 0.5  # of how the measures change from frame to frame
     closures: float = 20.0  # of lips that stay open where they must be shut
     faithful: float = 1.0  # of contacts, gate and emotion against the unadapted network's
-    small: float = 4.0  # of the size of the adaptation, for 10 s of material; less for more of it
+    small: float = 15.0  # of the size of the adaptation, for 10 s of material; less for more of it
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -43,7 +43,7 @@ BLIND_SHARE = 0.3
 """Share that is kept where none looks."""
 INNER = ("mouth", "gums", "teeth", "tongue", "eyes", "lids", "lashes", "lips")
 """Regions that are hidden at times only."""
-LAYERS = ((0.0, 0.25), (0.5, 0.25), (1.0, 1.0))
+LAYERS = ((0.0, 0.3), (0.6, 0.45), (1.0, 1.0))
 """Layers of hair: height as a share of the hair's, and share of the Gaussians that repeat there."""
 THIN = 0.004
 """Metres of hair below which one layer is enough."""

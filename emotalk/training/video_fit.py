@@ -41,6 +41,12 @@ BOX_MARGIN = 0.06
 SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "face": 0.0, "ears": 0.0, "eyes": 1.0}
 """Least logit of opacity of Gaussians on the mesh. What reaches over the outline is to move in, not to fade: faded, it
 leaves holes and wisps that show when the head turns."""
+TURNED = 0.7
+"""Cosine of a triangle's normal with the direction the face looks, below which hair on it counts as the head's rim."""
+RIM_REACH = 0.004
+"""Metres that it may move."""
+SHRINK = 0.2
+"""Logarithm by which Gaussians of that hair may become smaller: smaller ones leave holes when the head turns."""
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
@@ -68,6 +74,12 @@ class VideoFit(PhotometricFit):
         self._solid = torch.full((len(REGIONS),), -math.inf)
         for name, logit in SOLID.items():
             self._solid[REGION_INDEX[name]] = logit
+        self._hairy = torch.zeros(len(REGIONS), dtype=torch.bool)
+        self._hairy[[REGION_INDEX["hair"], REGION_INDEX["scalp"]]] = True
+        with torch.no_grad():
+            a, b, c = avatar.mesh(HeadMotion.neutral())[0][0][avatar.head.triangles].unbind(1)
+        normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
+        self._turned = normal[:, 2] < TURNED
 
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
@@ -170,6 +182,13 @@ class VideoFit(PhotometricFit):
         torch.clamp(color, self._low[region], self._high[region], out=color)
         mesh = self.parameters.fixed.mesh_count
         torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
+        # Where hair turns away from the camera no frame shows whether it covers what is behind it.
+        turned = self._hairy[region[:mesh]] & self._turned[self.parameters.fixed.triangle]
+        scale, begun = self.parameters.values["log_scale"].data[:mesh], self.parameters.start["log_scale"][:mesh]
+        torch.maximum(scale, torch.where(turned[:, None], begun - SHRINK, -math.inf), out=scale)
+        place, begun = self.parameters.values["position"].data[:mesh], self.parameters.start["position"][:mesh]
+        reach = torch.where(turned, RIM_REACH, math.inf)[:, None]
+        torch.minimum(torch.maximum(place, begun - reach), begun + reach, out=place)
 
     def _next(self) -> int:
         if not self._order:

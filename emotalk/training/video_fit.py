@@ -37,7 +37,10 @@ SQUARED = 6.0
 RARE = 4
 """Visits of a rare frame for each one of an ordinary frame."""
 BOXED = (("hair", "scalp"), ("face", "ears", "neck"), ("lids",))
-BOX_MARGIN = 0.06
+BOX_REST = 0.05
+"""Share of a region's colours at the start that may lie beyond either end: background that got among them."""
+BOX_MARGIN = (0.08, 0.02, 0.02, 0.02)
+"""Of lightness and tint (red, green, blue)."""
 SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "face": 0.0, "ears": 0.0, "eyes": 1.0}
 """Least logit of opacity of Gaussians on the mesh. What reaches over the outline is to move in, not to fade: faded, it
 leaves holes and wisps that show when the head turns."""
@@ -179,7 +182,7 @@ class VideoFit(PhotometricFit):
     def _keep_whole(self) -> None:
         region = self.parameters.fixed.region
         color, opacity = (self.parameters.values[name].data for name in ("color", "opacity_logit"))
-        torch.clamp(color, self._low[region], self._high[region], out=color)
+        color.copy_(within(color, self._low[region], self._high[region]))
         mesh = self.parameters.fixed.mesh_count
         torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
         # Where hair turns away from the camera no frame shows whether it covers what is behind it.
@@ -230,21 +233,34 @@ class VideoFit(PhotometricFit):
 
 
 def color_box(gaussians: BoundGaussians) -> tuple[Tensor, Tensor]:
-    """Least and largest colours [REGIONS, 3] that Gaussians of each region may take.
+    """Least and largest lightness and tint [REGIONS, 4] (`lightness_and_tint`) that Gaussians of a region may take.
 
     Hair and skin stay within what the video shows of them. Without that, those on the outline learn the colour of the
     background that shines through there, and carry it along as a fringe when the head turns.
     """
-    low, high = torch.full((len(REGIONS), 3), -0.2), torch.full((len(REGIONS), 3), 1.3)
+    low, high = torch.full((len(REGIONS), 4), -math.inf), torch.full((len(REGIONS), 4), math.inf)
     for names in BOXED:
         members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in names]))
         if int(members.sum()) < 20:
             continue
-        color = gaussians.color[members]
+        color = lightness_and_tint(gaussians.color[members])
         for name in names:
-            low[REGION_INDEX[name]] = color.quantile(0.02, dim=0) - BOX_MARGIN
-            high[REGION_INDEX[name]] = color.quantile(0.98, dim=0) + BOX_MARGIN
+            low[REGION_INDEX[name]] = color.quantile(BOX_REST, dim=0) - torch.tensor(BOX_MARGIN)
+            high[REGION_INDEX[name]] = color.quantile(1 - BOX_REST, dim=0) + torch.tensor(BOX_MARGIN)
     return low, high
+
+
+def lightness_and_tint(color: Tensor) -> Tensor:
+    """Mean of red, green and blue, and what each has beyond it, [N, 4] of colours [N, 3]. A box of red, green and blue
+    alone that holds greys of all lightness holds every other dark colour as well."""
+    light = color.mean(1, keepdim=True)
+    return torch.cat([light, color - light], 1)
+
+
+def within(color: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The nearest colours [N, 3] whose lightness and tint lie between `low` and `high` [N, 4]."""
+    kept = torch.maximum(torch.minimum(lightness_and_tint(color), high), low)
+    return kept[:, :1] + kept[:, 1:]
 
 
 def rare_frames(motion: HeadMotion) -> Tensor:

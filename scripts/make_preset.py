@@ -42,6 +42,8 @@ class Options:
     """Pixels of a picture's side."""
     samples: int = 4
     """Samples per pixel before denoising."""
+    held_out_samples: int = 32
+    """The same for the held-out pictures: few, and what is measured against should be free of noise."""
     threads: int = 1
     """Threads of the renderer."""
     shard: int = 0
@@ -91,11 +93,14 @@ def render(options: Options, folder: Path) -> bool:
     views = [dataset.view(shot, k, options.size) for k, shot in enumerate(shots())]
     mine = range(options.shard, len(views), options.shards)
     missing = [k for k in mine if not (folder / views[k]["image"]).is_file()]
-    if missing:
+    for split, samples in (("train", options.samples), ("test", options.held_out_samples)):
+        due = [k for k in missing[: options.limit] if views[k]["split"] == split]
+        if not due:
+            continue
         from scripts.preset_scene.scene import Scene  # Blender takes seconds to load
 
-        scene = Scene(who, options.size, options.samples, options.threads)
-        for k in missing[: options.limit]:
+        scene = Scene(who, options.size, samples, options.threads)
+        for k in due:
             began = time.process_time()
             scene.photograph(shots()[k].pose, np.array(views[k]["world_to_camera"]), views[k]["fx"],
                              folder / views[k]["image"])  # fmt: skip

@@ -106,6 +106,7 @@ class Options:
 def main(options: Options) -> None:
     """All stages, each skipped where its result lies in `work`."""
     options.work.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(message)s",

@@ -125,12 +125,18 @@ def shift_torso(
     rotations: Tensor,  # [3, 3, 3] root, neck, head
     translations: Tensor,  # [3, 3]
     root_weights: Tensor,  # [V] share of the root joint in every vertex
-    shift: Tensor,  # [3] metres
+    shift: Tensor,  # [3] metres, or [3, 4]: what is added to a point's own place, linear in it and a constant in metres
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same pose with what hangs on the root joint moved: shoulders have their own way in a video, a `HeadMotion`
-    takes them along with the neck."""
-    moved = torch.cat([translations[:1] + shift, translations[1:]])
-    return vertices + root_weights[:, None] * shift, rotations, moved
+    takes them along with the neck. With [3, 4] they also turn, lean and breathe: point p goes to p + shift (p, 1)."""
+    if shift.ndim == 1:
+        moved = torch.cat([translations[:1] + shift, translations[1:]])
+        return vertices + root_weights[:, None] * shift, rotations, moved
+    linear, constant = shift[:, :3], shift[:, 3]
+    root = torch.eye(3).to(linear) + linear
+    rotations = torch.cat([(root @ rotations[0])[None], rotations[1:]])
+    translations = torch.cat([(root @ translations[0] + constant)[None], translations[1:]])
+    return vertices + root_weights[:, None] * (vertices @ linear.T + constant), rotations, translations
 
 
 def carry(

@@ -120,7 +120,8 @@ class GaussianAvatar:
         """The Gaussians at frame `t` of a motion, in metres.
 
         With a `camera`, Gaussians on the far side of solid parts get opacity 0, which halves the drawing. `torso` [3]
-        moves the shoulders by so many metres against where the motion has them (`binding.shift_torso`).
+        moves the shoulders by so many metres against where the motion has them, [3, 4] moves and bends them
+        (`binding.shift_torso`).
         Raises an InputError where the motion has no frame `t`.
         """
         if not 0 <= t < len(motion):

@@ -48,7 +48,7 @@ def evaluate(
     name: str = "",
     video: str = "",
     sound: Speech | None = None,
-    torso: torch.Tensor | None = None,  # [T, 3] metres, as for `GaussianAvatar.pose`
+    torso: torch.Tensor | None = None,  # [T, 3] or [T, 3, 4], as for `GaussianAvatar.pose`
     moods: bool = False,
     progress: ProgressCallback | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -124,7 +124,7 @@ def sound_of(tracked: TrackedVideo) -> Speech | None:
 
 
 def shoulders(tracked: TrackedVideo) -> torch.Tensor:
-    """[T, 3] metres for `evaluate`'s torso: how the shoulders moved in this video, hung where an avatar that was
+    """[T, 3, 4] for `evaluate`'s torso: how the shoulders moved in this video, hung where an avatar that was
     fitted to all of it hangs them."""
     from emotalk.training.personalize import PersonalizeConfig
     from emotalk.training.starting_avatar import reference_frame

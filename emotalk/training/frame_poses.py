@@ -37,6 +37,11 @@ CHANNELS = {
 DECAY = (0.8, 0.95)
 """Adam's, short: a frame is seen a handful of times."""
 EPSILON = 1e-9
+NEAR = 1.0
+"""Frames: standard deviation in time within which neighbours take part in what a frame learns. A tracker's error lasts
+for several frames (correlation from one to the next: 0.6 to 0.8), and a frame alone is seen a handful of times."""
+REACH = 2
+"""Neighbours on either side."""
 LEVER = (0.0, 0.135, 0.06)
 """Metres from the neck joint to the middle of the head: a turn about that middle moves the root the other way."""
 
@@ -44,8 +49,14 @@ LEVER = (0.0, 0.135, 0.06)
 class FramePoses:
     """Responsibilities: hold the refinements of all training frames, apply them, take optimiser steps on them."""
 
-    def __init__(self, motion: HeadMotion, torso: Tensor, channels: tuple[str, ...] = tuple(CHANNELS)) -> None:
-        self.motion, self.torso, self.channels = motion, torso, channels
+    def __init__(
+        self,
+        motion: HeadMotion,
+        torso: Tensor,  # [T, 3] or [T, 3, 4], how the shoulders move in every frame
+        channels: tuple[str, ...] = tuple(CHANNELS),
+        times: np.ndarray | None = None,  # [T] frame numbers, ascending; None: frames have no neighbours
+    ) -> None:
+        self.motion, self.torso, self.channels, self.times = motion, torso, channels, times
         frames = len(motion)
         self.values = {name: torch.zeros(frames, s.width) for name, s in CHANNELS.items()}
         self.first = {name: torch.zeros(frames, s.width) for name, s in CHANNELS.items()}
@@ -57,7 +68,8 @@ class FramePoses:
         return {name: self.values[name][k : k + 1].clone().requires_grad_() for name in self.channels}
 
     def posed(self, k: int, leaves: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
-        """Inputs of the head model [1, width] for frame k as refined, and the torso's shift [3]."""
+        """Inputs of the head model [1, width] for frame k as refined, and how the torso moves ([3] or [3, 4], as
+        given)."""
         row = {name: torch.from_numpy(value[k : k + 1]) for name, value in vars(self.motion).items()}
         torso = self.torso[k]
         for name in ("expression", "eyelids", "gaze"):
@@ -68,12 +80,12 @@ class FramePoses:
             turn = leaves["turn"]
             counter = -torch.linalg.cross(turn, torch.tensor([LEVER]))
             pose = pose + torch.cat([turn, counter], 1)
-            torso = torso - counter[0]  # shoulders stay where the video has them
+            torso = _shifted(torso, -counter[0])  # shoulders stay where the video has them
         if "place" in leaves:
             pose = pose + torch.cat([torch.zeros(1, 3), leaves["place"]], 1)
-            torso = torso - leaves["place"][0]
+            torso = _shifted(torso, -leaves["place"][0])
         if "torso" in leaves:
-            torso = torso + leaves["torso"][0]
+            torso = _shifted(torso, leaves["torso"][0])
         return row | {"head_pose": pose}, torso
 
     @torch.no_grad()
@@ -85,15 +97,25 @@ class FramePoses:
             if leaf.grad is None:
                 continue
             s = CHANNELS[name]
-            value, first, second = self.values[name][k], self.first[name][k], self.second[name][k]
+            value, first, second = (table[name][k] for table in (self.values, self.first, self.second))
             gradient = leaf.grad[0] + s.pull * value
             first.lerp_(gradient, 1 - DECAY[0])
             second.lerp_(gradient.square(), 1 - DECAY[1])
             direction = (first / (1 - DECAY[0] ** visits)) / ((second / (1 - DECAY[1] ** visits)).sqrt() + EPSILON)
-            value.sub_(rate * s.rate * direction).clamp_(-s.limit, s.limit)
+            rows, share = self._neighbours(k)
+            moved = self.values[name][rows] - share[:, None] * (rate * s.rate * direction)
+            self.values[name][rows] = moved.clamp_(-s.limit, s.limit)
+
+    def _neighbours(self, k: int) -> tuple[slice, Tensor]:
+        """Frames near frame k in time, and how much of its step each of them takes: 1 for itself."""
+        if self.times is None:
+            return slice(k, k + 1), torch.ones(1)
+        rows = slice(max(0, k - REACH), min(len(self.times), k + REACH + 1))
+        apart = torch.from_numpy((self.times[rows] - self.times[k]).astype(np.float32))
+        return rows, torch.exp(-0.5 * (apart / NEAR).square())
 
     def refined(self) -> tuple[HeadMotion, Tensor]:
-        """The motion of all frames as refined, and the torso's shifts [T, 3]."""
+        """The motion of all frames as refined, and how the torso moves in each."""
         with torch.no_grad():
             rows, shifts = [], []
             for k in range(len(self.motion)):
@@ -124,3 +146,8 @@ class FramePoses:
                     raise ValueError(f"poses of {len(stored)} frames, here are {len(value)}")
                 value.copy_(stored)
         self.visits.copy_(state["poses.visits"])
+
+
+def _shifted(torso: Tensor, by: Tensor) -> Tensor:
+    """A torso's motion, [3] or [3, 4] with the shift in its last column, with `by` [3] metres more."""
+    return torso + by if torso.ndim == 1 else torch.cat([torso[:, :3], (torso[:, 3] + by)[:, None]], 1)

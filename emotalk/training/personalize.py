@@ -44,6 +44,8 @@ motion each. A generator of expressions that the video lacks plugs in here."""
 
 LICENCE = "Personal likeness: to be used with the consent of the person shown, and only for what they agreed to"
 START, STATE, CURVE = "start.safetensors", "fit.safetensors", "curve.json"
+START_FORMAT = 2
+"""Counts up where a start of before no longer fits what a fit does with it."""
 FEWEST_FRAMES = 25
 MOST_STEPS = 20_000
 SAVE_EVERY = 20.0  # seconds
@@ -195,14 +197,14 @@ class PersonalizeFit:
         self.start = load_start(self.folder / START, stamp, card, self.tracked)
         if self.start is None:
             (self.folder / STATE).unlink(missing_ok=True)
-            self.start = starting_avatar(self.frames, card, config.gaussians, config.seed)
+            self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
             save_start(self.folder / START, self.start, stamp)
         start = self.start.avatar.replace(card=card)
         if self.extra_pairs is not None:
             self.frames.add(self.extra_pairs(start))
         torso = self.start.torso[torch.from_numpy(self.frames.rows)]
         extra = len(self.frames) - len(torso)
-        torso = torch.cat([torso, torch.zeros(extra, 3)])
+        torso = torch.cat([torso, torch.zeros(extra, *torso.shape[1:])])
         fit_config = FitConfig(
             steps=config.steps or MOST_STEPS, budget=config.budget, seed=config.seed, minutes=config.minutes,
             frozen=("view_color",),
@@ -279,7 +281,7 @@ class PersonalizeFit:
     def _fingerprint(self) -> str:
         """Of everything a start depends on: video, frames and settings, but not the budget of time."""
         digest = hashlib.sha256()
-        settings = dataclasses.asdict(self.config) | {"minutes": 0, "steps": 0}
+        settings = dataclasses.asdict(self.config) | {"minutes": 0, "steps": 0, "start": START_FORMAT}
         digest.update(json.dumps(settings, sort_keys=True, default=list).encode())
         digest.update(np.ascontiguousarray(self.tracked.identity).tobytes())
         for channel in vars(self.tracked.motion).values():

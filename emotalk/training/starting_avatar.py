@@ -8,6 +8,7 @@ pixels beside the mesh (shoulders, hanging hair) ──────────�
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,12 +62,15 @@ class Start:
 
     avatar: GaussianAvatar
     reference: int  # row of the tracked video whose torso hangs on the root as it is
-    torso: Tensor  # [T, 3] metres for every row of the video (torso.torso_shifts)
+    torso: Tensor  # [T, 3, 4] for every row of the video (torso.torso_shifts)
 
 
-def starting_avatar(frames: VideoFrames, card: AvatarCard, count: int = 22_000, seed: int = 0) -> Start:
+def starting_avatar(
+    frames: VideoFrames, card: AvatarCard, count: int = 22_000, seed: int = 0, judged: Iterable[int] = ()
+) -> Start:
     """The avatar of a video as its frames show it, of about `count` Gaussians.
 
+    judged: more rows of the video whose shoulders are followed in the pictures, beside those of `frames`.
     Raises an InputError where the identity does not fit the shipped head.
     """
     tracked, camera = frames.tracked, frames.camera
@@ -78,7 +82,7 @@ def starting_avatar(frames: VideoFrames, card: AvatarCard, count: int = 22_000, 
             "track again."
         )
     reference = reference_frame(frames)
-    torso = torso_shifts(tracked, int(frames.rows[reference]))
+    torso = torso_shifts(tracked, int(frames.rows[reference]), [*frames.rows, *judged])
     posed = _posed(head, identity, frames, torso)
     with torch.no_grad():
         rest = head.with_identity(identity)(expression=torch.zeros(1, 52)).vertices[0].numpy().astype(np.float64)

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter1d
+from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
+from emotalk.training.cloth_motion import ClothMotion
 from emotalk.training.video_frames import BODY, HAIR, SKIN
 from emotalk.training.visibility import unproject
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from emotalk.tracking import TrackedVideo
     from emotalk.types import Camera
 
@@ -30,40 +33,94 @@ SEAM = 10
 """Pixels at 512 beyond the mesh and its hair up to which nothing is added above the chin."""
 SPARE = 1.25
 """Distances of neighbours are this much larger than the mask alone asks for, as it is continued on all sides."""
-CALM = 1.2
-"""Frames: standard deviation of the averaging of shoulders in time; +0.15 dB in frames that no fit saw."""
+LEAST_FIT = 0.35
+"""Share of the edges of the clothes (`ClothMotion.follow`) that must fit for a map to be believed."""
+CHIN = 152
+"""The chin's tip among the 478 landmarks."""
 OVERLAP = 0.62
 """Standard deviation in units of the distance of neighbours."""
 
 
-def torso_shifts(tracked: TrackedVideo, reference: int) -> Tensor:
-    """Metres [T, 3] that the shoulders are moved against where each frame's `HeadMotion` has them, so that they follow
-    `TrackedVideo.torso`; with frame `reference` as the one whose shoulders hang on the root joint as they are.
+def torso_shifts(tracked: TrackedVideo, reference: int, rows: Iterable[int] | None = None) -> Tensor:
+    """How the shoulders move against where each frame's `HeadMotion` has them, [T, 3, 4] for `binding.shift_torso`;
+    with frame `reference` as the one whose shoulders hang on the root joint as they are.
 
-    The similarity of the picture plane about the picture's centre becomes a shift in space at the shoulders' depth.
-    Where it was lost the shoulders go with the motion: 0.
+    Every frame's clothes are aligned with those of the reference frame (`ClothMotion`), from where the frame before
+    had them or `TrackedVideo.torso` has them; `rows`: only for these frames, all others as `TrackedVideo.torso` says.
+    An affine map of the picture becomes one of space that is right at every depth. Where clothes are neither seen nor
+    tracked the shoulders go with the motion: 0.
     """
     camera, root = tracked.camera, np.asarray(tracked.motion.head_pose[:, 3:], np.float64)
+    maps, known = _similarities(tracked, reference)
+    for t, found in _followed(tracked, reference, maps, known, rows):
+        maps[t], known[t] = found, True
     matrix = camera.world_to_camera.detach().double().cpu().numpy()
-    base = neck_point(tracked) + root[reference]
-    place = matrix[:3, :3] @ base + matrix[:3, 3]
-    torso = np.asarray(tracked.torso, np.float64)
-    # From the first good frame's similarity to the reference frame's.
-    grow = np.exp(torso[:, 2] - torso[reference, 2])
-    middle = np.array([camera.width / 2, camera.height / 2])
-    moved = middle + torso[:, :2] - grow[:, None] * (torso[reference, :2])
-    principal = np.array([camera.cx, camera.cy])
-    # The picture of a point u goes to grow * (u - middle) + moved.
-    depth = place[2] / grow
-    pixel = place[:2] / place[2] * np.array([camera.fx, camera.fy]) + principal
-    target = grow[:, None] * (pixel - middle) + moved
-    local = np.concatenate([(target - principal) / [camera.fx, camera.fy] * depth[:, None], depth[:, None]], 1)
-    world = (local - matrix[:3, 3]) @ matrix[:3, :3]
-    unknown = unknown_rows(torso)
-    world = _calm(world, ~unknown)
-    shifts = (world - world[reference]) - (root - root[reference])
-    shifts[unknown] = 0.0
+    turn, place = matrix[:3, :3], matrix[:3, 3]
+    shifts = np.zeros((len(maps), 3, 4))
+    for t in np.flatnonzero(known):
+        local = _in_space(maps[t], camera)
+        linear = turn.T @ local @ turn
+        constant = turn.T @ (local @ place - place)
+        shifts[t, :, :3] = linear - np.eye(3)
+        shifts[t, :, 3] = linear @ (root[reference] - root[t]) + constant
     return torch.from_numpy(shifts.astype(np.float32))
+
+
+def _similarities(tracked: TrackedVideo, reference: int) -> tuple[np.ndarray, np.ndarray]:
+    """Maps of the picture [T, 6] (as those of `ClothMotion`) from the reference frame to every other one, as
+    `TrackedVideo.torso` has them, and where that is known [T]."""
+    torso = np.asarray(tracked.torso, np.float64)
+    grow = np.exp(torso[:, 2] - torso[reference, 2])
+    moved = torso[:, :2] - grow[:, None] * torso[reference, :2]
+    larger = (grow - 1) * tracked.size / 2
+    none = np.zeros_like(grow)
+    maps = np.stack([*moved.T, larger, none, none, larger], 1)
+    unknown = unknown_rows(torso)
+    maps[unknown] = 0
+    return maps, ~unknown
+
+
+def _followed(
+    tracked: TrackedVideo, reference: int, maps: np.ndarray, known: np.ndarray, rows: Iterable[int] | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Frames with the map [6] from the reference frame's clothes to theirs, those in which it was found."""
+    rows = np.unique(np.asarray(list(range(len(maps)) if rows is None else rows), np.int64))
+    below = np.arange(tracked.size)[:, None] > _chin_row(tracked)
+
+    def clothes(t: int) -> np.ndarray:
+        return (tracked.labels(t) == BODY) & below
+
+    cloth = ClothMotion(tracked.frame_bytes(reference), clothes(reference))
+    if not cloth.levels:
+        return
+    for side in (rows[rows >= reference], rows[rows < reference][::-1]):
+        last = np.zeros(6)
+        for t in map(int, side):
+            starts = [last, maps[t]] if known[t] else [last]
+            found, quality = cloth.follow(tracked.frame_bytes(t), clothes(t), starts)
+            if quality >= LEAST_FIT:
+                last = found
+                yield t, found
+
+
+def _in_space(flat: np.ndarray, camera: Camera) -> np.ndarray:
+    """The linear map [3, 3] of space, in the camera's axes, that a map [6] of its picture stands for: points keep
+    their direction to the camera's eye as the map says, and come nearer where it enlarges."""
+    middle, half = np.array([camera.width, camera.height]) / 2, camera.width / 2
+    linear = np.eye(2) + np.stack([flat[2:4], flat[4:6]], 1) / half
+    principal, focal = np.array([camera.cx, camera.cy]), np.array([camera.fx, camera.fy])
+    shift = linear @ (principal - middle) + middle - principal + flat[:2]  # about the principal point
+    space = np.eye(3)
+    space[:2, :2] = linear * focal[None] / focal[:, None]
+    space[:2, 2] = shift / focal
+    return space / np.sqrt(max(np.linalg.det(linear), 0.1))
+
+
+def _chin_row(tracked: TrackedVideo) -> float:
+    """Pixels from the top below which there are clothes: the chin, where it usually is; 0 without landmarks."""
+    rows = tracked.landmarks[np.asarray(tracked.seen, bool), CHIN, 1]
+    rows = rows[np.isfinite(rows)]
+    return float(np.median(rows)) if len(rows) else 0.0
 
 
 def unknown_rows(torso: np.ndarray) -> np.ndarray:
@@ -74,13 +131,6 @@ def unknown_rows(torso: np.ndarray) -> np.ndarray:
     beside[:-1] |= zero[1:]
     beside[1:] |= zero[:-1]
     return zero & beside
-
-
-def _calm(places: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Places [T, 3] without the jitter of a tracker: Gaussian means in time over the known rows."""
-    share = gaussian_filter1d(known.astype(np.float64), CALM, mode="nearest")
-    mean = gaussian_filter1d(places * known[:, None], CALM, axis=0, mode="nearest") / np.maximum(share, 1e-6)[:, None]
-    return np.where(known[:, None], mean, places)
 
 
 def neck_point(tracked: TrackedVideo) -> np.ndarray:

@@ -69,7 +69,7 @@ class VideoFit(PhotometricFit):
         shrink: int = 1,  # of the frames, for a fit that is smaller than its video
     ) -> None:
         self.frames, self.shrink = frames, shrink
-        self.poses = FramePoses(frames.motion, torso, refine)
+        self.poses = FramePoses(frames.motion, torso, refine, frames.times)
         self._leaves: dict[str, Tensor] = {}
         self._behind: dict[int, Tensor] = {}
         super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion)), frames, config)

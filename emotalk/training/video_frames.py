@@ -52,6 +52,12 @@ class VideoFrames:
         tracked = HeadMotion(**{name: value[self.rows] for name, value in vars(self.tracked.motion).items()})
         return HeadMotion.concatenate([tracked, *(motion for _, motion in self._extra)])
 
+    @property
+    def times(self) -> np.ndarray:
+        """Numbers of the frames in the video; an extra pair is far from all others."""
+        last = self.rows[-1] if len(self.rows) else 0
+        return np.concatenate([self.rows, last + 1000 * np.arange(1, len(self._extra) + 1)])
+
     def add(self, pairs: Iterable[tuple[np.ndarray, HeadMotion]]) -> None:
         """More training pairs through the same camera: pictures [H, W, 3] uint8 with one frame of motion each."""
         size = (self.camera.height, self.camera.width, 3)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from emotalk.avatar import GaussianAvatar, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
@@ -113,6 +114,25 @@ def make_video(
     import dataclasses
 
     return dataclasses.replace(video, **tracked), person
+
+
+def make_cloth(seed: int = 0, size: int = 256) -> np.ndarray:
+    """A picture [size, size, 3] uint8 of folds and a pattern."""
+    rng = np.random.default_rng(seed)
+    coarse, fine = (gaussian_filter(rng.standard_normal((size, size)), sigma) for sigma in (9, 3))
+    grey = 0.45 + 0.12 * coarse / coarse.std() + 0.05 * fine / fine.std()
+    return (np.repeat(grey[..., None], 3, 2).clip(0, 1) * 255).astype(np.uint8)
+
+
+def moved(picture: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """The picture as a map [6] (`cloth_motion.ClothMotion`) takes it elsewhere."""
+    size, half = len(picture), len(picture) / 2
+    linear = np.eye(2) + np.stack([flat[2:4], flat[4:6]], 1) / half
+    rows, columns = np.indices((size, size)) + 0.5
+    to = np.stack([columns - half - flat[0], rows - half - flat[1]]).reshape(2, -1)
+    x, y = np.linalg.solve(linear, to) + half - 0.5
+    planes = [map_coordinates(picture[..., k].astype(float), [y, x], order=1, mode="nearest") for k in range(3)]
+    return np.stack(planes, -1).reshape(picture.shape).round().clip(0, 255).astype(np.uint8)
 
 
 def quality(frames: int) -> TrackQuality:

@@ -79,6 +79,24 @@ def test_moving_the_head_leaves_the_shoulders_where_they_are():
     assert torch.allclose(root + torso, torch.zeros(3), atol=1e-6)
 
 
+def test_with_a_bending_torso_as_well():
+    poses = FramePoses(make_motion(2), torch.zeros(2, 3, 4))
+    poses.values["place"][1] = torch.tensor([0.004, 0.0, 0.001])
+    _, torso = poses.posed(1, poses.begin(1))
+    assert torch.allclose(torso[:, 3], -torch.tensor([0.004, 0.0, 0.001]))
+    assert torso[:, :3].abs().max() == 0
+
+
+def test_what_a_frame_learns_its_neighbours_in_time_learn_too():
+    poses = FramePoses(make_motion(5), torch.zeros(5, 3), times=np.array([0, 1, 2, 9, 10]))
+    leaves = poses.begin(2)
+    leaves["place"].sum().mul(1e3).backward()
+    poses.step(2, leaves)
+    moved = poses.values["place"][:, 0].abs()
+    assert moved[2] > moved[1] > moved[0] > 0
+    assert moved[3] < 1e-10
+
+
 def test_state_survives_a_round_trip_and_other_frames_are_refused():
     poses = FramePoses(make_motion(4), torch.zeros(4, 3))
     leaves = poses.begin(3)

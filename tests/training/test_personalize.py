@@ -10,17 +10,19 @@ import time
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from emotalk.avatar import BoundGaussians, Consent, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.errors import Cancelled, InputError
 from emotalk.training.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
 from emotalk.training.starting_avatar import starting_avatar
-from emotalk.training.torso import torso_shifts
+from emotalk.training.torso import neck_point, torso_shifts
 from emotalk.training.video_fit import draw_frame, scores
 from emotalk.training.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.training.visibility import project
 from emotalk.types import HeadMotion
-from tests.training.synthetic_video import make_video
+from tests.training.synthetic_video import make_cloth, make_video, moved
 
 CONSENT = Consent("I am the person in this video and agree.", "2026-01-01T12:00:00+00:00")
 QUICK = {"size": 96, "gaussians": 5000, "budget": 6000, "hold_out": 3}
@@ -102,18 +104,42 @@ def test_the_background_lies_behind_and_not_in_the_person(start, video):
 
 
 def test_torso_shifts_bring_back_how_the_shoulders_moved(video):
-    # With the track of a torso that stands still, shifts undo the root's motion.
+    # With the track of a torso that stands still and no pictures to align, shifts undo the root's motion.
     still = dataclasses.replace(video, torso=np.full_like(video.torso, 1e-7))
-    shifts = torso_shifts(still, 7)
+    shifts = torso_shifts(still, 7, rows=())
     root = torch.from_numpy(video.motion.head_pose[:, 3:])
-    torch.testing.assert_close(root + shifts, root[7].expand(40, 3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(root + shifts[..., 3], root[7].expand(40, 3), atol=1e-5, rtol=0)
+    assert shifts[..., :3].abs().max() < 1e-5
     assert torso_shifts(video, 7)[7].abs().max() < 1e-6
+
+
+def test_shoulders_follow_the_pattern_of_their_clothes_where_the_track_lost_them(video, tmp_path):
+    flat = np.array([[0, 0, 0, 0, 0, 0], [2, -1, 0, 0.5, -0.5, 0], [3, -3, 1, 1.5, -1, 1.5]], float)
+    for name in ("frames", "masks"):
+        (tmp_path / name).mkdir()
+    for t, there in enumerate(flat):
+        cloth = moved(make_cloth(size=96), there)
+        Image.fromarray(cloth).save(tmp_path / "frames" / f"{t:06d}.jpg", quality=98)
+        Image.fromarray(np.where(np.arange(96)[:, None] < 60, 3, np.ones((1, 96))).astype(np.uint8)).save(
+            tmp_path / "masks" / f"{t:06d}.png"
+        )
+    lost = dataclasses.replace(video, folder=tmp_path, torso=np.zeros_like(video.torso)).part(0, 3)
+    shifts = torso_shifts(lost, 0).double().numpy()
+    # Points of the shoulders in the reference frame, and where each frame's picture has them.
+    points = neck_point(lost) + np.array([[-0.08, -0.04, 0], [0.08, -0.05, 0], [0, -0.04, 0.02]])
+    root = lost.motion.head_pose[:, 3:]
+    seen = project(points + root[0], lost.camera)[0]
+    for t in range(3):
+        posed = points + root[t]
+        pixels = project(posed + posed @ shifts[t, :, :3].T + shifts[t, :, 3], lost.camera)[0]
+        linear = np.eye(2) + np.stack([flat[t, 2:4], flat[t, 4:6]], 1) / 48
+        assert np.abs(pixels - ((seen - 48) @ linear.T + 48 + flat[t, :2])).max() < 0.6
 
 
 def test_where_shoulders_were_lost_they_go_with_the_motion(video):
     torso = np.full_like(video.torso, 1e-7)
     torso[[0, *range(20, 30)]] = 0
-    shifts = torso_shifts(dataclasses.replace(video, torso=torso), 7)
+    shifts = torso_shifts(dataclasses.replace(video, torso=torso), 7, rows=())
     assert shifts[20:30].abs().max() == 0
     assert shifts[0].abs().max() > 0  # the frame that the others are measured against
 

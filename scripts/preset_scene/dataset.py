@@ -28,15 +28,20 @@ from scripts.preset_scene.shots import Shot, as_json
 from scripts.preset_scene.spectacles import centrelines
 
 
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process uses: several may describe one set at once."""
+    return path.with_name(f".{os.getpid()}-{path.name}")
+
+
 def write_json(path: Path, value: object) -> None:
     """`value` as JSON, complete or not at all."""
-    temporary = path.with_name("." + path.name)
+    temporary = _temporary(path)
     temporary.write_text(json.dumps(value, indent=1))
     os.replace(temporary, path)
 
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    temporary = path.with_name("." + path.name)
+    temporary = _temporary(path)
     with open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
     os.replace(temporary, path)
@@ -76,9 +81,10 @@ def _resampled(line: np.ndarray, closed: bool, count: int = 40) -> np.ndarray:
 def describe(folder: Path, character: Character, identity: np.ndarray, skinning: np.ndarray) -> None:
     """Everything but the pictures. `skinning` [V, 6] are the head's joint weights."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    with open(folder / ".identity.npy", "wb") as file:
+    temporary = _temporary(folder / "identity.npy")
+    with open(temporary, "wb") as file:
         np.save(file, identity)
-    os.replace(folder / ".identity.npy", folder / "identity.npy")
+    os.replace(temporary, folder / "identity.npy")
     _write_arrays(folder / "hair.npz", _grooms(character))
     cloth = character.cloth
     _write_arrays(folder / "garment.npz", {

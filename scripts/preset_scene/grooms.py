@@ -45,6 +45,7 @@ def _strand_colors(hair: Hair, count: int, steps: int, rng: np.random.Generator)
 
 def _finish(points: np.ndarray, roots: Roots, hair: Hair, rng: np.random.Generator, ends: float = 0.35) -> Strands:
     count, steps = points.shape[:2]
+    ends = ends if hair.ends is None else hair.ends
     return Strands(points, taper(hair.radius, steps, count, rng, ends), _strand_colors(hair, count, steps, rng),
                    joint="head", roots=None)  # fmt: skip
 

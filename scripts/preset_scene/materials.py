@@ -96,7 +96,7 @@ def cloth(garment: Garment) -> bpy.types.Material:
     return g.material
 
 
-def hair(name: str) -> bpy.types.Material:
+def hair(name: str, roughness: float = 0.38) -> bpy.types.Material:
     """Fibre shading after Chiang et al. (2016) with the strand colours of the groom (attribute `tint`)."""
     material = bpy.data.materials.new(name)
     material.use_nodes = True
@@ -104,7 +104,7 @@ def hair(name: str) -> bpy.types.Material:
     tree.nodes.remove(tree.nodes["Principled BSDF"])
     fibre = tree.nodes.new("ShaderNodeBsdfHairPrincipled")
     fibre.parametrization = "COLOR"
-    fibre.inputs["Roughness"].default_value = 0.38
+    fibre.inputs["Roughness"].default_value = roughness
     fibre.inputs["Radial Roughness"].default_value = 0.5
     fibre.inputs["IOR"].default_value = 1.45
     tint = tree.nodes.new("ShaderNodeAttribute")

@@ -77,8 +77,9 @@ class Scene:
         _attribute(self._cloth, "edge", cloth.edge)
         thicken = self._cloth.modifiers.new("thickness", "SOLIDIFY")
         thicken.thickness, thicken.offset = 0.0035, 1.0
+        rough = {"hair": sheet.hair.roughness}
         self._strands = {
-            name: (_curves(self.scene, name, strands, materials.hair(name)), strands)
+            name: (_curves(self.scene, name, strands, materials.hair(name, rough.get(name, 0.38))), strands)
             for name, strands in character.strands.items()
         }
         self._spectacles = None

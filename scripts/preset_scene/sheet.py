@@ -74,6 +74,8 @@ class Hair:
     hairline: float = 0.0  # metres the hairline recedes
     sideburns: float = 0.0  # how far hair comes down in front of the ears, in skull heights
     grey: float = 0.0  # fraction of white strands
+    roughness: float = 0.38  # of the fibre: larger spreads highlights along the strand
+    ends: float | None = None  # share of a strand over which it thins to its tip (default: the style's own)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class GazeGenerator:
         s = self._statistics
         # Detected shifts are one degree and more; the median fixation between them sets the clock.
         mean = math.log(s.fixation) + 0.8
-        return float(np.clip(math.exp(mean + 0.75 * s.fixation_spread * self._random.standard_normal()), 0.12, 4.0))
+        return float(np.clip(math.exp(mean + 0.78 * s.fixation_spread * self._random.standard_normal()), 0.12, 4.0))
 
     def step(self, rhythm: Rhythm, mood: Behaviour, row: int, head: np.ndarray) -> tuple[np.ndarray, float]:
         """`mood` at `row`, `head` [3] axis-angle of the head at this frame."""
@@ -79,7 +79,7 @@ class GazeGenerator:
         angle, around = random.uniform(0, 2 * math.pi), random.standard_normal(2)
         old = self._target
         if self._away:
-            away = math.radians(max(math.exp(size), 3.0)) * 2.1 * spread * max(self._wander, 0.2)
+            away = math.radians(max(math.exp(size), 3.0)) * 2.3 * spread * max(self._wander, 0.2)
             # Recorded eyes move about 1.7 times as far sideways as up and down.
             offset = np.array([math.cos(angle), 0.6 * math.sin(angle)]) * away
             reach = _REACH * np.array([1.0, 0.6])
@@ -108,7 +108,8 @@ class BlinkGenerator:
 
     def _interval(self) -> float:
         s = self._statistics
-        draw = math.exp(s.blink_interval_spread * float(self._random.standard_normal()))
+        # Early blinks cut the longest intervals off: what the clock draws must spread wider to leave as much.
+        draw = math.exp(1.2 * s.blink_interval_spread * float(self._random.standard_normal()))
         # A fifth of the blinks come early, with phrase ends and gaze shifts: the clock runs that much slower.
         return float(np.clip(1.2 * s.blink_interval * draw, 0.5, 15.0))
 
@@ -135,5 +136,7 @@ class BlinkGenerator:
 def lids(blink: float, drooping: np.ndarray, gaze_pitch: float, statistics: EyeStatistics) -> np.ndarray:
     """[2] closure of the left and right lid from a blink, the emotion's drooping lids [2] and lowered gaze, which
     the upper lid follows."""
-    follow = max(0.0, -statistics.lid_per_pitch * gaze_pitch)
+    # Recorded lids open as far with raised gaze as they sink with lowered gaze. Ours stay where the emotion has them
+    # when gaze rises, so that all of it lies below: twice the slope gives the same over both.
+    follow = max(0.0, -2 * statistics.lid_per_pitch * gaze_pitch)
     return 1 - (1 - blink) * (1 - np.clip(drooping + follow, 0, 1))

@@ -31,7 +31,8 @@ _SHUTTING = _mask({"mouthPress*": 0.9, "mouthRollLower": 0.9, "mouthRollUpper": 
 _LARGER = _mask({"jawOpen": 1, "mouthUpperUp*": 1, "mouthLowerDown*": 1, "mouthFunnel": 1, "mouthPress*": 1,
                  "mouthRollLower": 1, "mouthRollUpper": 1})  # fmt: skip
 _SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.11})
-_TEETH_ON_LIP = _mask({"mouthRollLower": 0.85, "mouthUpperUp*": 0.48, "jawOpen": 0.05})
+_TEETH_ON_LIP = _mask({"mouthRollLower": 0.95, "mouthUpperUp*": 0.48, "jawOpen": 0.08})
+_OFF_TEETH = _mask({"jawForward": 0.8, "mouthShrugLower": 0.8})
 _SMOOTH = 0.02
 
 
@@ -48,8 +49,8 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
     them a little only, and where speech opens the jaw no emotion presses them together.
     """
     device, kind = speech.device, speech.dtype
-    parting, pulling, shutting, larger, seal, teeth = (
-        m.to(device, kind) for m in (_PARTING, _PULLING, _SHUTTING, _LARGER, _SEAL, _TEETH_ON_LIP)
+    parting, pulling, shutting, larger, seal, teeth, off_teeth = (
+        m.to(device, kind) for m in (_PARTING, _PULLING, _SHUTTING, _LARGER, _SEAL, _TEETH_ON_LIP, _OFF_TEETH)
     )
     c, l, s = closure[..., None], labiodental[..., None], rest[..., None]
     open_now = (speech[..., _JAW : _JAW + 1] / JAW_OPEN).clamp(0, 1)
@@ -58,7 +59,7 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
 
     opening = parting + jaw_only
     held = 1 - c * (opening + pulling)
-    held = held * (1 - 0.85 * l * opening) * (1 - 0.9 * s * opening) * (1 - open_now * shutting)
+    held = held * (1 - 0.85 * l * opening - l * off_teeth) * (1 - 0.9 * s * opening) * (1 - open_now * shutting)
     felt = emotion * held
     said = speech * (1 - c * parting) * (1 - l * (parting + 0.9 * jaw_only))
     said = said + c * (1 - l) * seal + l * (1 - c) * teeth

@@ -12,7 +12,8 @@ from emotalk.errors import AvatarError
 
 FORMAT_VERSION = 1
 """Version of the folder format (docs/avatar-format.md)."""
-_LIMITS = {"name": 80, "licence": 200, "provenance": 4000, "limitations": 4000, "head_version": 80, "created": 40}
+_LIMITS = {"name": 80, "licence": 200, "provenance": 4000, "limitations": 4000, "head_version": 80, "created": 40,
+           "source": 400}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class AvatarCard:
     limitations: str = ""  # what is not good yet
     consent: Consent | None = None
     created: str = ""  # ISO 8601
+    source: str = ""  # `org/repo[/subfolder]@commit` of a download; filled in where it is loaded from the Hub
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

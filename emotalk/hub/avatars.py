@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.errors import AvatarError, HubError
-from emotalk.hub.client import DownloadProgress, HubAddress, fetch, publish
-from emotalk.paths import CHECKPOINTS
+from emotalk.hub.client import DownloadProgress, HubAddress, commit_of, fetch, publish
+from emotalk.paths import CHECKPOINTS, cache_dir
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarCard, GaussianAvatar
@@ -56,10 +57,17 @@ def resolve_avatar(
 def load_avatar(
     text: str, paths: bool = True, refresh: bool = False, progress: DownloadProgress | None = None
 ) -> GaussianAvatar:
-    """The checked avatar behind a name, path or Hub address (`resolve_avatar`)."""
+    """The checked avatar behind a name, path or Hub address (`resolve_avatar`); the card of a downloaded one names the
+    commit it is pinned to as `source`."""
     from emotalk import avatar
 
-    return avatar.load_avatar(resolve_avatar(text, paths, refresh, progress))
+    folder = resolve_avatar(text, paths, refresh, progress)
+    loaded = avatar.load_avatar(folder)
+    address = HubAddress.parse(text)
+    if address is not None and folder.is_relative_to(cache_dir("hub")):
+        pinned = dataclasses.replace(address, revision=commit_of(folder))
+        loaded = loaded.replace(card=dataclasses.replace(loaded.card, source=str(pinned)))
+    return loaded
 
 
 def recommended_avatars() -> list[RecommendedAvatar]:

@@ -35,6 +35,13 @@ def test_an_address_is_downloaded_checked_and_loaded(hub):
     assert files_of(resolve_avatar("org/faces/mira")) == files_of(MIRA)
 
 
+def test_the_card_of_a_download_names_the_commit_it_is_pinned_to(hub):
+    commit = hub.add("org/face", files_of(MIRA))
+    assert load_avatar("org/face").card.source == f"org/face@{commit}"
+    assert load_avatar("org/face@main").card.source == f"org/face@{commit}"
+    assert load_avatar("mira").card.source == ""
+
+
 def test_unknown_names_and_addresses_say_so(hub):
     with pytest.raises(AvatarError, match="known are:"):
         resolve_avatar("nobody")

@@ -77,7 +77,7 @@ def keep_held_out(samples: list[FitSample], folder: Path, columns: int = 4) -> N
             "expression": {n: round(float(w), 5) for n, w in zip(ARKIT_NAMES, motion.expression[0], strict=True) if w},
             **{n: [round(float(x), 6) for x in getattr(motion, n)[0]] for n in ("jaw", "gaze", "eyelids", "head_pose")},
         })  # fmt: skip
-    Image.fromarray(colors).save(folder / "held_out.jpg", quality=93, subsampling=0)
+    Image.fromarray(colors).save(folder / "held_out.jpg", quality=97, subsampling=0)
     Image.fromarray(alphas).quantize(16).save(folder / "held_out_alpha.png", optimize=True)
     (folder / "views.json").write_text(json.dumps(views, indent=1) + "\n")
 

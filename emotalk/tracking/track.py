@@ -1,6 +1,7 @@
 """From a video file to a `TrackedVideo`.
 
-    look over the video ─► stretch, crop ─► frames, landmarks, torso ─► person, motion ─► masks ─► quality
+    look over the video ─► stretch, crop ─► frames, landmarks, torso ─► person, motion ─► poses from the picture
+    ─► masks ─► quality
 
 Each step leaves its result in the folder, so that a run that was stopped goes on where it was.
 """
@@ -12,6 +13,7 @@ import itertools
 import json
 import logging
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,7 @@ from emotalk.tracking.masks import WORK, Colours, PersonSegmenter, Zones, label_
 from emotalk.tracking.points import eye_distance
 from emotalk.tracking.quality import judge
 from emotalk.tracking.reading import Reader, Shots
+from emotalk.tracking.refine import refine
 from emotalk.tracking.rig import FaceRig, axis_angle, motion_of
 from emotalk.tracking.sound import delay_sound, picture_delay
 from emotalk.tracking.source import Crop, VideoInfo, crop_frames, probe, write_sound
@@ -37,7 +40,9 @@ from emotalk.types import FPS, Camera
 log = logging.getLogger(__name__)
 
 _PLAN, _SEEN = "plan.json", "landmarks.npz"
-_SHARES = {"look": 0.1, "read": 0.4, "fit": 0.2, "masks": 0.3}
+VERSION = 2
+"""Of what landmarks and fits are; a folder with others is worked on again from there."""
+_SHARES = {"look": 0.1, "read": 0.35, "fit": 0.3, "masks": 0.25}
 """About how the time is spent."""
 _JPEG = 95  # quality: about 44 dB, beyond what a fit reaches
 LEARNED_FRAMES = 12  # from which colours are learned
@@ -62,12 +67,15 @@ def track_video(
     seconds: float | None = None,
     start: float = 0.0,
     size: int = 512,
+    texture_seconds: float | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> TrackedVideo:
     """Follow the one person in a video and leave frames, masks and motion in `folder`.
 
     `seconds` and `start` choose a part of the file (default: the best stretch of up to two minutes); `size` is the
-    side of the square crop. A folder that holds a part of the same work is gone on with; a finished one is loaded.
+    side of the square crop. Head poses are aligned with how the person's skin looks in frames from the whole stretch,
+    or from its first `texture_seconds` only (so that what comes later can be judged by). A folder that holds a part of
+    the same work is gone on with; a finished one is loaded.
     Raises TrackingError where the video cannot be used, with a sentence that says why; Cancelled when `cancelled()`
     turns true.
     """
@@ -76,7 +84,7 @@ def track_video(
         raise TrackingError(f"The size of the crop must be an even number from 128 to 1024, found {size}.")
     if start < 0 or (seconds is not None and seconds < LEAST_SECONDS):
         raise TrackingError(f"start must be >= 0 and seconds >= {LEAST_SECONDS:.0f}, found {start} and {seconds}.")
-    work = _Work(video, folder, seconds, start, size, progress or (lambda _: None), cancelled)
+    work = _Work(video, folder, seconds, start, size, texture_seconds, progress or (lambda _: None), cancelled)
     return work.run()
 
 
@@ -90,12 +98,14 @@ class _Work:
         seconds: float | None,
         start: float,
         size: int,
+        texture_seconds: float | None,
         progress: Callable[[TrackProgress], None],
         cancelled: Callable[[], bool],
     ) -> None:
         self.video, self.folder, self.size = video, folder, size
         self._asked = {"seconds": seconds, "start": start, "size": size}
         self._progress, self._cancelled = progress, cancelled
+        self._texture = texture_seconds
         self._frames = 0
 
     def run(self) -> TrackedVideo:
@@ -103,17 +113,29 @@ class _Work:
         info = probe(self.video)
         task = {**self._asked, "video": self.video.name, "bytes": self.video.stat().st_size}
         kept = self._kept_plan(task)
-        if kept and (self.folder / FINISHED).is_file():
+        if kept and self._finished():
             return load_tracked(self.folder)
         looked = kept or self._look(info, task)
         self._frames = looked.frames
         shots = self._read(info, looked)
+        (self.folder / FINISHED).unlink(missing_ok=True)
         fit = self._fit(HeadModel.load(), shots)
         self._masks(shots.points)
         tracked = self._assemble(fit, shots, looked)
         save_track(tracked)
-        write_json(self.folder / FINISHED, {"frames": len(tracked)})
+        write_json(self.folder / FINISHED, {"frames": len(tracked), **self._stamp()})
         return tracked
+
+    def _stamp(self) -> dict[str, object]:
+        """What a finished fit must have been made with to be used again."""
+        return {"version": VERSION, "texture_seconds": self._texture}
+
+    def _finished(self) -> bool:
+        try:
+            noted = json.loads((self.folder / FINISHED).read_text())
+            return {name: noted[name] for name in self._stamp()} == self._stamp()
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
     def _tell(self, stage: str, share: float) -> None:
         if self._cancelled():
@@ -157,9 +179,11 @@ class _Work:
     def _read(self, info: VideoInfo, looked: Survey) -> Shots:
         """Frames go to the folder, what is seen in them is returned."""
         kept = self.folder / _SEEN
-        if kept.is_file():
-            with np.load(kept) as file:
-                return Shots(**{name: file[name] for name in file.files})
+        shots = _kept_shots(kept)
+        if shots is not None:
+            return shots
+        # Masks of other landmarks would not be made again.
+        shutil.rmtree(self.folder / "masks", ignore_errors=True)
         (self.folder / "frames").mkdir(exist_ok=True)
         seconds = looked.frames / FPS
         sound = self.folder / SOUND
@@ -184,7 +208,7 @@ class _Work:
         shots = reader.finish(delay)
         temporary = kept.with_name(kept.name + ".part")
         with temporary.open("wb") as file:
-            np.savez(file, **vars(shots))
+            np.savez(file, **vars(shots), version=VERSION)
         temporary.replace(kept)
         return shots
 
@@ -211,8 +235,14 @@ class _Work:
             )
         keys = key_frames(points, rotation, there)
         face, key_fit = fit_person(head, lens, points, keys)
-        self._tell("fit", 0.5)
-        return fit_video(face, points, keys, key_fit, shots.blendshapes if len(shots.blendshapes) else None)
+        self._tell("fit", 0.3)
+        fit = fit_video(face, points, keys, key_fit, shots.blendshapes if len(shots.blendshapes) else None)
+        self._tell("fit", 0.6)
+        most = len(points) if self._texture is None else min(len(points), round(self._texture * FPS))
+        learn_from = np.flatnonzero(~shots.covered[:most])
+        return refine(
+            head, fit, points, self._grey, self.size, learn_from, lambda share: self._tell("fit", 0.6 + 0.4 * share)
+        )
 
     def _masks(self, points: np.ndarray) -> None:
         target = self.folder / "masks"
@@ -236,6 +266,11 @@ class _Work:
 
     def _picture(self, t: int) -> np.ndarray:
         return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"))[..., ::-1]
+
+    def _grey(self, t: int) -> np.ndarray:
+        """Frame `t` in grey, shrunk while decoding where it is large."""
+        shrunk = cv2.IMREAD_REDUCED_GRAYSCALE_2 if self.size >= 2 * WORK else cv2.IMREAD_GRAYSCALE
+        return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"), shrunk)
 
     def _assemble(self, fit: Fit, shots: Shots, looked: Survey) -> TrackedVideo:
         import torch
@@ -273,6 +308,18 @@ class _Work:
                 sound_offset=int(shots.delay),
             ),
         )
+
+
+def _kept_shots(path: Path) -> Shots | None:
+    """What was seen in an earlier run; None where there is none of this version, whole."""
+    try:
+        with np.load(path) as file:
+            held = {name: file[name] for name in file.files}
+        if int(held.pop("version")) != VERSION:
+            return None
+        return Shots(**held)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar.card import AvatarCard
-from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, BoundGaussians, Corrections
+from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, TORSO_WIDTH, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar, head_version
 from emotalk.avatar.tensors import decode, encode, read_regular
 from emotalk.errors import AvatarError, CheckpointError, InputError
@@ -51,8 +51,8 @@ SPEC: Spec = {
     "view_color": ("I8", (2, "N", 3)),
     "view_color_step": ("F32", (2,)),
     "region": ("U8", ("N",)),
-    "correction.mean": ("F32", (SIGNAL_WIDTH,)),
-    "correction.matrix": ("F32", ("K", SIGNAL_WIDTH)),
+    "correction.mean": ("F32", ("S",)),
+    "correction.matrix": ("F32", ("K", "S")),
     "correction.index": ("I32", ("C",)),
     "correction.position": ("I8", ("K", "C", 3)),
     "correction.position_step": ("F32", ("K",)),
@@ -62,7 +62,17 @@ SPEC: Spec = {
 }
 OPTIONAL: Spec = {"camera": ("F32", (22,))}
 """World to camera (16, row by row), fx, fy, cx, cy, width, height."""
-LIMITS = {"I": 1000, "M": 500_000, "J": 500_000, "N": 500_000, "K": 64, "C": 500_000, "H": 2048, "W": 2048}
+LIMITS = {
+    "I": 1000,
+    "S": SIGNAL_WIDTH + TORSO_WIDTH,
+    "M": 500_000,
+    "J": 500_000,
+    "N": 500_000,
+    "K": 64,
+    "C": 500_000,
+    "H": 2048,
+    "W": 2048,
+}
 LARGEST = 1e4
 """No number of a sound avatar comes near; much larger ones overflow to infinity when they are multiplied."""
 _CORRECTION_NUMBERS = ("mean", "matrix", "position_step", "color_step")
@@ -157,6 +167,8 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
     for name in ("identity", "view_color_step", *(f"correction.{n}" for n in _CORRECTION_NUMBERS)):
         if arrays[name].size and np.abs(arrays[name]).max() > LARGEST:
             raise broken(f"has numbers beyond {LARGEST:g} in '{name}'")
+    if len(arrays["correction.mean"]) not in (SIGNAL_WIDTH, SIGNAL_WIDTH + TORSO_WIDTH):
+        raise broken(f"has corrections that depend on {len(arrays['correction.mean'])} numbers")
     index = arrays["correction.index"]
     if len(index) and (index[0] < 0 or index[-1] >= count or (np.diff(index) <= 0).any()):
         raise broken("has corrections of Gaussians that do not exist or are out of order")

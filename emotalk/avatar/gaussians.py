@@ -35,6 +35,9 @@ and the inside of the mouth are sheets that an open mouth shows from both sides.
 
 SIGNAL_WIDTH = len(ARKIT_NAMES) + 3 + 2 + 2 + 3
 """Numbers of one frame that corrections may depend on: expression, jaw, gaze, eyelids, head rotation."""
+TORSO_WIDTH = 9
+"""Numbers of how the shoulders bend in a video (the linear part of `binding.shift_torso`) that may follow; 0 in a
+talk."""
 LATENT_LIMIT = 2.5
 """Latents are clipped to this many units: beyond the expressions of the fit a linear correction
 extrapolates into speckle."""
@@ -119,16 +122,17 @@ class Corrections:
     sum_k z[k] position[k, c] metres in its carrier's frame and its colour by sum_k z[k] color[k, c].
     """
 
-    mean: Tensor  # [SIGNAL_WIDTH]
-    matrix: Tensor  # [K, SIGNAL_WIDTH]
+    mean: Tensor  # [S], SIGNAL_WIDTH or SIGNAL_WIDTH + TORSO_WIDTH
+    matrix: Tensor  # [K, S]
     index: Tensor  # [C] int64, ascending rows of BoundGaussians
     position: Tensor  # [K, C, 3] metres per unit of latent
     color: Tensor  # [K, C, 3]
 
     def __post_init__(self) -> None:
         latents, count = len(self.matrix), len(self.index)
+        width = len(self.mean) if len(self.mean) == SIGNAL_WIDTH + TORSO_WIDTH else SIGNAL_WIDTH
         wanted = {
-            "mean": (SIGNAL_WIDTH,), "matrix": (latents, SIGNAL_WIDTH), "index": (count,),
+            "mean": (width,), "matrix": (latents, width), "index": (count,),
             "position": (latents, count, 3), "color": (latents, count, 3),
         }  # fmt: skip
         for name, shape in wanted.items():
@@ -137,7 +141,10 @@ class Corrections:
                 raise InputError(f"Corrections.{name} must have shape {list(shape)}, found {list(found)}.")
 
     def latents(self, signal: Tensor) -> Tensor:
-        """Latents [K] of one frame's signal [SIGNAL_WIDTH]."""
+        """Latents [K] of one frame's signal [SIGNAL_WIDTH], or with its shoulders [SIGNAL_WIDTH + TORSO_WIDTH]."""
+        if len(signal) < len(self.mean):
+            signal = torch.nn.functional.pad(signal, (0, len(self.mean) - len(signal)))
+        signal = signal[: len(self.mean)]
         return (self.matrix @ (signal - self.mean)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
     def offsets(self, latents: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,9 +162,12 @@ class Corrections:
         )  # fmt: skip
 
 
-def signals(motion: HeadMotion) -> np.ndarray:
-    """What corrections may depend on, [T, SIGNAL_WIDTH]: expression, jaw, gaze, eyelids, head rotation (no place)."""
+def signals(motion: HeadMotion, torso: Tensor | None = None) -> np.ndarray:
+    """What corrections may depend on, [T, SIGNAL_WIDTH]: expression, jaw, gaze, eyelids, head rotation (no place);
+    and with a torso [T, 3, 4] how it bends, [T, SIGNAL_WIDTH + TORSO_WIDTH]."""
     parts = [motion.expression, motion.jaw, motion.gaze, motion.eyelids, motion.head_pose[:, :3]]
+    if torso is not None and torso.ndim == 3:
+        parts.append(torso[:, :, :3].reshape(len(torso), TORSO_WIDTH).cpu().numpy())
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 

@@ -129,7 +129,8 @@ class GaussianAvatar:
         mesh = self._mesh_at(motion, t)
         if torso is not None:
             mesh = binding.shift_torso(*mesh, self.head.weights[:, 0], torso)
-        latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1])[0]).to(self.device))
+        bent = None if torso is None else torso[None]
+        latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1], bent)[0]).to(self.device))
         if self._poser is not None:
             return self._poser(*mesh, latents, camera)
         g, c = self.gaussians, self.corrections

@@ -345,10 +345,10 @@ class PhotometricFit:
         self.one_sided = binding.one_sided(fixed)
 
 
-def blank_corrections(avatar: GaussianAvatar) -> Corrections:
-    """Corrections that change nothing yet, for all Gaussians on moving parts of the front of the head."""
+def blank_corrections(avatar: GaussianAvatar, names: tuple[str, ...] = CORRECTED_REGIONS) -> Corrections:
+    """Corrections that change nothing yet, for all Gaussians of these regions."""
     mean, matrix = default_latents()
-    regions = torch.tensor([REGION_INDEX[name] for name in CORRECTED_REGIONS])
+    regions = torch.tensor([REGION_INDEX[name] for name in names])
     index = torch.isin(avatar.gaussians.region, regions).nonzero()[:, 0]
     blank = torch.zeros(len(matrix), len(index), 3)
     return Corrections(mean, matrix, index, blank, blank.clone())

@@ -42,6 +42,9 @@ DENSITY = {
 """Gaussians per area by region, relative to each other, where a frame looks."""
 BLIND_SHARE = 0.3
 """Share that is kept where none looks."""
+SIDES = -0.75
+"""Least forward part of a normal at rest at which the head is covered in full though no frame looks: a turn of the head
+by 20 degrees shows the hair behind the ears, and few large Gaussians leave holes there."""
 INNER = ("mouth", "gums", "teeth", "tongue", "eyes", "lids", "lashes", "lips")
 """Regions that are hidden at times only."""
 LAYERS = ((0.0, 0.3), (0.6, 0.45), (1.0, 1.0))
@@ -103,6 +106,10 @@ def starting_avatar(
             View(vertices, rotations, translations, nearest, frames.picture(k), frames.classes(k), frames.unsure(k))
         )
 
+    a, b, c = (rest[triangles[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    outer = np.isin(kinds, [REGION_INDEX[name] for name in ("scalp", "face", "ears")])
+    visible |= outer & (normal[:, 2] > SIDES * np.linalg.norm(normal, axis=1))
     gaussians = mesh_gaussians(head, rest, kinds, thickness, visible, int(count * (1 - OUTSIDE_SHARE)), seed)
     gaussians = paint(gaussians, head, views, camera)
     bare = np.setdiff1d(np.flatnonzero(kinds == REGION_INDEX["neck"]), gaussians.triangle.numpy())
@@ -138,7 +145,7 @@ def mesh_gaussians(
     rest: np.ndarray,  # [V, 3]
     regions: np.ndarray,  # [F] of avatars
     thickness: np.ndarray,  # [V] metres of hair
-    visible: np.ndarray,  # [F] bool, triangles that some frame shows
+    visible: np.ndarray,  # [F] bool, triangles that some frame shows or may have to show
     count: int,
     seed: int = 0,
 ) -> BoundGaussians:

@@ -19,7 +19,7 @@ from emotalk.training.locality import neighbourhood
 from emotalk.training.photometric import FitConfig, PhotometricFit
 from emotalk.training.pose_gradient import follow
 from emotalk.training.samples import Target
-from emotalk.training.video_corrections import allowed, video_corrections
+from emotalk.training.video_corrections import TURNING, allowed, video_corrections
 from emotalk.training.video_frames import VideoFrames
 from emotalk.types import ARKIT_INDEX, GaussianCloud, HeadMotion
 
@@ -72,7 +72,7 @@ class VideoFit(PhotometricFit):
         self.poses = FramePoses(frames.motion, torso, refine, frames.times)
         self._leaves: dict[str, Tensor] = {}
         self._behind: dict[int, Tensor] = {}
-        super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion)), frames, config)
+        super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion, torso)), frames, config)
         self._low, self._high = color_box(avatar.gaussians)
         self._solid = torch.full((len(REGIONS),), -math.inf)
         for name, logit in SOLID.items():
@@ -145,9 +145,11 @@ class VideoFit(PhotometricFit):
         avatar = self.avatar.replace(gaussians=began, corrections=None)
         self._locality = allowed(avatar, corrections)
         self._neighbourhood = neighbourhood(avatar, corrections.index)
+        turning = torch.tensor([REGION_INDEX[name] for name in TURNING])
+        self._untinted = torch.isin(avatar.gaussians.region[corrections.index], turning).nonzero()[:, 0]
 
     def _prepare_motion(self) -> None:
-        self._signals = torch.from_numpy(signals(self.frames.motion))
+        self._signals = torch.from_numpy(signals(self.frames.motion, self.poses.torso))
 
     def _target(self, index: int, shrink: int) -> Target:
         return self.frames.target(index, shrink * self.shrink)
@@ -174,6 +176,9 @@ class VideoFit(PhotometricFit):
             gradient = self.parameters.values[name].grad
             if gradient is not None and len(active):
                 gradient[active] *= self._locality[active][:, :, None]
+                if name == "correction_color":
+                    # Light on hair and cloth changes, their tint does not: it would be the background's.
+                    gradient[:, self._untinted] = gradient[:, self._untinted].mean(2, keepdim=True)
         if self._leaves:
             self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
             self._leaves = {}

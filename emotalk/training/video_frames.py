@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
+from scipy.spatial import ConvexHull
 from torch import Tensor
 
 from emotalk.errors import InputError
@@ -24,7 +26,14 @@ UNSURE = 5
 """Pixels at 512 on either side of the person's outline where the mask is not believed."""
 CLASS_WEIGHTS = (0.6, 1.0, 2.0, 2.0)
 """How much a pixel counts, by class: a viewer looks at the face."""
+MOVING_GROWN = 4
+"""Pixels at 512 by which lids and lips reach beyond their landmarks."""
+MOVING_WEIGHT = 4.0
+"""How much their pixels count: two of a hundred pixels, in which one looks for speech and feeling."""
 _UNSURE_BIT = 8
+_MOVING_BIT = 16
+_UNLIKE = np.random.default_rng(0).normal(0, 1e-3, (64, 2))
+"""Pixels that keep a hull from failing where points coincide."""
 
 
 class VideoFrames:
@@ -87,6 +96,7 @@ class VideoFrames:
         color = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
         classes = torch.from_numpy(marks & 3)
         weights = torch.tensor(CLASS_WEIGHTS)[classes.long()]
+        weights[torch.from_numpy((marks & _MOVING_BIT) > 0)] = MOVING_WEIGHT
         alpha = (classes > 0).float()
         sure = torch.from_numpy((marks & _UNSURE_BIT) == 0).float()
         if k >= len(self.rows):  # a generated picture has no mask
@@ -106,7 +116,9 @@ class VideoFrames:
             row = int(self.rows[k])
             picture = np.rint(self.tracked.frame(row) * 255).clip(0, 255).astype(np.uint8)
             classes = self.tracked.labels(row).astype(np.uint8)
-            self._kept[k] = picture, classes | (_outline(classes > 0) * np.uint8(_UNSURE_BIT))
+            marks = classes | (_outline(classes > 0) * np.uint8(_UNSURE_BIT))
+            marks |= _moving(self.tracked.landmarks[row], len(classes)) * np.uint8(_MOVING_BIT)
+            self._kept[k] = picture, marks
         return self._kept[k]
 
 
@@ -168,6 +180,26 @@ def box_mask(box: tuple[int, int, int, int], size: int) -> Tensor:
     mask = torch.zeros(size, size, dtype=torch.bool)
     mask[box[0] : box[1], box[2] : box[3]] = True
     return mask
+
+
+def _moving(landmarks: np.ndarray, size: int) -> np.ndarray:
+    """Pixels [H, W] (bool) of lips, mouth, lids and eyes, of one frame's landmarks [478, 2]; none where there are
+    none."""
+    from emotalk.tracking import points as names  # brings OpenCV along
+
+    mouth = names.OUTER_LIPS
+    right = (*names.RIGHT_UPPER_LID, *names.RIGHT_LOWER_LID, *names.EYE_CORNERS[:2])
+    left = (*names.LEFT_UPPER_LID, *names.LEFT_LOWER_LID, *names.EYE_CORNERS[2:])
+    picture = Image.new("1", (size, size))
+    draw = ImageDraw.Draw(picture)
+    for group in (mouth, right, left):
+        points = landmarks[list(group)].astype(np.float64)
+        if not np.isfinite(points).all():
+            continue
+        outline = [tuple(point) for point in points[ConvexHull(points + _UNLIKE[: len(points)]).vertices].tolist()]
+        draw.polygon(outline, fill=1)
+        draw.line([*outline, outline[0]], fill=1, width=2 * max(1, round(MOVING_GROWN * size / 512)))
+    return np.array(picture)
 
 
 def _outline(person: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Avatar folders: what is saved comes back, and nothing damaged, foreign or malicious gets in."""
 
+import dataclasses
 import json
 import os
 import pickle
@@ -73,6 +74,20 @@ def test_a_saved_avatar_poses_like_the_original(tmp_path, head):
     assert loaded.card.name == "Egg"
     assert loaded.card.head_version == head_version(head)
     assert loaded.thumbnail == avatar.thumbnail
+
+
+def test_corrections_that_follow_the_shoulders_come_back(tmp_path, head):
+    avatar = make_avatar()
+    c = avatar.corrections
+    wide = dataclasses.replace(
+        c, mean=torch.cat([c.mean, torch.rand(9)]), matrix=torch.cat([c.matrix, torch.rand(len(c.matrix), 9)], 1)
+    )
+    avatar.replace(corrections=wide).save(tmp_path / "egg")
+    again = load_avatar(tmp_path / "egg", head).corrections
+    assert torch.equal(again.mean, wide.mean)
+    assert torch.equal(again.matrix, wide.matrix)
+    bent = torch.cat([torch.zeros(62), torch.ones(9)])
+    assert not torch.equal(again.latents(bent), again.latents(bent[:62]))
 
 
 def test_saving_what_was_loaded_changes_at_most_the_last_digit(tmp_path, head):

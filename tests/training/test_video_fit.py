@@ -11,7 +11,15 @@ from emotalk.training.hair_shell import OutlineView, bald_vertices, hair_thickne
 from emotalk.training.starting_avatar import starting_avatar
 from emotalk.training.video_corrections import LEAST_SPREAD, allowed, video_corrections
 from emotalk.training.video_fit import BOX_MARGIN, color_box, lightness_and_tint, rare_frames, within
-from emotalk.training.video_frames import BACKGROUND, HAIR, SKIN, VideoFrames, usable_rows
+from emotalk.training.video_frames import (
+    BACKGROUND,
+    CLASS_WEIGHTS,
+    HAIR,
+    MOVING_WEIGHT,
+    SKIN,
+    VideoFrames,
+    usable_rows,
+)
 from emotalk.training.visibility import colors_at, depth_map, project, seen, unproject
 from emotalk.types import ARKIT_INDEX, Camera, HeadMotion
 from tests.training.synthetic_video import camera_of, make_video, talking_motion
@@ -74,6 +82,39 @@ def test_a_smile_corrects_the_mouth_and_not_the_forehead(start):
 
 
 # --- colours ------------------------------------------------------------------------------------------------------
+
+
+def test_hair_follows_turns_of_the_head_and_cloth_those_of_the_shoulders(start):
+    motion = talking_motion(100)
+    torso = torch.zeros(100, 3, 4)
+    torso[:, 0, 1] = torch.linspace(-0.05, 0.05, 100)
+    corrections = video_corrections(start.avatar, motion, torso)
+    bends = len(corrections.matrix) - len(video_corrections(start.avatar, motion).matrix)
+    assert bends == 1  # one way of bending, one latent
+    assert corrections.latents(torch.from_numpy(signals(motion, torso))[-1])[-1].abs() == pytest.approx(1.7, abs=0.2)
+    # In a talk shoulders are as in the reference frame.
+    assert corrections.latents(torch.from_numpy(signals(motion))[0])[-1].abs() < 0.05
+    where, region = allowed(start.avatar, corrections), start.avatar.gaussians.region[corrections.index]
+    hair, cloth = region == REGION_INDEX["hair"], region == REGION_INDEX["clothes"]
+    assert bool((where[-4:-1][:, hair] == 1).all())
+    assert bool((where[-4:-1][:, cloth] == 0).all())
+    assert bool((where[-1][cloth] == 1).all())
+    assert bool((where[-1][hair] == 0).all())
+    assert bool((where[:-4][:, cloth] == 0).all())
+
+
+def test_mouth_and_eyes_count_more_than_other_skin(video):
+    frames = VideoFrames(video, [0])
+    weights = frames.target(0).weights
+    points = video.landmarks[0]
+    for landmark in (13, 14, 159, 386):  # lips and upper lids
+        x, y = points[landmark].astype(int)
+        assert weights[y, x] == MOVING_WEIGHT
+    x, y = points[151].astype(int)  # forehead
+    assert weights[y, x] == CLASS_WEIGHTS[3]
+    assert (weights == MOVING_WEIGHT).float().mean() < 0.06
+    lost = dataclasses.replace(video, landmarks=np.full_like(video.landmarks, np.nan))
+    assert VideoFrames(lost, [0]).target(0).weights.max() < MOVING_WEIGHT
 
 
 def test_hair_cannot_take_the_colour_of_the_background(start):

@@ -28,7 +28,8 @@ from benchmarks.personalize_table import write_tables
 from emotalk.avatar import Consent, GaussianAvatar
 from emotalk.errors import EmotalkError, InputError
 from emotalk.evaluation.evaluate import evaluate
-from emotalk.tracking import TrackedVideo, load_tracked, track_video
+from emotalk.tracking import TrackedVideo, track_video
+from emotalk.tracking.source import probe
 from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
 from emotalk.training.torso import torso_shifts
 from emotalk.training.video_fit import scores
@@ -79,16 +80,20 @@ class Options:
     """Only write the tables of the rows that are there."""
 
 
-def tracked_clip(clips: Path, name: str, work: Path) -> tuple[TrackedVideo, dict[str, float]]:
-    """The tracked clip, and what tracking cost (kept beside it)."""
+def tracked_clip(clips: Path, name: str, work: Path, train: str = "all") -> tuple[TrackedVideo, dict[str, float]]:
+    """The tracked clip, its head poses aligned with the skin of the frames that are learned from alone; and what
+    tracking cost the first time (kept beside it)."""
     source, folder = SOURCES[name], work / "tracks" / name
-    cost = folder / "cost.json"
+    video, cost = clips / source.file, folder / "cost.json"
+    length = min(source.seconds, (probe(video).seconds or source.seconds) - source.start)
+    border = (1 - TEST_SHARE) * length
+    texture = border if train == "all" else min(float(train), border)
+    wall, cpu = time.perf_counter(), time.process_time()
+    tracked = track_video(video, folder, seconds=source.seconds, start=source.start, texture_seconds=round(texture, 2))
     if not cost.exists():
-        wall, cpu = time.perf_counter(), time.process_time()
-        track_video(clips / source.file, folder, seconds=source.seconds, start=source.start)
         spent = {"track_wall": time.perf_counter() - wall, "track_cpu": time.process_time() - cpu}
         cost.write_text(json.dumps(spent))
-    return load_tracked(folder), json.loads(cost.read_text())
+    return tracked, json.loads(cost.read_text())
 
 
 def measure(tracked: TrackedVideo, name: str, train: str, options: Options) -> dict[str, object]:
@@ -183,17 +188,20 @@ def main(clips: tyro.conf.Positional[Path], options: tyro.conf.OmitArgPrefixes[O
     if not options.report:
         tracks: dict[str, TrackedVideo] = {}
         for name in options.clip:
-            tracks[name], cost = tracked_clip(clips, name, options.work)
             for train in SOURCES[name].lengths:
                 if train in options.train and not done(clip=name, train=train):
                     log.info("%s, %s s", name, train)
                     try:
+                        tracks[name], cost = tracked_clip(clips, name, options.work, train)
                         keep(measure(tracks[name], name, train, options) | cost)
                     except EmotalkError as error:
                         log.warning("%s, %s: %s", name, train, error)
         for name, other in zip(options.clip, [*options.clip[1:], options.clip[0]], strict=True):
             ready = (options.work / "avatars" / f"{name}-all").exists()
             if name != other and ready and not done(clip=name, driven_by=other):
+                for one in (name, other):
+                    if one not in tracks:
+                        tracks[one] = tracked_clip(clips, one, options.work)[0]
                 keep(measure_strange_drive(name, other, tracks, options))
     write_tables(rows)
 

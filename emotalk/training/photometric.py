@@ -30,7 +30,7 @@ from emotalk.avatar.model import GaussianAvatar
 from emotalk.errors import CheckpointError, InputError
 from emotalk.rendering import rasterize
 from emotalk.training.densify import densify
-from emotalk.training.gaussian_parameters import GaussianParameters
+from emotalk.training.gaussian_parameters import GaussianParameters, GroupSettings
 from emotalk.training.locality import locality, neighbourhood
 from emotalk.training.losses import peak_ratio, photometric_loss, ssim
 from emotalk.training.samples import FitSample, Target, target_of
@@ -96,6 +96,8 @@ class PhotometricFit:
     """Responsibilities: draw an avatar under its samples' motion, compare, and improve it step by step."""
 
     cull_share = CULL_SHARE
+    settings: dict[str, GroupSettings] | None = None
+    """Groups of numbers that learn otherwise than `gaussian_parameters.SETTINGS` says."""
 
     def __init__(self, avatar: GaussianAvatar, samples: Sequence[FitSample], config: FitConfig | None = None) -> None:
         if not samples:
@@ -105,7 +107,7 @@ class PhotometricFit:
         corrections = avatar.corrections
         if self.config.corrections and not len(corrections.matrix):
             corrections = blank_corrections(avatar)
-        self.parameters = GaussianParameters(avatar.gaussians, corrections)
+        self.parameters = GaussianParameters(avatar.gaussians, corrections, self.settings)
         self.one_sided = avatar.one_sided
         self.step_count, self.seconds, self.skipped = 0, 0.0, 0.0
         self._order: list[int] = []
@@ -265,7 +267,7 @@ class PhotometricFit:
                 raise CheckpointError(
                     f"{path} is of a fit to {notes['samples']} pictures, here are {len(self.samples)}; start afresh."
                 )
-            self.parameters = GaussianParameters.from_state(state)
+            self.parameters = GaussianParameters.from_state(state, self.settings)
             self._statistics = state["fit.statistics"]
             self._order = state["fit.order"].tolist()
             self._losses = state["fit.losses"].tolist()

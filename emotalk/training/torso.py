@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation, binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion, label
 from scipy.spatial import cKDTree
 from torch import Tensor
 
@@ -159,6 +159,7 @@ def outside_gaussians(
     depth of the ears, and in between on both. Both go on behind the mesh and outside of the picture.
     """
     height = len(classes)
+    classes = without_strays(classes, chin)
     solid = binary_erosion(covered, iterations=2, border_value=1)
     row = np.arange(height)[:, None]
     body = ((classes == BODY) | ((classes == SKIN) & (row > chin))) & ~solid & (row > chin - COLLAR * height)
@@ -192,6 +193,18 @@ def outside_gaussians(
             weights = np.stack([low, np.zeros_like(low), 1 - low], 1)
         parts.append(_bound(points, weights, rotations, translations, OVERLAP * step * metres, colors, name))
     return BoundGaussians.concatenate(parts) if parts else _nothing()
+
+
+def without_strays(classes: np.ndarray, chin: float) -> np.ndarray:
+    """`classes` [H, W] in which patches of hair or skin that lie wholly beside the collar or lower count as clothes: a
+    pattern or a bright edge that the mask took for them would fly off with the head."""
+    cleaned = classes.copy()
+    for kind in (HAIR, SKIN):
+        patches, count = label(classes == kind)
+        high = np.zeros(count + 1, bool)
+        high[np.unique(patches[: max(0, int(chin - COLLAR * len(classes)))])] = True
+        cleaned[(classes == kind) & ~high[patches]] = BODY
+    return cleaned
 
 
 def _spread(

@@ -17,9 +17,19 @@ from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.errors import Cancelled, InputError
 from emotalk.training.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
 from emotalk.training.starting_avatar import starting_avatar
-from emotalk.training.torso import neck_point, torso_shifts
+from emotalk.training.torso import neck_point, torso_shifts, without_strays
 from emotalk.training.video_fit import draw_frame, scores
-from emotalk.training.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.training.video_frames import (
+    BODY,
+    HAIR,
+    SKIN,
+    VideoFrames,
+    box_mask,
+    head_box,
+    held_out,
+    usable_rows,
+    varied,
+)
 from emotalk.training.visibility import project
 from emotalk.types import HeadMotion
 from tests.training.synthetic_video import make_cloth, make_video, moved
@@ -84,6 +94,19 @@ def test_shoulders_come_from_the_picture_and_hang_on_the_root(start):
     clothes = (g.region == REGION_INDEX["clothes"])[g.mesh_count :]
     assert int(clothes.sum()) > 200
     assert torch.equal(g.joint_weights[clothes][:, 0], torch.ones(int(clothes.sum())))
+
+
+def test_what_a_mask_takes_for_skin_on_the_shoulders_is_cloth():
+    classes = np.zeros((100, 100), np.uint8)
+    classes[70:] = BODY
+    classes[20:72, 30:70] = SKIN
+    classes[10:30, 25:75] = HAIR
+    classes[72:74, 5:15] = SKIN
+    classes[80:85, 80:90] = HAIR
+    cleaned = without_strays(classes, 70)
+    assert (cleaned[72:74, 5:15] == BODY).all()
+    assert (cleaned[80:85, 80:90] == BODY).all()
+    assert (cleaned != classes).sum() == 20 + 50
 
 
 def test_the_mouth_begins_dark_red_with_neutral_teeth(start):

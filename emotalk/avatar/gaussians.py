@@ -145,7 +145,8 @@ class Corrections:
         if len(signal) < len(self.mean):
             signal = torch.nn.functional.pad(signal, (0, len(self.mean) - len(signal)))
         signal = signal[: len(self.mean)]
-        return (self.matrix @ (signal - self.mean)).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+        # Not by a matrix product: its last digit depends on where the matrix lies in memory.
+        return (self.matrix * (signal - self.mean)).sum(1).clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
     def offsets(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """What latents [K] add to positions [C, 3] and colours [C, 3] of the corrected Gaussians."""

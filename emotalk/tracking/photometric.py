@@ -34,8 +34,6 @@ ROBUST = (15.0, 12.0)
 """Grey levels of difference at which a point counts half."""
 TRUSTED = 6.0
 """Standard deviation over the key frames, in grey levels, at which a point counts half."""
-LEAST_COSINE = 0.25
-"""Between normal and view: flatter skin is not compared."""
 ROUNDS = 3
 NOISE = 10.0
 """Grey levels. Neighbouring points err alike: as if each were this noisy."""
@@ -108,7 +106,8 @@ class SkinAligner:
                     picture, points[k], self.skin.normals, pose.rotation, pose.place, *lens, values[k, level], facing[k]
                 )
                 values[k, level] = (values[k, level] - pose.bias) / pose.gain
-        seen = np.clip((facing - LEAST_COSINE) / 0.2, 0, 1)[:, None]
+        begin, full = self.skin.viewed.T
+        seen = np.clip((facing - begin) / (full - begin), 0, 1)[:, None]
         mean = (seen * values).sum(0) / np.maximum(seen.sum(0), 1e-6)
         for _ in range(3):
             robust = seen / (1 + ((values - mean) / np.array(ROBUST)[:, None]) ** 2)
@@ -116,7 +115,7 @@ class SkinAligner:
         variance = (robust * (values - mean) ** 2).sum(0) / np.maximum(robust.sum(0), 1e-6)
         known = seen[:, 0].sum(0) > max(2.0, 0.1 * len(poses))
         self._grey = mean.astype(np.float32)
-        self._weight = (known / (1 + variance / TRUSTED**2)).astype(np.float32)
+        self._weight = (self.skin.share * known / (1 + variance / TRUSTED**2)).astype(np.float32)
 
     def _descend(
         self,
@@ -138,7 +137,8 @@ class SkinAligner:
             for _ in range(STEPS):
                 lever = turn @ self._pivot
                 error = _equations(
-                    picture, points, self.skin.normals, self._weight[level], self._grey[level], ROBUST[level],
+                    picture, points, self.skin.normals, self.skin.viewed, self._weight[level], self._grey[level],
+                    ROBUST[level],
                     turn, shift, lever, *lens, gain, bias, matrix, slope,
                 )  # fmt: skip
                 away = cv2.Rodrigues(turn @ rotation.T)[0][:, 0]
@@ -182,8 +182,8 @@ def _look(picture, points, normals, turn, shift, focal, cx, cy, distance, grey, 
 
 @numba.njit(**JIT)
 def _equations(
-    picture, points, normals, weight, grey, spread, turn, shift, lever, focal, cx, cy, distance, gain, bias, matrix,
-    slope,
+    picture, points, normals, viewed, weight, grey, spread, turn, shift, lever, focal, cx, cy, distance, gain, bias,
+    matrix, slope,
 ):  # fmt: skip
     """Fill `matrix` [8, 8] and `slope` [8] of the squared differences around a pose: turn about the head's middle,
     shift, gain, bias. Returns the mean squared difference."""
@@ -206,7 +206,7 @@ def _equations(
         if depth <= 0:
             continue
         facing = (nz * depth - nx * x - ny * y) / math.sqrt(x * x + y * y + depth * depth)
-        if facing <= LEAST_COSINE:
+        if facing <= viewed[n, 0]:
             continue
         scale = focal / depth
         column, row = cx + x * scale - 0.5, cy - y * scale - 0.5
@@ -222,7 +222,9 @@ def _equations(
         down = ((r - picture[j - 1, i]) * (1 - b) + (picture[j + 2, i] - p) * b) * (1 - a)
         down = 0.5 * (down + ((s - picture[j - 1, i + 1]) * (1 - b) + (picture[j + 2, i + 1] - q) * b) * a)
         off = value - gain * grey[n] - bias
-        counts = weight[n] * min(1.0, (facing - LEAST_COSINE) / 0.2) / (1 + (off / spread) ** 2)
+        counts = (
+            weight[n] * min(1.0, (facing - viewed[n, 0]) / (viewed[n, 1] - viewed[n, 0])) / (1 + (off / spread) ** 2)
+        )
         ax, ay, az = right * scale, -down * scale, (right * x - down * y) * scale / depth
         lx, ly, lz = rx - lever[0], ry - lever[1], rz - lever[2]
         by[0], by[1], by[2] = az * ly - ay * lz, ax * lz - az * lx, ay * lx - ax * ly

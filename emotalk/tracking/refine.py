@@ -17,7 +17,7 @@ from emotalk.tracking.fit import Fit, calm_controls
 from emotalk.tracking.photometric import Aligned, SkinAligner
 from emotalk.tracking.points import PAIRS
 from emotalk.tracking.rig import axis_angle, rotation_matrix
-from emotalk.tracking.skin import Skin
+from emotalk.tracking.skin import Skin, rim_pixels, rim_points
 from emotalk.tracking.solve import Face, Frames, fit_frames
 
 KEY_FRAMES = 40
@@ -48,6 +48,7 @@ def refine(
     fit: Fit,
     points: np.ndarray,  # [T, 478, 2 or more] px, those that were fitted; NaN rows where no face
     picture: Callable[[int], np.ndarray],  # t -> square grey picture uint8
+    labels: Callable[[int], np.ndarray],  # t -> [size, size] uint8, see `masks`
     size: int,  # pixels that landmarks and lens refer to
     learn_from: np.ndarray,  # frames from which the skin's texture may be taken
     tell: Callable[[float], None] = lambda share: None,
@@ -58,9 +59,13 @@ def refine(
     keys = texture_frames(fit, np.intersect1d(learn_from, there))
     if len(keys) < LEAST_FRAMES:
         return fit
+    start, lens = fit.frames, fit.face.lens
     skin = Skin.of(head, fit.face.rig.identity)
-    aligner = SkinAligner(skin, fit.face.lens, size)
-    start = fit.frames
+    turn = axis_angle(start.rotation[keys])
+    usual = keys[np.linalg.norm(turn - np.median(turn, 0), axis=1).argmin()]
+    rim = rim_pixels(labels(usual), points[usual, :, :2])
+    skin = skin.with_rim(rim_points(rim, lens, start.rotation[usual], start.place[usual], skin.depth))
+    aligner = SkinAligner(skin, lens, size)
     aligner.learn((picture(t) for t in keys), start.rotation[keys], start.place[keys], start.controls[keys])
     found = []
     for k, t in enumerate(there):
@@ -77,9 +82,18 @@ def refine(
 
 
 def texture_frames(fit: Fit, rows: np.ndarray, count: int = KEY_FRAMES) -> np.ndarray:
-    """At most `count` of the rows, spread over them, without the worst fits."""
-    good = rows[fit.error[rows] <= 1.5 * np.median(fit.error[rows])] if len(rows) else rows
-    return good[np.unique(np.linspace(0, len(good) - 1, min(count, len(good))).astype(int))] if len(good) else good
+    """At most `count` of the rows, without the worst fits: half spread over time, half with the most varied turns."""
+    if len(rows):
+        rows = rows[fit.error[rows] <= 1.5 * np.median(fit.error[rows])]
+    if len(rows) <= count:
+        return rows
+    turn = axis_angle(fit.frames.rotation[rows])
+    chosen = np.unique(np.linspace(0, len(rows) - 1, count // 2).astype(int)).tolist()
+    apart = np.linalg.norm(turn[:, None] - turn[chosen], axis=-1).min(1)
+    while len(chosen) < count:
+        chosen.append(int(apart.argmax()))
+        apart = np.minimum(apart, np.linalg.norm(turn - turn[chosen[-1]], axis=-1))
+    return rows[np.unique(chosen)]
 
 
 def believed(start: Frames, found: list[Aligned], middle: np.ndarray) -> Frames:

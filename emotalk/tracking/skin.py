@@ -1,14 +1,21 @@
-"""The skin of a person as a few thousand points on the head model, posed as cheaply as landmarks are."""
+"""A person's looks as a few thousand points on and around the head model, posed as cheaply as landmarks are.
+
+Skin lies on the mesh. The rim of head and hair has no surface: what is seen there is wherever the head's bulk turns
+away. For small turns that is a flat ring around the middle of the head, at the depth of the ears.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 
 from emotalk.head import HeadModel
+from emotalk.tracking.masks import FACE, HAIR
 from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, JAW, LID_LEFT, LID_RIGHT
+from emotalk.tracking.solve import Lens
 from emotalk.types import ARKIT_INDEX
 
 SAMPLES = 4000
@@ -18,20 +25,38 @@ ELSEWHERE = ("lids", "lips", "eyes", "inner_mouth", "teeth", "gums", "tongue", "
 """What moves on its own, or changes its looks as it moves."""
 FACING = -0.2
 """Least z of a normal at rest: what lies further round the back no camera in front sees."""
+VIEWED = (0.25, 0.45)
+"""Cosines of normal and view between which skin begins to count."""
+RIM_VIEWED = (0.93, 0.985)
+"""The same for the rim, whose normal is straight ahead: at turns of 22 and 10 degrees."""
+RIM_SHARE = 0.3
+"""How much a point of the rim counts."""
+RIM_DEPTH = (0.003, 0.015)
+"""Metres before the middle of the ears at which the rim lies, beside and on top of the head."""
+TOP = 0.05
+"""Metres above the rim's middle from which on it is the top."""
+RIM_BAND = (14, 8, 3)
+"""Pixels at 512: how far the rim reaches inwards and outwards of the outline, and the distance of its points."""
+UNDER_NOSE = (2, 164)
+"""Landmarks below which there is no rim: jaws move and hair hangs."""
 _SWING = 0.02  # rad at which the jaw's swing is measured, as in `rig`
 
 
 @dataclass(frozen=True)
 class Skin:
-    """Points spread evenly over face, ears and scalp, in metres relative to the head joint (head's axes)."""
+    """Points with normals, in metres relative to the head joint (head's axes)."""
 
     neutral: np.ndarray  # [N, 3] float32
     normals: np.ndarray  # [N, 3] float32, at rest
     linear: np.ndarray  # [CONTROLS, 3 N] float32 per unit of a control (see `rig`)
+    viewed: np.ndarray  # [N, 2] float32: cosines of normal and view at which a point begins to count, and fully counts
+    share: np.ndarray  # [N] float32: how much it counts
+    depth: float  # z of the middle of the ears
 
     @staticmethod
     def of(head: HeadModel, identity: np.ndarray, count: int = SAMPLES, seed: int = 0) -> Skin:
-        """The skin of a person of `head` (the unpersonalised model) with `identity` [I]."""
+        """Points spread evenly over face, ears and scalp of a person of `head` (the unpersonalised model) with
+        `identity` [I]."""
         with torch.no_grad():
             person = head.with_identity(torch.as_tensor(identity, dtype=torch.float32))
             template, joint = person.template.double().numpy(), person.joints[2].double().numpy()
@@ -62,8 +87,14 @@ class Skin:
         linear[JAW] = at(swung[0] - swung[1]) / _SWING
         for control, name in ((LID_LEFT, "eyeBlinkLeft"), (LID_RIGHT, "eyeBlinkRight")):
             linear[control] = at(shapes[ARKIT_INDEX[name]])
+        ears = template[head.regions["ears"].numpy(), 2]
         return Skin(
-            (at(template) - joint).astype(np.float32), normals[chosen].astype(np.float32), linear.reshape(CONTROLS, -1)
+            (at(template) - joint).astype(np.float32),
+            normals[chosen].astype(np.float32),
+            linear.reshape(CONTROLS, -1),
+            np.tile(np.float32(VIEWED), (count, 1)),
+            np.ones(count, np.float32),
+            float(0.5 * (ears.min() + ears.max()) - joint[2]),
         )
 
     def __len__(self) -> int:
@@ -72,3 +103,45 @@ class Skin:
     def points(self, controls: np.ndarray) -> np.ndarray:
         """Points [N, 3] float32 under `controls` [CONTROLS]."""
         return self.neutral + (controls.astype(np.float32) @ self.linear).reshape(-1, 3)
+
+    def with_rim(self, points: np.ndarray) -> Skin:
+        """The same with points [R, 3] of the rim, which no expression moves."""
+        count = len(points)
+        forward = np.tile(np.float32([0, 0, 1]), (count, 1))
+        still = np.zeros((CONTROLS, 3 * count), np.float32)
+        return replace(
+            self,
+            neutral=np.concatenate([self.neutral, points.astype(np.float32)]),
+            normals=np.concatenate([self.normals, forward]),
+            linear=np.concatenate([self.linear, still], 1),
+            viewed=np.concatenate([self.viewed, np.tile(np.float32(RIM_VIEWED), (count, 1))]),
+            share=np.concatenate([self.share, np.full(count, RIM_SHARE, np.float32)]),
+        )
+
+
+def rim_pixels(labels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Pixels [R, 2] along the outline of head and hair in `labels` [size, size] (see `masks`) of a frame with
+    `landmarks` [478, 2]."""
+    inwards, outwards, step = (max(1, round(n * len(labels) / 512)) for n in RIM_BAND)
+    head = ((labels == HAIR) | (labels == FACE)).astype(np.uint8)
+    someone = (labels > 0).astype(np.uint8)
+    inner, outer = (np.ones((2 * n + 1, 2 * n + 1), np.uint8) for n in (inwards, outwards))
+    band = (cv2.dilate(head, outer) > 0) & (cv2.erode(someone, inner) == 0)
+    band[max(0, int(landmarks[list(UNDER_NOSE), 1].mean())) :] = False
+    row, column = np.nonzero(band[::step, ::step])
+    return np.stack([column * step + 0.5, row * step + 0.5], 1)
+
+
+def rim_points(pixels: np.ndarray, lens: Lens, rotation: np.ndarray, place: np.ndarray, depth: float) -> np.ndarray:
+    """Points [R, 3] (head's axes, relative to its joint) of the rim seen at pixels [R, 2] of a head with `rotation`
+    [3, 3] at `place` [3] whose ears lie at z = `depth`."""
+    rays = np.stack([(pixels[:, 0] - lens.cx) / lens.focal, (lens.cy - pixels[:, 1]) / lens.focal], 1)
+    rays = np.concatenate([rays, -np.ones((len(rays), 1))], 1) @ rotation
+    eye = (np.array([0.0, 0.0, lens.distance]) - place) @ rotation
+
+    def at(z: np.ndarray) -> np.ndarray:
+        return eye + ((z - eye[2]) / rays[:, 2])[:, None] * rays
+
+    height = at(np.full(len(rays), depth))[:, 1]
+    top = np.clip((height - np.median(height)) / TOP, 0, 1) if len(height) else height
+    return at(depth + RIM_DEPTH[0] + top * (RIM_DEPTH[1] - RIM_DEPTH[0]))

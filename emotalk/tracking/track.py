@@ -1,7 +1,7 @@
 """From a video file to a `TrackedVideo`.
 
-    look over the video ─► stretch, crop ─► frames, landmarks, torso ─► person, motion ─► poses from the picture
-    ─► masks ─► quality
+    look over the video ─► stretch, crop ─► frames, landmarks, torso ─► person, motion ─► masks
+    ─► poses from the picture ─► quality
 
 Each step leaves its result in the folder, so that a run that was stopped goes on where it was.
 """
@@ -40,9 +40,9 @@ from emotalk.types import FPS, Camera
 log = logging.getLogger(__name__)
 
 _PLAN, _SEEN = "plan.json", "landmarks.npz"
-VERSION = 2
-"""Of what landmarks and fits are; a folder with others is worked on again from there."""
-_SHARES = {"look": 0.1, "read": 0.35, "fit": 0.3, "masks": 0.25}
+SEEN_VERSION, FIT_VERSION = 2, 3
+"""Of what is seen in frames, and of what is fitted to it: a folder with others is worked on again from there."""
+_SHARES = {"look": 0.1, "read": 0.4, "fit": 0.15, "masks": 0.2, "poses": 0.15}
 """About how the time is spent."""
 _JPEG = 95  # quality: about 44 dB, beyond what a fit reaches
 LEARNED_FRAMES = 12  # from which colours are learned
@@ -54,7 +54,7 @@ PROFILE = 45.0
 class TrackProgress:
     """How far `track_video` is."""
 
-    stage: str  # "look", "read", "fit" or "masks"
+    stage: str  # "look", "read", "fit", "masks" or "poses"
     share: float  # of the whole, in [0, 1]
     frames: int = 0  # of the tracked stretch; 0 before it is known
 
@@ -119,8 +119,10 @@ class _Work:
         self._frames = looked.frames
         shots = self._read(info, looked)
         (self.folder / FINISHED).unlink(missing_ok=True)
-        fit = self._fit(HeadModel.load(), shots)
+        head = HeadModel.load()
+        fit, points = self._fit(head, shots)
         self._masks(shots.points)
+        fit = self._refine(head, fit, points, shots.covered)
         tracked = self._assemble(fit, shots, looked)
         save_track(tracked)
         write_json(self.folder / FINISHED, {"frames": len(tracked), **self._stamp()})
@@ -128,7 +130,7 @@ class _Work:
 
     def _stamp(self) -> dict[str, object]:
         """What a finished fit must have been made with to be used again."""
-        return {"version": VERSION, "texture_seconds": self._texture}
+        return {"version": FIT_VERSION, "texture_seconds": self._texture}
 
     def _finished(self) -> bool:
         try:
@@ -208,11 +210,12 @@ class _Work:
         shots = reader.finish(delay)
         temporary = kept.with_name(kept.name + ".part")
         with temporary.open("wb") as file:
-            np.savez(file, **vars(shots), version=VERSION)
+            np.savez(file, **vars(shots), version=SEEN_VERSION)
         temporary.replace(kept)
         return shots
 
-    def _fit(self, head: HeadModel, shots: Shots) -> Fit:
+    def _fit(self, head: HeadModel, shots: Shots) -> tuple[Fit, np.ndarray]:
+        """Person and motion, and the landmarks [T, 478, 3] they were fitted to."""
         points = shots.points
         there = np.isfinite(points).all((1, 2))
         if there.sum() < LEAST_SECONDS * FPS:
@@ -235,13 +238,15 @@ class _Work:
             )
         keys = key_frames(points, rotation, there)
         face, key_fit = fit_person(head, lens, points, keys)
-        self._tell("fit", 0.3)
-        fit = fit_video(face, points, keys, key_fit, shots.blendshapes if len(shots.blendshapes) else None)
-        self._tell("fit", 0.6)
+        self._tell("fit", 0.5)
+        return fit_video(face, points, keys, key_fit, shots.blendshapes if len(shots.blendshapes) else None), points
+
+    def _refine(self, head: HeadModel, fit: Fit, points: np.ndarray, covered: np.ndarray) -> Fit:
         most = len(points) if self._texture is None else min(len(points), round(self._texture * FPS))
-        learn_from = np.flatnonzero(~shots.covered[:most])
+        learn_from = np.flatnonzero(~covered[:most])
+        self._tell("poses", 0.0)
         return refine(
-            head, fit, points, self._grey, self.size, learn_from, lambda share: self._tell("fit", 0.6 + 0.4 * share)
+            head, fit, points, self._grey, self._labels, self.size, learn_from, lambda share: self._tell("poses", share)
         )
 
     def _masks(self, points: np.ndarray) -> None:
@@ -271,6 +276,9 @@ class _Work:
         """Frame `t` in grey, shrunk while decoding where it is large."""
         shrunk = cv2.IMREAD_REDUCED_GRAYSCALE_2 if self.size >= 2 * WORK else cv2.IMREAD_GRAYSCALE
         return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"), shrunk)
+
+    def _labels(self, t: int) -> np.ndarray:
+        return cv2.imread(str(self.folder / "masks" / f"{t:06d}.png"), cv2.IMREAD_GRAYSCALE)
 
     def _assemble(self, fit: Fit, shots: Shots, looked: Survey) -> TrackedVideo:
         import torch
@@ -315,7 +323,7 @@ def _kept_shots(path: Path) -> Shots | None:
     try:
         with np.load(path) as file:
             held = {name: file[name] for name in file.files}
-        if int(held.pop("version")) != VERSION:
+        if int(held.pop("version")) != SEEN_VERSION:
             return None
         return Shots(**held)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):

@@ -152,8 +152,9 @@ def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
     return (
         "## Real speakers\n\nEvery recording of six RAVDESS actors; no voice but LJSpeech's was trained on, none of "
         "these sentences was. Truth: forced alignment to the known sentences by pocketsphinx (so its own decoder is "
-        "judged by its own model) or the phones published with the clip. `viseme` and `phone` count the frames of speech; "
-        "`with silence` counts all frames, as other work often does (36 % of the RAVDESS frames are silence).\n\n"
+        "judged by its own model) or the phones published with the clip. `viseme` and `phone` count the frames of "
+        "speech; `with silence` counts all frames, as other work often does (36 % of the RAVDESS frames are "
+        "silence).\n\n"
         + HEADER.format("speaker")
         + score_rows({"RAVDESS, 6 actors": actors} | table | rest)
     )  # fmt: skip

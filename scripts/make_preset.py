@@ -1,7 +1,7 @@
 """Makes a preset avatar from its character sheet: `python -m scripts.make_preset NAME`.
 
 Renders the training set of scripts/characters/NAME.json with Blender (build-only: `pip install -r
-requirements-build.txt`) and fits the avatar to it. Rendering goes on where it stopped; a picture takes 3 to 7
+requirements-build.txt`) and fits the avatar to it. Rendering goes on where it stopped; a picture takes 3 to 10
 seconds of one CPU core. Nothing of this is needed to run the app: the results are in checkpoints/avatars.
 """
 
@@ -40,7 +40,7 @@ class Options:
     """Where the training set goes (default: the user's cache)."""
     size: int = 384
     """Pixels of a picture's side."""
-    samples: int = 4
+    samples: int = 8
     """Samples per pixel before denoising."""
     held_out_samples: int = 32
     """The same for the held-out pictures: few, and what is measured against should be free of noise."""

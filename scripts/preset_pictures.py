@@ -57,7 +57,10 @@ def load_data_set(folder: Path) -> dict[str, list[FitSample]]:
 
 
 def keep_held_out(samples: list[FitSample], folder: Path, columns: int = 4) -> None:
-    """Write samples as one JPEG of pictures over grey, one PNG of coverages and views.json."""
+    """Write samples as one lossless WebP of pictures over grey, one PNG of coverages and views.json.
+
+    Lossless, because JPEG's ripples cost 0.003 of SSIM at quality 97 and 0.005 at 93.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     side = samples[0].camera.height
     rows = -(-len(samples) // columns)
@@ -77,7 +80,7 @@ def keep_held_out(samples: list[FitSample], folder: Path, columns: int = 4) -> N
             "expression": {n: round(float(w), 5) for n, w in zip(ARKIT_NAMES, motion.expression[0], strict=True) if w},
             **{n: [round(float(x), 6) for x in getattr(motion, n)[0]] for n in ("jaw", "gaze", "eyelids", "head_pose")},
         })  # fmt: skip
-    Image.fromarray(colors).save(folder / "held_out.jpg", quality=97, subsampling=0)
+    Image.fromarray(colors).save(folder / "held_out.webp", lossless=True, quality=90, method=6)
     Image.fromarray(alphas).quantize(16).save(folder / "held_out_alpha.png", optimize=True)
     (folder / "views.json").write_text(json.dumps(views, indent=1) + "\n")
 
@@ -85,7 +88,7 @@ def keep_held_out(samples: list[FitSample], folder: Path, columns: int = 4) -> N
 def load_held_out(folder: Path) -> list[tuple[FitSample, Tensor]]:
     """The kept pictures as RGB samples over grey, each with its coverage [H, W] in [0, 1]."""
     views = json.loads((folder / "views.json").read_text())
-    with Image.open(folder / "held_out.jpg") as picture:
+    with Image.open(folder / "held_out.webp") as picture:
         colors = np.array(picture.convert("RGB"))
     with Image.open(folder / "held_out_alpha.png") as picture:
         alphas = np.asarray(picture.convert("L"))

@@ -131,12 +131,21 @@ def calm_controls(controls: np.ndarray, at: np.ndarray, calm: float) -> tuple[np
     return resting, calm / (1 + (moving / TREMBLE) ** 2)
 
 
+def calmed(face: Face, frames: Frames, seen: np.ndarray, at: np.ndarray) -> Frames:
+    """Controls of frames number `at` [m] fitted to landmarks `seen` [m, 478, 2] once more, tied to their neighbours."""
+    for _ in range(2):
+        resting, calm = calm_controls(frames.controls, at, face.weights.calm)
+        frames = fit_frames(face, frames, seen, rounds=1, resting=resting, calm=calm, pose=False)
+    return frames
+
+
 def fit_video(
     face: Face,
     seen: np.ndarray,  # [T, 478, 3] pixels, NaN rows where no face
     keys: np.ndarray,
     key_fit: Frames,
     blendshapes: np.ndarray | None = None,  # [T, 52] to start from; else the nearest key frame's
+    calm: bool = True,  # controls too, not poses alone; for those who fit them again it would be in vain
 ) -> Fit:
     """All frames of a known person. Frames without a face take over their neighbours' values."""
     there = np.flatnonzero(np.isfinite(seen).all((1, 2)))
@@ -149,9 +158,8 @@ def fit_video(
     frames = replace(frames, controls=start)
     frames = fit_frames(face, frames, points, rounds=4)
     frames = replace(frames, **calm_pose(frames, there))
-    for _ in range(2):
-        resting, calm = calm_controls(frames.controls, there, face.weights.calm)
-        frames = fit_frames(face, frames, points, rounds=1, resting=resting, calm=calm, pose=False)
+    if calm:
+        frames = calmed(face, frames, points, there)
     error = np.full(len(seen), np.nan)
     error[there] = np.linalg.norm(face.predict(frames) - points, axis=-1).mean(1)
     rows = np.rint(np.interp(np.arange(len(seen)), there, np.arange(len(there)))).astype(int)

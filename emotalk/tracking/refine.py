@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emotalk.head import HeadModel
-from emotalk.tracking.fit import Fit, calm_controls
+from emotalk.tracking.fit import Fit, calmed
 from emotalk.tracking.photometric import Aligned, SkinAligner
 from emotalk.tracking.points import PAIRS
 from emotalk.tracking.rig import axis_angle, rotation_matrix
@@ -53,12 +53,12 @@ def refine(
     learn_from: np.ndarray,  # frames from which the skin's texture may be taken
     tell: Callable[[float], None] = lambda share: None,
 ) -> Fit:
-    """The fit with head poses from the picture and expressions to match. Frames that cannot be aligned, and videos
-    with too few frames to learn from, keep what they have."""
+    """The fit with head poses from the picture and calm expressions to match. Frames that cannot be aligned, and
+    videos with too few frames to learn from, keep the landmarks' poses."""
     there = np.flatnonzero(np.isfinite(points).all((1, 2)))
     keys = texture_frames(fit, np.intersect1d(learn_from, there))
     if len(keys) < LEAST_FRAMES:
-        return fit
+        return _filled(fit.face, calmed(fit.face, fit.frames[there], points[there][..., :2], there), points, there)
     start, lens = fit.frames, fit.face.lens
     skin = Skin.of(head, fit.face.rig.identity)
     turn = axis_angle(start.rotation[keys])
@@ -75,10 +75,18 @@ def refine(
     frames = believed(start[there], found, skin.neutral.mean(0).astype(np.float64))
     seen = points[there][..., :2]
     frames, straying = refit(fit.face, frames, seen, there)
+    return _filled(fit.face, frames, points, there, straying)
+
+
+def _filled(face: Face, frames: Frames, points: np.ndarray, there: np.ndarray, straying: Straying | None = None) -> Fit:
+    """A fit of all frames from those in which there is a face: others take over their neighbours' values."""
+    predicted = face.predict(frames)
+    if straying is not None:
+        predicted = predicted + straying.of(frames.rotation)
     error = np.full(len(points), np.nan)
-    error[there] = np.linalg.norm(fit.face.predict(frames) + straying.of(frames.rotation) - seen, axis=-1).mean(1)
+    error[there] = np.linalg.norm(predicted - points[there][..., :2], axis=-1).mean(1)
     rows = np.rint(np.interp(np.arange(len(points)), there, np.arange(len(there)))).astype(int)
-    return Fit(fit.face, frames[rows], error)
+    return Fit(face, frames[rows], error)
 
 
 def texture_frames(fit: Fit, rows: np.ndarray, count: int = KEY_FRAMES) -> np.ndarray:
@@ -123,14 +131,9 @@ def refit(face: Face, frames: Frames, seen: np.ndarray, at: np.ndarray) -> tuple
     """Controls that explain the landmarks `seen` [m, 478, 2] under poses that are kept, and how those stray with the
     head's turn. `at` [m] are the frames' numbers."""
     straying = learn_straying(face, frames, seen)
-    for _ in range(2):
-        frames = fit_frames(face, frames, seen - straying.of(frames.rotation), rounds=1, pose=False)
-        straying = learn_straying(face, frames, seen)
-    wanted = seen - straying.of(frames.rotation)
-    for _ in range(2):
-        resting, calm = calm_controls(frames.controls, at, face.weights.calm)
-        frames = fit_frames(face, frames, wanted, rounds=1, resting=resting, calm=calm, pose=False)
-    return frames, straying
+    frames = fit_frames(face, frames, seen - straying.of(frames.rotation), rounds=1, pose=False)
+    straying = learn_straying(face, frames, seen)
+    return calmed(face, frames, seen - straying.of(frames.rotation), at), straying
 
 
 def learn_straying(face: Face, frames: Frames, seen: np.ndarray) -> Straying:

@@ -239,7 +239,8 @@ class _Work:
         keys = key_frames(points, rotation, there)
         face, key_fit = fit_person(head, lens, points, keys)
         self._tell("fit", 0.5)
-        return fit_video(face, points, keys, key_fit, shots.blendshapes if len(shots.blendshapes) else None), points
+        shapes = shots.blendshapes if len(shots.blendshapes) else None
+        return fit_video(face, points, keys, key_fit, shapes, calm=False), points
 
     def _refine(self, head: HeadModel, fit: Fit, points: np.ndarray, covered: np.ndarray) -> Fit:
         most = len(points) if self._texture is None else min(len(points), round(self._texture * FPS))

@@ -43,6 +43,7 @@ TRACK_STAGES = {
     "read": "Following the face",
     "fit": "Finding the shape of the head",
     "masks": "Telling hair from background",
+    "poses": "Following every turn of the head",
 }
 FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Finishing the avatar"}
 SPEAKING = "Learning how this person speaks"

@@ -50,6 +50,13 @@ SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "face": 0.0, "ears": 0.0, "eyes
 leaves holes and wisps that show when the head turns."""
 TURNED = 0.7
 """Cosine of a triangle's normal with the direction the face looks, below which hair on it counts as the head's rim."""
+RIM = 0.4
+"""The same cosine below which a frontal frame shows hair as a few pixels of mixed hair and background. Each Gaussian
+alone would learn a light or a dark one of them, a speckle when the head turns: neighbours take each other's colours,
+and stay near the usual ones of the hair (0.1 dB)."""
+RIM_REST = 0.25
+RIM_MARGIN = (0.04, 0.01, 0.01, 0.01)
+"""As `BOX_REST` and `BOX_MARGIN`, for them."""
 RIM_REACH = 0.004
 """Metres that it may move."""
 SHRINK = 0.2
@@ -79,6 +86,7 @@ class VideoFit(PhotometricFit):
         self._behind: dict[int, Tensor] = {}
         super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion, torso)), frames, config)
         self._low, self._high = color_box(avatar.gaussians)
+        self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
         self._solid = torch.full((len(REGIONS),), -math.inf)
         for name, logit in SOLID.items():
             self._solid[REGION_INDEX[name]] = logit
@@ -87,7 +95,7 @@ class VideoFit(PhotometricFit):
         with torch.no_grad():
             a, b, c = avatar.mesh(HeadMotion.neutral())[0][0][avatar.head.triangles].unbind(1)
         normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
-        self._turned = normal[:, 2] < TURNED
+        self._turned, self._rim = normal[:, 2] < TURNED, normal[:, 2] < RIM
 
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
@@ -95,6 +103,7 @@ class VideoFit(PhotometricFit):
         self._keep_whole()
         if self.step_count % SMOOTH_EVERY == 0:
             self._smooth_corrections()
+            self._smooth_rim()
         return loss
 
     def draw(
@@ -194,6 +203,8 @@ class VideoFit(PhotometricFit):
         color, opacity = (self.parameters.values[name].data for name in ("color", "opacity_logit"))
         color.copy_(within(color, self._low[region], self._high[region]))
         mesh = self.parameters.fixed.mesh_count
+        rim = (self._hairy[region[:mesh]] & self._rim[self.parameters.fixed.triangle]).nonzero()[:, 0]
+        color[rim] = within(color[rim], *(box[region[rim]] for box in self._rim_box))
         torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
         # Where hair turns away from the camera no frame shows whether it covers what is behind it.
         turned = self._hairy[region[:mesh]] & self._turned[self.parameters.fixed.triangle]
@@ -222,6 +233,15 @@ class VideoFit(PhotometricFit):
             mean = (self._neighbourhood @ together).view(count, latents, 3).permute(1, 0, 2)
             value.lerp_(mean, SMOOTH)
 
+    @torch.no_grad()
+    def _smooth_rim(self) -> None:
+        fixed, color = self.parameters.fixed, self.parameters.values["color"].data
+        index = self.parameters.index
+        rim = (index < fixed.mesh_count) & self._hairy[fixed.region[index]]
+        rim[rim.clone()] = self._rim[fixed.triangle[index[rim]]]
+        mean = self._neighbourhood @ color[index]
+        color[index[rim]] = torch.lerp(color[index[rim]], mean[rim], SMOOTH)
+
     def _extra_state(self) -> dict[str, Tensor]:
         return self.poses.state()
 
@@ -242,7 +262,9 @@ class VideoFit(PhotometricFit):
         return self.poses.refined()
 
 
-def color_box(gaussians: BoundGaussians) -> tuple[Tensor, Tensor]:
+def color_box(
+    gaussians: BoundGaussians, rest: float = BOX_REST, margin: tuple[float, ...] = BOX_MARGIN
+) -> tuple[Tensor, Tensor]:
     """Least and largest lightness and tint [REGIONS, 4] (`lightness_and_tint`) that Gaussians of a region may take.
 
     Hair and skin stay within what the video shows of them. Without that, those on the outline learn the colour of the
@@ -255,8 +277,8 @@ def color_box(gaussians: BoundGaussians) -> tuple[Tensor, Tensor]:
             continue
         color = lightness_and_tint(gaussians.color[members])
         for name in names:
-            low[REGION_INDEX[name]] = color.quantile(BOX_REST, dim=0) - torch.tensor(BOX_MARGIN)
-            high[REGION_INDEX[name]] = color.quantile(1 - BOX_REST, dim=0) + torch.tensor(BOX_MARGIN)
+            low[REGION_INDEX[name]] = color.quantile(rest, dim=0) - torch.tensor(margin)
+            high[REGION_INDEX[name]] = color.quantile(1 - rest, dim=0) + torch.tensor(margin)
     return low, high
 
 

@@ -8,9 +8,17 @@ import torch
 
 from emotalk.avatar.gaussians import LATENT_LIMIT, REGION_INDEX, signals
 from emotalk.training.hair_shell import OutlineView, bald_vertices, hair_thickness
+from emotalk.training.photometric import FitConfig
 from emotalk.training.starting_avatar import starting_avatar
 from emotalk.training.video_corrections import LEAST_SPREAD, allowed, video_corrections
-from emotalk.training.video_fit import BOX_MARGIN, color_box, lightness_and_tint, rare_frames, within
+from emotalk.training.video_fit import (
+    BOX_MARGIN,
+    VideoFit,
+    color_box,
+    lightness_and_tint,
+    rare_frames,
+    within,
+)
 from emotalk.training.video_frames import (
     BACKGROUND,
     CLASS_WEIGHTS,
@@ -129,6 +137,22 @@ def test_hair_cannot_take_the_colour_of_the_background(start):
     allowed_colors = start.avatar.gaussians.color[start.avatar.gaussians.region == hair]
     assert (within(allowed_colors, low[hair][None], high[hair][None]) - allowed_colors).abs().median() < 1e-6
     assert not low[REGION_INDEX["clothes"]].isfinite().any()
+
+
+def test_hair_on_the_rim_of_the_head_keeps_near_its_usual_colours(video, start):
+    frames = VideoFrames(video, usable_rows(video))
+    fit = VideoFit(start.avatar, frames, start.torso, FitConfig(steps=10))
+    fit.parameters.values["color"].data[:] = 1.0
+    fit.step()
+    avatar = fit.result()
+    g = avatar.gaussians
+    hair = (g.region == REGION_INDEX["hair"])[: g.mesh_count]
+    normal = avatar.pose(HeadMotion.neutral(), 0).means[: g.mesh_count][:, 2]  # far from the camera: behind the ears
+    behind = hair & (normal < normal[hair].quantile(0.3))
+    light = g.color[: g.mesh_count].mean(1)
+    usual = start.avatar.gaussians.color[start.avatar.gaussians.region == REGION_INDEX["hair"]].mean(1)
+    assert light[behind].max() < usual.quantile(0.75) + 0.05
+    assert light[hair & ~behind].max() > light[behind].max()
 
 
 def test_rare_frames_are_those_with_shut_eyes_or_an_open_mouth():

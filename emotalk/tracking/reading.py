@@ -100,7 +100,7 @@ class Reader:
 def _clothes(person: np.ndarray, points: np.ndarray, size: int) -> np.ndarray:
     """[size, size] bool: the person well below the chin."""
     someone = cv2.resize(person, (size, size)) > 0.7
-    chin = points[152, 1] + 0.25 * (points[152, 1] - points[10, 1])
+    chin = points[152, 1] + 0.1 * (points[152, 1] - points[10, 1])
     someone[: max(0, int(chin))] = False
     return someone
 

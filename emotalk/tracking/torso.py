@@ -33,8 +33,15 @@ class TorsoFollower:
 
     def follow(self, grey: np.ndarray) -> np.ndarray | None:
         """(dx px, dy px, log scale) of a frame against the first, None where it cannot be told."""
+        for guess in (self._last, self._start):  # what was lost may be back where it began
+            found = self._follow(grey, guess)
+            if found is not None:
+                return found
+        return None
+
+    def _follow(self, grey: np.ndarray, guess: np.ndarray) -> np.ndarray | None:
         now, found, _ = cv2.calcOpticalFlowPyrLK(
-            self._first, grey, self._start, self._last.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **_WINDOW
+            self._first, grey, self._start, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **_WINDOW
         )
         good = found[:, 0] == 1
         if good.sum() < _LEAST:

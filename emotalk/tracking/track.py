@@ -40,7 +40,7 @@ from emotalk.types import FPS, Camera
 log = logging.getLogger(__name__)
 
 _PLAN, _SEEN = "plan.json", "landmarks.npz"
-SEEN_VERSION, FIT_VERSION = 2, 3
+SEEN_VERSION, FIT_VERSION = 3, 4
 """Of what is seen in frames, and of what is fitted to it: a folder with others is worked on again from there."""
 _SHARES = {"look": 0.1, "read": 0.4, "fit": 0.15, "masks": 0.2, "poses": 0.15}
 """About how the time is spent."""

@@ -51,3 +51,14 @@ def test_another_picture_is_not_taken_for_the_shoulders():
     follower = TorsoFollower()
     follower.begin(cloth(), clothes())
     assert follower.follow(np.full((SIZE, SIZE), 90, np.uint8)) is None
+
+
+def test_shoulders_that_were_lost_are_found_again():
+    """They drift out of reach, something hides them, and they are back near their first place."""
+    follower = TorsoFollower()
+    follower.begin(cloth(), clothes())
+    for step in range(0, 64, 4):
+        assert follower.follow(moved(cloth(), float(step), 0.0, 0.0)) is not None
+    assert follower.follow(np.full((SIZE, SIZE), 90, np.uint8)) is None
+    found = follower.follow(moved(cloth(), 3.0, 1.0, 0.0))
+    np.testing.assert_allclose(found, (3.0, 1.0, 0.0), atol=0.4)

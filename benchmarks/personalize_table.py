@@ -22,7 +22,7 @@ def write_tables(rows: list[dict], path: Path = RESULTS) -> None:
         "# From a clip to an avatar",
         "",
         "`python -m benchmarks.personalize CLIPS --work FOLDER`. A clip is tracked as a whole (one shape of head",
-        "for all frames); the fit never sees its last fifth (of 20 s it learns from 16). They are drawn as tracked, not",
+        "for all frames); the fit never sees its last fifth (16 of 20 s remain). It is drawn as tracked, not",
         "refined against the avatar, or with the lips of the sound alone. Tracking aligns every head pose with the",
         "grey of the person's skin, which it takes from the frames that are learned from only. *Box* is the head",
         "with its hair: the box of the landmarks, half its height added above, a quarter of its width at the sides,",

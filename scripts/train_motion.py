@@ -232,7 +232,8 @@ def _train_judges(options: Options) -> None:
 
 def write_cards(options: Options, facts: dict) -> None:
     """Model cards beside the checkpoints; results are added by `python -m benchmarks.motion`."""
-    recipe = f"`python -m scripts.train_motion --work FOLDER` ({facts['cpu_minutes']} CPU minutes on one core here, after the corpus was heard)."
+    cost = f"{facts['cpu_minutes']} CPU minutes on one core here, after the corpus was heard"
+    recipe = f"`python -m scripts.train_motion --work FOLDER` ({cost})."
     for name, (title, what) in CARDS.items():
         text = (
             f"# {title}\n\n{what}\n\n- Data: {facts['minutes']} minutes of text-to-speech. {DATA}\n"

@@ -65,7 +65,7 @@ def test_a_mouth_that_opens_half_as_far_has_a_lower_slope_and_a_larger_landmark_
     half = driven_by(scene, changed(scene[0].motion, jawOpen=0.5))
     assert half.scores["lip_slope"] < 0.8 * right.scores["lip_slope"]
     assert half.scores["lmd_mouth"] > 1.5 * right.scores["lmd_mouth"]
-    assert half.scores["lip_correlation"] > 0.9  # it still moves at the right times
+    assert half.scores["lip_correlation"] > 0.8  # it still moves at the right times, beside an unchanged funnel
     assert half.scores["psnr_face"] < right.scores["psnr_face"] - 3
 
 

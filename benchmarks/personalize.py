@@ -116,12 +116,8 @@ def measure(tracked: TrackedVideo, name: str, train: str, options: Options) -> d
     torso = torso_shifts(tracked, fit.start.reference)
     rows = np.array([t for t in range(border, len(tracked), EVERY) if tracked.seen[t]])
     mask = box_mask(head_box(tracked), tracked.size)
-
-    def picture(t: int) -> np.ndarray:
-        return (tracked.frame(t) * 255 + 0.5).astype(np.uint8)
-
     for label, who in (("box", avatar), ("start", fit.start.avatar)):
-        found = scores(who, tracked.motion, torso, picture, rows, mask)
+        found = scores(who, tracked.motion, torso, tracked.frame_bytes, rows, mask)
         row |= {f"{label}_{key}": value for key, value in found.items()}
     test = tracked.part(border, len(tracked))
     drives = ("motion",) if test.audio() is None or name in SILENT else ("motion", "audio")

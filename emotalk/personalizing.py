@@ -10,6 +10,7 @@ an avatar that was there before stays as it was until the new one is complete.
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
 import logging
@@ -137,7 +138,7 @@ def personalize(
         avatar = _with_findings(fit.run(fitting, cancelled), tracked)
         avatar = avatar.replace(motion=motion_of_video(tracked, speaking))
         avatar.save(base / name)
-        shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
     return PersonalizeResult(
         name, base / name, avatar.card, tuple(tracked.quality.sentences), time.perf_counter() - started
     )
@@ -146,7 +147,13 @@ def personalize(
 def discard(name: str, folder: Path | None = None) -> None:
     """Remove what a stopped run left behind; a finished avatar of that name stays."""
     base = own_folder() if folder is None else folder
-    shutil.rmtree(_work_folder(base, folder_name(name)), ignore_errors=True)
+    _remove(_work_folder(base, folder_name(name)))
+
+
+def _remove(work: Path) -> None:
+    """Remove a work folder, its job first: where this is killed half-way, the next run must not go on with the rest."""
+    (work / JOB).unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _work_folder(base: Path, name: str) -> Path:
@@ -169,6 +176,8 @@ def _workplace(base: Path, name: str) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(f"The avatar {name!r} is being made by another run; wait for it or stop it.") from error
+        for leftover in base.glob(f".{glob.escape(name)}.new-*"):  # of a save that was killed; no other run saves now
+            shutil.rmtree(leftover, ignore_errors=True)
         yield work
 
 

@@ -218,6 +218,24 @@ def test_discarding_removes_the_stopped_run_and_keeps_the_avatar(workshop: Works
     assert [path.name for path in base.iterdir()] == ["anna-b"]
 
 
+def test_a_save_that_was_killed_leaves_nothing_behind(workshop: Workshop, video: Path, base: Path) -> None:
+    (base / ".anna-b.new-x1y2").mkdir(parents=True)
+    (base / ".anna-b.new-x1y2" / "avatar.safetensors").write_bytes(b"half")
+    personalize(request(video), folder=base)
+    assert [path.name for path in base.iterdir()] == ["anna-b"]
+
+
+def test_a_work_folder_that_was_half_removed_is_not_gone_on_with(
+    workshop: Workshop, video: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("emotalk.personalizing.shutil.rmtree", lambda *_, **__: None)  # killed before it began
+        personalize(request(video), folder=base)
+    assert (base / ".anna-b.work" / "track" / "marker").is_file()
+    personalize(request(video, resume=True), folder=base)
+    assert [tracking["fresh"] for tracking in workshop.tracked] == [True, True]
+
+
 def test_the_video_is_limited_to_the_seconds_asked_for(workshop: Workshop, video: Path, base: Path) -> None:
     personalize(request(video, seconds=20.0, size=256), folder=base)
     assert workshop.tracked[0]["seconds"] == 20.0

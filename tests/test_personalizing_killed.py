@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from emotalk.avatar import list_avatars, load_avatar
-from emotalk.personalizing import CONSENT
+from emotalk.personalizing import CONSENT, JOB
 from tests.preset_video import preset_video
 
 pytestmark = pytest.mark.slow
@@ -119,7 +119,8 @@ def test_killed_at_ten_random_moments_it_resumes_and_a_good_avatar_stays_good(tm
         before = contents(base / "me")
         # What was tracked once is not tracked again.
         assert not (tracked and "Following the face" in stages)
-        tracked = (base / ".me.work" / "track" / "landmarks.npz").is_file()
+        work = base / ".me.work"
+        tracked = (work / "track" / "landmarks.npz").is_file() and (work / JOB).is_file()
         if kills == KILLS:
             break
     assert kills == KILLS

@@ -39,8 +39,8 @@ _UNLIKE = np.random.default_rng(0).normal(0, 1e-3, (64, 2))
 class VideoFrames:
     """Responsibilities: choose frames of a tracked video, and hand them out as targets of a fit.
 
-    Each frame is read once and kept as 8-bit picture and classes (1 MB at 512 x 512); as only so many are chosen, that
-    is bounded whatever the length of the video.
+    Of each frame its marks are kept (256 KB at 512 x 512); its picture is decoded anew each time, 2 % of a step, which
+    spares three times that. As only so many frames are chosen, memory is bounded whatever the length of the video.
     """
 
     def __init__(self, tracked: TrackedVideo, rows: Iterable[int]) -> None:
@@ -49,7 +49,7 @@ class VideoFrames:
         if not len(self.rows):
             raise InputError("The video has no frame with a well tracked face; record it again in better light.")
         self.camera = tracked.camera
-        self._kept: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._marks: dict[int, np.ndarray] = {}
         self._extra: list[tuple[np.ndarray, HeadMotion]] = []
 
     def __len__(self) -> int:
@@ -80,20 +80,22 @@ class VideoFrames:
 
     def picture(self, k: int) -> np.ndarray:
         """Frame k of the choice, [H, W, 3] uint8."""
-        return self._read(k)[0]
+        if k >= len(self.rows):
+            return self._extra[k - len(self.rows)][0]
+        return self.tracked.frame_bytes(int(self.rows[k]))
 
     def classes(self, k: int) -> np.ndarray:
         """Its classes [H, W] uint8: BACKGROUND, BODY, HAIR or SKIN."""
-        return self._read(k)[1] & 3
+        return self._marked(k) & 3
 
     def unsure(self, k: int) -> np.ndarray:
         """Where [H, W] (bool) it is not certain whether a pixel is the person: near the outline."""
-        return (self._read(k)[1] & _UNSURE_BIT) > 0
+        return (self._marked(k) & _UNSURE_BIT) > 0
 
     def target(self, k: int, shrink: int = 1) -> Target:
         """Frame k at 1/shrink of its resolution, with weights and, where sure, the coverage by the person."""
-        picture, marks = self._read(k)
-        color = torch.from_numpy(picture).permute(2, 0, 1).float() / 255
+        marks = self._marked(k)
+        color = torch.tensor(self.picture(k)).permute(2, 0, 1).float() / 255
         classes = torch.from_numpy(marks & 3)
         weights = torch.tensor(CLASS_WEIGHTS)[classes.long()]
         weights[torch.from_numpy((marks & _MOVING_BIT) > 0)] = MOVING_WEIGHT
@@ -108,18 +110,17 @@ class VideoFrames:
         camera = shrink_camera(self.camera, shrink)
         return Target(planar(color.permute(1, 2, 0)), alpha, camera, False, weights, sure)
 
-    def _read(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _marked(self, k: int) -> np.ndarray:
+        """Class and marks [H, W] uint8 of frame k."""
         if k >= len(self.rows):
-            picture = self._extra[k - len(self.rows)][0]
-            return picture, np.zeros(picture.shape[:2], np.uint8)
-        if k not in self._kept:
+            return np.zeros(self._extra[k - len(self.rows)][0].shape[:2], np.uint8)
+        if k not in self._marks:
             row = int(self.rows[k])
-            picture = np.rint(self.tracked.frame(row) * 255).clip(0, 255).astype(np.uint8)
             classes = self.tracked.labels(row).astype(np.uint8)
             marks = classes | (_outline(classes > 0) * np.uint8(_UNSURE_BIT))
             marks |= _moving(self.tracked.landmarks[row], len(classes)) * np.uint8(_MOVING_BIT)
-            self._kept[k] = picture, marks
-        return self._kept[k]
+            self._marks[k] = marks
+        return self._marks[k]
 
 
 def usable_rows(tracked: TrackedVideo) -> np.ndarray:

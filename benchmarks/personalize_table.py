@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.results_file import with_remarks
+
 RESULTS = Path(__file__).parent / "results" / "personalize.md"
 PAPERS = (
     ("ER-NeRF", 28.21, 0.038, 3.549, "2 h"),
@@ -90,7 +92,7 @@ def write_tables(rows: list[dict], path: Path = RESULTS) -> None:
         ),
         "",
     ]
-    path.write_text("\n".join(lines))
+    path.write_text(with_remarks("\n".join(lines), path))
 
 
 def _of(row: dict, name: str, form: str) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.results_file import with_remarks
 from benchmarks.tracking_truth import Truth, compare, film, lively_motion
 from emotalk.errors import TrackingError
 from emotalk.head import HeadModel
@@ -168,7 +169,7 @@ def main() -> None:
         for line in film_rows(wanted(PRESETS), Path(folder), head):
             say(line)
     arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text("\n".join(lines) + "\n")
+    arguments.out.write_text(with_remarks("\n".join(lines), arguments.out))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def _picture(path: Path, mode: str) -> np.ndarray:
 
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
+            return np.array(image.convert(mode))  # writable, as torch wants arrays
     except OSError as error:
         raise TrackingError(f"{path.name} of a tracked video cannot be read ({error}). Track the video again.") from (
             error

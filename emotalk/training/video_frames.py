@@ -95,7 +95,7 @@ class VideoFrames:
     def target(self, k: int, shrink: int = 1) -> Target:
         """Frame k at 1/shrink of its resolution, with weights and, where sure, the coverage by the person."""
         marks = self._marked(k)
-        color = torch.tensor(self.picture(k)).permute(2, 0, 1).float() / 255
+        color = torch.from_numpy(self.picture(k)).permute(2, 0, 1).float() / 255
         classes = torch.from_numpy(marks & 3)
         weights = torch.tensor(CLASS_WEIGHTS)[classes.long()]
         weights[torch.from_numpy((marks & _MOVING_BIT) > 0)] = MOVING_WEIGHT

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.results_file import with_sections
+from benchmarks.results_file import with_remarks, with_sections
 from benchmarks.speech_scores import (
     BILABIAL,
     VISEME_OF,
@@ -115,3 +115,10 @@ def test_drift_is_removed_and_syllables_stay():
 def test_measuring_one_part_again_keeps_the_others():
     text = with_sections("# Title\n", ["## A\n\n1", "## B\n\n2\n"])
     assert with_sections(text, ["## A\n\n3"]) == "# Title\n\n## A\n\n3\n\n## B\n\n2\n"
+
+
+def test_remarks_written_by_hand_stay_when_tables_are_written_anew(tmp_path) -> None:
+    path = tmp_path / "table.md"
+    assert with_remarks("# Title\n\n1\n", path) == "# Title\n\n1\n"
+    path.write_text("# Title\n\n1\n\n## Remarks\n\n- It rained.\n")
+    assert with_remarks("# Title\n\n2", path) == "# Title\n\n2\n\n## Remarks\n\n- It rained.\n"

@@ -16,6 +16,8 @@ from emotalk.avatar.gaussians import REGION_INDEX, signals
 from emotalk.rendering import rasterize
 from emotalk.training.frame_poses import CHANNELS, FramePoses
 from emotalk.training.gaussian_parameters import GroupSettings
+from emotalk.training.hidden_cloth import MARGIN as CLOTH_MARGIN
+from emotalk.training.hidden_cloth import HiddenCloth
 from emotalk.training.locality import neighbourhood
 from emotalk.training.photometric import FitConfig, PhotometricFit
 from emotalk.training.pose_gradient import follow
@@ -87,6 +89,7 @@ class VideoFit(PhotometricFit):
         super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion, torso)), frames, config)
         self._low, self._high = color_box(avatar.gaussians)
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
+        self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
         self._solid = torch.full((len(REGIONS),), -math.inf)
         for name, logit in SOLID.items():
             self._solid[REGION_INDEX[name]] = logit
@@ -205,6 +208,9 @@ class VideoFit(PhotometricFit):
         mesh = self.parameters.fixed.mesh_count
         rim = (self._hairy[region[:mesh]] & self._rim[self.parameters.fixed.triangle]).nonzero()[:, 0]
         color[rim] = within(color[rim], *(box[region[rim]] for box in self._rim_box))
+        hidden = self._hidden_cloth.rows(self.parameters)
+        begun, margin = lightness_and_tint(self.parameters.start["color"][hidden]), torch.tensor(CLOTH_MARGIN)
+        color[hidden] = within(color[hidden], begun - margin, begun + margin)
         torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
         # Where hair turns away from the camera no frame shows whether it covers what is behind it.
         turned = self._hairy[region[:mesh]] & self._turned[self.parameters.fixed.triangle]

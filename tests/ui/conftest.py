@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ui.browsing import wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -67,8 +68,7 @@ def page(browser, served: str) -> Iterator:
         lambda request: outside.append(request.url) if not request.url.startswith((served, "data:", "blob:")) else None,
     )
     tab.goto(served)
-    tab.wait_for_selector("#stage .face[src]")
-    tab.wait_for_selector("#mood-pad .knob")
+    wait_until_open(tab)
     yield tab
     context.close()
     assert errors == []

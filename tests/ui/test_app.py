@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from emotalk.video import ffmpeg_path
+from tests.ui.browsing import box_of, wait_until_open
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +55,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def choose_mood(page, valence: float, arousal: float) -> None:
-    box = page.locator("#mood-pad .pad").bounding_box()
+    box = box_of(page.locator("#mood-pad .pad"))
     page.mouse.click(box["x"] + (0.5 + valence / 2) * box["width"], box["y"] + (0.5 - arousal / 2) * box["height"])
 
 
@@ -92,8 +93,7 @@ def test_typed_words_become_a_playing_video_whose_face_shows_the_mood(
     page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    page.wait_for_selector("#stage .face[src]")
-    page.wait_for_selector("#mood-pad .knob")
+    wait_until_open(page)
     page.screenshot(path=shots / "desktop.png", full_page=True)
 
     first = page.locator("#stage .face").get_attribute("src")
@@ -134,7 +134,7 @@ def test_an_uploaded_recording_is_spoken_along_with(browser, address: str, tmp_p
     context.set_default_timeout(60_000)
     page = context.new_page()
     page.goto(address)
-    page.wait_for_selector("#mood-pad .knob")
+    wait_until_open(page)
     page.get_by_label("Audio", exact=True).check()
     page.set_input_files("#audio input[type=file]", tmp_path / "voice.wav")
     page.wait_for_selector("#audio audio, #audio .waveform-container, #audio #waveform", state="attached")

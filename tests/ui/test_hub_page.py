@@ -18,6 +18,7 @@ from emotalk.paths import CHECKPOINTS
 from emotalk.ui import hub_row
 from emotalk.ui.hub_faces import HubFaces
 from tests.hub.local_hub import LocalHub
+from tests.ui.browsing import wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 CHOSEN = "() => document.querySelector('.faces [aria-checked=true]').dataset.name"
@@ -52,8 +53,7 @@ def opened(browser, address: str):
     page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     page.set_default_timeout(60_000)
     page.goto(address)
-    page.wait_for_selector("#stage .face[src]")
-    page.wait_for_selector("#mood-pad .knob")
+    wait_until_open(page)
     return page
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from emotalk.emotion import nearest_emotions
 from emotalk.request import TalkRequest
+from tests.ui.browsing import box_of, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 pytestmark = pytest.mark.slow
@@ -80,7 +81,7 @@ def generate(page, drawn: DrawnStudio) -> TalkRequest:
 
 def test_the_pad_names_the_mood_moves_the_sliders_and_changes_the_face(page) -> None:
     old = still(page)
-    box = page.locator("#mood-pad .pad").bounding_box()
+    box = box_of(page.locator("#mood-pad .pad"))
     page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.2 * box["height"], steps=5)
@@ -196,7 +197,7 @@ def test_key_frames_are_added_removed_and_used(page, drawn: DrawnStudio) -> None
     set_slider(page, "Valence", -0.8)
     wait_for_mood(page, -0.8, 0.3)
     track = page.locator("#timeline .track")
-    box = track.bounding_box()
+    box = box_of(track)
     page.mouse.click(box["x"] + 1, box["y"] + 15)
     set_slider(page, "Valence", 0.8)
     wait_for_mood(page, 0.8, 0.3)
@@ -253,7 +254,7 @@ def test_a_second_person_sees_their_place_in_line_and_may_leave_it(
         context = browser.new_context()
         second = context.new_page()
         second.goto(served)
-        second.wait_for_selector("#mood-pad .knob")
+        wait_until_open(second)
         second.click("#generate")
         second.get_by_text(re.compile("queue: 1/1")).wait_for()
         second.click("#stop")
@@ -282,7 +283,7 @@ def test_closing_the_tab_stops_its_talk_and_removes_its_files(browser, served: s
         context = browser.new_context()
         tab = context.new_page()
         tab.goto(served)
-        tab.wait_for_selector("#mood-pad .knob")
+        wait_until_open(tab)
         tab.click("#generate")
         wait_for(lambda: drawn.running == 1)
         assert len(set(app.clips.folder.iterdir()) - folders) == 1
@@ -319,12 +320,12 @@ def test_a_dark_phone_shows_everything_without_sideways_scrolling(browser, serve
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
     tab = context.new_page()
     tab.goto(served)
-    tab.wait_for_selector("#mood-pad .knob")
+    wait_until_open(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
-    face = tab.get_by_role("radio", checked=True, name="Mira").bounding_box()
+    face = box_of(tab.get_by_role("radio", checked=True, name="Mira"))
     assert 0 <= face["x"] <= 390 - face["width"]
     tab.locator("#mood-pad .pad").scroll_into_view_if_needed()
-    box = tab.locator("#mood-pad .pad").bounding_box()
+    box = box_of(tab.locator("#mood-pad .pad"))
     tab.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
     tab.wait_for_function("() => document.querySelector('.pad').getAttribute('aria-valuetext').includes('-0.5')")
     tab.screenshot(path=shots / "phone-dark.png", full_page=True)

@@ -30,6 +30,7 @@ from emotalk.background_fit import FitNews, picture_address
 from emotalk.errors import Cancelled, TrackingError
 from emotalk.video import VideoWriter
 from tests.preset_video import preset_video
+from tests.ui.browsing import wait_until_open
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -282,7 +283,7 @@ def test_closing_the_page_does_not_lose_the_fit(browser, served: str, clip: Path
     context = browser.new_context()
     tab = context.new_page()
     tab.goto(served)
-    tab.wait_for_selector("#mood-pad .knob")
+    wait_until_open(tab)
     fits.pause = 0.4
     fill_in(tab, clip, "Fay")
     tab.click("#fit-go")
@@ -300,7 +301,7 @@ def test_on_a_page_for_strangers_an_avatar_is_its_page_s_alone_and_goes_with_it(
     mine, theirs = (context.new_page() for context in contexts)
     for tab in (mine, theirs):
         tab.goto(served)
-        tab.wait_for_selector("#mood-pad .knob")
+        wait_until_open(tab)
     fits.pause = 0.5
     fill_in(mine, clip, "Gil")
     mine.click("#fit-go")
@@ -314,7 +315,7 @@ def test_on_a_page_for_strangers_an_avatar_is_its_page_s_alone_and_goes_with_it(
     name = next(name for name in faces(mine) if name.startswith("gil-"))
     assert len(name) > 12  # not to be guessed
     theirs.reload()
-    theirs.wait_for_selector("#mood-pad .knob")
+    wait_until_open(theirs)
     theirs.wait_for_timeout(700)
     assert name not in faces(theirs)
     assert not (own_cache / "avatars" / "gil").exists()
@@ -333,7 +334,7 @@ def test_a_dark_phone_shows_the_tab_without_sideways_scrolling(browser, served: 
     context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
     tab = context.new_page()
     tab.goto(served)
-    tab.wait_for_selector("#mood-pad .knob")
+    wait_until_open(tab)
     open_tab(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     tab.screenshot(path=shots / "phone.png", full_page=True)
@@ -383,7 +384,7 @@ def test_an_uploaded_video_becomes_an_avatar_that_talks(browser, address: str, t
     outside: list[str] = []
     page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
     page.goto(address)
-    page.wait_for_selector("#mood-pad .knob")
+    wait_until_open(page)
     fill_in(page, video, "Visitor")
     minutes = page.get_by_label("number input for Minutes of fitting")
     minutes.fill("0.25")

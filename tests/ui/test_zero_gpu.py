@@ -16,6 +16,7 @@ from emotalk.errors import AvatarError, Cancelled, VideoError
 from emotalk.request import Look, TalkRequest
 from emotalk.ui import zero_gpu
 from emotalk.ui.zero_gpu import LEAST_SECONDS, MOST_SECONDS, START_SECONDS, expected_seconds, talker
+from tests.ui.browsing import wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 SMALL = Look(size=64)
@@ -196,7 +197,7 @@ def test_the_page_says_so_and_plays_the_clip(browser, refused: str) -> None:
     page = browser.new_context(viewport={"width": 1280, "height": 1000}).new_page()
     page.set_default_timeout(60_000)
     page.goto(refused)
-    page.wait_for_selector("#mood-pad .knob")
+    wait_until_open(page)
     page.click("#generate")
     page.locator("[data-testid=toast-body]").filter(has_text="No GPU just now").wait_for()
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")

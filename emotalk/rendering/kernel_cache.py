@@ -6,7 +6,7 @@ code does not raise, it corrupts memory. So kernels made with `@kernel` have the
 
 - one folder per configuration: versions of emotalk, Python, numba and llvmlite, CPU name and features, lane count;
 - one file per kernel, source and signature, its name holding a hash of every source file that kernels are made of;
-- a SHA-256 of the contents in front: a damaged or truncated file is compiled again, not run;
+- a SHA-256 of the contents in front: a damaged or truncated file is compiled again, not run; so is a stale one;
 - written to a temporary name and moved into place, so that an interrupted compile or two processes at once do no harm;
 - a folder that somebody else could have written is not trusted (loading machine code is running it).
 """
@@ -108,8 +108,13 @@ class KernelCache(_Cache):
             if hashlib.sha256(contents[32:]).digest() == contents[:32]:
                 # Numba keeps compiled functions in Python's object format and offers no other. These bytes lie in a
                 # file that only this user can have written, and their checksum holds.
-                return CompileResult._rebuild(target_context, *pickle.loads(contents[32:]))
-            log.warning("The compiled kernel %s is damaged; compiling it again.", path.name)
+                try:
+                    return CompileResult._rebuild(target_context, *pickle.loads(contents[32:]))
+                except Exception as error:  # whatever it no longer fits, compiling mends
+                    fault = f"stale ({error})"
+            else:
+                fault = "damaged"
+            log.warning("The compiled kernel %s is %s; compiling it again.", path.name, fault)
         _announce()
         return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -103,6 +104,15 @@ def test_a_damaged_kernel_is_compiled_again(tmp_path, monkeypatch, damage):
     )
     assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 0)
     assert path.read_bytes()[:32] == hashlib.sha256(path.read_bytes()[32:]).digest()
+    assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 1)
+
+
+@pytest.mark.parametrize("stale", [b"cemotalk.rendering.renamed\nkernel\n.", pickle.dumps(("another", "layout")), b""])
+def test_a_kernel_that_is_whole_but_does_not_fit_this_program_is_compiled_again(tmp_path, monkeypatch, stale):
+    square_in(tmp_path, monkeypatch)
+    (path,) = kernels(tmp_path)
+    path.write_bytes(hashlib.sha256(stale).digest() + stale)
+    assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 0)
     assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 1)
 
 

@@ -271,15 +271,15 @@ class _Work:
                     self._tell("masks", t / len(points))
 
     def _picture(self, t: int) -> np.ndarray:
-        return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"))[..., ::-1]
+        return _read_picture(self.folder / "frames" / f"{t:06d}.jpg", cv2.IMREAD_COLOR)[..., ::-1]
 
     def _grey(self, t: int) -> np.ndarray:
         """Frame `t` in grey, shrunk while decoding where it is large."""
         shrunk = cv2.IMREAD_REDUCED_GRAYSCALE_2 if self.size >= 2 * WORK else cv2.IMREAD_GRAYSCALE
-        return cv2.imread(str(self.folder / "frames" / f"{t:06d}.jpg"), shrunk)
+        return _read_picture(self.folder / "frames" / f"{t:06d}.jpg", shrunk)
 
     def _labels(self, t: int) -> np.ndarray:
-        return cv2.imread(str(self.folder / "masks" / f"{t:06d}.png"), cv2.IMREAD_GRAYSCALE)
+        return _read_picture(self.folder / "masks" / f"{t:06d}.png", cv2.IMREAD_GRAYSCALE)
 
     def _assemble(self, fit: Fit, shots: Shots, looked: Survey) -> TrackedVideo:
         import torch
@@ -329,6 +329,13 @@ def _kept_shots(path: Path) -> Shots | None:
         return Shots(**held)
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
+
+
+def _read_picture(path: Path, flags: int) -> np.ndarray:
+    picture = cv2.imread(str(path), flags)
+    if picture is None:
+        raise TrackingError(f"{path.name} of a tracked video is missing or damaged. Begin anew, in an empty folder.")
+    return picture
 
 
 def _write_picture(path: Path, picture: np.ndarray) -> None:

@@ -126,6 +126,16 @@ def test_a_finished_folder_of_another_fit_is_fitted_again_without_reading(tracke
     assert not stages
 
 
+@pytest.mark.parametrize("lost", ["frames", "masks"])
+def test_a_stopped_run_whose_pictures_are_damaged_is_refused(tracked, made, tmp_path, lost):
+    shutil.copytree(tracked.folder, tmp_path / "work")
+    (tmp_path / "work" / "finished.json").unlink()
+    for path in (tmp_path / "work" / lost).iterdir():
+        path.write_bytes(b"half")
+    with pytest.raises(TrackingError, match="missing or damaged"):
+        track_video(made.path, tmp_path / "work", size=SIZE)
+
+
 def test_another_video_in_the_same_folder_is_tracked_anew(tracked, made, tmp_path):
     shutil.copytree(tracked.folder, tmp_path / "work")
     part = ffmpeg(tmp_path / "part.mp4", "-i", str(made.path), "-t", "2.4", "-c:v", "libx264")

@@ -161,18 +161,19 @@ class PersonalizeTab:
         yield {"state": "working", "note": "Starting", "fresh": True, "at": time.monotonic()}, "", *busy
         shown = None
         while not fit.wait(0.5):
-            if fit.news is not shown:
-                yield self._views(fit.news, shown), _report(fit.news, shown), gr.skip(), gr.skip()
-                shown = fit.news
+            news = fit.news  # read once: the fit goes on while the page is being told
+            if news is not shown:
+                yield self._views(news, shown), _report(news, shown), gr.skip(), gr.skip()
+                shown = news
                 time.sleep(0.3)  # three pictures a second are enough
         if fit.error is not None:
-            yield {"state": "stopped", "fresh": True, "at": time.monotonic()}, gr.skip(), *idle
+            yield {"state": "stopped", "fresh": True, "at": time.monotonic()}, _report(fit.news, shown), *idle
             if isinstance(fit.error, Cancelled):
                 gr.Info(str(fit.error), duration=4)
                 return
             raise friendly(fit.error) from fit.error
         done = self._views(fit.news, shown) | {"state": "done", "detail": "Done: your avatar is in the gallery."}
-        yield done, gr.skip(), *idle
+        yield done, _report(fit.news, shown), *idle
 
     def _views(self, news: FitNews, shown: FitNews | None) -> dict[str, Any]:
         """The value of the picture part; a picture is sent only when it is another one."""

@@ -1,6 +1,31 @@
-"""What a person does without thinking: wait until the page is there, see where a thing stands."""
+"""What a person does without thinking: wait until the page is there, look until it says what it should.
+
+A page changes when its server's message has come, not when a test happens to look; so nothing that follows a message is
+read once, it is looked at until it is right.
+"""
 
 from __future__ import annotations
+
+TOAST = "[data-testid=toast-body]"
+
+
+def expect(locator):
+    """Playwright's assertions about a place on the page; they look again until they hold, or fail after 30 s."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=30_000)
+    return expect(locator)
+
+
+def expect_toast(tab, words: str) -> None:
+    """A message that says these words comes up."""
+    expect(tab.locator(TOAST).filter(has_text=words).first).to_be_visible()
+
+
+def dismiss_toasts(tab) -> None:
+    """Close the messages that are up, so that the next one is a new one."""
+    tab.evaluate("document.querySelectorAll('[data-testid=toast-close]').forEach((button) => button.click())")
+    expect(tab.locator(TOAST)).to_have_count(0)
 
 
 def wait_until_open(tab) -> None:

@@ -18,11 +18,10 @@ from emotalk.paths import CHECKPOINTS
 from emotalk.ui import hub_row
 from emotalk.ui.hub_faces import HubFaces
 from tests.hub.local_hub import LocalHub
-from tests.ui.browsing import wait_until_open
+from tests.ui.browsing import TOAST, expect, expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 CHOSEN = "() => document.querySelector('.faces [aria-checked=true]').dataset.name"
-TOAST = "[data-testid=toast-body]"
 ELENA = {f"ada/{path.name}": path.read_bytes() for path in (CHECKPOINTS / "avatars" / "elena").iterdir()}
 
 
@@ -81,20 +80,20 @@ class TestThePage:
     ) -> None:
         page = opened(browser, address)
         ada = page.get_by_role("button", name=re.compile("^Ada"))
-        assert "downloads on first use; CC0-1.0" in ada.inner_text()
+        expect(ada).to_contain_text("downloads on first use; CC0-1.0")
         assert hub.requests == []
         old = page.locator("#stage .face").get_attribute("src")
         ada.click()
         wait_until_chosen(page, "org/faces/ada")
         page.wait_for_function("(old) => document.querySelector('#stage .face').src !== old", arg=old)
-        assert "a synthetic person; licence CC0-1.0" in page.locator("#hub-note").inner_text()
+        expect(page.locator("#hub-note")).to_contain_text("a synthetic person; licence CC0-1.0")
         assert sorted(hub.downloads()) == sorted(ELENA)
-        assert page.get_by_role("radio", name="Elena").locator("img").count() == 1  # with its picture now
+        expect(page.get_by_role("radio", name="Elena").locator("img")).to_have_count(1)  # with its picture now
         page.click("#generate")
         page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
         assert studio.requests[-1].avatar == "org/faces/ada"
         later = opened(browser, address)  # the next visitor finds it here
-        assert later.get_by_role("radio", name="Elena").count() == 1
+        expect(later.get_by_role("radio", name="Elena")).to_have_count(1)
         page.context.close()
         later.context.close()
 
@@ -117,17 +116,16 @@ class TestThePage:
     ) -> None:
         page = opened(browser, address)
         for text, said in (
-            ("<b>what", "is no address on the Hub"),
+            ("<b>what", "'<b>what' is no address on the Hub"),
             ("org/nobody", "There is no org/nobody on the Hub"),
-            ("../../etc/passwd", "is no address on the Hub"),
+            ("../../etc/passwd", "'../../etc/passwd' is no address on the Hub"),
         ):
             get(page, text)
-            toast = page.locator(TOAST).filter(has_text=said)
-            toast.first.wait_for()
-            assert toast.locator("b", has_text="what").count() == 0
+            expect_toast(page, said)
+            assert page.locator(TOAST).locator("b", has_text="what").count() == 0
         hub.status = 500
         page.get_by_role("button", name=re.compile("^Ada")).click()
-        page.locator(TOAST).filter(has_text="trouble of its own (500)").wait_for()
+        expect_toast(page, "trouble of its own (500)")
         page.wait_for_function("() => !document.querySelector('.faces .coming')")
         assert page.evaluate(CHOSEN) == "mira"
         page.context.close()

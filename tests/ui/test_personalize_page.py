@@ -18,9 +18,11 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import gradio as gr
 import numpy as np
 import pytest
 
@@ -30,17 +32,18 @@ from emotalk.background_fit import FitNews, picture_address
 from emotalk.errors import Cancelled, TrackingError
 from emotalk.video import VideoWriter
 from tests.preset_video import preset_video
-from tests.ui.browsing import wait_until_open
+from tests.ui.browsing import expect, expect_toast, wait_until_open
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-TOAST = ".toast-body, [data-testid=toast-body]"
 
 
 class ScriptedFit:
-    """Stands in for `BackgroundFit`: goes through all stages at a pace that a test sets, and saves a shipped avatar."""
+    """Stands in for `BackgroundFit`: goes through all stages, stays at a step as long as a test wants to look at it,
+    and saves a shipped avatar."""
 
     steps, pause = 6, 0.15
+    stays_at: int | None = None
     failing: Exception | None = None
     begun: list[ScriptedFit] = []  # noqa: RUF012
 
@@ -76,6 +79,8 @@ class ScriptedFit:
             self.news, overlay=picture_address(frames), verdict="usable", quality=("The light is <dim>.",)
         )
         for step in range(self.steps):
+            while type(self).stays_at == step and not self._stop.is_set():
+                time.sleep(0.05)
             if self._stop.wait(self.pause):
                 self.error = Cancelled("Stopped: no avatar was made.")
                 break
@@ -115,7 +120,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def fits(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[type[ScriptedFit]]:
     """The fits that the page starts; no avatar is left behind."""
     monkeypatch.setattr("emotalk.ui.fits.BackgroundFit", ScriptedFit)
-    ScriptedFit.begun, ScriptedFit.pause, ScriptedFit.failing = [], 0.15, None
+    ScriptedFit.begun, ScriptedFit.stays_at, ScriptedFit.failing = [], None, None
     yield ScriptedFit
     for fit in ScriptedFit.begun:
         fit.cancel()
@@ -148,12 +153,6 @@ def fill_in(page, clip: Path, name: str = "Anna", consent: bool = True) -> None:
         page.locator("#fit-consent input").check()
 
 
-def toast(page) -> str:
-    found = page.locator(TOAST).first
-    found.wait_for()
-    return found.inner_text()
-
-
 def state(page) -> str:
     return page.locator("#fit .fit").get_attribute("data-state")
 
@@ -169,53 +168,92 @@ def faces(page) -> list[str]:
 def test_what_is_missing_is_said_and_nothing_starts(page, clip: Path, fits) -> None:
     open_tab(page)
     page.click("#fit-go")
-    assert "no video yet" in toast(page)
+    expect_toast(page, "no video yet")
     page.reload()
     fill_in(page, clip, consent=False)
     page.click("#fit-go")
-    assert "needs consent" in toast(page)
+    expect_toast(page, "needs consent")
     page.reload()
     fill_in(page, clip, name="  ")
     page.click("#fit-go")
-    assert "no name" in toast(page)
+    expect_toast(page, "no name")
     page.reload()
     fill_in(page, clip, name="Mira")
     page.click("#fit-go")
-    assert "comes with the program" in toast(page)
+    expect_toast(page, "comes with the program")
     assert fits.begun == []
 
 
 def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fits, drawn, shots: Path) -> None:
-    fits.pause = 0.5
+    fits.stays_at = 1
     fill_in(page, clip, "Anna B")
     page.click("#fit-go")
     wait_for_state(page, "working")
     page.wait_for_selector("#fit .now[src^='data:image/jpeg']")
     first = page.locator("#fit .now").get_attribute("src")
+    fits.stays_at = 5
     page.wait_for_function("(old) => document.querySelector('#fit .now').src !== old", arg=first)
-    assert re.search(r"step \d of 6, 1:0\d left", page.locator("#fit .detail").inner_text())
-    assert re.search(r"likeness 2\d\.0 dB", page.locator("#fit .axis").inner_text())
+    expect(page.locator("#fit .detail")).to_have_text(re.compile(r"step \d of 6, 1:0\d left"))
+    expect(page.locator("#fit .axis")).to_have_text(re.compile(r"likeness 2\d\.0 dB"))
     page.wait_for_function("() => (document.querySelector('#fit polyline').getAttribute('points') || '').includes(' ')")
     report = page.locator("#fit-report")
-    assert "Usable video" in report.inner_text()
-    assert "The light is <dim>." in report.inner_text()  # words, not tags
-    assert report.locator("img").evaluate("(image) => image.naturalWidth") > 100
-    assert page.locator("#fit-go").is_disabled()
+    expect(report).to_contain_text("Usable video")
+    expect(report).to_contain_text("The light is <dim>.")  # words, not tags
+    page.wait_for_function("() => document.querySelector('#fit-report img').naturalWidth > 100")
+    expect(page.locator("#fit-go")).to_be_disabled()
     page.screenshot(path=shots / "fitting.png", full_page=True)
 
+    fits.stays_at = None
     wait_for_state(page, "done")
     request = fits.begun[0].request
     assert (request.name, request.minutes) == ("Anna B", 2.0)
     assert "can be made to say anything" in request.consent
     page.locator("#mine").wait_for()
-    assert page.locator("#mine-list input").input_value() == "Anna B"
+    expect(page.locator("#mine-list input")).to_have_value("Anna B")
     assert "anna-b" in drawn.forgotten  # a former avatar of that name is not used on
     page.click("#mine-talk")
     page.locator("#stage").wait_for()
-    assert "anna-b" in faces(page)
     page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
     page.reload()
     page.wait_for_function("() => !!document.querySelector('#faces [data-name=anna-b]')")  # another visit too
+
+
+def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:
+    from emotalk.ui import parts
+    from emotalk.ui.fits import FitDesk
+    from emotalk.ui.personalize_tab import PersonalizeTab
+
+    desk = FitDesk(drawn)
+    with gr.Blocks() as blocks, gr.Tabs() as tabs:
+        tab = PersonalizeTab(drawn, desk, blocks, parts.faces([], ""), tabs)
+
+    def reports(*news: FitNews, last: FitNews) -> list[str]:
+        """The reports that a page gets of a fit whose next news comes whenever the page has just been told something,
+        and the last one just as it ends."""
+        coming, fit, waits = list(news), SimpleNamespace(news=FitNews(), error=None), iter(range(10))
+
+        def wait(seconds: float) -> bool:
+            ended = not coming or next(waits, None) is None
+            if ended:
+                fit.news = last
+            return ended
+
+        fit.wait, desk.running = wait, lambda session: fit
+        heard = []
+        for _, report, *_ in tab.follow(SimpleNamespace(session_hash="a")):
+            heard.append(report)
+            if coming:
+                fit.news = coming.pop(0)
+        return [report for report in heard if isinstance(report, str) and report]
+
+    begun = FitNews(stage="Following the face", step=40, steps=100)
+    judged = dataclasses.replace(begun, overlay="data:image/jpeg;base64,", verdict="usable", quality=("Dim.",))
+    fitting = dataclasses.replace(judged, stage="Fitting the avatar", psnr=22.0, preview="data:,1")
+    for news, last in (((begun, judged, fitting), fitting), ((begun,), judged)):
+        told = reports(*news, last=last)
+        assert len(told) == 1  # neither lost nor sent again and again
+        assert "Usable video" in told[0]
+    desk.close()
 
 
 def test_it_can_be_downloaded_and_deleted(page, clip: Path, fits, own_cache: Path, tmp_path: Path) -> None:
@@ -243,15 +281,15 @@ def test_it_can_be_downloaded_and_deleted(page, clip: Path, fits, own_cache: Pat
 
 
 def test_cancel_stops_the_fit_and_keeps_nothing(page, clip: Path, fits, own_cache: Path) -> None:
-    fits.pause = 0.6
+    fits.stays_at = 2
     fill_in(page, clip, "Cleo")
     page.click("#fit-go")
     wait_for_state(page, "working")
     page.click("#fit-stop")
     wait_for_state(page, "stopped")
-    assert "no avatar was made" in toast(page)
+    expect_toast(page, "no avatar was made")
     assert not (own_cache / "avatars" / "cleo").exists()
-    assert page.locator("#fit-go").is_enabled()
+    expect(page.locator("#fit-go")).to_be_enabled()
 
 
 def test_what_is_wrong_with_a_video_is_said_in_a_toast(page, clip: Path, fits) -> None:
@@ -259,14 +297,14 @@ def test_what_is_wrong_with_a_video_is_said_in_a_toast(page, clip: Path, fits) -
     fill_in(page, clip, "Dana")
     page.click("#fit-go")
     wait_for_state(page, "stopped")
-    assert "Film one person from the front" in toast(page)
-    assert page.locator("#fit-go").is_enabled()
+    expect_toast(page, "Film one person from the front")
+    expect(page.locator("#fit-go")).to_be_enabled()
 
 
 def test_a_second_person_is_told_to_wait_and_a_second_visit_sees_the_fit(
     page, browser, served: str, clip: Path, fits
 ) -> None:
-    fits.pause = 1.0
+    fits.stays_at = 2
     fill_in(page, clip, "Eve")
     page.click("#fit-go")
     wait_for_state(page, "working")
@@ -276,6 +314,7 @@ def test_a_second_person_is_told_to_wait_and_a_second_visit_sees_the_fit(
     wait_for_state(other, "working")  # on one's own machine every page shows the fit
     assert len(fits.begun) == 1
     other.close()
+    fits.stays_at = None
     wait_for_state(page, "done")
 
 
@@ -284,11 +323,12 @@ def test_closing_the_page_does_not_lose_the_fit(browser, served: str, clip: Path
     tab = context.new_page()
     tab.goto(served)
     wait_until_open(tab)
-    fits.pause = 0.4
+    fits.stays_at = 2
     fill_in(tab, clip, "Fay")
     tab.click("#fit-go")
     wait_for_state(tab, "working")
     context.close()
+    fits.stays_at = None
     fits.begun[0].join(30)
     assert (own_cache / "avatars" / "fay").is_dir()
 
@@ -302,16 +342,18 @@ def test_on_a_page_for_strangers_an_avatar_is_its_page_s_alone_and_goes_with_it(
     for tab in (mine, theirs):
         tab.goto(served)
         wait_until_open(tab)
-    fits.pause = 0.5
+    fits.stays_at = 2
     fill_in(mine, clip, "Gil")
     mine.click("#fit-go")
     wait_for_state(mine, "working")
     fill_in(theirs, clip, "Hal")
     assert state(theirs) == "idle"  # nobody sees a stranger's face
     theirs.click("#fit-go")
-    assert "Another avatar is being made" in toast(theirs)
+    expect_toast(theirs, "Another avatar is being made")
+    fits.stays_at = None
     wait_for_state(mine, "done")
     mine.locator("#mine-talk").wait_for()
+    mine.locator("#faces [data-name^='gil-']").wait_for(state="attached")  # in the tab that is not open now
     name = next(name for name in faces(mine) if name.startswith("gil-"))
     assert len(name) > 12  # not to be guessed
     theirs.reload()

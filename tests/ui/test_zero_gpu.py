@@ -16,7 +16,7 @@ from emotalk.errors import AvatarError, Cancelled, VideoError
 from emotalk.request import Look, TalkRequest
 from emotalk.ui import zero_gpu
 from emotalk.ui.zero_gpu import LEAST_SECONDS, MOST_SECONDS, START_SECONDS, expected_seconds, talker
-from tests.ui.browsing import wait_until_open
+from tests.ui.browsing import expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 SMALL = Look(size=64)
@@ -199,6 +199,6 @@ def test_the_page_says_so_and_plays_the_clip(browser, refused: str) -> None:
     page.goto(refused)
     wait_until_open(page)
     page.click("#generate")
-    page.locator("[data-testid=toast-body]").filter(has_text="No GPU just now").wait_for()
+    expect_toast(page, "No GPU just now")
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
     page.context.close()

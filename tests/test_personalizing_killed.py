@@ -99,14 +99,15 @@ def test_killed_at_ten_random_moments_it_resumes_and_a_good_avatar_stays_good(tm
     mira.replace(card=dataclasses.replace(mira.card, name="The good one")).save(base / "me")
     before = contents(base / "me")
 
-    kills, tracked, unit = 0, False, 0.0
+    kills, tracked, whole = 0, False, 0.0
     for _ in range(4 * KILLS):
         run = Run(video, base)
-        if not unit:
-            unit = run.seconds_to_first_news()  # how fast this machine is now: a whole run takes some eight of it
-        moment = moments.uniform(0.1, 8) * unit
+        if not whole:
+            whole = 8 * run.seconds_to_first_news()  # a first guess at what a run takes on this machine
+        moment = moments.uniform(0.02, 1) * whole
         killed = run.kill_after(moment)
         kills += killed
+        whole *= 1.25 if killed else 0.6  # so that about a third of the runs come to their end, however fast they are
         stages = [news["stage"] for news in run.news if "stage" in news]
         print(f"{'killed' if killed else 'done'} after {moment:.1f} s in stage {(stages or ['Starting'])[-1]}")
         # Whatever the moment: one whole avatar of that name, the one that was there or a finished new one.

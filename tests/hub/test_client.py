@@ -239,18 +239,13 @@ class TestOffline:
                 knock.setblocking(False)
                 knock.connect_ex(full.getsockname())
             monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{full.getsockname()[1]}")
-        took = []
-        for _ in range(3):  # nothing is remembered from try to try; on a busy machine one may be held up by others
-            started = time.monotonic()
-            assert fetch(HubAddress("org/repo"), WANTED) == known
-            assert resolve_avatar("mira").is_dir()
-            assert recommended_avatars() == []
-            with pytest.raises(HubError, match=r"cannot be reached|HF_HUB_OFFLINE"):
-                fetch(HubAddress("org/other"), WANTED)
-            took.append(time.monotonic() - started)
-            if took[-1] < 2.0:
-                break
-        assert min(took) < 2.0
+        started = time.monotonic()
+        assert fetch(HubAddress("org/repo"), WANTED) == known
+        assert resolve_avatar("mira").is_dir()
+        assert recommended_avatars() == []
+        with pytest.raises(HubError, match=r"cannot be reached|HF_HUB_OFFLINE"):
+            fetch(HubAddress("org/other"), WANTED)
+        assert time.monotonic() - started < 2.0
 
 
 def test_what_a_space_preloaded_is_not_downloaded_again(hub, tmp_path, monkeypatch):

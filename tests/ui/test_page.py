@@ -1,6 +1,7 @@
 """The page in a real browser, with drawn faces: every control does something, and nothing gets lost."""
 
 import html
+import itertools
 import json
 import re
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from emotalk.emotion import nearest_emotions
+from emotalk.emotion.prototypes import PROTOTYPES
 from emotalk.request import TalkRequest
 from tests.ui.browsing import TOAST, box_of, dismiss_toasts, expect, expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
@@ -16,6 +18,12 @@ from tests.ui.drawn_studio import DrawnStudio
 pytestmark = pytest.mark.slow
 IDLE = "() => !document.body.classList.contains('emotalk-busy')"
 STATE = "document.querySelector('.stage').dataset.state"
+WORDS = """() => [...document.querySelectorAll('#mood-pad .names span')].map((word) => {
+  const range = document.createRange();
+  range.selectNodeContents(word);
+  const box = range.getBoundingClientRect();
+  return [word.textContent, box.left, box.top, box.right, box.bottom];
+})"""
 
 
 def slider(page, label: str):
@@ -93,6 +101,24 @@ def test_the_pad_names_the_mood_moves_the_sliders_and_changes_the_face(page) -> 
     expect(page.locator("#mood-pad .name")).to_contain_text("angry")
 
 
+@pytest.mark.parametrize(("width", "apart"), [(1280, 4), (390, 4), (320, 0.5)])
+def test_no_word_on_the_pad_touches_another_or_the_edge(browser, served: str, width: int, apart: float) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    tab = context.new_page()
+    tab.goto(served)
+    wait_until_open(tab)
+    pad = box_of(tab.locator("#mood-pad .pad"))
+    words = {name: box for name, *box in tab.evaluate(WORDS)}
+    assert set(words) == set(PROTOTYPES)
+    for left, top, right, bottom in words.values():
+        assert pad["x"] < left < right < pad["x"] + pad["width"]
+        assert pad["y"] < top < bottom < pad["y"] + pad["height"]
+    for (one, a), (other, b) in itertools.combinations(words.items(), 2):
+        across, down = (max(a[i], b[i]) - min(a[i + 2], b[i + 2]) for i in (0, 1))
+        assert max(across, down) >= apart, (one, other)
+    context.close()
+
+
 def test_the_sliders_move_the_pad(page) -> None:
     set_slider(page, "Valence", -0.6)
     set_slider(page, "Arousal", -0.4)
@@ -129,6 +155,7 @@ def test_generate_plays_with_sound_while_it_works_and_offers_both_files(page, dr
         page.click("#generate")
         wait_until_playing(page)
         assert drawn.running == 1
+        assert page.locator("#status").inner_text().count("made in") == 0  # still at work
         assert "/live/" in page.evaluate("document.querySelector('#stage video').src")
     finally:
         drawn.frame_seconds = 0.0

@@ -446,6 +446,6 @@ def test_an_uploaded_video_becomes_an_avatar_that_talks(browser, address: str, t
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
     page.wait_for_function("() => document.querySelector('#stage video').duration > 0.5")
     page.screenshot(path=shots / "talking.png")
-    assert page.evaluate("document.querySelector('#stage video').webkitAudioDecodedByteCount") >= 0
+    page.wait_for_function("() => document.querySelector('#stage video').webkitAudioDecodedByteCount > 0")
     context.close()
     assert outside == []

@@ -99,8 +99,8 @@ for (const [name, degrees] of props.names) {
   const label = document.createElement("span");
   const angle = (degrees * Math.PI) / 180;
   // On the circle, each word anchored at its outer edge so that none leaves the pad; those near the top and the bottom
-  // a little farther apart, where words stand side by side.
-  const across = Math.sign(Math.cos(angle)) * Math.pow(Math.abs(Math.cos(angle)), 0.85);
+  // farther apart, where words stand side by side. 0.6 keeps all words apart on a pad of 200 pixels and more.
+  const across = Math.sign(Math.cos(angle)) * Math.pow(Math.abs(Math.cos(angle)), 0.6);
   label.textContent = name;
   label.style.left = 50 + 46.5 * across + "%";
   label.style.top = 50 - 45 * Math.sin(angle) + "%";

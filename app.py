@@ -10,13 +10,14 @@ import threading
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from emotalk.pipeline import Studio
+from emotalk.server.limits import limits
+from emotalk.talk import Studio
 from emotalk.ui import build_app
 
 if __name__ == "__main__":
     # A container is stopped by this signal: leave as after Ctrl-C, so that no clip stays on the disk.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    studio = Studio()
+    studio = Studio(kept_downloads=limits().hub_avatars)
     # The page is there at once; models load and the renderer compiles (once per machine) meanwhile.
     threading.Thread(target=studio.warm_up, name="emotalk-warm-up", daemon=True).start()
     build_app(studio).launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)

@@ -13,11 +13,11 @@ import torch
 
 from emotalk.avatar import binding
 from emotalk.avatar.gaussians import signals
-from emotalk.avatar.plain import build_plain_avatar
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.gaussian_fit import blank_corrections
 from emotalk.head import HeadModel
 from emotalk.rendering import portrait_camera
-from emotalk.training.photometric import blank_corrections
-from emotalk.types import HeadMotion
+from scripts.preset_fit.plain import build_plain_avatar
 
 FRAMES = 64
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.rasterizer import best
-from emotalk.rendering.workers import thread_count
-from emotalk.training.losses import photometric_loss, planar, ssim_map
-from emotalk.training.ssim_kernels import window
+from emotalk.core.kernels.workers import thread_count
+from emotalk.core.ssim import planar, ssim_map
+from emotalk.core.ssim_kernels import window
+from emotalk.fitting.losses import photometric_loss
 
 RESULTS = Path(__file__).with_name("results") / "losses.md"
 

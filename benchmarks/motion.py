@@ -19,9 +19,9 @@ from benchmarks import motion_clips, motion_life, motion_lips, motion_person
 from benchmarks.results_file import with_sections
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
-from emotalk.motion.consistency import EmotionRecogniser
-from emotalk.motion.sync import SyncModel
+from emotalk.motion.emotion_recogniser import EmotionRecogniser
 from emotalk.speech.encoder import SpeechEncoder
+from emotalk.sync.network import SyncModel
 
 RESULTS = Path(__file__).parent / "results" / "motion.md"
 

@@ -12,14 +12,16 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
+from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
-from emotalk.motion.lipmeasures import measures_of_landmarks
-from emotalk.motion.sync import SyncModel, best_offset
 from emotalk.speech import load_audio
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.types import FPS, HeadMotion, SpeechFeatures
+from emotalk.sync.lip_measures import measures_of_landmarks
+from emotalk.sync.network import SyncModel, best_offset
 
 CLIPS = (
     "dfrf_cnn2_25fps", "edtalk_uncrop_Obama", "mimictalk_German20s", "sadtalker_AOC", "sadtalker_RD_Radio2",

@@ -14,13 +14,15 @@ from scipy.signal import welch
 
 from benchmarks.motion_clips import FilmedClip, auc, window_scores, windows_right
 from benchmarks.motion_lips import Line, mesh_points
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
+from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel, MotionStyle, read_livelink
-from emotalk.motion.consistency import EmotionRecogniser, concordance
+from emotalk.motion.emotion_recogniser import EmotionRecogniser, concordance
 from emotalk.motion.eye_statistics import EyeStatistics, measure_eyes
-from emotalk.motion.sync import SyncModel
-from emotalk.types import FPS, HeadMotion, SpeechFeatures
+from emotalk.sync.network import SyncModel
 
 FREE_CAPTURES = ("S07-001", "S88-001", "apfel", "facial")
 

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import VoiceError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FEATURE_RATE, FPS
+from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import VoiceError
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
-from emotalk.motion.articulation import at_video_rate
-from emotalk.motion.inputs import known_phones
-from emotalk.motion.lipmeasures import lip_gap
+from emotalk.motion.visemes import at_video_rate
 from emotalk.speech import say
-from emotalk.speech.articulation import articulation_targets
+from emotalk.speech.coarticulation import articulation_targets
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.types import ARKIT_INDEX, FEATURE_RATE, FPS, HeadMotion, Speech, SpeechFeatures
+from emotalk.speech.known_phones import known_phones
+from emotalk.sync.lip_measures import lip_gap
 
 VOICES = ("flite:slt", "flite:rms", "flite:kal16")  # kal16 is a voice that nothing was trained on
 SENTENCES = (

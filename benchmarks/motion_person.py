@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.motion_clips import quick
+from emotalk.core.errors import EmotalkError
+from emotalk.core.rates import FPS
+from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import EmotalkError
+from emotalk.learning.adapt_motion import SHORTEST, adapt_motion
 from emotalk.motion import MotionModel
-from emotalk.motion.sync import SyncModel
 from emotalk.speech.encoder import SpeechEncoder
+from emotalk.sync.network import SyncModel
 from emotalk.tracking import TrackedVideo, load_tracked, track_video
-from emotalk.training.adapt_motion import SHORTEST, adapt_motion
-from emotalk.types import FPS, SpeechFeatures
 
 log = logging.getLogger(__name__)
 

@@ -26,15 +26,15 @@ import tyro
 
 from benchmarks.personalize_table import write_tables
 from emotalk.avatar import Consent, GaussianAvatar
-from emotalk.errors import EmotalkError, InputError
+from emotalk.core.errors import EmotalkError, InputError
+from emotalk.core.rates import FPS
 from emotalk.evaluation.evaluate import evaluate
+from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
+from emotalk.fitting.video_fit import scores
+from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.tracking import TrackedVideo, track_video
+from emotalk.tracking.shoulder_alignment import torso_shifts
 from emotalk.tracking.source import probe
-from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
-from emotalk.training.torso import torso_shifts
-from emotalk.training.video_fit import scores
-from emotalk.training.video_frames import box_mask, head_box
-from emotalk.types import FPS
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,9 @@ def measure(tracked: TrackedVideo, name: str, train: str, options: Options) -> d
 
 def with_own_voice(avatar: GaussianAvatar, train: TrackedVideo) -> GaussianAvatar:
     """The avatar with its motion adapted to how the person speaks, where they do."""
+    from emotalk.learning.adapt_motion import adapt_motion
     from emotalk.motion import MotionModel
     from emotalk.speech import SpeechEncoder
-    from emotalk.training.adapt_motion import adapt_motion
 
     sound = train.audio()
     if sound is None or not hasattr(avatar, "motion"):
@@ -148,7 +148,7 @@ def measure_strange_drive(name: str, other: str, tracks: dict[str, TrackedVideo]
     """One row: the avatar of `name` driven by the expressions and head turns of `other`: does a landmarker still find
     the face, and where the driven head has it? The head stays where its own video has it."""
     from emotalk.avatar import load_avatar
-    from emotalk.types import HeadMotion
+    from emotalk.core.motion import HeadMotion
 
     own, foreign = tracks[name], tracks[other]
     avatar = load_avatar(options.work / "avatars" / f"{name}-all")

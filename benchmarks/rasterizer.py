@@ -21,9 +21,9 @@ import torch
 
 from benchmarks import torch_splatting
 from benchmarks.torch_splatting import head_like_cloud
+from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.kernels.workers import thread_count
 from emotalk.rendering import FrameRenderer, portrait_camera, rasterize, warmup
-from emotalk.rendering.workers import thread_count
-from emotalk.types import GaussianCloud
 
 RESULTS = Path(__file__).with_name("results")
 COUNTS, SIZES = (10_000, 20_000, 50_000), (256, 512, 1024)

@@ -26,8 +26,9 @@ from benchmarks.speech_cost import cost_table
 from benchmarks.speech_lips import clips_table, sound_of
 from benchmarks.speech_methods import HEADER, Sample, encoder_track, remembered, score_rows, scores
 from benchmarks.speech_scores import BILABIAL, VISEME_OF, Segments, collapsed, sequence_error, track_of_segments
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import PHONES, Speech
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.types import PHONES, SAMPLE_RATE, Speech
 from scripts.speech_corpus.align import align, decode_phones
 from scripts.speech_corpus.build import (
     HELD_OUT,

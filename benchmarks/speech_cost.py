@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.encoder import EncoderStream, SpeechEncoder
-from emotalk.types import SAMPLE_RATE, Speech
 
 _COLD_LOAD = """
 import time, numpy, safetensors.numpy

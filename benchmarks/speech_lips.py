@@ -10,9 +10,10 @@ import mediapipe
 import numpy as np
 
 from benchmarks.speech_scores import correlation
+from emotalk.core.rates import FPS
+from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.speech.audio import load_audio
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.types import FPS, Speech, SpeechFeatures
 
 CLIPS = ("dfrf_cnn2_25fps", "edtalk_uncrop_Obama", "mimictalk_German20s", "sadtalker_AOC", "sadtalker_RD_Radio2",
          "styletalk_andrew_clip_2", "mead/eamm_M030_sad")  # fmt: skip

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from benchmarks.speech_scores import Score, Segments, Track, closures_of, track_of_segments, visemes_of
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.loudness import normalise
-from emotalk.types import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 from scripts.speech_corpus.align import decode_phones
 
 JAW, CLOSURE = (ARTICULATION_NAMES.index(name) for name in ("jaw", "closure"))

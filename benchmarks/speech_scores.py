@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from emotalk.speech.articulation import articulation_targets
-from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES
+from emotalk.core.rates import FEATURE_RATE
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES
+from emotalk.speech.coarticulation import articulation_targets
 
 Segments = Sequence[tuple[float, float, int]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from emotalk.errors import EmotalkError
+from emotalk.core.errors import EmotalkError
 from emotalk.speech import default_voice, say, say_stream
 from emotalk.speech.text import phrases
 

@@ -46,8 +46,8 @@ def speech_of(seconds: float, folder: Path) -> Path:
     """A WAV file of that many seconds of read sentences."""
     import soundfile
 
+    from emotalk.core.rates import SAMPLE_RATE
     from emotalk.speech import say
-    from emotalk.types import SAMPLE_RATE
 
     paragraph = say(" ".join(SENTENCES)).samples
     needed = round(seconds * SAMPLE_RATE)
@@ -87,8 +87,8 @@ class FfmpegMemory:
 def measure(seconds: float, size: int, avatar: str, runs: int) -> dict:
     """One length in this process; times in seconds, memory in MB."""
     from emotalk.emotion import EmotionCurve
-    from emotalk.pipeline import Studio
-    from emotalk.request import Look, TalkRequest
+    from emotalk.talk.request import Look, TalkRequest
+    from emotalk.talk.studio import Studio
 
     studio = Studio(folders=True)
     started = time.perf_counter()
@@ -143,7 +143,7 @@ def cold_start() -> float:
 
 def clap_offsets(minutes: float = 10.0) -> np.ndarray:
     """Milliseconds by which the sound of each clap comes after its flash, through the whole writer and back."""
-    from emotalk.types import FPS, SAMPLE_RATE
+    from emotalk.core.rates import FPS, SAMPLE_RATE
     from emotalk.video import VideoWriter, ffmpeg_path
 
     per_frame, frames, side = SAMPLE_RATE // FPS, round(minutes * 60 * FPS), 256

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from emotalk.types import Camera, GaussianCloud
+from emotalk.core.camera import Camera
+from emotalk.core.gaussians import GaussianCloud
 
 TILE = 32
 

@@ -20,10 +20,10 @@ import torch
 
 from benchmarks.results_file import with_remarks
 from benchmarks.tracking_truth import Truth, compare, film, lively_motion
-from emotalk.errors import TrackingError
+from emotalk.core.errors import TrackingError
+from emotalk.core.landmarks import apertures
 from emotalk.head import HeadModel
 from emotalk.tracking import TrackedVideo, track_video
-from emotalk.tracking.points import apertures
 from emotalk.tracking.rig import FaceRig, pose_of
 from emotalk.tracking.solve import Frames, Lens
 

@@ -11,10 +11,13 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from emotalk.avatar import GaussianAvatar, load_avatar
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.camera import Camera
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.head import HeadModel
 from emotalk.rendering import FrameRenderer, portrait_camera
 from emotalk.tracking import TrackedVideo
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES, FPS, SAMPLE_RATE, Camera, HeadMotion
 from emotalk.video import VideoWriter
 
 SPOKEN = {

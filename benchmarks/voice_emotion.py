@@ -16,10 +16,11 @@ import numpy as np
 import soundfile
 from scipy.stats import rankdata
 
-from emotalk.emotion.voice import VoiceListener, voice_emotion
+from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.loudness import normalise
 from emotalk.speech.prosody import prosody_frames
-from emotalk.types import FPS, SAMPLE_RATE, Speech
+from emotalk.speech.voice_arousal import VoiceListener, voice_emotion
 
 RESULTS = Path(__file__).resolve().parent / "results" / "voice_emotion.md"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech"

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from emotalk.errors import EmotalkError, InputError
-from emotalk.types import PORTRAIT_ZOOM
+from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.errors import EmotalkError, InputError
 
 
 def talk(
@@ -69,8 +69,8 @@ def talk(
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
         motion_model: another motion model, in the same way.
     """
-    from emotalk.pipeline import Studio
-    from emotalk.request import Look, TalkRequest
+    from emotalk.talk.request import Look, TalkRequest
+    from emotalk.talk.studio import Studio
 
     if stdin:
         if text is not None or audio is not None:
@@ -101,8 +101,9 @@ def talk(
 
 def avatars() -> None:
     """List the faces that can speak, and those on the Hugging Face Hub that are recommended."""
-    from emotalk.hub import HubAddress, downloaded, recommended_avatars
-    from emotalk.pipeline import Studio
+    from emotalk.avatar.hub_avatars import recommended_avatars
+    from emotalk.hub import HubAddress, downloaded
+    from emotalk.talk.studio import Studio
 
     for info in Studio().avatars():
         if info.problem or info.card is None:
@@ -183,8 +184,8 @@ def personalize(
         size: side in pixels of the pictures that are learned from.
         seed: another number, another order of the pictures.
     """
-    from emotalk.personalizing import CONSENT, PersonalizeRequest
-    from emotalk.personalizing import personalize as make
+    from emotalk.create.job import personalize as make
+    from emotalk.create.request import CONSENT, PersonalizeRequest
 
     request = PersonalizeRequest(
         video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed, resume=resume
@@ -272,7 +273,7 @@ def push(
         repo: where to: user/name. It is made if it is not there. Log in first with `hf auth login`.
         private: only you can see it; --no-private shows it to everybody.
     """
-    from emotalk.hub import push_avatar
+    from emotalk.avatar.hub_avatars import push_avatar
 
     print(push_avatar(avatar, repo, private))
 
@@ -292,7 +293,8 @@ COMMANDS = {
 
 def _bring(avatar: str, refresh: bool) -> None:
     """Download an avatar that is named by a Hub address, with its progress on standard error."""
-    from emotalk.hub import HubAddress, downloaded, resolve_avatar
+    from emotalk.avatar.hub_avatars import resolve_avatar
+    from emotalk.hub import HubAddress, downloaded
 
     address = HubAddress.parse(avatar)
     if address is None or Path(avatar).exists() or (downloaded(address) and not refresh):

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from emotalk import __version__
-from emotalk.errors import EmotalkError
-from emotalk.paths import CHECKPOINTS, cache_dir
+from emotalk.core.errors import EmotalkError
+from emotalk.core.paths import CHECKPOINTS, cache_dir
 
 PACKAGES = ("torch", "numpy", "numba", "gradio", "safetensors", "soundfile", "imageio-ffmpeg", "huggingface-hub")
 MODELS = {
@@ -43,7 +43,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    from emotalk.rendering.workers import available_cores
+    from emotalk.core.kernels.workers import available_cores
 
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     yield Finding("emotalk", "ok", f"{__version__} on {system}")
@@ -61,7 +61,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _rendering() -> Iterator[Finding]:
-    from emotalk.rendering.kernel_cache import cache_folder
+    from emotalk.core.kernels.cache import cache_folder
     from emotalk.rendering.rasterize import cuda_problem
 
     compiled = any(cache_folder().glob("**/*.nbi"))
@@ -110,7 +110,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _avatars() -> Iterator[Finding]:
-    from emotalk.pipeline import Studio
+    from emotalk.talk.studio import Studio
 
     usable = []
     for info in Studio().avatars():

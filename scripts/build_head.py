@@ -17,10 +17,10 @@ import numpy as np
 import tyro
 from scipy import sparse
 
-from emotalk.errors import EmotalkError
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import EmotalkError
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.head.headfile import FORMAT, FORMAT_VERSION
-from emotalk.paths import CHECKPOINTS
-from emotalk.types import ARKIT_INDEX
 from scripts.head.assembly import Assembly, direct_part, skin_part
 from scripts.head.asset import AnnyAsset
 from scripts.head.bust import BOTTOM

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from emotalk.avatar import GaussianAvatar, list_avatars, load_avatar
-from emotalk.evaluation.metrics import psnr, ssim
+from emotalk.core.image_metrics import psnr, ssim
 from emotalk.head import HeadModel
 from emotalk.rendering import rasterize
 from scripts.preset_pictures import GREY, covered, head_box, load_held_out

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tyro
 
-from emotalk.errors import EmotalkError, InputError
+from emotalk.core.errors import EmotalkError, InputError
 from emotalk.hub import publish
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import tyro
 
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.motion.eye_statistics import measure_eyes, median_of
 from emotalk.motion.livelink import read_livelink
-from emotalk.paths import CHECKPOINTS
 
 
 def main(folder: Path, out: Path = CHECKPOINTS / "eyes.json") -> None:

@@ -20,15 +20,16 @@ from scipy.spatial import cKDTree
 
 from emotalk.avatar import AvatarCard, BoundGaussians, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX
-from emotalk.avatar.plain import PlainLook, build_plain_avatar, triangle_regions
-from emotalk.avatar.strands import drape, hang, pieces, stick
+from emotalk.avatar.mesh_gaussians import triangle_regions
 from emotalk.avatar.thumbnail import render_thumbnail
-from emotalk.errors import CheckpointError, InputError
+from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.fitting.gaussian_fit import FitConfig, FitProgress, PhotometricFit, score
 from emotalk.head import HeadModel
-from emotalk.paths import CHECKPOINTS
-from emotalk.training.photometric import FitConfig, FitProgress, PhotometricFit, score
-from emotalk.types import HeadMotion
 from scripts.check_presets import FOLDER
+from scripts.preset_fit.plain import PlainLook, build_plain_avatar
+from scripts.preset_fit.strands import drape, hang, pieces, stick
 from scripts.preset_pictures import keep_held_out, load_data_set
 from scripts.preset_sheet import contact_sheet
 

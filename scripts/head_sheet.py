@@ -14,8 +14,8 @@ import torch
 import tyro
 from PIL import Image, ImageDraw
 
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.head import HeadModel
-from emotalk.types import ARKIT_INDEX
 from scripts.head.zbuffer import shade
 
 COLORS = {

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
+from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.head import HeadModel
-from emotalk.paths import CHECKPOINTS, cache_dir
 from scripts.preset_scene import dataset
 from scripts.preset_scene.character import Character, dress
 from scripts.preset_scene.head_subject import HeadSubject

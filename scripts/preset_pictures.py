@@ -11,8 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from emotalk.avatar import GaussianAvatar
-from emotalk.training.samples import FitSample
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES, Camera, HeadMotion
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.camera import Camera
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.samples import FitSample
 
 GREY = 0.5
 """Held-out pictures are compared over mid-grey."""

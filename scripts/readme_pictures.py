@@ -20,8 +20,8 @@ from unittest.mock import patch
 import tyro
 
 from emotalk.emotion import EmotionCurve
-from emotalk.pipeline import Studio
-from emotalk.request import TalkRequest
+from emotalk.talk.request import TalkRequest
+from emotalk.talk.studio import Studio
 from emotalk.video.writer import ffmpeg_path
 
 if TYPE_CHECKING:

@@ -20,17 +20,11 @@ from pathlib import Path
 import torch
 import tyro
 
-from emotalk.errors import CheckpointError
+from emotalk.core.errors import CheckpointError
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.core.speech import PHONES, Speech
 from emotalk.head import HeadModel
-from emotalk.motion.consistency import load_consistency, save_consistency
-from emotalk.motion.eye_statistics import load_eye_statistics
-from emotalk.motion.lipmeasures import LipBasis
-from emotalk.motion.model import save_network
-from emotalk.motion.network import MotionNetwork
-from emotalk.motion.sync import load_sync, save_sync
-from emotalk.paths import CHECKPOINTS
-from emotalk.speech.encoder import SpeechEncoder
-from emotalk.training.critics import (
+from emotalk.learning.critics import (
     CriticConfig,
     emotion_critic,
     sync_critic,
@@ -38,9 +32,15 @@ from emotalk.training.critics import (
     train_consistency,
     train_sync,
 )
-from emotalk.training.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
-from emotalk.training.pretrain import PretrainConfig, distributed, pretrain
-from emotalk.types import PHONES, Speech
+from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
+from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
+from emotalk.motion.emotion_recogniser import load_consistency, save_consistency
+from emotalk.motion.eye_statistics import load_eye_statistics
+from emotalk.motion.model import save_network
+from emotalk.motion.network import MotionNetwork
+from emotalk.speech.encoder import SpeechEncoder
+from emotalk.sync.lip_measures import LipBasis
+from emotalk.sync.network import load_sync, save_sync
 from scripts.speech_corpus.build import Utterance, build_voices, load_shard, shard_path, validation_sentence
 
 log = logging.getLogger("train_motion")
@@ -71,8 +71,8 @@ Not fit for telling who speaks or whether a video is genuine.""",
     "consistency": (
         "Emotion recogniser over whole motions",
         """Reads expression, gaze, lids, jaw and head pose of generated motion and gives valence and arousal
-(`emotalk/motion/consistency.py`). It knows this project's generated faces only and says nothing about the feelings of
-real people.""",
+(`emotalk/motion/emotion_recogniser.py`). It knows this project's generated faces only and says nothing about the
+feelings of real people.""",
     ),
 }
 DATA = """Voices of flite, festival and espeak-ng saying sentences from Debian's fortunes and wamerican, heard by the
@@ -90,7 +90,7 @@ class Options:
     corpus: Path | None = None
     """Folder of speech corpus shards; `<work>/corpus` where not given. Missing voices are made."""
     tracked: Path | None = None
-    """Folder of tracked videos (npz, see emotalk/training/motion_data.py) to pretrain on as well."""
+    """Folder of tracked videos (npz, see emotalk/learning/motion_data.py) to pretrain on as well."""
     out: Path = CHECKPOINTS
     """Where the checkpoints and cards go."""
     steps: int = 2000

@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 import tyro
 
-from emotalk.paths import CHECKPOINTS
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.speech.forward import NetworkConfig
+from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.network import SpeechNetwork, to_numpy
 from scripts.speech_corpus.build import HELD_OUT, MINUTES, RECORDINGS, build_recordings, build_voices, shard_path
 from scripts.speech_corpus.card import write_card

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emotalk.pipeline import Studio
-from emotalk.request import Look, TalkRequest
+from emotalk.talk.request import Look, TalkRequest
+from emotalk.talk.studio import Studio
 
 TEXT = "Good morning, everybody. What a beautiful day."
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from emotalk.cli import main
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.hub import HubAddress, downloaded
 from emotalk.hub.client import commit_of
 from emotalk.motion import MotionModel
-from emotalk.paths import CHECKPOINTS
 from emotalk.speech import SpeechEncoder
 
 HELLO = ["talk", "--text", "Hello.", "--size", "64"]

@@ -5,7 +5,7 @@ cloud = avatar.pose(motion, t)
 """
 
 from emotalk.avatar.card import AvatarCard, Consent
-from emotalk.avatar.files import AvatarInfo, list_avatars, load_avatar
+from emotalk.avatar.gallery import AvatarInfo, list_avatars, load_avatar
 from emotalk.avatar.gaussians import REGIONS, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar
 from emotalk.avatar.ply import export_ply

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emotalk.avatar.gaussians import BoundGaussians
-    from emotalk.types import Camera
+    from emotalk.core.camera import Camera
 
 JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 BACK_FACING = -0.2

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from emotalk.errors import AvatarError
+from emotalk.core.errors import AvatarError
 
 FORMAT_VERSION = 1
 """Version of the folder format (docs/avatar-format.md)."""

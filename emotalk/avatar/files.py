@@ -13,7 +13,6 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,9 @@ import torch
 from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, TORSO_WIDTH, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar, head_version
-from emotalk.avatar.tensors import decode, encode, read_regular
-from emotalk.errors import AvatarError, CheckpointError, InputError
-from emotalk.paths import CHECKPOINTS, cache_dir
-from emotalk.types import Camera
+from emotalk.avatar.tensors import encode, read_regular
+from emotalk.core.camera import Camera
+from emotalk.core.errors import AvatarError, InputError
 
 if TYPE_CHECKING:
     from emotalk.avatar.tensors import Spec
@@ -78,18 +76,6 @@ LARGEST = 1e4
 _CORRECTION_NUMBERS = ("mean", "matrix", "position_step", "color_step")
 _OUTLIERS = 0.9995
 """Share of the correction numbers that the 8-bit range covers; the few beyond it are clipped."""
-
-
-@dataclass(frozen=True)
-class AvatarInfo:
-    """One entry of the gallery. `problem` says in a sentence why an entry cannot be used, or is None."""
-
-    name: str  # the folder's name, what `load_avatar` takes
-    folder: Path
-    card: AvatarCard | None
-    thumbnail: Path | None
-    shipped: bool
-    problem: str | None = None
 
 
 def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
@@ -281,36 +267,6 @@ def recover(folder: Path) -> None:
             previous.rename(folder)
 
 
-def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> GaussianAvatar:
-    """The avatar of a gallery name ("mira") or a folder, after checking every file in it.
-
-    Raises an AvatarError, one sentence that names what is wrong, for anything missing, damaged, foreign or unsafe.
-    """
-    folder = find_avatar(name_or_folder)
-    card = check_folder(folder)
-    if head is None:
-        from emotalk.head import HeadModel
-
-        head = HeadModel.load()
-    if card.head_version != head_version(head):
-        raise AvatarError(
-            f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
-            f"{head_version(head)}; get a matching avatar or make it again."
-        )
-    what = f"{TENSORS} in {folder}"
-    arrays = decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what, OPTIONAL)
-    avatar = unpack(arrays, card, head, what)
-    avatar.thumbnail = read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL])
-    if (folder / MOTION).exists():
-        from emotalk.motion.person import MotionAdaptation
-
-        try:
-            avatar.motion = MotionAdaptation.from_bytes(read_regular(folder / MOTION, SIZE_LIMITS[MOTION]))
-        except CheckpointError as error:
-            raise AvatarError(f"{MOTION} in {folder}: {error}") from error
-    return avatar
-
-
 def check_folder(folder: Path) -> AvatarCard:
     """Check the files of an avatar folder without reading its tensors; returns its card."""
     if not folder.is_dir():
@@ -346,48 +302,6 @@ def check_thumbnail(data: bytes, what: str) -> None:
             picture.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise AvatarError(f"{what} is a damaged JPEG picture; the avatar is damaged.") from error
-
-
-def avatar_folders() -> list[tuple[Path, bool]]:
-    """Where avatars are looked for: (folder of avatar folders, shipped with the program?)."""
-    return [(CHECKPOINTS / "avatars", True), (cache_dir("avatars"), False)]
-
-
-def find_avatar(name_or_folder: str | Path) -> Path:
-    """The folder of a gallery name or a path; an AvatarError lists the known names where there is none."""
-    text = str(name_or_folder)
-    plain = Path(text).name == text and text not in ("", ".", "..")
-    try:
-        if plain:
-            for base, _ in avatar_folders():
-                recover(base / text)
-                if (base / text).is_dir():
-                    return base / text
-        # A word alone is a gallery name unless it plainly is an avatar folder; a path is taken at its word.
-        if text not in ("", ".", "..") and Path(text).is_dir() and (not plain or (Path(text) / CARD).exists()):
-            return Path(text)
-    except (OSError, ValueError):
-        pass  # too long for a file name or with a zero byte: no such avatar
-    known = ", ".join(info.name for info in list_avatars() if info.problem is None) or "none"
-    raise AvatarError(f"There is no avatar {text!r:.200}; known are: {known}.")
-
-
-def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarInfo]:
-    """All avatars of the gallery, shipped ones first, by name; unusable ones carry their `problem`."""
-    found = []
-    for base, shipped in folders if folders is not None else avatar_folders():
-        if not base.is_dir():
-            continue
-        for previous in base.glob(".*.previous"):
-            recover(base / previous.name[1 : -len(".previous")])
-        for folder in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")):
-            try:
-                card = check_folder(folder)
-            except AvatarError as error:
-                found.append(AvatarInfo(folder.name, folder, None, None, shipped, str(error)))
-            else:
-                found.append(AvatarInfo(folder.name, folder, card, folder / THUMBNAIL, shipped))
-    return found
 
 
 def _previous(folder: Path) -> Path:

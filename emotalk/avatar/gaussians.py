@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emotalk.errors import InputError
-from emotalk.types import ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from emotalk.types import Camera, HeadMotion
+    from emotalk.core.camera import Camera
+    from emotalk.core.motion import HeadMotion
 
 REGIONS: tuple[str, ...] = (
     "face", "lips", "mouth", "teeth", "tongue", "eyes", "lids", "lashes", "brows", "ears", "scalp", "neck",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from emotalk.avatar.gaussians import SIGNAL_WIDTH
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "jaw": ("jawOpen",),

@@ -12,8 +12,9 @@ import torch
 from emotalk.avatar import binding
 from emotalk.avatar.gaussians import Corrections, signals, view_direction
 from emotalk.avatar.posing import CpuPoser
-from emotalk.errors import AvatarError, InputError
-from emotalk.types import GaussianCloud, HeadMotion
+from emotalk.core.errors import AvatarError, InputError
+from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.motion import HeadMotion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
     from emotalk.avatar.card import AvatarCard
     from emotalk.avatar.gaussians import BoundGaussians
+    from emotalk.core.camera import Camera
     from emotalk.head import HeadModel
     from emotalk.motion.person import MotionAdaptation
-    from emotalk.types import Camera
 
 CHUNK = 16
 """Frames of a clip whose meshes are computed at once: a batch costs far less per frame than single frames."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from emotalk.types import GaussianCloud
+    from emotalk.core.gaussians import GaussianCloud
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic 1 / (2 sqrt(pi)): viewers show 0.5 + SH_C0 * f_dc."""

@@ -15,13 +15,13 @@ import torch
 
 from emotalk.avatar.binding import BACK_FACING, JIT, fill_triangle_frames, quat_from_matrix
 from emotalk.avatar.gaussians import STRETCH_LIMITS, view_direction
-from emotalk.types import GaussianCloud
+from emotalk.core.gaussians import GaussianCloud
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from emotalk.avatar.gaussians import BoundGaussians, Corrections
-    from emotalk.types import Camera
+    from emotalk.core.camera import Camera
 
 
 @numba.njit(**JIT)

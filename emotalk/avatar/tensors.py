@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotalk.avatar.card import parse_json
-from emotalk.errors import AvatarError
+from emotalk.core.errors import AvatarError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,9 @@ import torch
 
 from emotalk.avatar.model import GaussianAvatar
 from emotalk.avatar.view import own_view
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.motion import HeadMotion
 from emotalk.rendering import portrait_camera, rasterize
-from emotalk.types import ARKIT_INDEX, HeadMotion
 
 SIDE = 256
 BACKGROUND = (0.80, 0.83, 0.87)

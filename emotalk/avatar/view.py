@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from emotalk.errors import AvatarError, InputError
+from emotalk.core.errors import AvatarError, InputError
 from emotalk.rendering.camera import CENTRE
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from emotalk.avatar.model import GaussianAvatar
-    from emotalk.types import Camera
+    from emotalk.core.camera import Camera
 
 
 def own_view(

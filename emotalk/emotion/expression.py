@@ -16,8 +16,8 @@ import torch
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES, LOOK_RADIANS
 from emotalk.emotion.prototypes import HEAD_GAINS, PROTOTYPES, arkit_row
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES, LOOK_RADIANS
 
 BOOST = 1.6
 """Strength is (1 + BOOST) r / (1 + BOOST r): .72 at half radius, since with a straight line viewers (and five

@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 
 PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     # name: (degrees on the circle from +valence towards +arousal, full weights on a face of average mobility)

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from emotalk.core.errors import InputError
+from emotalk.core.rates import FPS
 from emotalk.emotion.prototypes import PROTOTYPES, circle_position
-from emotalk.errors import InputError
-from emotalk.types import FPS
 
 NAMED_EMOTIONS: dict[str, tuple[float, float]] = {
     "neutral": (0.0, 0.0),

@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
+from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.evaluation.evaluate import evaluate, shoulders, sound_of
 from emotalk.evaluation.protocols import cross_audio, held_out
 from emotalk.evaluation.report import EvaluationReport, write_reports
-from emotalk.request import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -43,7 +43,7 @@ def run(
                 fitting=lambda news: progress(Progress(news.stage, news.step, news.steps, news.seconds)),
             )  # fmt: skip
         else:
-            from emotalk.hub import load_avatar
+            from emotalk.avatar.hub_avatars import load_avatar
 
             person = load_avatar(avatar)
             first = round((1 - share) * len(tracked))

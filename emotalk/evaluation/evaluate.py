@@ -15,23 +15,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from emotalk.core.camera import project
+from emotalk.core.errors import AudioError, Cancelled, InputError
+from emotalk.core.image_metrics import psnr, ssim
+from emotalk.core.motion import HeadMotion
+from emotalk.core.pictures import eight_bit
+from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import AudioError, Cancelled, InputError
 from emotalk.evaluation.faces import blendshape_error, landmark_distance, lid_agreement, lip_agreement
-from emotalk.evaluation.metrics import psnr, ssim
 from emotalk.evaluation.mood import mood_scores
-from emotalk.evaluation.observer import Observer, eight_bit
-from emotalk.evaluation.project import project
+from emotalk.evaluation.observer import Observer
 from emotalk.evaluation.report import LPIPS_NOTE, EvaluationReport, Example
 from emotalk.evaluation.sightings import EYE_CORNERS, Sightings
-from emotalk.request import Progress, ProgressCallback
-from emotalk.types import HeadMotion
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
-    from emotalk.motion.sync import Offset
+    from emotalk.core.camera import Camera
+    from emotalk.core.gaussians import GaussianCloud
+    from emotalk.core.speech import Speech, SpeechFeatures
+    from emotalk.sync.network import Offset
     from emotalk.tracking import TrackedVideo
-    from emotalk.types import Camera, GaussianCloud, Speech, SpeechFeatures
 
 DRIVES = ("motion", "audio")
 FACE_LABELS = (2, 3)
@@ -58,7 +61,7 @@ def evaluate(
     drive: "motion": everything moves as tracked. "audio": lips and face come from the sound alone; head, gaze and
     lids move as recorded, as in the papers, so that the pictures can be compared. sound: another recording in place
     of the video's own (with "audio"): lips are then judged against that sound and nothing against the pictures.
-    torso: how the shoulders moved (`training.torso.torso_shifts`); None leaves them where the head's motion has them.
+    torso: how the shoulders moved (`torso_shifts`); None leaves them where the head's motion has them.
     moods: also ask for nine moods along with the sound, and judge the motion. Frames that tracking marks as bad are
     left out of the comparison. Raises InputError where there is nothing to compare or to hear.
 
@@ -126,10 +129,10 @@ def sound_of(tracked: TrackedVideo) -> Speech | None:
 def shoulders(tracked: TrackedVideo) -> torch.Tensor:
     """[T, 3, 4] for `evaluate`'s torso: how the shoulders moved in this video, hung where an avatar that was
     fitted to all of it hangs them."""
-    from emotalk.training.personalize import PersonalizeConfig
-    from emotalk.training.starting_avatar import reference_frame
-    from emotalk.training.torso import torso_shifts
-    from emotalk.training.video_frames import VideoFrames, held_out, usable_rows, varied
+    from emotalk.fitting.personalize import PersonalizeConfig
+    from emotalk.fitting.starting_avatar import reference_frame
+    from emotalk.fitting.video_frames import VideoFrames, held_out, usable_rows, varied
+    from emotalk.tracking.shoulder_alignment import torso_shifts
 
     config = PersonalizeConfig()
     train, _ = held_out(usable_rows(tracked), config.hold_out)
@@ -174,8 +177,8 @@ class _Sync:
 
 def _offset(features: SpeechFeatures, sightings: Sightings) -> _Sync | None:
     """Lip sync of a face that was seen; None where it was seen for less than a second."""
-    from emotalk.motion.lipmeasures import measures_of_landmarks
-    from emotalk.motion.sync import SyncModel
+    from emotalk.sync.lip_measures import measures_of_landmarks
+    from emotalk.sync.network import SyncModel
 
     if sightings.found.sum() < SYNC_FRAMES:
         return None
@@ -197,8 +200,8 @@ class _Comparison:
         progress: ProgressCallback,
         cancelled: Callable[[], bool],
     ) -> None:
+        from emotalk.fitting.video_frames import box_mask, head_box
         from emotalk.rendering import FrameRenderer
-        from emotalk.training.video_frames import box_mask, head_box
 
         self.avatar, self.tracked, self.torso, self.foreign = avatar, tracked, torso, foreign
         self.progress, self.cancelled = progress, cancelled

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotalk.errors import InputError
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import InputError
+from emotalk.core.landmarks import apertures
 from emotalk.evaluation.sightings import EYE_CORNERS, MOUTH, Sightings
-from emotalk.motion.lipmeasures import MEASURES, measures_of_landmarks
-from emotalk.tracking.points import apertures
-from emotalk.types import ARKIT_NAMES
+from emotalk.sync.lip_measures import MEASURES, measures_of_landmarks
 
 UPPER = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("brow", "eye", "cheekSquint")))
 """The blendshapes of brows, eyes and lids."""

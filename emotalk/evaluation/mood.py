@@ -9,7 +9,7 @@ import numpy as np
 from emotalk.emotion import EmotionCurve
 
 if TYPE_CHECKING:
-    from emotalk.types import SpeechFeatures
+    from emotalk.core.speech import SpeechFeatures
 
 ASKED = tuple((v, a) for v in (-0.7, 0.0, 0.7) for a in (-0.7, 0.0, 0.7))
 NOTE = (
@@ -23,7 +23,7 @@ def mood_scores(features: SpeechFeatures) -> tuple[dict[str, float], str]:
     """(scores, what they mean): RMSE of shown against asked valence and arousal in [-1, 1], and the share of frames
     with the right sign where one was asked for (the V/A measures of EmoTalkingGaussian, on motion)."""
     from emotalk.motion import MotionModel
-    from emotalk.motion.consistency import EmotionRecogniser
+    from emotalk.motion.emotion_recogniser import EmotionRecogniser
 
     model, recognise = MotionModel.load(), EmotionRecogniser.load()
     errors, signs = ([], []), ([], [])

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import CheckpointError
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.errors import CheckpointError
+from emotalk.core.paths import cache_dir
+from emotalk.core.pictures import eight_bit
+from emotalk.core.rates import FPS
 from emotalk.evaluation.sightings import POINTS, Sightings
-from emotalk.paths import cache_dir
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES, FPS
 
 
 def landmarker_model() -> Path | None:
@@ -94,10 +96,3 @@ class _Blendshapes:
 
     def close(self) -> None:
         self._landmarker.close()
-
-
-def eight_bit(picture: np.ndarray) -> np.ndarray:
-    """The picture as contiguous uint8."""
-    if picture.dtype != np.uint8:
-        picture = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return np.ascontiguousarray(picture)

@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
+from emotalk.core.progress import ProgressCallback
+from emotalk.core.rates import FPS
 from emotalk.evaluation.evaluate import evaluate, sound_of
 from emotalk.evaluation.report import EvaluationReport
-from emotalk.request import ProgressCallback
-from emotalk.types import FPS
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
+    from emotalk.core.speech import Speech
+    from emotalk.fitting.personalize import PersonalizeProgress
     from emotalk.tracking import TrackedVideo
-    from emotalk.training.personalize import PersonalizeProgress
-    from emotalk.types import Speech
 
 TEST_SHARE = 0.2
 """Share of a video, at its end, that nothing is fitted to."""
@@ -68,9 +68,9 @@ def held_out(
     holds the state of the fit. Returns the avatar and one report for each way of driving it.
     """
     from emotalk.avatar import Consent
-    from emotalk.training.adapt_motion import motion_of_video
-    from emotalk.training.personalize import PersonalizeConfig, PersonalizeFit
-    from emotalk.training.torso import torso_shifts
+    from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
+    from emotalk.learning.adapt_motion import motion_of_video
+    from emotalk.tracking.shoulder_alignment import torso_shifts
 
     if protocol not in PROTOCOLS:
         raise InputError(f"There is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}.")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 
 
 @dataclass(frozen=True)

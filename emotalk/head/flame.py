@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotalk.errors import CheckpointError, InputError
+from emotalk.core.errors import CheckpointError, InputError
 from emotalk.head.mesh import JOINT_NAMES, HeadMesh, landmark_points, triangle_frames
 from emotalk.head.rotations import axis_angle_matrix, yaw_pitch_matrix
 from emotalk.head.safepickle import read_pickled_arrays

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import CheckpointError
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import CheckpointError
 from emotalk.head.mesh import JOINT_NAMES
-from emotalk.types import ARKIT_NAMES
 
 FORMAT = "emotalk-head"
 FORMAT_VERSION = 1

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from emotalk.errors import InputError
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.errors import InputError
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.head.headfile import HeadData, read_head
 from emotalk.head.mesh import JOINT_NAMES, HeadMesh, landmark_points, triangle_frames
 from emotalk.head.rotations import axis_angle_matrix, yaw_pitch_matrix
-from emotalk.paths import CHECKPOINTS
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
 
 BLINKS = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
 LOOKS = [[ARKIT_INDEX[f"eyeLook{d}{s}"] for d in ("Up", "Down", "In", "Out")] for s in ("Left", "Right")]

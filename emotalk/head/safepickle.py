@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import CheckpointError
+from emotalk.core.errors import CheckpointError
 
 LIMIT_BYTES = 1 << 30
 """FLAME's largest file is 0.2 GB."""

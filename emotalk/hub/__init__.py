@@ -1,18 +1,6 @@
-"""The Hugging Face Hub: avatars and models by address, recommended avatars, sharing."""
+"""The Hugging Face Hub: checked downloads and uploads, models by address. Knows nothing of what it brings."""
 
-from emotalk.hub.avatars import RecommendedAvatar, load_avatar, push_avatar, recommended_avatars, resolve_avatar
 from emotalk.hub.client import HubAddress, downloaded, fetch, publish
 from emotalk.hub.models import model_folder
 
-__all__ = [
-    "HubAddress",
-    "RecommendedAvatar",
-    "downloaded",
-    "fetch",
-    "load_avatar",
-    "model_folder",
-    "publish",
-    "push_avatar",
-    "recommended_avatars",
-    "resolve_avatar",
-]
+__all__ = ["HubAddress", "downloaded", "fetch", "model_folder", "publish"]

@@ -30,9 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from emotalk.errors import HubError
-from emotalk.paths import cache_dir
-from emotalk.public import limits
+from emotalk.core.errors import HubError
+from emotalk.core.paths import cache_dir
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
@@ -48,6 +47,9 @@ UPLOAD_SECONDS = 600.0
 PROBE_SECONDS = 1.0
 """Longest wait for a connection before the Hub counts as out of reach. Refused connections answer at once, where the
 client's own retries take 23 s."""
+
+KEPT_REPOSITORIES = 200
+"""Downloaded repositories that stay; the one not used for longest makes room."""
 
 DownloadProgress = Callable[[int, int], None]
 """Called with bytes received and bytes in all."""
@@ -99,11 +101,13 @@ def fetch(
     optional: frozenset[str] = frozenset(),
     refresh: bool = False,
     progress: DownloadProgress | None = None,
+    keep: int = KEPT_REPOSITORIES,
 ) -> Path:
     """The folder on this machine that holds the files of `wanted` ({name: most bytes}) from the Hub.
 
     Files named in `optional` may be missing in the repository. A copy that is already here is used without asking the
-    Hub, unless `refresh` is set; then it still serves where the Hub cannot be reached. Raises a HubError.
+    Hub, unless `refresh` is set; then it still serves where the Hub cannot be reached. `keep` repositories stay
+    downloaded, those used last. Raises a HubError.
     """
     home = cache_dir("hub") / address.repo.replace("/", "--")
     known = _known(home, address)
@@ -119,7 +123,7 @@ def fetch(
             if not folder.is_dir():
                 _download(address, commit, files, folder, progress)
             _remember(home, address.revision, commit)
-            _make_room(home)
+            _make_room(home, keep)
     except HubError as error:
         if known is None:
             raise
@@ -164,11 +168,11 @@ def publish(
     return _within(upload, address, UPLOAD_SECONDS)
 
 
-def _make_room(newest: Path) -> None:
-    """Remove the repositories that were not used for longest, beyond the number that `public.limits` allows."""
+def _make_room(newest: Path, keep: int) -> None:
+    """Remove the repositories that were not used for longest, until `keep` are left."""
     homes = [home for home in newest.parent.iterdir() if home.is_dir() and home != newest]
     homes.sort(key=lambda home: home.stat().st_mtime, reverse=True)
-    for home in homes[limits().hub_avatars - 1 :]:
+    for home in homes[max(0, keep - 1) :]:
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from emotalk.errors import CheckpointError
+from emotalk.core.errors import CheckpointError
 from emotalk.hub.client import DownloadProgress, HubAddress, fetch
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

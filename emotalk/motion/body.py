@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.motion import HeadMotion
 from emotalk.emotion.expression import behaviour, split_eyes
-from emotalk.motion.articulation import JAW_SWING
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.eyes import BlinkGenerator, GazeGenerator, lids
 from emotalk.motion.headpose import HeadGenerator
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
-from emotalk.types import ARKIT_INDEX, HeadMotion
+from emotalk.motion.visemes import JAW_SWING
 
 _WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
 _JAW = ARKIT_INDEX["jawOpen"]

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import find_peaks, medfilt
 
-from emotalk.errors import CheckpointError
-from emotalk.paths import CHECKPOINTS
-from emotalk.types import FPS, HeadMotion
+from emotalk.core.errors import CheckpointError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.core.rates import FPS
 
 SACCADE_SPEED = np.radians(20.0)
 """Radians per second above which the eyes jump rather than follow (at 25 fps, where a saccade lasts 1-3 frames)."""

@@ -14,10 +14,10 @@ import math
 
 import numpy as np
 
+from emotalk.core.rates import FPS
 from emotalk.emotion.expression import Behaviour
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.rhythm import Rhythm
-from emotalk.types import FPS
 
 _ON_LISTENER = 0.55  # share of gaze shifts of a talking person that end on the listener's face
 _HOLD = 0.5  # share of further looks at the listener that stay on the same point of the face

@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 
+from emotalk.core.rates import FPS
 from emotalk.emotion.expression import Behaviour
 from emotalk.motion.rhythm import Rhythm
-from emotalk.types import FPS
 
 _WANDER = np.radians([1.4, 1.8, 1.1])  # standard deviation of pitch, yaw, roll of the slow wandering
 _POSTURE = np.radians([1.8, 2.7, 1.9])  # of the posture taken for a phrase

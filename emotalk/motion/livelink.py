@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.errors import InputError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
 from emotalk.emotion.expression import split_eyes
-from emotalk.errors import InputError
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES, FPS, HeadMotion
 
 _EYE = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
 SHAPE_COLUMNS: tuple[str, ...] = (

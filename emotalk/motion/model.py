@@ -12,17 +12,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.core.rates import FPS
+from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion.space import EmotionCurve
-from emotalk.errors import CheckpointError, InputError
 from emotalk.motion.body import Body
 from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
-from emotalk.motion.inputs import pair_rows, quiet, speech_rows
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.motion.style import MotionStyle
-from emotalk.paths import CHECKPOINTS
-from emotalk.types import FPS, HeadMotion, SpeechFeatures
+from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
 
 FORMAT = "emotalk-motion-1"
 BLOCK = 16
@@ -78,7 +80,7 @@ class MotionModel:
         return HeadMotion.concatenate(whole) if whole else HeadMotion.neutral(0)
 
     def adapted(self, adaptation: MotionAdaptation | None) -> MotionModel:
-        """The same model moving as one recorded person (`training.adapt_motion`), or as nobody special for None; the
+        """The same model moving as one recorded person (`learning.adapt_motion`), or as nobody special for None; the
         weights are shared. Raises InputError for an adaptation of another network."""
         return MotionModel(self.network, self.eyes, adaptation)
 

@@ -2,13 +2,13 @@
 
 After the motion network of EmoTaG (arXiv 2603.21332, section 3.3): motion = base + gate * residual, conditioned on a
 person through AdaIN. Here the emotion is an input (valence and arousal), the gate acts on facial regions, and the two
-branches meet in the lip rules of `lips.combine`, inside the network, so that training sees them.
+branches meet in the lip rules of `lip_rules.combine`, inside the network, so that training sees them.
 
     speech rows [2 per frame] ─ window -2..+4 ─┐
     rhythm (speaking, stress, loudness) ───────┴─ 4 x AdaIN causal block ─ h ─┬─ base branch ─ shapes of speech
                                                   style [16] ─┘               ├─ contacts (closure, teeth, rest)
     valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) ────────────┴─ gate by region ─ emotion
-                                                                       lips.combine(speech, gate * emotion, contacts)
+                                                                  lip_rules.combine(speech, gate * emotion, contacts)
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
-from emotalk.errors import InputError
-from emotalk.motion import closures, lips
+from emotalk.motion.lip_rules import combine, decided, suspected
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
-from emotalk.types import ARKIT_NAMES, ARTICULATION_NAMES, PHONES
+from emotalk.speech.feature_rows import ROW_SIZE
 
-ROW_SIZE = len(PHONES) + len(ARTICULATION_NAMES) + 2
-"""Numbers of a 50-Hz speech row that the network reads: phones, articulation, voicing, energy."""
 RHYTHM_SIZE = 3
 BEFORE, AHEAD = 2, 4
 """Frames of the speech window before and after the frame it is about (80 and 160 ms)."""
@@ -184,7 +183,7 @@ class MotionNetwork(nn.Module):
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
-        return Heard(x, who, closures.suspected(rows, BEFORE, frames)), after
+        return Heard(x, who, suspected(rows, BEFORE, frames)), after
 
     def show(self, said: Heard, va: Tensor, gains: Tensor, person: PersonLayer | None) -> NetworkOutput:
         """The other half: the face for what was heard, under an emotion."""
@@ -199,7 +198,7 @@ class MotionNetwork(nn.Module):
             speech = person.speak(speech, va) * self.spoken
         contacts = self.contact(x)
         closure, labiodental, rest = contacts.sigmoid().unbind(-1)
-        closure = torch.maximum(closures.decided(closure), said.suspected)
+        closure = torch.maximum(decided(closure), said.suspected)
         v, a = va.unbind(-1)
         mood = self.mood(torch.cat([torch.stack([v, a, v * a, v * v, a * a], -1), everyone], -1))
         heard = torch.cat([x, mood], -1)
@@ -207,5 +206,5 @@ class MotionNetwork(nn.Module):
         # The residual is the field of faces, brought to life: zero without emotion, and never dead with it.
         lively = 1 + 0.8 * torch.tanh(self.modulation(heard))
         emotion = gate[..., self.region] * lively * expression_tensor(va) * gains[:, None]
-        face = lips.combine(speech, emotion, closure, labiodental, rest)
+        face = combine(speech, emotion, closure, labiodental, rest)
         return NetworkOutput(face, speech, emotion, gate, contacts)

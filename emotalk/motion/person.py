@@ -19,8 +19,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from emotalk.errors import CheckpointError, InputError
-from emotalk.types import ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import CheckpointError, InputError
 
 FORMAT = "emotalk-motion-person-1"
 MAX_BYTES = 256 * 1024

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from emotalk.types import FPS
+from emotalk.core.rates import FPS
 
 LOOKAHEAD = 6
 """Frames of future that a moment's rhythm depends on (240 ms)."""

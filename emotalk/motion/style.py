@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import InputError
 from emotalk.emotion.expression import idiosyncrasy
-from emotalk.errors import InputError
-from emotalk.types import ARKIT_NAMES
 
 STYLE_SIZE = 16
 """Length of the style vector: the eight named numbers, then eight free ones (0 for everybody) that fitting the model

@@ -23,6 +23,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from emotalk.core.kernels.cache import inlined, kernel
+from emotalk.core.kernels.simd import (
+    LANES,
+    any_above,
+    claim,
+    keep_where,
+    lane_numbers,
+    load,
+    minimum,
+    splat,
+    store,
+    total,
+)
 from emotalk.rendering.footprint import (
     ALPHA_MAX,
     ALPHA_MIN,
@@ -44,19 +57,6 @@ from emotalk.rendering.footprint import (
     TOP,
     column_rows,
     falloff,
-)
-from emotalk.rendering.kernel_cache import inlined, kernel
-from emotalk.rendering.simd import (
-    LANES,
-    any_above,
-    claim,
-    keep_where,
-    lane_numbers,
-    load,
-    minimum,
-    splat,
-    store,
-    total,
 )
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from emotalk.core.kernels.cache import kernel
 from emotalk.rendering.footprint import BAND_ROWS, BOTTOM, TOP
-from emotalk.rendering.kernel_cache import kernel
 
 _DIGIT = 12
 _BUCKETS = 1 << _DIGIT

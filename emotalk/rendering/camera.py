@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
-from emotalk.errors import InputError
-from emotalk.types import Camera
+from emotalk.core.camera import Camera
+from emotalk.core.errors import InputError
 
 VISIBLE_HEIGHT = 0.46
 """Metres that the picture's shorter side spans at zoom 1: a head of 0.24 m with room above, neck and shoulders."""

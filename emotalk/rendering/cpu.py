@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emotalk.core.camera import Camera
+from emotalk.core.kernels.workers import pool
 from emotalk.rendering.backward import SUMS, draw_backward
 from emotalk.rendering.binning import fill_bands, sort_by_depth
 from emotalk.rendering.footprint import BAND_ROWS, RECORD, TRANSMITTANCE_STOP, row_stride
 from emotalk.rendering.forward import draw
 from emotalk.rendering.projection import camera_parameters, project
 from emotalk.rendering.projection_backward import project_backward
-from emotalk.rendering.workers import pool
-from emotalk.types import Camera
 
 _NEVER = np.float32(-1)
 _NO_FLOATS = np.zeros(0, np.float32)

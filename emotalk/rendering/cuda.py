@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from emotalk.types import Camera
+from emotalk.core.camera import Camera
 
 
 def gsplat_problem() -> str | None:

@@ -19,8 +19,8 @@ import math
 
 import numpy as np
 
-from emotalk.rendering.kernel_cache import inlined
-from emotalk.rendering.simd import LANES, minimum
+from emotalk.core.kernels.cache import inlined
+from emotalk.core.kernels.simd import LANES, minimum
 
 ALPHA_MIN = np.float32(1 / 255)
 ALPHA_MAX = np.float32(0.999)

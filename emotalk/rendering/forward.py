@@ -17,6 +17,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from emotalk.core.kernels.cache import inlined, kernel
+from emotalk.core.kernels.simd import (
+    LANES,
+    any_above,
+    claim,
+    keep_where,
+    lane_numbers,
+    load,
+    minimum,
+    splat,
+    store,
+    store_rgb,
+)
 from emotalk.rendering.footprint import (
     ALPHA_MAX,
     ALPHA_MIN,
@@ -38,19 +51,6 @@ from emotalk.rendering.footprint import (
     TOP,
     column_rows,
     falloff,
-)
-from emotalk.rendering.kernel_cache import inlined, kernel
-from emotalk.rendering.simd import (
-    LANES,
-    any_above,
-    claim,
-    keep_where,
-    lane_numbers,
-    load,
-    minimum,
-    splat,
-    store,
-    store_rgb,
 )
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.errors import InputError
+from emotalk.core.camera import Camera
+from emotalk.core.errors import InputError
+from emotalk.core.gaussians import GaussianCloud
 from emotalk.rendering.rasterize import background_tensor, choose_backend, rasterize
-from emotalk.types import Camera, GaussianCloud
 
 
 class FrameRenderer:

@@ -25,6 +25,9 @@ import math
 
 import numpy as np
 
+from emotalk.core.camera import Camera
+from emotalk.core.kernels.cache import inlined, kernel
+from emotalk.core.kernels.simd import claim
 from emotalk.rendering.footprint import (
     ALPHA_MIN,
     BOTTOM,
@@ -47,9 +50,6 @@ from emotalk.rendering.footprint import (
     TOP,
     TOP_X,
 )
-from emotalk.rendering.kernel_cache import inlined, kernel
-from emotalk.rendering.simd import claim
-from emotalk.types import Camera
 
 BLOCK = 1024
 """Gaussians per piece of work."""

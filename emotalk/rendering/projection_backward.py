@@ -20,9 +20,9 @@ import math
 
 import numpy as np
 
+from emotalk.core.kernels.cache import inlined, kernel
+from emotalk.core.kernels.simd import LANES, claim, keep_where, load, maximum, minimum, splat, store
 from emotalk.rendering.footprint import FALL_Y, SLOPE_X, SLOPE_Y
-from emotalk.rendering.kernel_cache import inlined, kernel
-from emotalk.rendering.simd import LANES, claim, keep_where, load, maximum, minimum, splat, store
 
 BLOCK = 1024
 """Gaussians per piece of work, a multiple of LANES."""

@@ -8,8 +8,9 @@ import logging
 import torch
 from torch import Tensor
 
-from emotalk.errors import InputError
-from emotalk.types import Camera, GaussianCloud, Render
+from emotalk.core.camera import Camera
+from emotalk.core.errors import InputError
+from emotalk.core.gaussians import GaussianCloud, Render
 
 log = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import torch
 
+from emotalk.core.gaussians import GaussianCloud
 from emotalk.rendering.camera import portrait_camera
 from emotalk.rendering.frames import FrameRenderer
 from emotalk.rendering.rasterize import rasterize
-from emotalk.types import GaussianCloud
 
 
 def warmup(progress: Callable[[str], None] | None = None) -> float:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import AudioError
+from emotalk.core.errors import AudioError
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.decoding import open_sound, sound_name
 from emotalk.speech.loudness import Leveller
 from emotalk.speech.resampling import Resampler
-from emotalk.types import SAMPLE_RATE, Speech
 
 MAX_SECONDS = 1200.0
 """The longest sound that `load_audio` keeps in memory; `stream_audio` takes longer ones."""

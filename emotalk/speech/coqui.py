@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotalk.errors import VoiceError
+from emotalk.core.errors import VoiceError
+from emotalk.core.speech import Speech
 from emotalk.speech.voice import Style, VoiceInfo, pitch_by_speed, resampled
-from emotalk.types import Speech
 
 log = logging.getLogger(__name__)
 

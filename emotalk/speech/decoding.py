@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from emotalk.errors import AudioError
+from emotalk.core.errors import AudioError
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no sound for so long is stuck on a damaged file
 _AU_HEADER = struct.Struct(">4s5I")  # magic, data offset, data size, encoding, rate, channels

@@ -10,13 +10,14 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from emotalk.errors import CheckpointError, InputError
-from emotalk.paths import CHECKPOINTS
-from emotalk.speech.forward import NetworkConfig, NetworkStream, Weights, check_weights
+from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech, SpeechFeatures
+from emotalk.speech.inference import NetworkConfig, NetworkStream, Weights, check_weights
 from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLeveller
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
 from emotalk.speech.pitch import ProsodyStream
-from emotalk.types import SAMPLE_RATE, Speech, SpeechFeatures
 
 _COLUMNS = ("features", "phones", "articulation", "voicing", "energy", "f0")
 _PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time

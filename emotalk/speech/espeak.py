@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import VoiceError
+from emotalk.core.errors import VoiceError
+from emotalk.core.speech import Speech
 from emotalk.speech import espeak_worker
 from emotalk.speech.ipa import arpabet
 from emotalk.speech.voice import Style, VoiceInfo, resampled
-from emotalk.types import Speech
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotalk.errors import InputError
-from emotalk.types import SpeechFeatures
+from emotalk.core.errors import InputError
+from emotalk.core.speech import SpeechFeatures
 
 if TYPE_CHECKING:
     from emotalk.speech.encoder import SpeechEncoder

@@ -14,9 +14,10 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-from emotalk.errors import VoiceError
+from emotalk.core.errors import VoiceError
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import PHONES, Speech
 from emotalk.speech.voice import Style, VoiceInfo, pitch_by_speed, resampled
-from emotalk.types import PHONES, SAMPLE_RATE, Speech
 
 LICENCE = "flite licence (BSD-like, Carnegie Mellon University)"
 _HOW_TO_GET = "apt install flite"

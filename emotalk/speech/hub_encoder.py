@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotalk.errors import CheckpointError, InputError
+from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
+from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.types import FEATURE_RATE, SAMPLE_RATE, Speech, SpeechFeatures
 
 _HOP = SAMPLE_RATE // FEATURE_RATE
 _RECEPTIVE_FIELD = 400  # samples that the convolutions of wav2vec 2.0 and HuBERT see for one row

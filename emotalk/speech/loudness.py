@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emotalk.types import SAMPLE_RATE
+from emotalk.core.rates import SAMPLE_RATE
 
 TARGET_DB = -23.0
 """Loudness of all speech inside the package, in dB relative to full scale."""

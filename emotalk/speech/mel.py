@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emotalk.types import FEATURE_RATE, SAMPLE_RATE
+from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 
 BANDS = 64
 HOP = SAMPLE_RATE // FEATURE_RATE  # samples for each row

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotalk.speech.forward import NetworkConfig
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES
+from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.mel import BANDS
-from emotalk.types import ARTICULATION_NAMES, PHONES
 
 
 def _gelu(x: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotalk.errors import InputError
-from emotalk.types import FEATURE_RATE, SAMPLE_RATE
+from emotalk.core.errors import InputError
+from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 
 HOP = SAMPLE_RATE // FEATURE_RATE
 """Samples for each row: row i covers samples [i * HOP, (i + 1) * HOP)."""

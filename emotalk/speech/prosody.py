@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emotalk.core.rates import FEATURE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.pitch import ProsodyFrames, ProsodyStream, prosody_frames, row_count
-from emotalk.types import FEATURE_RATE, Speech
 
 __all__ = ["Prosody", "ProsodyFrames", "ProsodyStream", "Stress", "prosody", "prosody_frames", "row_count"]
 

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from emotalk.errors import AudioError
-from emotalk.types import SAMPLE_RATE
+from emotalk.core.errors import AudioError
+from emotalk.core.rates import SAMPLE_RATE
 
 _ZERO_CROSSINGS = 32  # of the sinc on either side
 _KAISER_BETA = 9.0  # side lobes below -90 dB

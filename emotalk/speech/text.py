@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 from emotalk.speech.english import read_aloud
 
 MAX_PHRASE = 300

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from emotalk.errors import VoiceError
+from emotalk.core.errors import VoiceError
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.coqui import CoquiEngine
 from emotalk.speech.espeak import EspeakEngine
 from emotalk.speech.flite import FliteEngine
 from emotalk.speech.loudness import SILENCE_DB, loudness, normalise, soft_limit
 from emotalk.speech.text import Phrase, phrases
 from emotalk.speech.voice import Engine, Style, VoiceInfo, combine, style_for_emotion
-from emotalk.types import SAMPLE_RATE, Speech
 
 MAX_SECONDS = 1200.0
 """The longest speech that `say` puts together; `say_stream` has no limit."""

@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.resampling import Resampler
-from emotalk.types import SAMPLE_RATE, Speech
 
 
 @dataclass(frozen=True)

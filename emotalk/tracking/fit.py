@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.signal import savgol_filter
 
+from emotalk.core.landmarks import EYES, FIRM, apertures, eye_distance
 from emotalk.head import HeadModel
-from emotalk.tracking.points import EYES, FIRM, apertures, eye_distance
 from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, FaceRig, axis_angle, rotation_matrix
 from emotalk.tracking.solve import Face, Frames, Lens, Weights, fit_frames, offset_step, person_step, plain_price
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import TrackingError
-from emotalk.paths import cache_dir
-from emotalk.tracking.points import LANDMARKS, OVAL
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.errors import TrackingError
+from emotalk.core.landmarks import LANDMARKS, OVAL
+from emotalk.core.paths import cache_dir
 
 TASK_VARIABLE = "EMOTALK_FACE_LANDMARKER"
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from emotalk.tracking.points import (
+from emotalk.core.landmarks import (
     BROWS,
     LEFT_LOWER_LID,
     LEFT_UPPER_LID,
@@ -24,6 +24,8 @@ from emotalk.tracking.points import (
 )
 
 BACKGROUND, PERSON, HAIR, FACE = range(4)
+BACKGROUND, BODY, HAIR, SKIN = 0, 1, 2, 3
+"""Classes of `TrackedVideo.labels`."""
 WORK = 256
 """Side of the pictures that masks are made on; the segmentation knows no more."""
 _BITS = 5  # per channel of the colour tables

@@ -5,10 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from emotalk.tracking.points import apertures
+from emotalk.core.landmarks import apertures
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
 from emotalk.tracking.survey import Survey
 from emotalk.tracking.tracked import TrackQuality
-from emotalk.types import FPS, HeadMotion
 
 
 def sharpness(grey: np.ndarray) -> float:

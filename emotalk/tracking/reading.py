@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from emotalk.tracking.habits import eye_contrast
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.landmarks import LANDMARKS
+from emotalk.tracking.landmark_bias import eye_contrast
 from emotalk.tracking.landmarks import HandFinder, covered_share, open_landmarks
 from emotalk.tracking.masks import PersonSegmenter, small_picture
-from emotalk.tracking.points import LANDMARKS
 from emotalk.tracking.quality import sharpness
-from emotalk.tracking.torso import TorsoFollower
-from emotalk.types import ARKIT_NAMES
+from emotalk.tracking.shoulder_motion import TorsoFollower
 
 HANDS_EVERY = 8
 """Frames between looks for hands (10 ms each)."""

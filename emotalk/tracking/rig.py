@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.landmarks import LANDMARKS
+from emotalk.core.motion import HeadMotion
 from emotalk.head import HeadModel
-from emotalk.tracking.points import LANDMARKS
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES, HeadMotion
 
 _ELSEWHERE = {"eyeBlink": "eyelids", "eyeLook": "gaze", "jawLeft": "jaw", "jawRight": "jaw", "tongueOut": "nothing"}
 """Shapes that other channels of `HeadMotion` stand for, or that landmarks do not show."""

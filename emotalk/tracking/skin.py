@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import torch
 
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.head import HeadModel
 from emotalk.tracking.masks import FACE, HAIR
 from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, JAW, LID_LEFT, LID_RIGHT
 from emotalk.tracking.solve import Lens
-from emotalk.types import ARKIT_INDEX
 
 SAMPLES = 4000
 """About one for every 3 x 3 pixels of a face 250 pixels high."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from emotalk.tracking.points import LANDMARKS, PAIRS, landmark_weights
+from emotalk.core.landmarks import LANDMARKS, PAIRS, landmark_weights
 from emotalk.tracking.rig import (
     CONTROL_HIGH,
     CONTROL_LOW,

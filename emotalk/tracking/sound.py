@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import EmotalkError
-from emotalk.types import FPS, SAMPLE_RATE
+from emotalk.core.errors import EmotalkError
+from emotalk.core.rates import FPS, SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ def picture_delay(landmarks: np.ndarray, sound: Path) -> int:
     (too short, nobody speaking, somebody else speaking)."""
     if np.isfinite(landmarks).all((1, 2)).sum() < LEAST_FRAMES:
         return 0
-    from emotalk.motion.lipmeasures import measures_of_landmarks
-    from emotalk.motion.sync import SyncModel
     from emotalk.speech import load_audio
     from emotalk.speech.encoder import SpeechEncoder
+    from emotalk.sync.lip_measures import measures_of_landmarks
+    from emotalk.sync.network import SyncModel
 
     try:
         features = SpeechEncoder.load().encode(load_audio(sound))

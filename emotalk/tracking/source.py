@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import TrackingError
-from emotalk.types import FPS, SAMPLE_RATE
+from emotalk.core.errors import TrackingError
+from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.video import ffmpeg_path
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no picture for so long is stuck on a damaged file

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.errors import TrackingError
+from emotalk.core.errors import TrackingError
+from emotalk.core.rates import FPS
 from emotalk.tracking.landmarks import FaceFinder, FoundFace
 from emotalk.tracking.source import Crop, VideoInfo, small_frames
-from emotalk.types import FPS
 
 LONGEST_SIDE = 480
 EVERY = 5  # frames between looks for faces

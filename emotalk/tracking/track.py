@@ -21,21 +21,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from emotalk.errors import Cancelled, TrackingError
+from emotalk.core.camera import Camera
+from emotalk.core.errors import Cancelled, TrackingError
+from emotalk.core.landmarks import eye_distance
+from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
-from emotalk.tracking.habits import without_habits
+from emotalk.tracking.landmark_bias import without_habits
 from emotalk.tracking.masks import WORK, Colours, PersonSegmenter, Zones, label_frame, small_picture
-from emotalk.tracking.points import eye_distance
+from emotalk.tracking.pose_refinement import refine
 from emotalk.tracking.quality import judge
 from emotalk.tracking.reading import Reader, Shots
-from emotalk.tracking.refine import refine
 from emotalk.tracking.rig import FaceRig, axis_angle, motion_of
 from emotalk.tracking.sound import delay_sound, picture_delay
 from emotalk.tracking.source import Crop, VideoInfo, crop_frames, probe, write_sound
 from emotalk.tracking.survey import LEAST_SECONDS, Survey, survey
 from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track, write_json
-from emotalk.types import FPS, Camera
 
 log = logging.getLogger(__name__)
 

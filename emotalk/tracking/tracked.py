@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from emotalk.errors import TrackingError
-from emotalk.types import FPS, HeadMotion
+from emotalk.core.errors import TrackingError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
 
 if TYPE_CHECKING:
-    from emotalk.types import Camera, Speech
+    from emotalk.core.camera import Camera
+    from emotalk.core.speech import Speech
 
 FORMAT_VERSION = 1
 TRACK, QUALITY, SOUND, FINISHED = "track.npz", "quality.json", "audio.wav", "finished.json"
@@ -81,8 +83,8 @@ class TrackedVideo:
 
     def audio(self) -> Speech | None:
         """The sound of these frames at 16 kHz, in step with them; None where the video has none."""
+        from emotalk.core.rates import SAMPLE_RATE
         from emotalk.speech import load_audio
-        from emotalk.types import SAMPLE_RATE
 
         path = self.folder / SOUND
         if not path.is_file():
@@ -149,7 +151,7 @@ def load_tracked(folder: str | Path) -> TrackedVideo:
     """A finished tracked video; TrackingError where the folder holds none, or a damaged or unfinished one."""
     import torch
 
-    from emotalk.types import Camera
+    from emotalk.core.camera import Camera
 
     folder = Path(folder)
     if not (folder / FINISHED).is_file():

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from emotalk.avatar.hub_avatars import recommended_avatars
+from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.errors import EmotalkError
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import EmotalkError
-from emotalk.hub import recommended_avatars
-from emotalk.public import max_seconds
-from emotalk.request import Look, TalkRequest, colour
-from emotalk.types import PORTRAIT_ZOOM
+from emotalk.server.limits import max_seconds
+from emotalk.talk.request import Look, TalkRequest, colour
 from emotalk.ui.toasts import friendly
 from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
-    from emotalk.pipeline import Studio
-    from emotalk.ui.zero_gpu import Talker
+    from emotalk.server.zero_gpu import Talker
+    from emotalk.talk.studio import Studio
 
 
 KEPT_SECONDS = 3600

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from emotalk.public import limits
+from emotalk.server.clips import LiveClips
+from emotalk.server.fits import FitDesk
+from emotalk.server.limits import limits
+from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
-from emotalk.ui.fits import FitDesk
 from emotalk.ui.hub_faces import HubFaces
-from emotalk.ui.live import LiveClips
 from emotalk.ui.personalize_tab import PersonalizeTab
 from emotalk.ui.talk_tab import TalkTab
 from emotalk.ui.theme import static, theme
-from emotalk.ui.zero_gpu import talker
 
 if TYPE_CHECKING:
-    from emotalk.pipeline import Studio
+    from emotalk.talk.studio import Studio
 
 MASTHEAD = "<h1>emotalk</h1><p>Type a sentence, pick a mood, watch somebody say it.</p>"
 

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from emotalk.emotion import EmotionCurve
-from emotalk.public import max_seconds
-from emotalk.request import Look, TalkRequest
+from emotalk.server.limits import max_seconds
+from emotalk.talk.request import Look, TalkRequest
 
 FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)

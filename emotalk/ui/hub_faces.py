@@ -8,13 +8,15 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotalk.errors import EmotalkError, HubError
-from emotalk.hub import HubAddress, downloaded, recommended_avatars, resolve_avatar
+from emotalk.avatar.hub_avatars import recommended_avatars, resolve_avatar
+from emotalk.core.errors import EmotalkError, HubError
+from emotalk.hub import HubAddress, downloaded
 from emotalk.hub.client import commit_of
+from emotalk.server.limits import limits
 from emotalk.ui.pictures import thumbnail_address
 
 if TYPE_CHECKING:
-    from emotalk.pipeline import Studio
+    from emotalk.talk.studio import Studio
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ class Arrival:
 
     def _run(self) -> None:
         try:
-            resolve_avatar(str(self.address), paths=False, progress=self._note)
+            resolve_avatar(str(self.address), paths=False, progress=self._note, keep=limits().hub_avatars)
             self._studio.avatar(str(self.address))  # every file is checked before the face is shown
         except EmotalkError as error:
             self.error = error

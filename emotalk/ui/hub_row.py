@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from emotalk.errors import EmotalkError, InputError
-from emotalk.hub import HubAddress, push_avatar
+from emotalk.avatar.hub_avatars import push_avatar
+from emotalk.core.errors import EmotalkError, InputError
+from emotalk.hub import HubAddress
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.toasts import friendly
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from emotalk.errors import Cancelled, EmotalkError
-from emotalk.personalizing import CONSENT
-from emotalk.public import is_public, limits
+from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.create.request import CONSENT
+from emotalk.server.limits import is_public, limits
 from emotalk.ui import parts
 from emotalk.ui.pictures import people_of
 from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
-    from emotalk.background_fit import BackgroundFit, FitNews
-    from emotalk.pipeline import Studio
-    from emotalk.ui.fits import FitDesk
+    from emotalk.create.news import FitNews
+    from emotalk.create.worker import BackgroundFit
+    from emotalk.server.fits import FitDesk
+    from emotalk.talk.studio import Studio
 
 ADVICE = (
     "<b>Ten to sixty seconds are enough.</b> Look into the camera and talk; turn your head a little, open your mouth "

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
-    from emotalk.pipeline import Studio
+    from emotalk.talk.studio import Studio
 
 
 def data_address(image: np.ndarray, quality: int = 88) -> str:

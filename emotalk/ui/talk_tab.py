@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from emotalk.errors import Cancelled, EmotalkError
-from emotalk.request import SIZES
-from emotalk.types import PORTRAIT_ZOOM
+from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.talk.request import SIZES
 from emotalk.ui import parts
 from emotalk.ui.controls import (
     COLOUR,
@@ -36,9 +36,9 @@ from emotalk.ui.waiting import WaitingLine
 from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
-    from emotalk.pipeline import Studio
+    from emotalk.server.clips import LiveClip, LiveClips
     from emotalk.speech.voice import VoiceInfo
-    from emotalk.ui.live import LiveClip, LiveClips
+    from emotalk.talk.studio import Studio
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import html
 
 import gradio as gr
 
-from emotalk.errors import EmotalkError
+from emotalk.core.errors import EmotalkError
 
 
 def friendly(error: Exception) -> gr.Error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from emotalk.errors import VideoError
+from emotalk.core.errors import VideoError
 
 
 class FragmentSplitter:

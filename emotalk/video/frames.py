@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from emotalk.errors import VideoError
+from emotalk.core.errors import VideoError
 
 
 class FrameFolder:

@@ -14,7 +14,7 @@ import struct
 
 import numpy as np
 
-from emotalk.types import FPS, SAMPLE_RATE
+from emotalk.core.rates import FPS, SAMPLE_RATE
 
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 NANOSECONDS_PER_FRAME = 1_000_000_000 // FPS

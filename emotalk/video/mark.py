@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 
 MARK_POSITIONS = ("bottom-right", "bottom-left", "top-right", "top-left", "off")
 MARK_TEXT = "AI generated"

@@ -24,8 +24,8 @@ from typing import IO
 
 import numpy as np
 
-from emotalk.errors import InputError, VideoError
-from emotalk.types import FPS
+from emotalk.core.errors import InputError, VideoError
+from emotalk.core.rates import FPS
 from emotalk.video.fragments import FragmentSplitter
 from emotalk.video.interleave import SAMPLES_PER_FRAME, frame_parts, stream_header
 

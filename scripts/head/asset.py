@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from emotalk.errors import CheckpointError
+from emotalk.core.errors import CheckpointError
 
 METRES = 0.1  # MakeHuman works in decimetres
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from emotalk.types import ARKIT_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
 from scripts.head.assembly import Assembly
 from scripts.head.regions import sample_mask
 

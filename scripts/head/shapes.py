@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from scripts.head.assembly import Assembly
 
 TONGUE_REACH = 1.35

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.head import HeadModel
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
 from scripts.preset_scene.subject import Anchors, Pose, PosedHead, Subject
 
 REGIONS = {

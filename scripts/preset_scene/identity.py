@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 from emotalk.head import HeadModel
 from scripts.build_head import assemble
 from scripts.head.assembly import Assembly

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 
 CHARACTERS = Path(__file__).resolve().parent.parent / "characters"
 Color = tuple[float, float, float]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.emotion import NAMED_EMOTIONS, expression_field, split_eyes
-from emotalk.types import ARKIT_NAMES
 from scripts.preset_scene.subject import Pose
 
 

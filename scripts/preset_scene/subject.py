@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pose:
-    """What a single picture shows; the channels of `emotalk.types.HeadMotion` for one frame."""
+    """What a single picture shows; the channels of `emotalk.core.motion.HeadMotion` for one frame."""
 
     expression: dict[str, float] = field(default_factory=dict)
     jaw: tuple[float, float, float] = (0.0, 0.0, 0.0)

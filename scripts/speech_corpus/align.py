@@ -12,7 +12,7 @@ import subprocess
 import numpy as np
 from pocketsphinx import Decoder, get_model_path
 
-from emotalk.types import SAMPLE_RATE
+from emotalk.core.rates import SAMPLE_RATE
 from scripts.speech_corpus.voices import phone_index
 
 Segments = list[tuple[float, float, int]]

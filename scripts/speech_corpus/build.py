@@ -16,7 +16,7 @@ import numpy as np
 import scipy.signal
 import soundfile
 
-from emotalk.types import SAMPLE_RATE
+from emotalk.core.rates import SAMPLE_RATE
 from scripts.speech_corpus.align import align
 from scripts.speech_corpus.distort import distort
 from scripts.speech_corpus.text import sentences

@@ -31,7 +31,8 @@ _TEMPLATE = """# Speech encoder
 {minutes:.0f} minutes of text-to-speech by {voices} voices with the engines' own phone times, and {recorded:.0f}
 minutes of LJSpeech (each recording played at four speeds; a quarter of every batch) with phone times by pocketsphinx's
 forced alignment. All of it also through random equalisers, rooms, noises, babble, codecs and gains. Articulation is
-learned from `emotalk.speech.articulation` (a dominance model after Cohen & Massaro 1993 and JALI, Edwards et al. 2016).
+learned from `emotalk.speech.coarticulation` (a dominance model after Cohen & Massaro 1993 and JALI, Edwards et al.
+2016).
 
 | source | licence |
 |---|---|

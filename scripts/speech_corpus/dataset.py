@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.speech.articulation import articulation_targets
-from emotalk.speech.forward import NetworkConfig
+from emotalk.core.rates import FEATURE_RATE
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES
+from emotalk.speech.coarticulation import articulation_targets
+from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.mel import BANDS, HOP, MelStream, SpectralLeveller, loudness_of, speech_weight
-from emotalk.types import ARTICULATION_NAMES, FEATURE_RATE, PHONES
 from scripts.speech_corpus.build import Utterance, load_shard, validation_sentence
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.signal
 import soundfile
 
-from emotalk.types import SAMPLE_RATE
+from emotalk.core.rates import SAMPLE_RATE
 
 # (format, subtype, encoder rate): lossy coders that libsndfile brings along.
 _CODECS = (("OGG", "OPUS", 16000), ("OGG", "OPUS", 8000), ("MP3", "MPEG_LAYER_III", 16000), ("WAV", "GSM610", 8000),

@@ -12,7 +12,7 @@ import espeakng_loader
 import numpy as np
 import soundfile
 
-from emotalk.types import PHONES
+from emotalk.core.speech import PHONES
 
 _PHONE_INDEX = {phone: i for i, phone in enumerate(PHONES)}
 # What flite, festival, pocketsphinx and TextGrids call the same 40 phones.

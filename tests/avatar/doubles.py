@@ -9,7 +9,8 @@ import torch
 
 from emotalk.avatar import AvatarCard, BoundGaussians, Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX, SIGNAL_WIDTH
-from emotalk.types import ARKIT_INDEX, HeadMotion
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.motion import HeadMotion
 
 
 @dataclass(frozen=True)

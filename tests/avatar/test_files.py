@@ -14,11 +14,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from emotalk.avatar import Consent, files, load_avatar
+from emotalk.avatar import Consent, files, gallery, load_avatar
 from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.model import head_version
 from emotalk.avatar.tensors import decode, encode
-from emotalk.errors import AvatarError, EmotalkError
+from emotalk.core.errors import AvatarError, EmotalkError
 from tests.avatar.doubles import EggHead, make_avatar, make_motion, thumbnail
 
 SENTENCE = re.compile(r"^[^\n]{10,400}$")
@@ -173,7 +173,7 @@ def test_a_save_killed_at_any_move_leaves_a_whole_avatar(tmp_path, head, monkeyp
         patch.setattr(files.shutil, "rmtree", die)
         with pytest.raises(SystemExit):
             make_avatar(mesh=50, joint=0).replace(corrections=None).save(tmp_path / "egg")
-    assert [info.name for info in files.list_avatars([(tmp_path, False)])] == ["egg"]
+    assert [info.name for info in gallery.list_avatars([(tmp_path, False)])] == ["egg"]
     assert len(load_avatar(tmp_path / "egg", head)) == (50 if moves == 2 else 240)
     assert len(load_avatar(make_avatar().save(tmp_path / "egg"), head)) == 240  # and it can be saved again
 
@@ -191,7 +191,7 @@ def test_leftovers_of_killed_saves_are_cleared_after_an_hour(tmp_path):
 def test_a_save_killed_between_its_moves_is_undone_by_the_next_look(tmp_path, head):
     saved = make_avatar().save(tmp_path / "egg")
     saved.rename(tmp_path / ".egg.previous")
-    assert [info.name for info in files.list_avatars([(tmp_path, False)])] == ["egg"]
+    assert [info.name for info in gallery.list_avatars([(tmp_path, False)])] == ["egg"]
     assert len(load_avatar(tmp_path / "egg", head)) == 240
 
 
@@ -216,7 +216,7 @@ def test_an_avatar_of_a_real_person_needs_their_consent():
 def test_the_gallery_lists_sound_and_broken_avatars(tmp_path, folder):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / files.CARD).write_text("{}")
-    found = {info.name: info for info in files.list_avatars([(tmp_path, True)])}
+    found = {info.name: info for info in gallery.list_avatars([(tmp_path, True)])}
     assert found["egg"].problem is None
     assert found["egg"].card.name == "Egg"
     assert found["egg"].thumbnail.is_file()
@@ -224,14 +224,14 @@ def test_the_gallery_lists_sound_and_broken_avatars(tmp_path, folder):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, monkeypatch, folder):
-    monkeypatch.setattr(files, "avatar_folders", lambda: [(tmp_path, True)])
+    monkeypatch.setattr(gallery, "avatar_folders", lambda: [(tmp_path, True)])
     with pytest.raises(AvatarError, match=r"no avatar 'nobody'; known are: egg"):
         load_avatar("nobody")
 
 
 def test_names_cannot_climb_out_of_the_gallery(tmp_path, monkeypatch, folder):
     (tmp_path / "gallery").mkdir()
-    monkeypatch.setattr(files, "avatar_folders", lambda: [(tmp_path / "gallery", True)])
+    monkeypatch.setattr(gallery, "avatar_folders", lambda: [(tmp_path / "gallery", True)])
     for name in ("..", ".", "", "\0", "a" * 5000, "egg/../../etc"):
         with pytest.raises(AvatarError, match="no avatar"):
             load_avatar(name)

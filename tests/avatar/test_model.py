@@ -8,8 +8,9 @@ import torch
 
 from emotalk.avatar import binding
 from emotalk.avatar.gaussians import LATENT_LIMIT, SIGNAL_WIDTH, BoundGaussians, signals, view_direction
-from emotalk.errors import AvatarError, InputError
-from emotalk.types import Camera, HeadMotion
+from emotalk.core.camera import Camera
+from emotalk.core.errors import AvatarError, InputError
+from emotalk.core.motion import HeadMotion
 from tests.avatar.doubles import make_avatar, make_corrections, make_motion, rotation_matrix
 
 

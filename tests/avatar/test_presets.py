@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from emotalk.avatar import list_avatars, load_avatar
-from emotalk.avatar.files import avatar_folders
+from emotalk.avatar.gallery import avatar_folders
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.samples import FitSample
 from emotalk.head import HeadModel
 from emotalk.rendering import portrait_camera, rasterize
-from emotalk.training.samples import FitSample
-from emotalk.types import HeadMotion
 from scripts.check_presets import FOLDER, check
 from scripts.preset_pictures import covered, head_box, keep_held_out, load_data_set, load_held_out, motion_of, sample_of
 from scripts.preset_sheet import POSES
@@ -99,7 +99,7 @@ def test_a_data_set_is_read_by_split_and_skips_missing_pictures(tmp_path):
 
 
 def test_the_head_region_is_the_covered_part_around_the_head(head):
-    from emotalk.avatar.plain import build_plain_avatar
+    from scripts.preset_fit.plain import build_plain_avatar
 
     avatar = build_plain_avatar(head, count=4000)
     camera = portrait_camera(128)

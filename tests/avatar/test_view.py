@@ -10,10 +10,10 @@ import torch
 from emotalk.avatar import files, load_avatar
 from emotalk.avatar.tensors import decode, encode
 from emotalk.avatar.view import own_view, zoomed_plate
-from emotalk.errors import AvatarError, InputError
-from emotalk.request import Look
-from emotalk.scene import background_of, camera_of
-from emotalk.types import PORTRAIT_ZOOM, Camera
+from emotalk.core.camera import PORTRAIT_ZOOM, Camera
+from emotalk.core.errors import AvatarError, InputError
+from emotalk.talk.request import Look
+from emotalk.talk.scene import background_of, camera_of
 from tests.avatar.doubles import EggHead, make_avatar, make_motion
 
 

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.emotion import (
     NAMED_EMOTIONS,
     behaviour,
@@ -16,7 +17,6 @@ from emotalk.emotion import (
     split_eyes,
 )
 from emotalk.emotion.expression import PAIRS
-from emotalk.types import ARKIT_INDEX
 
 UNIT = st.floats(-1, 1)
 

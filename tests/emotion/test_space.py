@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotalk.core.errors import InputError
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve, named_emotion, nearest_emotions, radius
-from emotalk.errors import InputError
 
 UNIT = st.floats(-1, 1)
 KEYS = st.lists(st.tuples(st.integers(0, 40), UNIT, UNIT), min_size=1, max_size=8, unique_by=lambda key: key[0])

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from emotalk.avatar import GaussianAvatar, load_avatar
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.motion import HeadMotion
 from emotalk.rendering import FrameRenderer, portrait_camera
 from emotalk.tracking.tracked import TrackedVideo, TrackQuality
-from emotalk.types import ARKIT_INDEX, HeadMotion
 
 SIZE = 256
 CHIN = 185

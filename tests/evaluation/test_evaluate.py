@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import Cancelled, InputError
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import Cancelled, InputError
+from emotalk.core.motion import HeadMotion
 from emotalk.evaluation import METRICS, EvaluationReport, evaluate, write_reports
 from emotalk.evaluation.protocols import split
 from emotalk.rendering import portrait_camera
-from emotalk.types import ARKIT_INDEX, HeadMotion
 from tests.evaluation.rendered_video import chatter, filmed
 
 FRAMES = 30

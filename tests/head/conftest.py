@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.head import HeadModel
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
 from scripts.head.zbuffer import project, visibility
 
 SIDES = ("Left", "Right")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from tests.head.conftest import coefficients
 
 MILLIMETRE = 1e-3

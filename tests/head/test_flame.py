@@ -11,7 +11,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from emotalk.errors import CheckpointError, InputError
+from emotalk.core.errors import CheckpointError, InputError
 from emotalk.head import FlameHead
 from emotalk.head.safepickle import read_pickled_arrays
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from emotalk.errors import CheckpointError
+from emotalk.core.errors import CheckpointError
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.head import HeadModel
 from emotalk.head.headfile import read_head
-from emotalk.paths import CHECKPOINTS
 
 SHIPPED = CHECKPOINTS / "head.npz"
 REGIONS = ("face", "lips", "inner_mouth", "teeth", "tongue", "eyes", "lids", "ears", "scalp", "neck", "shoulders",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
+from emotalk.core.motion import HeadMotion
 from emotalk.head import HeadModel, landmark_points, triangle_frames
 from emotalk.head.rotations import axis_angle_matrix, yaw_pitch_matrix
-from emotalk.types import HeadMotion
 
 
 def random_inputs(frames: int, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from emotalk.avatar import AvatarCard, Consent, list_avatars
-from emotalk.errors import AvatarError, HubError
-from emotalk.hub import load_avatar, push_avatar, recommended_avatars, resolve_avatar
-from emotalk.hub.avatars import model_card
-from emotalk.paths import CHECKPOINTS
+from emotalk.avatar.hub_avatars import load_avatar, model_card, push_avatar, recommended_avatars, resolve_avatar
+from emotalk.core.errors import AvatarError, HubError
+from emotalk.core.paths import CHECKPOINTS
 
 MIRA = CHECKPOINTS / "avatars" / "mira"
 

@@ -5,16 +5,16 @@ import socket
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import huggingface_hub.constants as constants
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emotalk.errors import HubError
-from emotalk.hub import HubAddress, client, fetch, recommended_avatars, resolve_avatar
-from emotalk.paths import CHECKPOINTS
+from emotalk.avatar.hub_avatars import recommended_avatars, resolve_avatar
+from emotalk.core.errors import HubError
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.hub import HubAddress, client, fetch
 
 SMALL, LARGE = b'{"a": 1}', bytes(range(256)) * 4000
 FILES = {"card.json": SMALL, "data.safetensors": LARGE}
@@ -190,15 +190,14 @@ class TestPastedLinks:
         assert HubAddress.pasted(text) is None
 
 
-def test_what_was_not_used_for_longest_makes_room_on_a_public_page(hub, monkeypatch):
-    monkeypatch.setattr(client, "limits", lambda: SimpleNamespace(hub_avatars=2))
+def test_what_was_not_used_for_longest_makes_room_(hub):
     for name in ("org/one", "org/two", "org/three"):
         hub.add(name, FILES)
     one = fetch(HubAddress("org/one"), WANTED)
     two = fetch(HubAddress("org/two"), WANTED)
     os.utime(two.parents[1], (1, 1))
     assert fetch(HubAddress("org/one"), WANTED) == one  # used again: it stays
-    three = fetch(HubAddress("org/three"), WANTED)
+    three = fetch(HubAddress("org/three"), WANTED, keep=2)
     assert one.is_dir()
     assert three.is_dir()
     assert not two.exists()
@@ -214,7 +213,7 @@ class TestOffline:
         program = (
             "import sys\n"
             "sys.addaudithook(lambda event, args: event == 'socket.connect' and print('connected to', args[1]))\n"
-            "from emotalk.pipeline import Studio\nfrom emotalk.ui import build_app\nbuild_app(Studio())\nprint('built')"
+            "from emotalk.talk import Studio\nfrom emotalk.ui import build_app\nbuild_app(Studio())\nprint('built')"
         )
         environment = os.environ | {"HF_ENDPOINT": hub.url, "EMOTALK_AVATAR_INDEX": str(index)}
         said = subprocess.run(

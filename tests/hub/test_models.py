@@ -6,12 +6,12 @@ import json
 import numpy as np
 import pytest
 
-from emotalk.errors import CheckpointError, HubError
+from emotalk.core.errors import CheckpointError, HubError
 from emotalk.hub import model_folder, publish
 from emotalk.hub.models import CONFIG, SIZE_LIMITS, WEIGHTS, read_config
 from emotalk.motion import MotionModel
-from emotalk.motion.sync import SyncModel
 from emotalk.speech import SpeechEncoder
+from emotalk.sync.network import SyncModel
 
 MODELS = [SpeechEncoder, MotionModel, SyncModel]
 

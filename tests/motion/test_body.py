@@ -5,15 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
+from emotalk.core.errors import CheckpointError
+from emotalk.core.motion import HeadMotion
 from emotalk.emotion import EmotionCurve
 from emotalk.emotion.expression import behaviour
-from emotalk.errors import CheckpointError
 from emotalk.motion.body import Body
 from emotalk.motion.eye_statistics import blink_tops, load_eye_statistics, measure_eyes, saccades
 from emotalk.motion.livelink import read_livelink
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
-from emotalk.types import HeadMotion
 
 SILENT = Rhythm(0.0, 0.0, 0.0, False, False, 0.0)
 TALKING = Rhythm(1.0, 0.0, 0.0, False, False, 0.6)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES, SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.motion import MotionModel
-from emotalk.motion.closures import decided, suspected
-from emotalk.motion.inputs import pair_rows, quiet, speech_rows
-from emotalk.motion.lipmeasures import measures_of_motion
+from emotalk.motion.lip_rules import decided, suspected
 from emotalk.motion.network import AHEAD, BEFORE
-from emotalk.motion.sync import SyncModel
-from emotalk.types import ARTICULATION_NAMES, PHONES, SpeechFeatures
+from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
+from emotalk.sync.lip_measures import measures_of_motion
+from emotalk.sync.network import SyncModel
 from tests.motion.test_model import spoken
 
 CLOSURE = ARTICULATION_NAMES.index("closure")

@@ -5,9 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from emotalk.errors import InputError
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import InputError
+from emotalk.core.motion import HeadMotion
 from emotalk.motion.livelink import head_angles, read_livelink, rotation_of, timecode, write_livelink
-from emotalk.types import ARKIT_INDEX, HeadMotion
 
 
 def _motion(frames: int = 60) -> HeadMotion:

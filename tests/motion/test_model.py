@@ -9,14 +9,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
+from emotalk.core.speech import PHONES, Speech, SpeechFeatures
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import CheckpointError, InputError
 from emotalk.motion import MotionModel, MotionStyle
 from emotalk.motion.eye_statistics import load_eye_statistics
-from emotalk.motion.inputs import known_phones
 from emotalk.motion.model import BLOCK, load_network, save_network
-from emotalk.motion.network import AHEAD, BEFORE, ROW_SIZE, MotionNetwork, NetworkConfig
-from emotalk.types import ARKIT_INDEX, FPS, PHONES, HeadMotion, Speech, SpeechFeatures
+from emotalk.motion.network import AHEAD, BEFORE, MotionNetwork, NetworkConfig
+from emotalk.speech.feature_rows import ROW_SIZE
+from emotalk.speech.known_phones import known_phones
 
 PIECE = [("sil", 0.4), ("m", 0.09), ("aa", 0.22), ("b", 0.08), ("iy", 0.18), ("p", 0.09), ("uw", 0.2), ("f", 0.1),
          ("aa", 0.25), ("s", 0.1), ("m", 0.08), ("ow", 0.2)]  # fmt: skip
@@ -229,7 +233,7 @@ def test_known_phones_of_a_piece_are_those_of_the_whole():
 
 
 def test_the_shipped_model_is_small():
-    from emotalk.paths import CHECKPOINTS
+    from emotalk.core.paths import CHECKPOINTS
 
     sizes = [(CHECKPOINTS / f"{name}.safetensors").stat().st_size for name in ("motion", "sync", "consistency")]
     assert sum(sizes) < 8e6

@@ -8,13 +8,13 @@ import pytest
 import safetensors.numpy
 import torch
 
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.errors import CheckpointError, InputError
 from emotalk.emotion import EmotionCurve
-from emotalk.errors import CheckpointError, InputError
 from emotalk.motion import MotionModel
-from emotalk.motion.lipmeasures import measures_of_motion
 from emotalk.motion.person import RANK, MotionAdaptation
-from emotalk.motion.sync import SyncModel
-from emotalk.types import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.sync.lip_measures import measures_of_motion
+from emotalk.sync.network import SyncModel
 from tests.motion.test_model import CURVE, FIELDS, rows_of, spoken
 
 SHAPES = len(ARKIT_NAMES)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from emotalk.types import Camera, GaussianCloud
+from emotalk.core.camera import Camera
+from emotalk.core.gaussians import GaussianCloud
 
 HAIR = 2e-5
 CHUNK = 4096  # pixels at a time

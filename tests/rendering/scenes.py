@@ -6,8 +6,9 @@ import math
 
 import torch
 
+from emotalk.core.camera import Camera
+from emotalk.core.gaussians import GaussianCloud
 from emotalk.rendering import portrait_camera
-from emotalk.types import Camera, GaussianCloud
 
 
 def random_cloud(count: int, seed: int = 0, size: float = 0.004, spread: float = 0.08) -> GaussianCloud:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from emotalk.core.gaussians import GaussianCloud
 from emotalk.rendering import FrameRenderer, rasterize
 from emotalk.rendering.rasterize import cuda_problem
-from emotalk.types import GaussianCloud
 from tests.rendering import reference
 from tests.rendering.scenes import camera, double, random_cloud
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 from emotalk.rendering import FrameRenderer, portrait_camera, rasterize
 from tests.rendering.scenes import camera, random_cloud
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import InputError
+from emotalk.core.camera import Camera
+from emotalk.core.errors import InputError
+from emotalk.core.gaussians import GaussianCloud, Render
 from emotalk.rendering import portrait_camera, rasterize
-from emotalk.types import Camera, GaussianCloud, Render
 from tests.rendering import reference
 from tests.rendering.scenes import camera, double, random_cloud
 

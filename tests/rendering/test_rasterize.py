@@ -7,8 +7,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from emotalk.core.gaussians import GaussianCloud
 from emotalk.rendering import rasterize
-from emotalk.types import GaussianCloud
 from tests.rendering import reference
 from tests.rendering.scenes import camera, double, near_camera, random_cloud
 
@@ -169,7 +169,7 @@ def test_equal_depths_keep_the_order_of_the_cloud():
 
 
 def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
-    from emotalk.rendering import workers
+    from emotalk.core.kernels import workers
 
     cloud, view = random_cloud(3000, 11), camera(200, 300)
 

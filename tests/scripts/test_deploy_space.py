@@ -2,7 +2,7 @@
 
 import pytest
 
-from emotalk.errors import HubError, InputError
+from emotalk.core.errors import HubError, InputError
 from scripts import deploy_space
 
 
@@ -14,7 +14,7 @@ def test_a_space_gets_what_it_runs_and_nothing_else(hub, monkeypatch):
     space = hub.repositories["me/emotalk"]
     files = space.commits[space.branches["main"]]
     assert space.private
-    assert {"app.py", "requirements.txt", "packages.txt", "emotalk/pipeline.py"} <= files.keys()
+    assert {"app.py", "requirements.txt", "packages.txt", "emotalk/talk/studio.py"} <= files.keys()
     assert not [name for name in files if name.startswith(("tests/", "scripts/", ".ci/"))]
     assert files["app.py"] == (deploy_space.ROOT / "app.py").read_bytes()
 

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from emotalk.errors import InputError
-from emotalk.types import ARKIT_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import InputError
 from scripts.preset_scene import film
 from scripts.preset_scene.garment import cut, neckline
 from scripts.preset_scene.sheet import CHARACTERS, Garment, Phenotype, load_sheet

@@ -9,12 +9,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotalk.errors import AudioError
+from emotalk.core.errors import AudioError
+from emotalk.core.rates import SAMPLE_RATE
 from emotalk.speech.audio import load_audio, stream_audio
 from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.loudness import TARGET_DB, Leveller, loudness, normalise
 from emotalk.speech.resampling import Resampler
-from emotalk.types import SAMPLE_RATE
 
 
 def syllables(seconds: float, rate: int = SAMPLE_RATE, level: float = 0.2) -> np.ndarray:

@@ -5,9 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from emotalk.speech.forward import NetworkConfig
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import PHONES
+from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.mel import BANDS
-from emotalk.types import PHONES, SAMPLE_RATE
 
 pytest.importorskip("pocketsphinx")
 

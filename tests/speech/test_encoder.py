@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import CheckpointError, InputError
-from emotalk.paths import CHECKPOINTS
+from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.paths import CHECKPOINTS
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 from emotalk.speech.encoder import SpeechEncoder, concatenate
-from emotalk.speech.forward import NetworkConfig
+from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.mel import BANDS, MelStream, SpectralLeveller
 from emotalk.speech.network import SpeechNetwork, load_numpy, to_numpy
-from emotalk.types import ARTICULATION_NAMES, PHONES, SAMPLE_RATE, Speech, SpeechFeatures
 
 COLUMNS = [field.name for field in dataclasses.fields(SpeechFeatures)]
 SMALL = NetworkConfig(width=24, hidden=32, taps=((-1, 0, 1), (-4, 0, 2), (-2, 0)))

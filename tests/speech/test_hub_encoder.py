@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.errors import CheckpointError, HubError, InputError
+from emotalk.core.errors import CheckpointError, HubError, InputError
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.features_file import EMBEDDED, load_encoder, load_features, save_features
 from emotalk.speech.hub_encoder import HubSpeechEncoder, LinearAdapter
-from emotalk.types import SAMPLE_RATE, Speech
 
 transformers = pytest.importorskip("transformers")
 

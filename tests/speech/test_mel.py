@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 from emotalk.speech.mel import BANDS, HOP, MelStream, SpectralLeveller, mel_filters
-from emotalk.types import FEATURE_RATE, SAMPLE_RATE
 
 
 @pytest.fixture

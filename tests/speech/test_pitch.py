@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
+from emotalk.core.rates import SAMPLE_RATE
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES, SILENCE_DB, ProsodyStream, prosody_frames, row_count
-from emotalk.types import SAMPLE_RATE
 
 
 def harmonic_tone(f0: np.ndarray | float, seconds: float, level: float = 0.1) -> np.ndarray:

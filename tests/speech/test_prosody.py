@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.speech.prosody import prosody
-from emotalk.types import SAMPLE_RATE, Speech
 
 
 def syllable(pitch: float, level: float, seconds: float = 0.16) -> np.ndarray:

@@ -17,7 +17,7 @@ from benchmarks.speech_scores import (
     track_of_segments,
     visemes_of,
 )
-from emotalk.types import PHONES
+from emotalk.core.speech import PHONES
 
 
 def segments(names: str, each: float = 0.1) -> list[tuple[float, float, int]]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 from emotalk.speech.english import number_words, ordinal_words, read_aloud, year_words
 from emotalk.speech.text import MAX_PHRASE, MAX_WORD, phrases
 

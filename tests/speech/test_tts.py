@@ -13,19 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emotalk.cli import main
-from emotalk.errors import EmotalkError, InputError, VoiceError
-from emotalk.motion.inputs import known_phones
+from emotalk.core.errors import EmotalkError, InputError, VoiceError
+from emotalk.core.rates import SAMPLE_RATE
+from emotalk.core.speech import PHONES
 from emotalk.speech import coqui, default_voice, say, say_stream, voices
 from emotalk.speech.coqui import CoquiEngine
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.espeak import EspeakEngine
 from emotalk.speech.flite import FliteEngine, _parse_phones, plain_letters
 from emotalk.speech.ipa import arpabet
+from emotalk.speech.known_phones import known_phones
 from emotalk.speech.loudness import TARGET_DB, loudness
 from emotalk.speech.prosody import prosody
 from emotalk.speech.tts import engines
 from emotalk.speech.voice import Style, style_for_emotion
-from emotalk.types import PHONES, SAMPLE_RATE
 
 SENTENCE = "The banana was on the table, but nobody wanted to eat it."
 FLITE = bool([voice for voice in voices(installed_only=True) if voice.engine == "flite"])

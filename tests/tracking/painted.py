@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from emotalk.core.camera import Camera
+from emotalk.fitting.visibility import depth_map, unproject
 from emotalk.head import HeadModel
 from emotalk.tracking.rig import rotation_matrix
 from emotalk.tracking.solve import Lens
-from emotalk.training.visibility import depth_map, unproject
-from emotalk.types import Camera
 
 SIZE = 256
 LENS = Lens(2.2 * SIZE, SIZE / 2, SIZE / 2, 1.1)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from emotalk.avatar import load_avatar
-from emotalk.errors import TrackingError
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import TrackingError
+from emotalk.core.landmarks import OVAL
+from emotalk.core.motion import HeadMotion
 from emotalk.rendering import FrameRenderer, portrait_camera
 from emotalk.tracking.landmarks import (
     TASK_VARIABLE,
@@ -16,8 +19,6 @@ from emotalk.tracking.landmarks import (
     open_landmarks,
     task_file,
 )
-from emotalk.tracking.points import OVAL
-from emotalk.types import ARKIT_INDEX, HeadMotion
 
 
 def portrait(**shapes: float) -> np.ndarray:

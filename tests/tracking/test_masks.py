@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from emotalk.core.landmarks import BROWS, LANDMARKS, LEFT_UPPER_LID, OUTER_LIPS, OVAL, RIGHT_UPPER_LID
 from emotalk.tracking.masks import BACKGROUND, FACE, HAIR, PERSON, WORK, Colours, Zones, label_frame
-from emotalk.tracking.points import BROWS, LANDMARKS, LEFT_UPPER_LID, OUTER_LIPS, OVAL, RIGHT_UPPER_LID
 
 SKIN, BROWN, BLUE, GREY = (220, 170, 150), (60, 40, 30), (40, 60, 160), (200, 205, 210)
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from emotalk.core.motion import HeadMotion
 from emotalk.tracking.quality import judge, sharpness
 from emotalk.tracking.source import Crop
 from emotalk.tracking.survey import Survey
-from emotalk.types import HeadMotion
 
 FRAMES = 250
 

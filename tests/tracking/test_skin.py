@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.head import HeadModel
 from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, rotation_matrix
 from emotalk.tracking.skin import RIM_DEPTH, Skin, rim_pixels, rim_points
-from emotalk.types import ARKIT_INDEX
 from tests.tracking.painted import LENS, SIZE, PaintedHead
 
 

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.landmarks import eye_distance
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import calm_controls, fit_person, fit_video, key_frames, lens_for, start_frames
-from emotalk.tracking.points import eye_distance
 from emotalk.tracking.rig import CONTROL_HIGH, CONTROL_LOW, CONTROLS, EXPRESSIONS, LID_LEFT, FaceRig, rotation_matrix
 from emotalk.tracking.solve import Frames, Lens, bounded_step
-from emotalk.types import ARKIT_INDEX
 
 LENS = Lens(1200.0, 256.0, 256.0, 1.0)
 JAW_OPEN = EXPRESSIONS.index(ARKIT_INDEX["jawOpen"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from emotalk.errors import TrackingError
+from emotalk.core.errors import TrackingError
 from emotalk.tracking.source import Crop, crop_frames, probe, small_frames, write_sound
 from emotalk.video import ffmpeg_path
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotalk.errors import TrackingError
+from emotalk.core.errors import TrackingError
 from emotalk.tracking.landmarks import FoundFace
 from emotalk.tracking.source import VideoInfo
 from emotalk.tracking.survey import EVERY, MOST_SECONDS, best_part, choose, crop_for, cuts_of

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.tracking import slopes
 from benchmarks.tracking_truth import compare
-from emotalk.errors import Cancelled, TrackingError
+from emotalk.core.errors import Cancelled, TrackingError
 from emotalk.head import HeadModel
 from emotalk.tracking import load_tracked, track_video
 from tests.tracking.filmed import FRAMES, SIZE, ffmpeg, short_film

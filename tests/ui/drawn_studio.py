@@ -9,16 +9,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emotalk.avatar import AvatarCard, AvatarInfo
-from emotalk.errors import AvatarError, Cancelled, InputError
+from emotalk.core.clip import Clip
+from emotalk.core.errors import AvatarError, Cancelled, InputError
+from emotalk.core.progress import Progress
 from emotalk.hub import HubAddress
-from emotalk.request import Look, Progress, TalkRequest, colour
 from emotalk.speech.voice import VoiceInfo
-from emotalk.types import Clip
+from emotalk.talk.request import Look, TalkRequest, colour
 from emotalk.video import Mark, VideoWriter
 
 
 class DrawnStudio:
-    """Stands in for `emotalk.pipeline.Studio`; `frame_seconds` makes it as slow as a test wants."""
+    """Stands in for `emotalk.talk.studio.Studio`; `frame_seconds` makes it as slow as a test wants."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("mira", "kofi"), frame_seconds: float = 0.0) -> None:
         self.frame_seconds = frame_seconds

@@ -14,7 +14,7 @@ import gradio as gr
 import pytest
 
 from emotalk.avatar import AvatarInfo
-from emotalk.paths import CHECKPOINTS
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.ui import hub_row
 from emotalk.ui.hub_faces import HubFaces
 from tests.hub.local_hub import LocalHub
@@ -142,8 +142,8 @@ def test_programs_are_told_of_recommended_faces_too(address: str) -> None:
 
 
 def test_the_row_told_anew_leaves_a_choice_alone_that_was_made_meanwhile(studio: DrawnStudio) -> None:
+    from emotalk.server.fits import FitDesk
     from emotalk.ui import parts
-    from emotalk.ui.fits import FitDesk
     from emotalk.ui.personalize_tab import PersonalizeTab
 
     desk = FitDesk(studio)
@@ -164,7 +164,7 @@ class TestArrivals:
         assert arrival.received == arrival.total > 100_000
 
     def test_a_face_that_cannot_be_loaded_is_not_kept(self, studio: DrawnStudio, monkeypatch) -> None:
-        from emotalk.errors import AvatarError
+        from emotalk.core.errors import AvatarError
 
         def refuse(name: str) -> None:
             raise AvatarError("It was made for another head.")
@@ -190,7 +190,7 @@ class TestArrivals:
         assert "No avatar is recommended" in caplog.text
 
     def test_a_download_holds_up_nobody(self, hub: LocalHub, studio: DrawnStudio) -> None:
-        from emotalk.pipeline import Studio
+        from emotalk.talk.studio import Studio
 
         real = Studio()
         hub.silent.set()

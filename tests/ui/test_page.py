@@ -11,7 +11,7 @@ import pytest
 
 from emotalk.emotion import nearest_emotions
 from emotalk.emotion.prototypes import PROTOTYPES
-from emotalk.request import TalkRequest
+from emotalk.talk.request import TalkRequest
 from tests.ui.browsing import TOAST, box_of, dismiss_toasts, expect, expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 

@@ -27,9 +27,9 @@ import numpy as np
 import pytest
 
 from emotalk.avatar import Consent, load_avatar
-from emotalk.avatar.own import folder_name
-from emotalk.background_fit import FitNews, picture_address
-from emotalk.errors import Cancelled, TrackingError
+from emotalk.avatar.gallery import folder_name
+from emotalk.core.errors import Cancelled, TrackingError
+from emotalk.create.news import FitNews, picture_address
 from emotalk.video import VideoWriter
 from tests.preset_video import preset_video
 from tests.ui.browsing import expect, expect_toast, wait_until_open
@@ -119,7 +119,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[type[ScriptedFit]]:
     """The fits that the page starts; no avatar is left behind."""
-    monkeypatch.setattr("emotalk.ui.fits.BackgroundFit", ScriptedFit)
+    monkeypatch.setattr("emotalk.server.fits.BackgroundFit", ScriptedFit)
     ScriptedFit.begun, ScriptedFit.stays_at, ScriptedFit.failing = [], None, None
     yield ScriptedFit
     for fit in ScriptedFit.begun:
@@ -219,8 +219,8 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
 
 
 def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:
+    from emotalk.server.fits import FitDesk
     from emotalk.ui import parts
-    from emotalk.ui.fits import FitDesk
     from emotalk.ui.personalize_tab import PersonalizeTab
 
     desk = FitDesk(drawn)
@@ -386,7 +386,7 @@ def test_a_dark_phone_shows_the_tab_without_sideways_scrolling(browser, served: 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """`python app.py` with a cache of its own (but the compiled kernels of this machine)."""
-    from emotalk.rendering.kernel_cache import cache_folder
+    from emotalk.core.kernels.cache import cache_folder
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

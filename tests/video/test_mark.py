@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emotalk.errors import InputError
+from emotalk.core.errors import InputError
 from emotalk.video import MARK_POSITIONS, Mark
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotalk.errors import InputError, VideoError
-from emotalk.types import FPS, SAMPLE_RATE
+from emotalk.core.errors import InputError, VideoError
+from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.video import VideoWriter, ffmpeg_path
 from emotalk.video import writer as writer_module
 

@@ -1,0 +1,178 @@
+"""One's own avatars: what they may be called, where they lie, packing them as .zip, deleting them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import unicodedata
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from emotalk.avatar.card import AvatarCard
+from emotalk.avatar.files import (
+    CARD,
+    LIMITS,
+    MOTION,
+    OPTIONAL,
+    SIZE_LIMITS,
+    SPEC,
+    TENSORS,
+    THUMBNAIL,
+    check_folder,
+    recover,
+    unpack,
+)
+from emotalk.avatar.model import GaussianAvatar, head_version
+from emotalk.avatar.tensors import decode, read_regular
+from emotalk.core.errors import AvatarError, CheckpointError, InputError
+from emotalk.core.paths import CHECKPOINTS, cache_dir
+from emotalk.head.model import HeadModel
+
+NAME_LENGTH = 40
+_FOLDER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def own_folder() -> Path:
+    """Where the avatars that were made on this machine lie."""
+    return cache_dir("avatars")
+
+
+def folder_name(title: str) -> str:
+    """The folder of an avatar that a person calls `title`: its letters a to z and digits, joined by hyphens.
+
+    Raises InputError for an empty or too long title, and for the name of a shipped avatar.
+    """
+    title = title.strip() if isinstance(title, str) else ""
+    if not title:
+        raise InputError("The avatar has no name; give it one, for example your first name.")
+    if len(title) > NAME_LENGTH or not title.isprintable():
+        raise InputError(f"A name has at most {NAME_LENGTH} printable characters, found {title!r:.80}.")
+    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode().lower()
+    name = "-".join(re.findall(r"[a-z0-9]+", plain))
+    if not name:
+        raise InputError(f"The name {title!r} has no letter from a to z and no digit; give one that does.")
+    if any(shipped and (base / name).is_dir() for base, shipped in avatar_folders()):
+        raise InputError(f"{title!r} is the name of an avatar that comes with the program; choose another one.")
+    return name
+
+
+def find_own(name: str, base: Path | None = None) -> Path:
+    """The folder of an own avatar; AvatarError where there is none. No name leads out of `base`."""
+    base = own_folder() if base is None else base
+    folder = base / name if isinstance(name, str) and _FOLDER.fullmatch(name) else None
+    if folder is None or folder.is_symlink() or not (folder / TENSORS).is_file():
+        raise AvatarError(f"There is no avatar of your own called {name!r:.80}; shipped ones stay as they are.")
+    return folder
+
+
+def delete_avatar(name: str, base: Path | None = None) -> None:
+    """Remove an own avatar for good. It disappears at once or not at all; AvatarError where there is none."""
+    folder = find_own(name, base)
+    doomed = folder.parent / f".{name}.deleted-{secrets.token_hex(4)}"
+    try:
+        folder.rename(doomed)
+    except OSError as error:
+        raise AvatarError(f"The avatar {name!r} cannot be deleted: {error.strerror}.") from error
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def pack_avatar(name: str, target: Path, base: Path | None = None) -> Path:
+    """Write an own avatar as a .zip of one folder, moved into place when complete; returns `target`."""
+    folder = find_own(name, base)
+    check_folder(folder)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for part in sorted(folder.iterdir()):  # only what `check_folder` knows
+                archive.write(part, f"{name}/{part.name}")
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise AvatarError(f"The avatar cannot be written to {target}: {error.strerror}.") from error
+    return target
+
+
+@dataclass(frozen=True)
+class AvatarInfo:
+    """One entry of the gallery. `problem` says in a sentence why an entry cannot be used, or is None."""
+
+    name: str  # the folder's name, what `load_avatar` takes
+    folder: Path
+    card: AvatarCard | None
+    thumbnail: Path | None
+    shipped: bool
+    problem: str | None = None
+
+
+def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> GaussianAvatar:
+    """The avatar of a gallery name ("mira") or a folder, after checking every file in it.
+
+    Raises an AvatarError, one sentence that names what is wrong, for anything missing, damaged, foreign or unsafe.
+    """
+    folder = find_avatar(name_or_folder)
+    card = check_folder(folder)
+    if head is None:
+        from emotalk.head import HeadModel
+
+        head = HeadModel.load()
+    if card.head_version != head_version(head):
+        raise AvatarError(
+            f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
+            f"{head_version(head)}; get a matching avatar or make it again."
+        )
+    what = f"{TENSORS} in {folder}"
+    arrays = decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what, OPTIONAL)
+    avatar = unpack(arrays, card, head, what)
+    avatar.thumbnail = read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL])
+    if (folder / MOTION).exists():
+        from emotalk.motion.person import MotionAdaptation
+
+        try:
+            avatar.motion = MotionAdaptation.from_bytes(read_regular(folder / MOTION, SIZE_LIMITS[MOTION]))
+        except CheckpointError as error:
+            raise AvatarError(f"{MOTION} in {folder}: {error}") from error
+    return avatar
+
+
+def avatar_folders() -> list[tuple[Path, bool]]:
+    """Where avatars are looked for: (folder of avatar folders, shipped with the program?)."""
+    return [(CHECKPOINTS / "avatars", True), (cache_dir("avatars"), False)]
+
+
+def find_avatar(name_or_folder: str | Path) -> Path:
+    """The folder of a gallery name or a path; an AvatarError lists the known names where there is none."""
+    text = str(name_or_folder)
+    plain = Path(text).name == text and text not in ("", ".", "..")
+    try:
+        if plain:
+            for base, _ in avatar_folders():
+                recover(base / text)
+                if (base / text).is_dir():
+                    return base / text
+        # A word alone is a gallery name unless it plainly is an avatar folder; a path is taken at its word.
+        if text not in ("", ".", "..") and Path(text).is_dir() and (not plain or (Path(text) / CARD).exists()):
+            return Path(text)
+    except (OSError, ValueError):
+        pass  # too long for a file name or with a zero byte: no such avatar
+    known = ", ".join(info.name for info in list_avatars() if info.problem is None) or "none"
+    raise AvatarError(f"There is no avatar {text!r:.200}; known are: {known}.")
+
+
+def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarInfo]:
+    """All avatars of the gallery, shipped ones first, by name; unusable ones carry their `problem`."""
+    found = []
+    for base, shipped in folders if folders is not None else avatar_folders():
+        if not base.is_dir():
+            continue
+        for previous in base.glob(".*.previous"):
+            recover(base / previous.name[1 : -len(".previous")])
+        for folder in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")):
+            try:
+                card = check_folder(folder)
+            except AvatarError as error:
+                found.append(AvatarInfo(folder.name, folder, None, None, shipped, str(error)))
+            else:
+                found.append(AvatarInfo(folder.name, folder, card, folder / THUMBNAIL, shipped))
+    return found

@@ -1,0 +1,66 @@
+"""Pinhole cameras: from metres to pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotalk.core.checks import check_finite, check_tensor
+from emotalk.core.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+PORTRAIT_ZOOM = 1.25
+"""How near the camera is unless somebody says otherwise: the face is what people came to see."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera in OpenCV's convention (x right, y down, z forward; pixel centres at +0.5).
+
+    Raises InputError where `world_to_camera` is no rigid motion or a number is out of its range.
+    """
+
+    world_to_camera: Tensor  # [4, 4]
+    fx: float  # pixels, > 0
+    fy: float
+    cx: float  # pixels from the left edge
+    cy: float  # pixels from the top edge
+    width: int  # pixels, 1 to 16384
+    height: int
+    near: float = 0.01  # metres; Gaussians nearer than this are not drawn
+
+    def __post_init__(self) -> None:
+        check_tensor("Camera.world_to_camera", self.world_to_camera, 4, 4)
+        pose = self.world_to_camera.detach().cpu().double().numpy()
+        check_finite("Camera.world_to_camera", pose)
+        if (
+            np.abs(pose[3] - (0, 0, 0, 1)).max() > 1e-6
+            or np.abs(pose[:3, :3] @ pose[:3, :3].T - np.eye(3)).max() > 1e-3
+        ):
+            raise InputError(
+                "Camera.world_to_camera must be a rotation and a translation with the last row 0 0 0 1, "
+                f"found {pose.round(3).tolist()}; take scale out and do not transpose it."
+            )
+        for name in ("fx", "fy", "cx", "cy", "near"):
+            value = getattr(self, name)
+            if not np.isfinite(value) or (value <= 0 and name in ("fx", "fy", "near")):
+                wanted = "a finite number" if name in ("cx", "cy") else "a finite number greater than 0"
+                raise InputError(f"Camera.{name} must be {wanted}, found {value!r}.")
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or not 1 <= value <= 16_384:
+                raise InputError(f"Camera.{name} must be a whole number of pixels from 1 to 16384, found {value!r}.")
+
+
+def project(points: torch.Tensor, camera: Camera) -> np.ndarray:
+    """[..., 2] pixels of points [..., 3] in metres, as a pinhole camera sees them."""
+    import torch
+
+    pose = camera.world_to_camera.to(points)
+    x, y, z = (points.detach() @ pose[:3, :3].T + pose[:3, 3]).unbind(-1)
+    return torch.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy], -1).cpu().numpy()

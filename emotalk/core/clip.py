@@ -1,0 +1,18 @@
+"""A finished video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A finished video file and what went into it."""
+
+    path: str
+    seconds: float
+    frames: int
+    width: int
+    height: int
+    timings: dict[str, float] = field(default_factory=dict)  # seconds by stage
+    motion_path: str | None = None

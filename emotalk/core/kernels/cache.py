@@ -1,0 +1,164 @@
+"""Compiled kernels on disk: compile once per machine, load in milliseconds ever after.
+
+numba's own cache is keyed by the source file that holds the function alone. It would go on using machine code made
+for another lane count, another version of a module the kernel imports, or a half-written file - and wrong machine
+code does not raise, it corrupts memory. So kernels made with `@kernel` have their own cache:
+
+- one folder per configuration: versions of emotalk, Python, numba and llvmlite, CPU name and features, lane count;
+- one file per kernel, source and signature, its name holding a hash of every source file that kernels are made of;
+- a SHA-256 of the contents in front: a damaged or truncated file is compiled again, not run; so is a stale one;
+- written to a temporary name and moved into place, so that an interrupted compile or two processes at once do no harm;
+- a folder that somebody else could have written is not trusted (loading machine code is running it).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import os
+import pickle
+import platform
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import llvmlite
+import numba
+from numba.core.caching import CompileResultCacheImpl, _Cache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+import emotalk
+from emotalk.core.kernels import simd
+from emotalk.core.paths import cache_dir
+
+log = logging.getLogger(__name__)
+
+_announced = False
+
+
+@functools.cache
+def configuration() -> str:
+    """Everything but the source that machine code depends on, as one line."""
+    name, features = simd.cpu_name_and_features()
+    parts = (emotalk.__version__, platform.python_implementation(), sys.version, numba.__version__)
+    return "|".join([*parts, llvmlite.__version__, platform.machine(), sys.platform, name, features, str(simd.LANES)])
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """The folder of this configuration's compiled kernels (made if needed)."""
+    folder = cache_dir("kernels") / hashlib.sha256(configuration().encode()).hexdigest()[:16]
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if _is_ours(folder.stat()) and _is_ours(folder.parent.stat()):
+            return folder
+        log.warning("%s can be written by other users; compiled kernels are kept for this run only.", folder)
+    except OSError as error:
+        log.warning("Compiled kernels cannot be kept in %s (%s); they are kept for this run only.", folder, error)
+    return Path(tempfile.mkdtemp(prefix="emotalk-kernels-"))
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Whether nobody but this user (or root) can have written what has this status."""
+    if not hasattr(os, "getuid"):
+        return True
+    return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
+
+
+@functools.cache
+def _source_hash(source_file: str) -> str:
+    """Of the sources whose functions and constants may end up inside a kernel of this file: those of its own package
+    and of this one."""
+    digest = hashlib.sha256()
+    for folder in dict.fromkeys((Path(source_file).parent, Path(__file__).parent)):
+        for path in sorted(folder.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+class KernelCache(_Cache):
+    """Numba's cache interface on checked files; `load_overload` returns None where nothing usable is stored."""
+
+    def __init__(self, function: Callable) -> None:
+        self._function = function
+        self._enabled = True
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_folder())
+
+    def _path(self, signature) -> Path:
+        key = f"{_source_hash(self._function.__code__.co_filename)}|{self._function.__qualname__}|{signature}"
+        return cache_folder() / f"{self._function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.kernel"
+
+    def load_overload(self, sig, target_context) -> CompileResult | None:
+        target_context.refresh()
+        path = self._path(sig)
+        try:
+            with path.open("rb") as file:
+                # Asked of the open file itself: folders above it may be exchanged after they were looked at.
+                contents = file.read() if _is_ours(os.fstat(file.fileno())) else b""
+        except OSError:
+            contents = b""
+        if self._enabled and len(contents) > 32:
+            if hashlib.sha256(contents[32:]).digest() == contents[:32]:
+                # Numba keeps compiled functions in Python's object format and offers no other. These bytes lie in a
+                # file that only this user can have written, and their checksum holds.
+                try:
+                    return CompileResult._rebuild(target_context, *pickle.loads(contents[32:]))
+                except Exception as error:  # whatever it no longer fits, compiling mends
+                    fault = f"stale ({error})"
+            else:
+                fault = "damaged"
+            log.warning("The compiled kernel %s is %s; compiling it again.", path.name, fault)
+        _announce()
+        return None
+
+    def save_overload(self, sig, data: CompileResult) -> None:
+        if not self._enabled or not CompileResultCacheImpl.check_cachable(self, data):
+            return
+        contents = dumps(data._reduce())
+        path = self._path(sig)
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.sha256(contents).digest() + contents)
+            os.replace(temporary, path)
+        except OSError as error:  # a full or read-only disk: slower next time, but this run goes on
+            log.warning("The compiled kernel %s could not be kept: %s", path.name, error)
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def flush(self) -> None:
+        for path in cache_folder().glob(f"{self._function.__name__}-*.kernel"):
+            path.unlink(missing_ok=True)
+
+
+def _announce() -> None:
+    global _announced
+    if not _announced:
+        _announced = True
+        log.warning("Compiling the CPU renderer for this machine, once: about 15 seconds ...")
+
+
+_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+
+
+def kernel(function: Callable) -> Callable:
+    """Compile `function` with numba at its first call (without the GIL) and keep the machine code on disk."""
+    dispatcher = numba.njit(**_OPTIONS)(function)
+    dispatcher._cache = KernelCache(function)
+    return dispatcher
+
+
+def inlined(function: Callable) -> Callable:
+    """A function called from kernels; it becomes part of their machine code."""
+    return numba.njit(**_OPTIONS)(function)

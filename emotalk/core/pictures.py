@@ -1,0 +1,12 @@
+"""Pictures as arrays of bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def eight_bit(picture: np.ndarray) -> np.ndarray:
+    """The picture as contiguous uint8."""
+    if picture.dtype != np.uint8:
+        picture = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.ascontiguousarray(picture)

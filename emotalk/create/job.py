@@ -1,0 +1,198 @@
+"""From a video of a person to their avatar: track, fit, learn how they speak, save.
+
+    video ─► track/ (frames, masks, motion, sound) ─► fit/ (state) ─► avatar folder, moved into place when complete
+             └──────────── .<name>.work, beside the avatars ┘
+
+Everything on the way lies in one work folder that is removed at the end. A run that was killed goes on from there;
+an avatar that was there before stays as it was until the new one is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotalk.avatar.gallery import folder_name, own_folder
+from emotalk.core.errors import Cancelled, InputError
+from emotalk.create.request import PersonalizeRequest, PersonalizeResult, _need_consent
+
+if TYPE_CHECKING:
+    from emotalk.avatar import GaussianAvatar
+    from emotalk.fitting.personalize import PersonalizeProgress
+    from emotalk.tracking import TrackedVideo, TrackProgress
+
+log = logging.getLogger(__name__)
+
+TRACK_STAGES = {
+    "look": "Looking for the face",
+    "read": "Following the face",
+    "fit": "Finding the shape of the head",
+    "masks": "Telling hair from background",
+    "poses": "Following every turn of the head",
+}
+FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Finishing the avatar"}
+SPEAKING = "Learning how this person speaks"
+JOB = "job.json"
+_DIGEST_BYTES = 1 << 22
+"""Of the beginning and of the end of a video, to tell it from another one."""
+
+
+def personalize(
+    request: PersonalizeRequest,
+    progress: Callable[[PersonalizeProgress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    on_tracked: Callable[[TrackedVideo], None] | None = None,
+    folder: Path | None = None,
+) -> PersonalizeResult:
+    """Make an avatar of the person in a video and put it into the gallery (or into `folder`).
+
+    `progress` hears of every stage in words, `on_tracked` gets the tracked video before the fit, `cancelled` is asked
+    often (Cancelled is raised; what was done stays for `resume`, see `discard`). Raises the package's errors.
+    """
+    from emotalk.avatar import Consent
+    from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
+    from emotalk.learning.adapt_motion import motion_of_video
+    from emotalk.tracking import track_video
+
+    started = time.perf_counter()
+    progress = progress or (lambda _: None)
+    cancelled = cancelled or (lambda: False)
+    base = own_folder() if folder is None else folder
+    name = folder_name(request.name)
+    tracking, fitting, speaking = _in_words(progress, cancelled, started)
+    with _workplace(base, name) as work:
+        job = _job(request, work)
+        tracked = track_video(
+            request.video, work / "track", tracking, size=job["size"], seconds=job["seconds"], cancelled=cancelled
+        )
+        if on_tracked is not None:
+            on_tracked(tracked)
+        config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"])
+        consent = Consent(job["consent"].strip(), job["started"])
+        fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
+        avatar = _with_findings(fit.run(fitting, cancelled), tracked)
+        avatar = avatar.replace(motion=motion_of_video(tracked, speaking))
+        avatar.save(base / name)
+        _remove(work)
+    return PersonalizeResult(
+        name, base / name, avatar.card, tuple(tracked.quality.sentences), time.perf_counter() - started
+    )
+
+
+def discard(name: str, folder: Path | None = None) -> None:
+    """Remove what a stopped run left behind; a finished avatar of that name stays."""
+    base = own_folder() if folder is None else folder
+    _remove(_work_folder(base, folder_name(name)))
+
+
+def _remove(work: Path) -> None:
+    """Remove a work folder, its job first: where this is killed half-way, the next run must not go on with the rest."""
+    (work / JOB).unlink(missing_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _work_folder(base: Path, name: str) -> Path:
+    return base / f".{name}.work"  # the gallery does not list what begins with a dot
+
+
+@contextmanager
+def _workplace(base: Path, name: str) -> Iterator[Path]:
+    """The work folder, held by this process alone."""
+    work = _work_folder(base, name)
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            import fcntl
+        except ImportError:  # Windows: one run at a time is up to the person
+            yield work
+            return
+        try:
+            # Bound to the process: a killed one holds nothing.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"The avatar {name!r} is being made by another run; wait for it or stop it.") from error
+        for leftover in base.glob(f".{glob.escape(name)}.new-*"):  # of a save that was killed; no other run saves now
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield work
+
+
+def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
+    """The settings of this run: those of the stopped one when it goes on, else the request's, written down."""
+    digest = _digest(Path(request.video))
+    path = work / JOB
+    if request.resume and path.is_file():
+        job = json.loads(path.read_text(encoding="utf-8"))  # it was moved into place complete
+        if job["digest"] != digest:
+            raise InputError(
+                f"The stopped run for {request.name!r} was made from another video ({job['video']}); give that one, "
+                "or start anew without --resume."
+            )
+        return job
+    _need_consent(request.consent)
+    for entry in work.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != "lock":
+            entry.unlink()
+    settings = vars(request)
+    job = {name: settings[name] for name in ("name", "consent", "minutes", "size", "seed", "seconds")}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    job |= {"video": Path(request.video).name, "digest": digest, "started": now}
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return job
+
+
+def _digest(video: Path) -> str:
+    """What tells one video from another: its length, its beginning and its end."""
+    with video.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        summary = hashlib.sha256(f"{size} ".encode())
+        summary.update(file.read(_DIGEST_BYTES))
+        file.seek(max(0, size - _DIGEST_BYTES))
+        summary.update(file.read(_DIGEST_BYTES))
+    return summary.hexdigest()
+
+
+def _in_words(
+    progress: Callable[[PersonalizeProgress], None], cancelled: Callable[[], bool], started: float
+) -> tuple[Callable[[TrackProgress], None], Callable[[PersonalizeProgress], None], Callable[[int, int], None]]:
+    """Progress callbacks for tracking, for the fit and for the way of speaking, that tell `progress` the stage in
+    words."""
+    from emotalk.fitting.personalize import PersonalizeProgress
+
+    def tracking(news: TrackProgress) -> None:
+        seconds = time.perf_counter() - started
+        remaining = seconds * (1 - news.share) / news.share if news.share > 0.1 else None
+        words = TRACK_STAGES.get(news.stage, news.stage)
+        progress(PersonalizeProgress(words, round(100 * news.share), 100, None, seconds, remaining, None))
+
+    def fitting(news: PersonalizeProgress) -> None:
+        progress(dataclasses.replace(news, stage=FIT_STAGES.get(news.stage, news.stage)))
+
+    def speaking(step: int, steps: int) -> None:
+        if cancelled():
+            raise Cancelled("Stopped; it can go on from here.")
+        progress(PersonalizeProgress(SPEAKING, step, steps, None, time.perf_counter() - started, None, None))
+
+    return tracking, fitting, speaking
+
+
+def _with_findings(avatar: GaussianAvatar, tracked: TrackedVideo) -> GaussianAvatar:
+    """The finished avatar with what tracking found wanting among its limitations."""
+    findings = [] if tracked.quality.verdict == "good" else list(tracked.quality.sentences)
+    limitations = " ".join([avatar.card.limitations, *findings]).strip()[:4000]
+    return avatar.replace(card=dataclasses.replace(avatar.card, limitations=limitations))

@@ -1,0 +1,215 @@
+"""An avatar being made in a process of its own, so that a web page stays quick while two cores are busy.
+
+    BackgroundFit ── request, one line of JSON ──► python -m emotalk.create.worker ── personalize()
+          ▲ └─────── closing its input stops it ─────┘          │
+          └──────────────── one line of JSON per news ──────────┘
+
+The child ends with its parent: it stops when its input ends, however that comes about.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.create.news import FitNews, picture_address
+
+if TYPE_CHECKING:
+    from emotalk.create.request import PersonalizeRequest
+    from emotalk.fitting.personalize import PersonalizeProgress
+    from emotalk.tracking import TrackedVideo
+
+log = logging.getLogger(__name__)
+
+NICE = 5
+"""The child yields to the page and to talks that are being made."""
+STOP_SECONDS = 10.0
+"""A child that was asked to stop gets that long before it is killed; its state on disk is whole at any time."""
+
+
+class BackgroundFit:
+    """One fit in a child process. `news`, `name` (when done) and `error` tell how it goes; `on_done` is called with the
+    fit from another thread when it has ended."""
+
+    def __init__(
+        self,
+        request: PersonalizeRequest,
+        folder: Path | None = None,
+        on_done: Callable[[BackgroundFit], None] | None = None,
+    ) -> None:
+        self.request = request
+        self.news = FitNews()
+        self.name: str | None = None
+        self.error: EmotalkError | None = None
+        self._folder, self._on_done = folder, on_done
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._done = False
+        self._child: subprocess.Popen | None = None
+        self._thread = threading.Thread(target=self._follow, name="emotalk-fit", daemon=True)
+
+    @property
+    def done(self) -> bool:
+        return self._done
+
+    def start(self) -> BackgroundFit:
+        """Start the child; returns at once."""
+        order = asdict(self.request) | {"video": str(Path(self.request.video).resolve())}
+        order["folder"] = None if self._folder is None else str(self._folder)
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _follow
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "emotalk.create.worker"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
+            cwd=Path(__file__).resolve().parents[2],
+        )  # fmt: skip
+        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by _follow
+            self._child.stdin.write(json.dumps(order) + "\n")
+            self._child.stdin.flush()
+        self._thread.start()
+        return self
+
+    def cancel(self) -> None:
+        """Ask the child to stop; it is killed if it does not. What it did stays on disk until `discard`."""
+        self._stopping = True
+        if self._child is None or self._child.poll() is not None:
+            return
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        threading.Thread(target=self._insist, name="emotalk-fit-stop", daemon=True).start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for news at most that long; True when the fit has ended."""
+        with self._changed:
+            if not self._done:
+                self._changed.wait(seconds)
+        return self._done
+
+    def join(self, seconds: float | None = None) -> None:
+        self._thread.join(seconds)
+
+    def _insist(self) -> None:
+        try:
+            self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+
+    def _follow(self) -> None:
+        try:
+            for line in self._child.stdout:
+                self._hear(json.loads(line))
+            status = self._child.wait()
+            if self.name is None and self.error is None:
+                self.error = Cancelled("Stopped: no avatar was made.") if self._stopping else self._crash(status)
+        except (OSError, ValueError):
+            log.exception("a fit's messages cannot be read")
+            self._child.kill()
+            self.error = EmotalkError("The fit's messages cannot be read; the server's log has the details.")
+        finally:
+            self._said.close()
+            try:
+                if self._on_done is not None:
+                    self._on_done(self)
+            finally:
+                with self._changed:
+                    self._done = True
+                    self._changed.notify_all()
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        if "name" in message:
+            self.name = message["name"]
+        elif "error" in message:
+            self.error = EmotalkError(message["error"])
+        else:
+            old = self.news
+            curve = old.curve
+            if message.get("psnr") not in (None, old.psnr):
+                curve = (*curve, (message["seconds"], message["psnr"]))
+            kept = {name: message.pop(name, None) or getattr(old, name) for name in ("preview", "overlay", "verdict")}
+            quality = tuple(message.pop("quality", None) or old.quality)
+            known = {name: message.get(name, getattr(old, name)) for name in _NUMBERS}
+            self.news = FitNews(**known, **kept, quality=quality, curve=curve)
+        with self._changed:
+            self._changed.notify_all()
+
+    def _crash(self, status: int) -> EmotalkError:
+        self._said.seek(0)
+        log.error("a fit ended with status %d:\n%s", status, self._said.read()[-4000:])
+        if status < 0:
+            return EmotalkError("The machine ended the fit, most likely for want of memory. Try a shorter video.")
+        return EmotalkError("Something unexpected went wrong in the fit; the server's log has the details.")
+
+
+_NUMBERS = ("stage", "step", "steps", "psnr", "seconds", "remaining")
+
+
+def main() -> int:
+    """The child: one request from standard input, news to standard output."""
+    # Whatever else prints must not get between the messages.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    order = json.loads(sys.stdin.readline())
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    stop = threading.Event()
+    threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
+
+    def tell(**message: Any) -> None:
+        try:
+            out.write(json.dumps(message) + "\n")
+            out.flush()
+        except BrokenPipeError:
+            stop.set()
+
+    from emotalk.create.job import personalize
+    from emotalk.create.request import PersonalizeRequest
+
+    def progress(news: PersonalizeProgress) -> None:
+        message = {name: getattr(news, name) for name in _NUMBERS}
+        if news.preview is not None:
+            message["preview"] = picture_address(news.preview)
+        tell(**message)
+
+    def tracked(video: TrackedVideo) -> None:
+        from emotalk.tracking.overlay import overlay
+
+        quality = video.quality
+        tell(
+            overlay=picture_address(overlay(video)), verdict=quality.verdict,
+            quality=list(quality.sentences),
+        )  # fmt: skip
+
+    folder = order.pop("folder")
+    try:
+        result = personalize(
+            PersonalizeRequest(**order), progress, stop.is_set, on_tracked=tracked,
+            folder=None if folder is None else Path(folder),
+        )  # fmt: skip
+    except Cancelled:
+        return 0
+    except EmotalkError as error:
+        tell(error=str(error))
+        return 2
+    tell(name=result.name)
+    return 0
+
+
+def _until_closed(stop: threading.Event) -> None:
+    # Not through sys.stdin: Python could not end while a thread holds its lock.
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

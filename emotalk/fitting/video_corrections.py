@@ -1,0 +1,92 @@
+"""Expression-dependent corrections in the units of one video: what varies much in it is learned, nothing beyond it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from emotalk.avatar import Corrections, GaussianAvatar
+from emotalk.avatar.gaussians import REGION_INDEX, SIGNAL_WIDTH, TORSO_WIDTH, signals
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.gaussian_fit import CORRECTED_REGIONS, blank_corrections
+from emotalk.fitting.locality import locality
+
+HEAD_TURN = slice(SIGNAL_WIDTH - 3, SIGNAL_WIDTH)
+"""Where a signal holds the head's rotation."""
+TURNING = ("hair", "scalp", "ears", "clothes")
+"""Regions that no muscle moves, but that look different when the head turns: sheen, shadows, and depth that the
+outline of the hair does not tell."""
+LEAST_SPREAD = 0.15
+"""Of a muscle group's latent: one that moves less in the video is not blown up to full size."""
+BENDS = 4
+"""Ways in which shoulders bend that are told apart. As cloth is a flat sheet that moves by an affine map, what stands
+out of the sheet, lapels before a shirt, moves against it as they bend."""
+BENDS_FROM = 200
+"""Frames of which ways to bend are learned at least. Five seconds show so few of them that what is learned from them
+makes the shoulders of later frames worse (-0.6 dB in the box, -0.9 in all of the picture on one clip; after 16 s on
+another +0.3 and +0.6)."""
+LEAST_BEND = 3e-4
+"""Metres that a way must move the chest to count (standard deviation)."""
+LEAST_TURN = 0.02
+"""Radians that count as one unit of head rotation at least."""
+
+
+def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor | None = None) -> Corrections:
+    """Corrections that change nothing yet; `torso` [T, 3, 4] is how the shoulders move (`torso.torso_shifts`).
+
+    Latents are muscle groups, lids, gaze and the head's rotation, counted from the video's usual pose in standard
+    deviations of the video. As latents are clipped at 2.5, corrections stop growing where the video stops: a smile
+    twice as wide as any that was seen gets the shading of the widest one. The rotation takes the place of colours
+    that depend on the view, which are not clipped and run away at turns that the video never shows. The last ones are
+    the main ways in which the shoulders bend.
+    """
+    blank = blank_corrections(avatar, (*CORRECTED_REGIONS, *TURNING))
+    signal = torch.from_numpy(signals(motion, torso))
+    usual = signal.median(0).values
+    fitting = blank.matrix.shape[1]
+    spread = ((signal - usual)[:, :fitting] @ blank.matrix.T).std(0, correction=0).clamp_min(LEAST_SPREAD)
+    turn = torch.zeros(3, fitting)
+    unit = signal[:, HEAD_TURN].std(0, correction=0).clamp_min(LEAST_TURN)
+    turn[:, HEAD_TURN] = torch.diag(1 / unit)
+    matrix = torch.cat([blank.matrix / spread[:, None], turn])
+    if signal.shape[1] > fitting:
+        bends = _bends(signal[:, fitting:] - usual[fitting:], avatar)
+        matrix = torch.block_diag(matrix, bends) if len(bends) else torch.nn.functional.pad(matrix, (0, TORSO_WIDTH))
+    nothing = torch.zeros(len(matrix), len(blank.index), 3)
+    return dataclasses.replace(blank, mean=usual, matrix=matrix, position=nothing, color=nothing.clone())
+
+
+def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
+    """The main ways [K, TORSO_WIDTH] in which shoulders bend, from how they do in every frame [T, TORSO_WIDTH]: the
+    principal components of where that takes three points of the chest, in standard deviations. None of few frames."""
+    if len(linear) < BENDS_FROM:
+        return torch.zeros(0, TORSO_WIDTH)
+    points = avatar.person.joints[1] + torch.tensor([[-0.12, -0.05, 0.0], [0.12, -0.05, 0.0], [0.0, -0.03, 0.0]])
+    # Seen from the camera: what is linear in a place from the eye is linear in the place itself beside a shift.
+    eye = torch.zeros(3)
+    if avatar.camera is not None:
+        matrix = avatar.camera.world_to_camera
+        eye = -matrix[:3, :3].T @ matrix[:3, 3]
+    reach = torch.cat(
+        [torch.einsum("ij,k->ijk", torch.eye(3), point - eye).reshape(3, TORSO_WIDTH) for point in points]
+    )
+    moved = linear @ reach.T
+    _, size, components = torch.linalg.svd(moved - moved.mean(0), full_matrices=False)
+    size = size / max(len(moved), 1) ** 0.5
+    kept = (size > LEAST_BEND).nonzero()[:BENDS, 0]
+    return components[kept] @ reach / size[kept, None]
+
+
+def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
+    """Where each correction of `video_corrections` may act, [K, C] in {0, 1}, for Gaussians `corrections.index`: near
+    skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts on everything
+    but cloth, bent shoulders on cloth and neck."""
+    groups = blank_corrections(avatar).matrix
+    blank = torch.zeros(len(groups), len(corrections.index), 3)
+    full = Corrections(torch.zeros(SIGNAL_WIDTH), groups, corrections.index, blank, blank)
+    region = avatar.gaussians.region[corrections.index]
+    cloth, neck = region == REGION_INDEX["clothes"], region == REGION_INDEX["neck"]
+    rows = [(~cloth).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)
+    return torch.cat([locality(avatar, full), torch.stack(rows)])

@@ -1,0 +1,356 @@
+"""A photometric fit to the frames of a tracked video: bounded memory, refined poses, shoulders of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from emotalk.avatar import REGIONS, BoundGaussians, GaussianAvatar, binding
+from emotalk.avatar.binding import shift_torso
+from emotalk.avatar.gaussians import REGION_INDEX, signals
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.frame_poses import CHANNELS, FramePoses
+from emotalk.fitting.gaussian_fit import FitConfig, PhotometricFit
+from emotalk.fitting.gaussian_parameters import GroupSettings
+from emotalk.fitting.hidden_cloth import MARGIN as CLOTH_MARGIN
+from emotalk.fitting.hidden_cloth import HiddenCloth
+from emotalk.fitting.locality import neighbourhood
+from emotalk.fitting.pose_gradient import follow
+from emotalk.fitting.samples import Target
+from emotalk.fitting.video_corrections import TURNING, allowed, video_corrections
+from emotalk.fitting.video_frames import VideoFrames
+from emotalk.rendering import rasterize
+
+FREER = {"correction_position": GroupSettings(2.5e-5, 0.15, 4e-6, 0.2)}
+"""A video's head turns show what is wrong with the shape that was fitted to it: place follows them 2.5 times as fast as
+in a fit to a known shape; +0.2 dB in frames that it never saw."""
+SMOOTH_EVERY = 24
+"""Steps after which neighbouring corrections are averaged: as good as averaging each gradient, and free."""
+SMOOTH = 0.5
+"""Share of the average that they take over."""
+LEAST_LATENT = 0.08
+"""Latents nearer to 0 in a frame learn nothing from it."""
+POSES_FROM = 0.06
+"""Share of the fit after which poses are refined: before, colours are not yet those of the frames."""
+SQUARED_FROM = 0.8
+"""Share of the fit after which squared errors count: +0.15 dB in frames that it never saw, at the same SSIM."""
+SQUARED = 6.0
+RARE = 4
+"""Visits of a rare frame for each one of an ordinary frame."""
+BOXED = (("hair", "scalp"), ("face", "ears", "neck"), ("lids",))
+BOX_REST = 0.05
+"""Share of a region's colours at the start that may lie beyond either end: background that got among them."""
+BOX_MARGIN = (0.08, 0.02, 0.02, 0.02)
+"""Of lightness and tint (red, green, blue)."""
+SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "face": 0.0, "ears": 0.0, "eyes": 1.0}
+"""Least logit of opacity of Gaussians on the mesh. What reaches over the outline is to move in, not to fade: faded, it
+leaves holes and wisps that show when the head turns."""
+TURNED = 0.7
+"""Cosine of a triangle's normal with the direction the face looks, below which hair on it counts as the head's rim."""
+RIM = 0.4
+"""The same cosine below which a frontal frame shows hair as a few pixels of mixed hair and background. Each Gaussian
+alone would learn a light or a dark one of them, a speckle when the head turns: neighbours take each other's colours,
+and stay near the usual ones of the hair (0.1 dB)."""
+RIM_REST = 0.25
+RIM_MARGIN = (0.04, 0.01, 0.01, 0.01)
+"""As `BOX_REST` and `BOX_MARGIN`, for them."""
+RIM_REACH = 0.004
+"""Metres that it may move."""
+SHRINK = 0.2
+"""Logarithm by which Gaussians of that hair may become smaller: smaller ones leave holes when the head turns."""
+ROUGH = 0.25
+"""Pose steps are this much smaller at the end than at the start."""
+
+
+class VideoFit(PhotometricFit):
+    """Responsibilities: as `PhotometricFit`, for frames that are read lazily and whose poses are learned as well."""
+
+    cull_share = 1.0  # an avatar of a video is never drawn without a camera
+    settings = FREER
+
+    def __init__(
+        self,
+        avatar: GaussianAvatar,
+        frames: VideoFrames,
+        torso: Tensor,  # [len(frames), 3] shifts of the shoulders in every frame
+        config: FitConfig,
+        refine: tuple[str, ...] = tuple(CHANNELS),
+        shrink: int = 1,  # of the frames, for a fit that is smaller than its video
+    ) -> None:
+        self.frames, self.shrink = frames, shrink
+        self.poses = FramePoses(frames.motion, torso, refine, frames.times)
+        self._leaves: dict[str, Tensor] = {}
+        self._behind: dict[int, Tensor] = {}
+        super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion, torso)), frames, config)
+        self._low, self._high = color_box(avatar.gaussians)
+        self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
+        self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
+        self._solid = torch.full((len(REGIONS),), -math.inf)
+        for name, logit in SOLID.items():
+            self._solid[REGION_INDEX[name]] = logit
+        self._hairy = torch.zeros(len(REGIONS), dtype=torch.bool)
+        self._hairy[[REGION_INDEX["hair"], REGION_INDEX["scalp"]]] = True
+        with torch.no_grad():
+            a, b, c = avatar.mesh(HeadMotion.neutral())[0][0][avatar.head.triangles].unbind(1)
+        normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
+        self._turned, self._rim = normal[:, 2] < TURNED, normal[:, 2] < RIM
+
+    def step(self) -> float:
+        """One frame, one improvement of avatar and pose; returns the loss."""
+        loss = super().step()
+        self._keep_whole()
+        if self.step_count % SMOOTH_EVERY == 0:
+            self._smooth_corrections()
+            self._smooth_rim()
+        return loss
+
+    def draw(
+        self,
+        index: int,
+        target: Target,
+        background: Tensor,
+        active: Tensor,
+        cull: bool,
+        statistics: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """As in `PhotometricFit`, with gradients to the frame's pose while poses are refined."""
+        parameters, head = self.parameters, self.avatar.head
+        refining = bool(self.poses.channels) and self.progress >= POSES_FROM and torch.is_grad_enabled()
+        self._leaves = self.poses.begin(index) if refining else {}
+        leaves = self._leaves or {name: self.poses.values[name][index : index + 1] for name in self.poses.channels}
+        with torch.set_grad_enabled(refining):
+            channels, torso = self.poses.posed(index, leaves)
+            posed = self.avatar.person(**channels)
+            mesh = posed.vertices[0], posed.transforms[0, :3, :3, :3], posed.transforms[0, :3, :3, 3]
+            mesh = shift_torso(*mesh, head.weights[:, 0], torso)
+        still = tuple(part.detach() for part in mesh)
+        carriers = binding.carriers_cpu(
+            parameters.fixed, still[0], head.triangles, self.avatar.neutral_sizes, still[1], still[2]
+        )
+        values, corrections = parameters.values, parameters.corrections
+        latents = corrections.latents(self._signals[index]) if self._correcting else torch.zeros(0)
+        if len(latents):
+            offsets = corrections.offsets(latents)
+        else:
+            offsets = corrections.offsets(torch.zeros(len(corrections.matrix)))
+        means, quats, scales, colors = binding.carry_cpu(
+            carriers, values["position"], values["rotation"], values["log_scale"].exp(), values["color"],
+            parameters.index,
+            *offsets,
+        )  # fmt: skip
+        if refining:
+            means = follow(means, parameters.fixed, values["position"], head.triangles, *mesh)
+        opacities = values["opacity_logit"].sigmoid()
+        if cull:
+            opacities = opacities * binding.facing(carriers, means.detach(), target.camera, self.one_sided)
+        cloud = GaussianCloud(means, scales, quats, opacities, colors)
+        render = rasterize(cloud, target.camera, background, screen_gradients=statistics)
+        return render.image, render.alpha
+
+    @property
+    def _correcting(self) -> bool:
+        return self.progress >= self.config.corrections_from and len(self.parameters.corrections.matrix) > 0
+
+    def _set_locality(self) -> None:
+        corrections = self.parameters.corrections
+        began = dataclasses.replace(self.parameters.fixed, position=self.parameters.start["position"])
+        avatar = self.avatar.replace(gaussians=began, corrections=None)
+        self._locality = allowed(avatar, corrections)
+        self._neighbourhood = neighbourhood(avatar, corrections.index)
+        turning = torch.tensor([REGION_INDEX[name] for name in TURNING])
+        self._untinted = torch.isin(avatar.gaussians.region[corrections.index], turning).nonzero()[:, 0]
+
+    def _prepare_motion(self) -> None:
+        self._signals = torch.from_numpy(signals(self.frames.motion, self.poses.torso))
+
+    def _target(self, index: int, shrink: int) -> Target:
+        return self.frames.target(index, shrink * self.shrink)
+
+    def _weight(self, index: int) -> float:
+        return 1.0
+
+    def _background(self, target: Target) -> Tensor:
+        width = target.camera.width
+        if width not in self._behind:
+            self._behind[width] = super()._background(target)
+        return self._behind[width]
+
+    def _active(self, index: int) -> Tensor:
+        if not self._correcting:
+            return torch.zeros(0, dtype=torch.int64)
+        latents = self.parameters.corrections.latents(self._signals[index])
+        return (latents.abs() > LEAST_LATENT).nonzero()[:, 0]
+
+    @torch.no_grad()
+    def _share_corrections(self, active: Tensor) -> None:
+        """Corrections act where their muscles are; what neighbours learn is averaged now and then."""
+        for name in ("correction_position", "correction_color"):
+            gradient = self.parameters.values[name].grad
+            if gradient is not None and len(active):
+                gradient[active] *= self._locality[active][:, :, None]
+                if name == "correction_color":
+                    # Light on hair and cloth changes, their tint does not: it would be the background's.
+                    gradient[:, self._untinted] = gradient[:, self._untinted].mean(2, keepdim=True)
+        if self._leaves:
+            self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
+            self._leaves = {}
+
+    @torch.no_grad()
+    def _keep_whole(self) -> None:
+        region = self.parameters.fixed.region
+        color, opacity = (self.parameters.values[name].data for name in ("color", "opacity_logit"))
+        color.copy_(within(color, self._low[region], self._high[region]))
+        mesh = self.parameters.fixed.mesh_count
+        rim = (self._hairy[region[:mesh]] & self._rim[self.parameters.fixed.triangle]).nonzero()[:, 0]
+        color[rim] = within(color[rim], *(box[region[rim]] for box in self._rim_box))
+        hidden = self._hidden_cloth.rows(self.parameters)
+        begun, margin = lightness_and_tint(self.parameters.start["color"][hidden]), torch.tensor(CLOTH_MARGIN)
+        color[hidden] = within(color[hidden], begun - margin, begun + margin)
+        torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
+        # Where hair turns away from the camera no frame shows whether it covers what is behind it.
+        turned = self._hairy[region[:mesh]] & self._turned[self.parameters.fixed.triangle]
+        scale, begun = self.parameters.values["log_scale"].data[:mesh], self.parameters.start["log_scale"][:mesh]
+        torch.maximum(scale, torch.where(turned[:, None], begun - SHRINK, -math.inf), out=scale)
+        place, begun = self.parameters.values["position"].data[:mesh], self.parameters.start["position"][:mesh]
+        reach = torch.where(turned, RIM_REACH, math.inf)[:, None]
+        torch.minimum(torch.maximum(place, begun - reach), begun + reach, out=place)
+
+    def _next(self) -> int:
+        if not self._order:
+            rare = rare_frames(self.frames.motion)
+            order = torch.cat([torch.arange(len(self.frames)), *[rare] * (RARE - 1)])
+            self._order = order[torch.randperm(len(order), generator=self._generator)].tolist()
+        self._last = super()._next()
+        return self._last
+
+    @torch.no_grad()
+    def _smooth_corrections(self) -> None:
+        if not self._correcting:
+            return
+        for name in ("correction_position", "correction_color"):
+            value = self.parameters.values[name].data
+            latents, count, _ = value.shape
+            together = value.permute(1, 0, 2).reshape(count, latents * 3)
+            mean = (self._neighbourhood @ together).view(count, latents, 3).permute(1, 0, 2)
+            value.lerp_(mean, SMOOTH)
+
+    @torch.no_grad()
+    def _smooth_rim(self) -> None:
+        fixed, color = self.parameters.fixed, self.parameters.values["color"].data
+        index = self.parameters.index
+        rim = (index < fixed.mesh_count) & self._hairy[fixed.region[index]]
+        rim[rim.clone()] = self._rim[fixed.triangle[index[rim]]]
+        mean = self._neighbourhood @ color[index]
+        color[index[rim]] = torch.lerp(color[index[rim]], mean[rim], SMOOTH)
+
+    def _extra_state(self) -> dict[str, Tensor]:
+        return self.poses.state()
+
+    def _load_extra(self, state: dict[str, Tensor]) -> None:
+        self.poses.load(state)
+
+    def loss(self, image: Tensor, alpha: Tensor, target: Target, background: Tensor) -> Tensor:
+        """As in `PhotometricFit`; near the end with the squared error as well, which large errors dominate."""
+        loss = super().loss(image, alpha, target, background)
+        if self.progress < SQUARED_FROM:
+            return loss
+        weights = target.weights[..., None]
+        squares = ((image - target.color).square() * weights).mean() / weights.mean()
+        return 0.5 * loss + SQUARED * squares
+
+    def refined_motion(self) -> tuple[HeadMotion, Tensor]:
+        """Motion and torso shifts of the training frames as they were learned."""
+        return self.poses.refined()
+
+
+def color_box(
+    gaussians: BoundGaussians, rest: float = BOX_REST, margin: tuple[float, ...] = BOX_MARGIN
+) -> tuple[Tensor, Tensor]:
+    """Least and largest lightness and tint [REGIONS, 4] (`lightness_and_tint`) that Gaussians of a region may take.
+
+    Hair and skin stay within what the video shows of them. Without that, those on the outline learn the colour of the
+    background that shines through there, and carry it along as a fringe when the head turns.
+    """
+    low, high = torch.full((len(REGIONS), 4), -math.inf), torch.full((len(REGIONS), 4), math.inf)
+    for names in BOXED:
+        members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in names]))
+        if int(members.sum()) < 20:
+            continue
+        color = lightness_and_tint(gaussians.color[members])
+        for name in names:
+            low[REGION_INDEX[name]] = color.quantile(rest, dim=0) - torch.tensor(margin)
+            high[REGION_INDEX[name]] = color.quantile(1 - rest, dim=0) + torch.tensor(margin)
+    return low, high
+
+
+def lightness_and_tint(color: Tensor) -> Tensor:
+    """Mean of red, green and blue, and what each has beyond it, [N, 4] of colours [N, 3]. A box of red, green and blue
+    alone that holds greys of all lightness holds every other dark colour as well."""
+    light = color.mean(1, keepdim=True)
+    return torch.cat([light, color - light], 1)
+
+
+def within(color: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """The nearest colours [N, 3] whose lightness and tint lie between `low` and `high` [N, 4]."""
+    kept = torch.maximum(torch.minimum(lightness_and_tint(color), high), low)
+    return kept[:, :1] + kept[:, 1:]
+
+
+def rare_frames(motion: HeadMotion) -> Tensor:
+    """Frames [R] with shut eyes or the mouth wide open: few, and what they show is seen in no other."""
+    jaw = motion.expression[:, ARKIT_INDEX["jawOpen"]]
+    shut = motion.eyelids.min(1) > 0.45
+    wide = jaw > max(0.12, float(np.quantile(jaw, 0.95)))
+    rows = np.flatnonzero(shut | wide)
+    # Where they are not few they need no help.
+    return torch.from_numpy(rows if len(rows) < 0.12 * len(motion) else rows[:0])
+
+
+@torch.no_grad()
+def draw_frame(
+    avatar: GaussianAvatar, motion: HeadMotion, t: int, torso: Tensor | None = None, shrink: int = 1
+) -> np.ndarray:
+    """The avatar through its own camera and before its own background: [H, W, 3] float32 in [0, 1]."""
+    from emotalk.fitting.samples import shrink_camera
+
+    camera, background = shrink_camera(avatar.camera, shrink), avatar.background
+    if background.ndim == 3 and background.shape[:2] != (camera.height, camera.width):
+        planes = background.permute(2, 0, 1)[None]
+        fitted = torch.nn.functional.interpolate(planes, (camera.height, camera.width), mode="area")
+        background = fitted[0].permute(1, 2, 0)
+    image = rasterize(avatar.pose(motion, t, camera, torso), camera, background).image
+    return image.clamp(0, 1).contiguous().numpy()
+
+
+def scores(
+    avatar: GaussianAvatar,
+    motion: HeadMotion,
+    torso: Tensor,  # [T, 3]
+    picture: Callable[[int], np.ndarray],  # t -> [H, W, 3] uint8
+    rows: np.ndarray,
+    mask: Tensor,  # [H, W] bool, the head
+) -> dict[str, float]:
+    """Mean PSNR (dB) and SSIM over the full picture and within the mask, of the rows of a motion."""
+    from emotalk.core.image_metrics import peak_ratio
+    from emotalk.core.ssim import ssim
+
+    results = []
+    for t in rows:
+        image = torch.from_numpy(draw_frame(avatar, motion, int(t), torso[int(t)]))
+        wanted = torch.from_numpy(picture(int(t))).float() / 255
+        squares = (image - wanted).square()
+        results.append(
+            (
+                peak_ratio(float(squares.mean())), float(ssim(image, wanted)),
+                peak_ratio(float(squares[mask].mean())), float(ssim(image, wanted, mask.float())),
+            )
+        )  # fmt: skip
+    names = ("psnr_full", "ssim_full", "psnr_head", "ssim_head")
+    return dict(zip(names, np.mean(results, axis=0).tolist(), strict=True))

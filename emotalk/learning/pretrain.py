@@ -1,0 +1,203 @@
+"""Pretraining of the motion network: from what can be heard to the motion that the teacher knows.
+
+Runs alone or, started by `torchrun`, in several processes that share every batch (gradients are averaged by
+DistributedDataParallel; gloo on CPUs, nccl on GPUs). Interrupted runs go on where they stopped.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.errors import InputError
+from emotalk.learning.motion_data import ClipSampler, SpokenBatch, TrackedBatch
+from emotalk.learning.teacher import Taught, teach
+from emotalk.learning.training_state import load_state, save_state
+from emotalk.motion.network import RHYTHM_SIZE, MotionNetwork, NetworkOutput
+
+log = logging.getLogger(__name__)
+
+Critic = Callable[[NetworkOutput, SpokenBatch], Tensor]
+"""A further loss on the network's motion, e.g. the sync score or the emotion that a recogniser sees in it."""
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """How the motion network is trained."""
+
+    steps: int = 3000
+    batch: int = 16  # windows a step and process
+    frames: int = 100  # frames a window
+    learning_rate: float = 2e-3  # at its highest, after the warm-up; falls to 1 % along a half cosine
+    warmup: int = 100
+    weight_decay: float = 0.01
+    average: float = 0.998  # decay of the running mean of the weights, which is what is kept
+    tracked_share: float = 0.5  # share of steps on tracked videos, where there are any
+    seed: int = 0
+    save_every: int = 100
+    bfloat16: bool = True  # matrix products of the network in bfloat16: twice as fast where the processor has them
+    # Weights of the losses; the face itself has weight 1.
+    speech: float = 0.7  # base branch alone against the teacher's speech
+    contact: float = 0.05  # cross entropy of closure, teeth on lip, rest
+    gate: float = 0.05  # gate against how far the teacher lets the emotion through
+    velocity: float = 1.5  # differences between frames
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.frames < 8:
+            raise InputError(
+                f"Pretraining needs steps >= 1, batch >= 1 and frames >= 8; found "
+                f"{self.steps}, {self.batch}, {self.frames}."
+            )
+
+
+# A shape's error counts by how far the shape moves the face (mean of vertices, relative to jawOpen): brows and nose a
+# third, cheeks and squints half, lips and jaw fully.
+SHAPE_WEIGHTS = torch.tensor(
+    [
+        1.0 if name.startswith(("mouth", "jaw")) else 0.5 if name.startswith(("cheek", "eye")) else 0.35
+        for name in ARKIT_NAMES
+    ]
+)
+
+
+def taught_loss(output: NetworkOutput, taught: Taught, config: PretrainConfig) -> dict[str, Tensor]:
+    """The losses by name, unweighted, of a batch of spoken clips."""
+    weights = SHAPE_WEIGHTS.to(output.expression.device)
+    off = output.expression - taught.expression
+    contacts = nn.functional.binary_cross_entropy_with_logits(output.contacts, taught.contacts, reduction="none")
+    return {
+        "face": (off.abs() * weights).sum(-1).mean(),
+        "velocity": (off.diff(dim=1).abs() * weights).sum(-1).mean(),
+        "speech": ((output.speech - taught.speech).abs() * weights).sum(-1).mean(),
+        # A missed closure shows more than a late one; both contacts are rare.
+        "contact": (contacts * torch.tensor([4.0, 4.0, 1.0])).sum(-1).mean(),
+        "gate": ((output.gate - taught.gate) ** 2).sum(-1).mean(),
+    }
+
+
+def tracked_loss(output: NetworkOutput, batch: TrackedBatch) -> dict[str, Tensor]:
+    """The losses of a batch of tracked videos, which know no decomposition: only what the face did."""
+    weights = SHAPE_WEIGHTS.to(output.expression.device)
+    off = output.expression - batch.expression
+    return {
+        "face": (off.abs() * weights).sum(-1).mean(),
+        "velocity": (off.diff(dim=1).abs() * weights).sum(-1).mean(),
+    }
+
+
+def run_network(network: nn.Module, batch: SpokenBatch | TrackedBatch, bfloat16: bool = False) -> NetworkOutput:
+    """The network on a batch from its start state; the output is float32 either way."""
+    with torch.autocast(batch.rows.device.type, torch.bfloat16, enabled=bfloat16):
+        output = network(batch.rows, batch.rhythm[..., :RHYTHM_SIZE], batch.va, batch.style, batch.gains)[0]
+    return NetworkOutput(**{f.name: getattr(output, f.name).float() for f in dataclasses.fields(output)})
+
+
+def learning_rate_at(step: int, config: PretrainConfig) -> float:
+    """Linear warm-up, then a half cosine down to 1 %."""
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    done = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def distributed() -> tuple[int, int]:
+    """(rank, number of processes); joins the group that torchrun's environment describes, if there is one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return 0, 1
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return dist.get_rank(), dist.get_world_size()
+
+
+def pretrain(
+    network: MotionNetwork,
+    spoken: list,
+    config: PretrainConfig,
+    state_path: Path | None = None,
+    tracked: list | None = None,
+    critics: dict[str, tuple[float, Critic]] | None = None,
+    device: str | torch.device = "cpu",
+    progress: Callable[[int, dict[str, float]], None] | None = None,
+) -> MotionNetwork:
+    """Trains on spoken clips, and tracked ones if given; returns the network with averaged weights.
+
+    `critics` are further losses by name with their weights. With `state_path` the run is saved every
+    `config.save_every` steps and goes on from there. `progress(step, losses)` is called every 50 steps.
+    """
+    rank, processes = distributed()
+    network = network.to(device).train().requires_grad_(True)
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    first = load_state(state_path, network, average, optimizer) if state_path else 0
+    # Tracked batches use no contact teacher and no gate: not every parameter sees a gradient every step.
+    model = nn.parallel.DistributedDataParallel(network, find_unused_parameters=True) if processes > 1 else network
+    means: dict[str, float] = {}
+    for step in range(first, config.steps):
+        # Batches depend on step and rank alone, so a resumed run sees what an uninterrupted one would have seen.
+        seed = int(np.random.SeedSequence([config.seed, step, rank]).generate_state(1)[0])
+        random = np.random.default_rng(seed)
+        losses, total = _step_losses(model, spoken, tracked, config, critics or {}, random, seed, device)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate_at(step, config)
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        keep = min(config.average, (step + 1) / (step + 10))
+        with torch.no_grad():
+            for mean, value in zip(average.parameters(), network.parameters(), strict=True):
+                mean.lerp_(value, 1 - keep)
+        for name, value in losses.items():
+            means[name] = means.get(name, value.item()) * 0.95 + 0.05 * value.item()
+        if rank == 0 and state_path and ((step + 1) % config.save_every == 0 or step + 1 == config.steps):
+            save_state(state_path, step + 1, network, average, optimizer)
+        if rank == 0 and ((step + 1) % 50 == 0 or step + 1 == config.steps):
+            log.info("step %d: %s", step + 1, " ".join(f"{name} {value:.4f}" for name, value in means.items()))
+            if progress:
+                progress(step + 1, dict(means))
+    return average.eval()
+
+
+def _step_losses(
+    model: nn.Module,
+    spoken: list,
+    tracked: list | None,
+    config: PretrainConfig,
+    critics: dict[str, tuple[float, Critic]],
+    random: np.random.Generator,
+    seed: int,
+    device: str | torch.device,
+) -> tuple[dict[str, Tensor], Tensor]:
+    if tracked and random.random() < config.tracked_share:
+        batch = _on(ClipSampler(tracked, config.frames, seed).tracked(config.batch), device)
+        losses = tracked_loss(run_network(model, batch, config.bfloat16), batch)
+        total = losses["face"] + config.velocity * losses["velocity"]
+        return {f"tracked {name}": value for name, value in losses.items()}, total
+    batch = _on(ClipSampler(spoken, config.frames, seed).spoken(config.batch), device)
+    with torch.no_grad():
+        taught = teach(batch.articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
+    output = run_network(model, batch, config.bfloat16)
+    losses = taught_loss(output, taught, config)
+    total = losses["face"] + sum(
+        getattr(config, name) * losses[name] for name in ("velocity", "speech", "contact", "gate")
+    )
+    for name, (weight, critic) in critics.items():
+        losses[name] = critic(output, batch)
+        total = total + weight * losses[name]
+    return losses, total
+
+
+def _on(batch, device):
+    return type(batch)(**{name: getattr(batch, name).to(device) for name in batch.__dataclass_fields__})

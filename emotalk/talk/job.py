@@ -1,0 +1,277 @@
+"""One talk from request to file: the line of streams that `Studio.talk` runs.
+
+    text ─► phrases ─► voice ─┐
+                              ├─► sound ─► features ─► motion ─► pose ─► draw ─► mark ─► video (pieces, file)
+    audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
+
+Sound comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the last one
+encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotalk.core.clip import Clip
+from emotalk.core.errors import AudioError, Cancelled, VideoError
+from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import Progress, ProgressCallback
+from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.core.speech import Speech
+from emotalk.emotion import EmotionCurve
+from emotalk.talk.request import TalkRequest
+from emotalk.talk.scene import Scene
+from emotalk.video import FrameFolder, Mark, VideoWriter
+
+if TYPE_CHECKING:
+    from emotalk.core.gaussians import GaussianCloud
+    from emotalk.core.speech import SpeechFeatures
+    from emotalk.talk.studio import Studio
+
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+BLOCK_SECONDS = 1.0
+"""Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
+AUTO_BLOCK_SECONDS = 2.0
+"""Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
+
+
+def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:
+    """A curve scaled towards or away from neutral, inside [-1, 1]."""
+    if expressiveness == 1:
+        return curve
+    scaled = np.clip(np.array(curve.values) * expressiveness, -1, 1)
+    return EmotionCurve(curve.times, tuple(map(tuple, scaled.tolist())))
+
+
+class Talk:
+    """One run of the line in this file's header. Used once; `run` is all there is to call."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        request: TalkRequest,
+        progress: ProgressCallback | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> None:
+        from emotalk.speech.known_phones import KnownPhones
+
+        self.studio, self.request = studio, request
+        self.progress = progress or (lambda _: None)
+        self.cancelled = cancelled or (lambda: False)
+        self.started = time.perf_counter()
+        self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
+        self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
+        self.motions: list[HeadMotion] = []
+        self.known = KnownPhones()  # a voice that says when it speaks which phone is believed rather than heard
+        self.total: int | None = None
+        self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
+
+    def run(
+        self,
+        target: str | Path | None,
+        motion_out: str | Path | None,
+        frames_dir: str | Path | None,
+        on_piece: Callable[[bytes], None] | None,
+    ) -> Clip:
+        look = self.request.look
+        self.progress(Progress("speech"))
+        scene = Scene(self.studio.avatar(self.request.avatar), look, self.studio.backend)
+        blocks = self._sound()
+        first = next(blocks)  # what cannot be spoken or heard is known before anything is written
+        frames = FrameFolder(frames_dir) if frames_dir is not None else None
+        mark = Mark(look.size, look.size, look.mark)
+        written = 0
+
+        def timed_piece(piece: bytes) -> None:
+            self.seconds.setdefault("first_piece", time.perf_counter() - self.started)
+            if on_piece is not None:
+                on_piece(piece)
+
+        with VideoWriter(target, look.size, look.size, title=self._title(), on_piece=timed_piece) as writer:
+            pictures = scene.frames(self._clouds(first, blocks, scene, keep=motion_out is not None))
+            started = time.perf_counter()
+            for picture in pictures:
+                self._spent("render", started)
+                if self.cancelled():
+                    raise Cancelled("Stopped: nothing was kept.")
+                started = time.perf_counter()
+                mark.draw(picture)
+                if frames is not None:
+                    frames.write(picture)
+                writer.write(picture, self.samples.popleft())
+                written += 1
+                self._spent("encode", started)
+                self.progress(Progress("frames", written, self.total, time.perf_counter() - self.started))
+                started = time.perf_counter()
+            self._timed("encode", writer.close)
+        if motion_out is not None:
+            _write_motion(self.motions, Path(motion_out))
+        self.seconds["total"] = time.perf_counter() - self.started
+        return Clip(
+            path="" if target is None else str(target),
+            seconds=written / FPS,
+            frames=written,
+            width=look.size,
+            height=look.size,
+            timings=self.seconds,
+            motion_path=None if motion_out is None else str(motion_out),
+        )
+
+    def _title(self) -> str:
+        said = " ".join((self.request.text or Path(self.request.audio or "").stem).split())
+        return f"{self.request.avatar}: {said[:60]}"
+
+    def _sound(self) -> Iterator[np.ndarray]:
+        """Blocks of samples at 16 kHz."""
+        request = self.request
+        limit = request.max_seconds
+        if request.text is not None and request.audio is None:
+            blocks = self._spoken()
+        else:
+            from emotalk.speech import stream_audio
+            from emotalk.speech.decoding import sound_seconds
+
+            claimed = sound_seconds(request.audio)
+            if claimed is not None:
+                if limit is not None and claimed > limit:
+                    raise AudioError(
+                        f"The audio lasts {claimed / 60:.0f} minutes; at most {limit:.0f} seconds are made here. "
+                        "Cut it shorter."
+                    )
+                self.total = int(np.ceil(claimed * FPS))
+            more = {} if limit is None else {"max_seconds": limit}
+            blocks = (part.samples for part in stream_audio(request.audio, self.block_seconds, **more))
+        heard = 0
+        for block in blocks:
+            heard += len(block)
+            if limit is not None and heard > limit * SAMPLE_RATE:
+                raise AudioError(
+                    f"This lasts longer than {limit:.0f} seconds, the most that is made here. Make it shorter."
+                )
+            yield block
+
+    def _spoken(self) -> Iterator[np.ndarray]:
+        """The text said sentence by sentence, in the mood's tone of voice."""
+        from emotalk.speech import say_stream
+
+        request, size = self.request, round(self.block_seconds * SAMPLE_RATE)
+        mood = None
+        if isinstance(request.emotion, EmotionCurve):
+            values = np.array(mood_of(request.emotion, request.expressiveness).values)
+            mood = (float(values[:, 0].mean()), float(values[:, 1].mean()))
+        letters = samples = 0
+        voice = request.voice or self.studio.voice_for(request.avatar)
+        for part in say_stream(request.text, voice, emotion=mood):
+            self.known.said(part)
+            letters += len(part.text)
+            samples += len(part.samples)
+            # How long the rest will take is judged by the letters said so far.
+            self.total = round(samples / SAMPLES_PER_FRAME * max(1.0, len(request.text) / max(1, letters)))
+            for start in range(0, len(part.samples), size):
+                yield part.samples[start : start + size]
+        self.total = -(-samples // SAMPLES_PER_FRAME)
+
+    def _clouds(
+        self, first: np.ndarray, blocks: Iterator[np.ndarray], scene: Scene, keep: bool
+    ) -> Iterator[GaussianCloud]:
+        """A cloud for every frame; runs in the renderer's thread, one frame ahead of the drawing."""
+        rest = np.zeros(0, np.float32)
+        for motion, samples in self._motion(first, blocks):
+            if keep:
+                self.motions.append(motion)
+            rest = np.concatenate([rest, samples])
+            for t in range(len(motion)):
+                cloud = self._timed("pose", scene.pose, motion, t)
+                self.samples.append(rest[:SAMPLES_PER_FRAME])
+                rest = rest[SAMPLES_PER_FRAME:]
+                yield cloud
+
+    def _motion(self, first: np.ndarray, blocks: Iterator[np.ndarray]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
+        """Stretches of motion with the samples that came in since the last one."""
+        from emotalk.motion import MotionStyle
+
+        request = self.request
+        encoder = self.studio.encoder.stream()
+        # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
+        shows = max(0.0, 2 * (request.expressiveness - 1))
+        style = MotionStyle(head_energy=request.head_motion, face=request.seed + 1, expressivity=shows)
+        mood = _Mood(request)
+        stream = self.studio.motion_of(request.avatar).stream(mood.curve, style, request.seed)
+        waiting: list[np.ndarray] = []
+        block: np.ndarray | None = first
+
+        def moved(features: SpeechFeatures | None) -> HeadMotion | None:
+            return None if features is None else stream.push(self.known.correct(features))
+
+        while block is not None:
+            waiting.append(block)
+            features = self._timed("speech", encoder.push, block)
+            stream.curve = self._timed("speech", mood.hear, block)
+            motion = self._timed("motion", moved, features)
+            if motion is not None:
+                yield motion, np.concatenate(waiting)
+                waiting = []
+            block = self._timed("speech", next, blocks, None)
+        features = self._timed("speech", encoder.finish)
+        for motion in (self._timed("motion", moved, features), self._timed("motion", stream.finish)):
+            if motion is not None:
+                yield motion, np.concatenate([*waiting, np.zeros(0, np.float32)])
+                waiting = []
+
+    def _spent(self, stage: str, started: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+    def _timed(self, stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return work(*arguments)
+        finally:
+            self._spent(stage, started)
+
+
+class _Mood:
+    """The emotion curve of a request: the given one, or arousal as heard so far with a fixed valence."""
+
+    def __init__(self, request: TalkRequest) -> None:
+        self._request = request
+        self._ear = None
+        if request.emotion == "auto":
+            from emotalk.speech.voice_arousal import VoiceListener
+
+            self._ear = VoiceListener()
+            self._heard = 0  # frames
+            self._recent = np.zeros((0, 2))
+            self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)
+        else:
+            self.curve = mood_of(request.emotion, request.expressiveness)
+
+    def hear(self, samples: np.ndarray) -> EmotionCurve:
+        """The curve from about a second before these samples to their end."""
+        if self._ear is None or not len(samples):
+            return self.curve
+        heard = self._ear.listen(Speech(samples)).values
+        heard[:, 0] = self._request.valence_in_auto
+        # The motion lags behind the sound by its look-ahead: keep what it still has to play.
+        self._recent = np.concatenate([self._recent[-FPS:], heard])
+        self._heard += len(heard)
+        first = self._heard - len(self._recent)
+        times = (np.arange(first, self._heard) + 0.5) / FPS
+        curve = EmotionCurve(tuple(times.tolist()), tuple(map(tuple, self._recent.tolist())))
+        self.curve = mood_of(curve, self._request.expressiveness)
+        return self.curve
+
+
+def _write_motion(parts: list[HeadMotion], target: Path) -> None:
+    from emotalk.motion import write_livelink
+
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_livelink(HeadMotion.concatenate(parts), target)
+    except OSError as error:
+        raise VideoError(f"The motion could not be written to {target}: {error}.") from error

@@ -1,0 +1,105 @@
+"""An avatar in front of a camera: motion in, pictures out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+
+from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.errors import InputError
+from emotalk.core.motion import HeadMotion
+from emotalk.emotion import behaviour, expression_field, split_eyes
+from emotalk.talk.request import Look, colour
+
+if TYPE_CHECKING:
+    from emotalk.avatar import GaussianAvatar
+    from emotalk.core.camera import Camera
+    from emotalk.core.gaussians import GaussianCloud
+
+
+def still_motion(valence: float, arousal: float) -> HeadMotion:
+    """One frame of a silent face in a mood; values outside [-1, 1] are clipped."""
+    va = np.clip(np.float32([[valence, arousal]]), -1, 1)
+    expression, eyelids, gaze = split_eyes(expression_field(va[:, 0], va[:, 1]))
+    head = np.zeros((1, 6), np.float32)
+    head[:, 0] = -behaviour(va).head_pitch  # a turn about +x lowers the face
+    return HeadMotion(expression, np.zeros((1, 3)), gaze, eyelids, head)
+
+
+class Scene:
+    """One avatar, camera and background; draws single frames and whole clips. Not for two threads at once."""
+
+    def __init__(self, avatar: GaussianAvatar, look: Look, backend: str = "auto") -> None:
+        from emotalk.rendering import FrameRenderer
+
+        self.avatar, self.look = avatar, look
+        self.camera = camera_of(avatar, look)
+        self._renderer = FrameRenderer(look.size, look.size, background_of(avatar, look), backend)
+
+    def pose(self, motion: HeadMotion, t: int) -> GaussianCloud:
+        """The avatar's Gaussians at frame `t`."""
+        return self.avatar.pose(motion, t, self.camera)
+
+    def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
+        """One picture [size, size, 3] uint8, in a buffer that the next one may use again."""
+        return self._renderer.draw(self.pose(motion, t), self.camera)
+
+    def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
+        """A picture for every cloud, the next cloud made while this one is drawn."""
+        return self._renderer.frames(clouds, self.camera)
+
+
+def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
+    """Where the look is taken from. An avatar with a camera of its own is seen as in its video at the default look;
+    yaw, pitch and zoom are relative to that."""
+    from emotalk.rendering import portrait_camera
+
+    yaw, pitch = math.radians(look.yaw), math.radians(look.pitch)
+    if avatar.camera is None:
+        return portrait_camera(look.size, yaw, pitch, look.zoom)
+    from emotalk.avatar.view import own_view
+
+    return own_view(avatar, look.size, yaw, pitch, look.zoom / PORTRAIT_ZOOM)[0]
+
+
+def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
+    """What stands behind the head: [3] or [size, size, 3] in [0, 1]."""
+    if look.background is None:
+        from emotalk.avatar.view import zoomed_plate
+
+        plain = avatar.background.float().cpu()
+        zoom = 1.0 if avatar.camera is None else look.zoom / PORTRAIT_ZOOM
+        return plain if plain.ndim == 1 else zoomed_plate(plain, look.size, zoom)
+    if look.background.startswith("#"):
+        return torch.tensor(colour(look.background))
+    try:
+        with Image.open(look.background) as picture:
+            fitted = ImageOps.fit(ImageOps.exif_transpose(picture).convert("RGB"), (look.size, look.size))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"The background picture cannot be read ({error}); choose a JPEG or PNG file.") from error
+    return torch.from_numpy(np.asarray(fitted, np.float32) / 255)
+
+
+def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:
+    """A sheet of pictures with the names of its two axes, which run from -1 to 1, in a strip below and at the left."""
+    height, width = sheet.shape[:2]
+    strip = max(16, width // 36)
+    font = ImageFont.load_default(strip * 0.6)
+
+    def axis(name: str, length: int) -> Image.Image:
+        label = Image.new("RGB", (length, strip), (250, 248, 252))
+        draw = ImageDraw.Draw(label)
+        for x, text, anchor in ((4, "-1", "lm"), (length / 2, name, "mm"), (length - 4, "+1", "rm")):
+            draw.text((x, strip / 2), text, fill=(70, 62, 90), font=font, anchor=anchor)
+        return label
+
+    whole = Image.new("RGB", (width + strip, height + strip), (250, 248, 252))
+    whole.paste(Image.fromarray(sheet), (strip, 0))
+    whole.paste(axis(across, width), (strip, height))
+    whole.paste(axis(up, height).rotate(90, expand=True), (0, 0))
+    return np.asarray(whole)

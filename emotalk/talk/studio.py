@@ -1,0 +1,287 @@
+"""What people call: a `Studio` loads models and avatars once and makes clips, stills and mood sheets; `talk` makes one
+clip. The work on a clip is in `job.py`."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from emotalk.core.clip import Clip
+from emotalk.core.errors import InputError
+from emotalk.core.progress import ProgressCallback
+from emotalk.emotion import EmotionCurve
+from emotalk.hub.client import KEPT_REPOSITORIES
+from emotalk.talk.job import Talk, mood_of
+from emotalk.talk.request import Look, TalkRequest
+from emotalk.talk.scene import Scene, still_motion, with_axes
+from emotalk.video import Mark
+
+if TYPE_CHECKING:
+    from emotalk.avatar import AvatarInfo, GaussianAvatar
+    from emotalk.motion import MotionModel
+    from emotalk.speech import SpeechEncoder
+    from emotalk.speech.voice import VoiceInfo
+
+log = logging.getLogger(__name__)
+
+KEPT_AVATARS = 3
+WOMAN, MAN = ("flite:slt", "espeak:en-us+f3"), ("flite:rms", "espeak:en-us")
+PRESET_VOICES = {"mira": WOMAN, "elena": WOMAN, "kofi": MAN, "jun": MAN}
+"""Which voice reads for a shipped avatar where none is asked for: the first of these that is installed."""
+
+
+class Studio:
+    """What is loaded once and shared by all talks: speech encoder, motion model, avatars. Safe to use from threads.
+
+    Models are loaded at first use; `warm_up` does it ahead. `folders` says whether an avatar may be named by the
+    path of its folder (a command line may, a web page must not). `encoder` and `motion` take the shipped ones' place;
+    `kept_downloads` repositories of the Hub stay on the disk, those used last.
+
+    Sets torch to one thread: here frames are made in parallel, and a second torch thread spins where the next frame
+    is drawn (measured on two busy cores: 43 ms of CPU per pose instead of 6, 4.9 per frame of motion instead of 0.7).
+    """
+
+    def __init__(
+        self,
+        folders: bool = False,
+        encoder: SpeechEncoder | None = None,
+        motion: MotionModel | None = None,
+        kept_downloads: int = KEPT_REPOSITORIES,
+    ) -> None:
+        torch.set_num_threads(1)
+        self._folders, self._kept_downloads = folders, kept_downloads
+        self._lock = threading.RLock()
+        self._encoder, self._motion = encoder, motion
+        self._avatars: dict[str, GaussianAvatar] = {}
+        self._lent: dict[str, Path] = {}
+        self._head: str | None = None  # version
+        self._drawing = threading.Lock()
+        self.backend = "auto"
+        """What draws the frames of talks (`rendering.rasterize`)."""
+
+    def avatars(self) -> list[AvatarInfo]:
+        """All avatars of the gallery; unusable ones carry their `problem`."""
+        from emotalk.avatar import list_avatars
+        from emotalk.avatar.model import head_version
+
+        with self._lock:
+            if self._head is None:
+                from emotalk.head import HeadModel
+
+                self._head = head_version(HeadModel.load())
+        problem = "it was made for another version of the head; get a matching avatar or make it again."
+        return [
+            replace(info, problem=problem) if info.card is not None and info.card.head_version != self._head else info
+            for info in list_avatars()
+        ]
+
+    def voices(self) -> list[VoiceInfo]:
+        """The voices that are installed, best first."""
+        from emotalk.speech import voices
+
+        return voices(installed_only=True)
+
+    def forked(self, backend: str) -> Studio:
+        """A studio for a process that was forked off this one: what is loaded is shared, its locks are new (those of
+        this one may be held by threads that do not exist there), and its talks draw with `backend`."""
+        other = Studio(self._folders, kept_downloads=self._kept_downloads)
+        other._encoder, other._motion, other._head = self._encoder, self._motion, self._head
+        other._avatars, other._lent = dict(self._avatars), dict(self._lent)
+        other.backend = backend
+        return other
+
+    def voice_for(self, avatar: str) -> str | None:
+        """The id of the voice that reads for an avatar unless another is chosen; None: the best installed one."""
+        installed = {voice.id for voice in self.voices()}
+        return next((v for v in PRESET_VOICES.get(avatar, ()) if v.partition("+")[0] in installed), None)
+
+    def avatar(self, name: str) -> GaussianAvatar:
+        """A loaded avatar; AvatarError where there is none of that name."""
+        from emotalk.avatar.hub_avatars import load_avatar, resolve_avatar
+
+        if name not in self._avatars and name not in self._lent:
+            resolve_avatar(name, paths=self._folders, keep=self._kept_downloads)  # a download holds up nobody else
+        with self._lock:
+            avatar = self._avatars.pop(name, None)
+            if avatar is None:
+                lent = self._lent.get(name)
+                avatar = load_avatar(name, paths=self._folders) if lent is None else load_avatar(str(lent))
+            self._avatars[name] = avatar  # now the newest
+            while len(self._avatars) > KEPT_AVATARS:
+                self._avatars.pop(next(iter(self._avatars)))
+        return avatar
+
+    def forget(self, name: str) -> None:
+        """Load an avatar anew at its next use (it was fitted again or removed)."""
+        with self._lock:
+            self._avatars.pop(name, None)
+
+    def lend(self, name: str, folder: Path | None) -> None:
+        """Let an avatar that is not in the gallery be used by whoever knows this name; None: no more."""
+        with self._lock:
+            if folder is None:
+                self._lent.pop(name, None)
+            else:
+                self._lent[name] = folder
+
+    @property
+    def encoder(self) -> SpeechEncoder:
+        with self._lock:
+            if self._encoder is None:
+                from emotalk.speech import SpeechEncoder
+
+                self._encoder = SpeechEncoder.load()
+            return self._encoder
+
+    @property
+    def motion(self) -> MotionModel:
+        with self._lock:
+            if self._motion is None:
+                from emotalk.motion import MotionModel
+
+                self._motion = MotionModel.load()
+            return self._motion
+
+    def motion_of(self, avatar: str) -> MotionModel:
+        """The motion model as the avatar's own person moves, where the avatar knows that; else as it is."""
+        own = self.avatar(avatar).motion
+        try:
+            return self.motion if own is None else self.motion.adapted(own)
+        except InputError as error:  # made for the motion network of another version
+            log.warning("%s moves as an average person: %s", avatar, error)
+            return self.motion
+
+    def warm_up(self, say: Callable[[str], None] | None = None) -> None:
+        """Load everything a first talk with the first avatar needs, and compile the renderer if it is not."""
+        tell = say or log.info
+        tell("loading the models")
+        _ = self.encoder, self.motion
+        usable = [info.name for info in self.avatars() if not info.problem]
+        if usable:
+            tell("drawing the first picture (compiles the renderer once per machine)")
+            self.still(usable[0], Look(256), 0.0, 0.0)
+
+    def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
+        """The face in a mood without speech, [size, size, 3] uint8."""
+        scene = Scene(self.avatar(avatar), look)
+        with self._drawing:
+            frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness))
+        Mark(look.size, look.size, look.mark).draw(frame)
+        return frame
+
+    def mood_sheet(
+        self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right", moods: int = 5
+    ) -> np.ndarray:
+        """One moment of a phrase in `moods` x `moods` moods, valence rising to the right and arousal upwards.
+
+        Returns [H, W, 3] uint8 with the two axes written at the edges. The moment is the widest vowel of "hello", as
+        the motion model moves it under each mood.
+        """
+        from emotalk.motion import MotionStyle
+        from emotalk.speech import say
+
+        features = self.encoder.encode(say("Hello."))
+        moment = int(features.at_video_rate().articulation[:, 0].argmax())
+        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0)
+        scene, model = Scene(self.avatar(avatar), look), self.motion_of(avatar)
+        rows = []
+        for arousal in np.linspace(1, -1, moods):
+            row = []
+            for valence in np.linspace(-1, 1, moods):
+                curve = mood_of(EmotionCurve.constant(valence, arousal), expressiveness)
+                motion = model(features, curve, style)
+                with self._drawing:
+                    row.append(scene.draw(motion, min(moment, len(motion) - 1)).copy())
+            rows.append(np.concatenate(row, 1))
+        sheet = np.ascontiguousarray(np.concatenate(rows))
+        Mark(2 * look.size, 2 * look.size, mark).draw(sheet[-2 * look.size :, -2 * look.size :])
+        return with_axes(sheet, "valence", "arousal")
+
+    def talk(
+        self,
+        request: TalkRequest,
+        target: str | Path | None,
+        *,
+        motion_out: str | Path | None = None,
+        frames_dir: str | Path | None = None,
+        on_piece: Callable[[bytes], None] | None = None,
+        progress: ProgressCallback | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Clip:
+        """Make the clip of a request.
+
+        `target` (.mp4) is written when all is done and moved into place; `on_piece` gets playable pieces
+        meanwhile (the first with the header), from another thread. `motion_out` receives the motion as Live Link
+        Face CSV, `frames_dir` every frame as PNG. `cancelled` is asked before every frame; Cancelled is raised
+        when it says so. Raises the package's errors; nothing half-written stays behind.
+        """
+        talk = Talk(self, request, progress, cancelled)
+        return talk.run(target, motion_out, frames_dir, on_piece)
+
+    def stream(self, request: TalkRequest, **options: Any) -> Iterator[bytes]:
+        """The same as playable pieces of a fragmented mp4 while the work goes on: joined, they are the video.
+
+        Takes `talk`'s options except `on_piece` and `cancelled`, and `target` to keep the finished file too. Closing
+        the iterator stops the talk. An error of the talk is raised where the next piece would have come.
+        """
+        pieces: queue.Queue[bytes | None] = queue.Queue()
+        stopped, failure = threading.Event(), []
+
+        def work() -> None:
+            try:
+                target = options.pop("target", None)
+                self.talk(request, target, on_piece=pieces.put, cancelled=stopped.is_set, **options)
+            except Exception as error:
+                failure.append(error)  # handed over to the reader below
+            finally:
+                pieces.put(None)
+
+        thread = threading.Thread(target=work, name="emotalk-stream", daemon=True)
+        thread.start()
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+        finally:
+            stopped.set()
+            thread.join()
+        if failure:
+            raise failure[0]
+
+
+def talk(
+    text: str | None = None,
+    target: str | Path = "talk.mp4",
+    *,
+    audio: str | Path | None = None,
+    avatar: str = "mira",
+    emotion: EmotionCurve | tuple[float, float] | str = (0.0, 0.0),
+    voice: str | None = None,
+    seed: int = 0,
+    look: Look | None = None,
+    **options: Any,
+) -> Clip:
+    """One video with a fresh studio: `talk("Hello!", "hello.mp4", emotion=(0.7, 0.3))`.
+
+    `emotion` is (valence, arousal) in [-1, 1], the name of an emotion, a curve over time, or "auto". Further
+    options are those of `TalkRequest` (head_motion, expressiveness) and of `Studio.talk` (motion_out, frames_dir,
+    progress, cancelled). Raises the package's errors. Make a `Studio` yourself to load the models only once.
+    """
+    if isinstance(emotion, tuple):
+        emotion = EmotionCurve.constant(*emotion)
+    elif isinstance(emotion, str) and emotion != "auto":
+        emotion = EmotionCurve.named(emotion)
+    wishes = {
+        name: options.pop(name) for name in ("head_motion", "expressiveness", "valence_in_auto") if name in options
+    }
+    request = TalkRequest(
+        avatar=avatar, text=text, audio=audio, voice=voice, emotion=emotion, seed=seed, look=look or Look(), **wishes
+    )
+    return Studio(folders=True).talk(request, target, **options)

@@ -1,0 +1,71 @@
+"""What tracking found, drawn on frames of the video: the picture by which a person judges it at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from emotalk.core.camera import project
+from emotalk.core.pictures import eight_bit
+
+if TYPE_CHECKING:
+    from emotalk.tracking import TrackedVideo
+
+_LINES = (
+    # lips outside and inside, lids, brows, nose, outline of the face
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185, 61),
+    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78),
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 33),
+    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466, 263),
+    (70, 63, 105, 66, 107), (300, 293, 334, 296, 336), (168, 6, 197, 195, 5, 4),
+    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
+     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109, 10),
+)  # fmt: skip
+_HEAD, _SEEN = (255, 122, 96), (255, 255, 255)
+SIDE = 320
+
+
+def overlay(tracked: TrackedVideo, side: int = SIDE) -> np.ndarray:
+    """[side, 3 side, 3] uint8: a quiet frame, the most turned one and the one with the widest open mouth, each with
+    the seen landmarks (white) and the lines of the head that was fitted to them."""
+    import torch
+
+    from emotalk.head import HeadModel
+
+    head = HeadModel.load()
+    person = head.with_identity(torch.from_numpy(np.asarray(tracked.identity, np.float32)))
+    parts = []
+    for t in _telling_frames(tracked):
+        motion = tracked.motion[t : t + 1]
+        with torch.no_grad():
+            posed = person(**{name: torch.from_numpy(value) for name, value in vars(motion).items()})
+            points = project(head.landmarks(posed.vertices, "mediapipe478"), tracked.camera)[0]
+        parts.append(_drawn(eight_bit(tracked.frame(t)), points, tracked.landmarks[t], side))
+    return np.concatenate(parts, 1)
+
+
+def _telling_frames(tracked: TrackedVideo) -> list[int]:
+    seen = np.flatnonzero(tracked.seen)
+    if not len(seen):
+        return [0, len(tracked) // 2, len(tracked) - 1]
+    turn = np.abs(tracked.motion.head_pose[seen, 1] - np.median(tracked.motion.head_pose[seen, 1]))
+    open_mouth = np.linalg.norm(tracked.landmarks[seen, 13] - tracked.landmarks[seen, 14], axis=-1)
+    quiet = turn / (turn.max() + 1e-6) + open_mouth / (open_mouth.max() + 1e-6)
+    return [int(seen[i]) for i in (quiet.argmin(), turn.argmax(), open_mouth.argmax())]
+
+
+def _drawn(frame: np.ndarray, fitted: np.ndarray, seen: np.ndarray, side: int) -> np.ndarray:
+    low, high = fitted.min(0), fitted.max(0)
+    half = min(0.85 * float((high - low).max()), frame.shape[0] / 2)  # face, hair and chin
+    corner = np.clip((low + high) / 2 - half, 0, frame.shape[0] - 2 * half)
+    scale = side / half  # drawn at twice the size and shrunk: smooth lines
+    box = (*corner, *(corner + 2 * half))
+    picture = Image.fromarray(frame).resize((2 * side, 2 * side), Image.Resampling.BILINEAR, box=box)
+    draw = ImageDraw.Draw(picture)
+    for line in _LINES:
+        draw.line([tuple(point) for point in ((fitted[list(line)] - corner) * scale).tolist()], fill=_HEAD, width=3)
+    for x, y in (seen[np.isfinite(seen).all(1)] - corner) * scale:
+        draw.ellipse([x - 1.6, y - 1.6, x + 1.6, y + 1.6], fill=_SEEN)
+    return np.asarray(picture.resize((side, side), Image.Resampling.LANCZOS))

@@ -1,0 +1,244 @@
+"""The run from a video to an avatar: what it asks for, what it keeps, what it never touches.
+
+Tracking and fitting are stood in for here; tests/test_personalizing_killed.py runs the real ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
+from emotalk.core.errors import Cancelled, InputError, TrackingError
+from emotalk.create.job import discard, personalize
+from emotalk.create.request import CONSENT, PersonalizeRequest
+from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeProgress
+
+
+class Workshop:
+    """Stands in for tracking and fitting; notes what it was asked for."""
+
+    def __init__(self, base: GaussianAvatar) -> None:
+        self.base = base
+        self.tracked: list[dict] = []
+        self.configs: list[PersonalizeConfig] = []
+        self.verdict = "good"
+        self.stop_in_fit = False
+        self.fail: Exception | None = None
+
+    def track_video(self, video, folder: Path, progress, **options):
+        from emotalk.tracking import TrackProgress
+
+        self.tracked.append(options | {"fresh": not (folder / "marker").exists()})
+        if self.fail is not None:
+            raise self.fail
+        folder.mkdir(exist_ok=True)
+        (folder / "marker").write_text("tracked")
+        progress(TrackProgress("read", 0.5))
+        quality = SimpleNamespace(verdict=self.verdict, sentences=("The light is dim.",))
+        return SimpleNamespace(quality=quality, seen=np.ones(50, bool))
+
+    def fit(self, tracked, folder: Path, config: PersonalizeConfig, *, name: str, consent):
+        self.configs.append(config)
+
+        def run(report, cancelled):
+            folder.mkdir(exist_ok=True)
+            (folder / "state").write_text("half")
+            if self.stop_in_fit or cancelled():
+                raise Cancelled("Stopped.")
+            report(PersonalizeProgress("fit", 5, 10, 27.5, 1.0, 1.0, None))
+            card = AvatarCard(
+                name, "personal", "by a test", False, consent=consent, created="now", limitations="Short.",
+                metrics={"psnr_head": 27.5},
+            )  # fmt: skip
+            return self.base.replace(card=card)
+
+        return SimpleNamespace(run=run)
+
+    def motion_of_video(self, tracked, progress):
+        progress(1, 160)
+        return None
+
+
+@pytest.fixture(scope="module")
+def mira() -> GaussianAvatar:
+    return load_avatar("mira")
+
+
+@pytest.fixture
+def workshop(monkeypatch: pytest.MonkeyPatch, mira: GaussianAvatar) -> Workshop:
+    workshop = Workshop(mira)
+    monkeypatch.setattr("emotalk.tracking.track_video", workshop.track_video)
+    monkeypatch.setattr("emotalk.fitting.personalize.PersonalizeFit", workshop.fit)
+    monkeypatch.setattr("emotalk.learning.adapt_motion.motion_of_video", workshop.motion_of_video)
+    return workshop
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "me.mp4"
+    path.write_bytes(b"frames")
+    return path
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return tmp_path / "avatars"
+
+
+def request(video: Path, /, **changes) -> PersonalizeRequest:
+    return PersonalizeRequest(**({"video": video, "name": "Anna B", "consent": CONSENT} | changes))
+
+
+def test_a_video_becomes_an_avatar_whose_card_holds_the_consent(workshop: Workshop, video: Path, base: Path) -> None:
+    made = personalize(request(video), folder=base)
+    assert (made.name, made.folder) == ("anna-b", base / "anna-b")
+    card = load_avatar(made.folder).card
+    assert card.name == "Anna B"
+    assert card.consent.statement == CONSENT
+    assert card.consent.time.startswith("20")
+    assert card.metrics == {"psnr_head": 27.5}
+    assert not card.synthetic
+    assert [path.name for path in base.iterdir()] == ["anna-b"]  # frames of the person do not stay
+
+
+def test_what_tracking_finds_wanting_is_told_in_the_card(workshop: Workshop, video: Path, base: Path) -> None:
+    assert personalize(request(video), folder=base).card.limitations == "Short."
+    workshop.verdict = "usable"
+    assert personalize(request(video), folder=base).card.limitations == "Short. The light is dim."
+
+
+def test_every_stage_is_told_in_words(workshop: Workshop, video: Path, base: Path) -> None:
+    told, tracked = [], []
+    personalize(request(video), told.append, folder=base, on_tracked=tracked.append)
+    stages = [news.stage for news in told]
+    assert stages == ["Following the face", "Fitting the avatar", "Learning how this person speaks"]
+    assert (told[0].step, told[0].steps, told[1].psnr) == (50, 100, 27.5)
+    assert len(tracked) == 1
+
+
+@pytest.mark.parametrize("consent", ["", "   "])
+def test_nothing_is_made_without_consent(workshop: Workshop, video: Path, base: Path, consent: str) -> None:
+    with pytest.raises(InputError, match="needs consent"):
+        request(video, consent=consent)
+    with pytest.raises(InputError, match="needs consent"):  # nothing to go on with either
+        personalize(request(video, consent=consent, resume=True), folder=base)
+    assert workshop.tracked == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"video": "nowhere.mp4"}, "no video 'nowhere.mp4'"), ({"name": "mira"}, "comes with the program"),
+        ({"minutes": 0}, "minutes"), ({"minutes": float("nan")}, "minutes"), ({"size": 500}, "256 or 512"),
+        ({"seed": -1}, "seed"), ({"seconds": 1}, "seconds"), ({"consent": "x" * 3000}, "at most 2000"),
+    ],
+)  # fmt: skip
+def test_requests_that_cannot_be_met_are_refused_at_once(video: Path, changes: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        request(video, **changes)
+
+
+def test_a_good_avatar_stays_until_the_new_one_is_complete(workshop: Workshop, video: Path, base: Path) -> None:
+    personalize(request(video), folder=base)
+    before = (base / "anna-b" / "card.json").read_bytes()
+    for error in (TrackingError("No face."), OSError("disk")):
+        workshop.fail = error
+        with pytest.raises(type(error)):
+            personalize(request(video), folder=base)
+        assert (base / "anna-b" / "card.json").read_bytes() == before
+    workshop.fail, workshop.stop_in_fit = None, True
+    with pytest.raises(Cancelled):
+        personalize(request(video), folder=base)
+    assert (base / "anna-b" / "card.json").read_bytes() == before
+
+
+def test_a_stopped_run_goes_on_with_its_own_settings_and_consent(workshop: Workshop, video: Path, base: Path) -> None:
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video, minutes=5, seed=3), folder=base)
+    started = json.loads((base / ".anna-b.work" / "job.json").read_text())["started"]
+    workshop.stop_in_fit = False
+    card = personalize(request(video, resume=True, consent="", minutes=1), folder=base).card
+    assert (workshop.configs[-1].minutes, workshop.configs[-1].seed) == (5, 3)
+    assert card.consent.time == started
+    assert [run["fresh"] for run in workshop.tracked] == [True, False]
+
+
+def test_without_resume_a_stopped_run_is_begun_anew(workshop: Workshop, video: Path, base: Path) -> None:
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video, minutes=5), folder=base)
+    workshop.stop_in_fit = False
+    personalize(request(video, minutes=1), folder=base)
+    assert workshop.configs[-1].minutes == 1
+    assert [run["fresh"] for run in workshop.tracked] == [True, True]
+
+
+def test_a_run_goes_on_only_with_the_same_video(workshop: Workshop, video: Path, base: Path) -> None:
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video), folder=base)
+    video.write_bytes(b"frameS")
+    with pytest.raises(InputError, match="from another video"):
+        personalize(request(video, resume=True), folder=base)
+
+
+def test_two_runs_for_one_name_do_not_mix(workshop: Workshop, video: Path, base: Path, monkeypatch) -> None:
+    inside, go_on, results = threading.Event(), threading.Event(), []
+
+    def slow(*arguments, **options):
+        inside.set()
+        assert go_on.wait(20)
+        return workshop.track_video(*arguments, **options)
+
+    monkeypatch.setattr("emotalk.tracking.track_video", slow)
+    first = threading.Thread(target=lambda: results.append(personalize(request(video), folder=base)))
+    first.start()
+    assert inside.wait(20)
+    with pytest.raises(InputError, match="being made by another run"):
+        personalize(request(video), folder=base)
+    go_on.set()
+    first.join(20)
+    assert results[0].name == "anna-b"
+
+
+def test_discarding_removes_the_stopped_run_and_keeps_the_avatar(workshop: Workshop, video: Path, base: Path) -> None:
+    personalize(request(video), folder=base)
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video), folder=base)
+    assert sorted(path.name for path in base.iterdir()) == [".anna-b.work", "anna-b"]
+    discard("Anna B", base)
+    assert [path.name for path in base.iterdir()] == ["anna-b"]
+
+
+def test_a_save_that_was_killed_leaves_nothing_behind(workshop: Workshop, video: Path, base: Path) -> None:
+    (base / ".anna-b.new-x1y2").mkdir(parents=True)
+    (base / ".anna-b.new-x1y2" / "avatar.safetensors").write_bytes(b"half")
+    personalize(request(video), folder=base)
+    assert [path.name for path in base.iterdir()] == ["anna-b"]
+
+
+def test_a_work_folder_that_was_half_removed_is_not_gone_on_with(
+    workshop: Workshop, video: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("emotalk.create.job.shutil.rmtree", lambda *_, **__: None)  # killed before it began
+        personalize(request(video), folder=base)
+    assert (base / ".anna-b.work" / "track" / "marker").is_file()
+    personalize(request(video, resume=True), folder=base)
+    assert [tracking["fresh"] for tracking in workshop.tracked] == [True, True]
+
+
+def test_the_video_is_limited_to_the_seconds_asked_for(workshop: Workshop, video: Path, base: Path) -> None:
+    personalize(request(video, seconds=20.0, size=256), folder=base)
+    assert workshop.tracked[0]["seconds"] == 20.0
+    assert workshop.tracked[0]["size"] == workshop.configs[0].size == 256
+    assert dataclasses.replace(request(video), seconds=None).seconds is None

@@ -1,0 +1,62 @@
+"""A fit in a process of its own: what the page hears of it, and that it never outlives what started it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emotalk.core.errors import Cancelled
+from emotalk.create.request import CONSENT, PersonalizeRequest
+from emotalk.create.worker import BackgroundFit
+from tests.preset_video import preset_video
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return preset_video(tmp_path_factory.mktemp("video") / "me.mp4")
+
+
+def test_what_is_wrong_with_a_video_arrives_as_a_sentence(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.mp4"
+    letter.write_text("Dear all, this is no video.")
+    ended = []
+    fit = BackgroundFit(PersonalizeRequest(letter, "me", CONSENT), tmp_path / "avatars", on_done=ended.append).start()
+    fit.join(300)
+    assert fit.done
+    assert "letter.mp4 is not a video" in str(fit.error)
+    assert fit.name is None
+    assert ended == [fit]
+
+
+def test_a_cancelled_fit_ends_soon_and_makes_nothing(video: Path, tmp_path: Path) -> None:
+    fit = BackgroundFit(PersonalizeRequest(video, "me", CONSENT), tmp_path / "avatars").start()
+    end = time.monotonic() + 300
+    while not fit.news.step:
+        assert time.monotonic() < end
+        fit.wait(0.2)
+    fit.cancel()
+    fit.join(300)
+    assert isinstance(fit.error, Cancelled)
+    assert [path.name for path in (tmp_path / "avatars").iterdir()] == [".me.work"]
+
+
+def test_a_fit_ends_when_whoever_started_it_is_gone(video: Path, tmp_path: Path) -> None:
+    order = {"video": str(video), "name": "me", "consent": CONSENT, "minutes": 30, "folder": str(tmp_path)}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "emotalk.create.worker"], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    child.stdin.write(json.dumps(order) + "\n")
+    child.stdin.flush()
+    assert "stage" in json.loads(child.stdout.readline())
+    child.stdin.close()  # as the system does when the server dies
+    child.stdout.close()
+    assert child.wait(300) is not None

@@ -1,0 +1,339 @@
+"""A tracked video becomes an avatar: recognisable at once, better with time, resumable, bounded."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from emotalk.avatar import BoundGaussians, Consent, load_avatar
+from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.errors import Cancelled, InputError
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
+from emotalk.fitting.shoulders import neck_point, without_strays
+from emotalk.fitting.starting_avatar import starting_avatar
+from emotalk.fitting.video_fit import draw_frame, scores
+from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.fitting.visibility import project
+from emotalk.tracking.masks import BODY, HAIR, SKIN
+from emotalk.tracking.shoulder_alignment import torso_shifts
+from tests.fitting.synthetic_video import make_cloth, make_video, moved
+
+CONSENT = Consent("I am the person in this video and agree.", "2026-01-01T12:00:00+00:00")
+QUICK = {"size": 96, "gaussians": 5000, "budget": 6000, "hold_out": 3}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return make_video(tmp_path_factory.mktemp("video"), "kofi", frames=40, size=96)[0]
+
+
+@pytest.fixture(scope="module")
+def start(video):
+    frames = VideoFrames(video, usable_rows(video))
+    return starting_avatar(frames, make_card(), 6000)
+
+
+def make_card():
+    from emotalk.avatar import AvatarCard
+
+    return AvatarCard("Test", "none", "made in a test", synthetic=False, consent=CONSENT)
+
+
+def fit_of(video, folder, **settings) -> PersonalizeFit:
+    return PersonalizeFit(video, folder, PersonalizeConfig(**(QUICK | settings)), name="Kofi", consent=CONSENT)
+
+
+def score(avatar, video, torso, rows):
+    def picture(t):
+        return (video.frame(t) * 255).astype(np.uint8)
+
+    return scores(avatar, video.motion, torso, picture, rows, box_mask(head_box(video), video.size))
+
+
+# --- the start ----------------------------------------------------------------------------------------------------
+
+
+def test_the_person_is_recognisable_before_any_optimisation(start, video):
+    found = score(start.avatar, video, start.torso, np.arange(0, 40, 5))
+    assert found["psnr_full"] > 19
+    assert found["psnr_head"] > 17
+    grey = start.avatar.gaussians.color.mean(0)
+    blank = start.avatar.replace(
+        gaussians=dataclasses.replace(start.avatar.gaussians, color=grey.expand(len(start.avatar), 3).clone())
+    )
+    assert found["psnr_head"] > score(blank, video, start.torso, np.arange(0, 40, 5))["psnr_head"] + 3
+
+
+def test_shoulders_come_from_the_picture_and_hang_on_the_root(start):
+    g = start.avatar.gaussians
+    assert not (g.region == REGION_INDEX["shoulders"]).any()
+    clothes = (g.region == REGION_INDEX["clothes"])[g.mesh_count :]
+    assert int(clothes.sum()) > 200
+    assert torch.equal(g.joint_weights[clothes][:, 0], torch.ones(int(clothes.sum())))
+
+
+def test_what_a_mask_takes_for_skin_on_the_shoulders_is_cloth():
+    classes = np.zeros((100, 100), np.uint8)
+    classes[70:] = BODY
+    classes[20:72, 30:70] = SKIN
+    classes[10:30, 25:75] = HAIR
+    classes[72:74, 5:15] = SKIN
+    classes[80:85, 80:90] = HAIR
+    cleaned = without_strays(classes, 70)
+    assert (cleaned[72:74, 5:15] == BODY).all()
+    assert (cleaned[80:85, 80:90] == BODY).all()
+    assert (cleaned != classes).sum() == 20 + 50
+
+
+def test_the_mouth_begins_dark_red_with_neutral_teeth(start):
+    g = start.avatar.gaussians
+    cavity = g.color[g.region == REGION_INDEX["mouth"]].mean(0)
+    teeth = g.color[g.region == REGION_INDEX["teeth"]].mean(0)
+    assert cavity[0] > 1.5 * cavity[1]
+    assert teeth.min() > 2 * cavity.max() * 0.9
+    assert teeth.max() - teeth.min() < 0.2
+
+
+def test_the_background_lies_behind_and_not_in_the_person(start, video):
+    empty = start.avatar.background
+    person = torch.from_numpy(np.stack([video.labels(t) > 0 for t in range(40)])).any(0)
+    first = torch.from_numpy(video.frame(0))
+    far = torch.nn.functional.max_pool2d(person[None].float(), 15, 1, 7)[0] < 0.5
+    assert (empty - first)[far].abs().mean() < 0.02
+
+
+def test_torso_shifts_bring_back_how_the_shoulders_moved(video):
+    # With the track of a torso that stands still and no pictures to align, shifts undo the root's motion.
+    still = dataclasses.replace(video, torso=np.full_like(video.torso, 1e-7))
+    shifts = torso_shifts(still, 7, rows=())
+    root = torch.from_numpy(video.motion.head_pose[:, 3:])
+    torch.testing.assert_close(root + shifts[..., 3], root[7].expand(40, 3), atol=1e-5, rtol=0)
+    assert shifts[..., :3].abs().max() < 1e-5
+    assert torso_shifts(video, 7)[7].abs().max() < 1e-6
+
+
+def test_shoulders_follow_the_pattern_of_their_clothes_where_the_track_lost_them(video, tmp_path):
+    flat = np.array([[0, 0, 0, 0, 0, 0], [2, -1, 0, 0.5, -0.5, 0], [3, -3, 1, 1.5, -1, 1.5]], float)
+    for name in ("frames", "masks"):
+        (tmp_path / name).mkdir()
+    for t, there in enumerate(flat):
+        cloth = moved(make_cloth(size=96), there)
+        Image.fromarray(cloth).save(tmp_path / "frames" / f"{t:06d}.jpg", quality=98)
+        Image.fromarray(np.where(np.arange(96)[:, None] < 60, 3, np.ones((1, 96))).astype(np.uint8)).save(
+            tmp_path / "masks" / f"{t:06d}.png"
+        )
+    lost = dataclasses.replace(video, folder=tmp_path, torso=np.zeros_like(video.torso)).part(0, 3)
+    shifts = torso_shifts(lost, 0).double().numpy()
+    # Points of the shoulders in the reference frame, and where each frame's picture has them.
+    points = neck_point(lost) + np.array([[-0.08, -0.04, 0], [0.08, -0.05, 0], [0, -0.04, 0.02]])
+    root = lost.motion.head_pose[:, 3:]
+    seen = project(points + root[0], lost.camera)[0]
+    for t in range(3):
+        posed = points + root[t]
+        pixels = project(posed + posed @ shifts[t, :, :3].T + shifts[t, :, 3], lost.camera)[0]
+        linear = np.eye(2) + np.stack([flat[t, 2:4], flat[t, 4:6]], 1) / 48
+        assert np.abs(pixels - ((seen - 48) @ linear.T + 48 + flat[t, :2])).max() < 0.6
+
+
+def test_where_shoulders_were_lost_they_go_with_the_motion(video):
+    torso = np.full_like(video.torso, 1e-7)
+    torso[[0, *range(20, 30)]] = 0
+    shifts = torso_shifts(dataclasses.replace(video, torso=torso), 7, rows=())
+    assert shifts[20:30].abs().max() == 0
+    assert shifts[0].abs().max() > 0  # the frame that the others are measured against
+
+
+# --- frames -------------------------------------------------------------------------------------------------------
+
+
+def test_badly_tracked_frames_are_not_learned_from(video):
+    error = video.error.copy()
+    error[4], seen = 9.0, video.seen.copy()
+    seen[11] = False
+    rows = usable_rows(dataclasses.replace(video, error=error, seen=seen))
+    assert set(range(40)) - set(rows) == {4, 11}
+
+
+def test_judged_frames_and_their_neighbours_are_not_learned_from():
+    train, judged = held_out(np.arange(100), 8)
+    assert len(judged) == 8
+    assert np.abs(train[:, None] - judged).min() == 2
+    train, judged = held_out(np.arange(9), 8)
+    assert (len(train), len(judged)) == (9, 0)
+
+
+def test_the_chosen_frames_are_the_varied_ones(video):
+    expression = np.zeros_like(video.motion.expression)
+    expression[33, 24] = 1.0
+    odd = dataclasses.replace(video, motion=HeadMotion(expression, *(np.zeros((40, w)) for w in (3, 2, 2, 6))))
+    chosen = varied(odd, np.arange(40), 2)
+    assert 33 in chosen
+    assert len(varied(video, np.arange(40), 12)) == 12
+
+
+def test_memory_is_bounded_by_the_chosen_frames(video):
+    frames = VideoFrames(video, [3, 9])
+    for _ in range(3):
+        for k in range(len(frames)):
+            frames.target(k)
+    assert sum(marks.nbytes for marks in frames._marks.values()) == 2 * 96 * 96
+    target = frames.target(0, 2)
+    assert target.color.shape == (48, 48, 3)
+    assert target.camera.width == 48
+    assert set(target.sure.unique().tolist()) == {0.0, 1.0}
+
+
+def test_extra_pairs_are_learned_from_and_checked(video):
+    frames = VideoFrames(video, [3, 9])
+    picture = (video.frame(5) * 255).astype(np.uint8)
+    frames.add([(picture, video.motion[5:6])])
+    assert len(frames) == 3
+    assert np.array_equal(frames.motion.expression[2], video.motion.expression[5])
+    assert frames.target(2).sure.sum() == 0
+    with pytest.raises(InputError, match="extra training pair"):
+        frames.add([(picture[:50], video.motion[5:6])])
+
+
+# --- the fit ------------------------------------------------------------------------------------------------------
+
+
+def test_a_fit_improves_frames_it_never_saw_and_says_who_it_is(video, tmp_path):
+    train = video.part(0, 32)
+    said = []
+    fit = fit_of(train, tmp_path / "work", steps=60)
+    avatar = fit.run(said.append)
+    torso = torso_shifts(video, fit.start.reference)
+    before, after = (score(a, video, torso, np.arange(33, 40, 2)) for a in (fit.start.avatar, avatar))
+    assert after["psnr_head"] > before["psnr_head"] + 1.5
+    card = avatar.card
+    assert (card.synthetic, card.consent) == (False, CONSENT)
+    assert card.metrics["steps"] == 60
+    assert card.metrics["psnr_head"] > 15
+    assert avatar.camera is not None
+    assert avatar.background.shape == (96, 96, 3)
+    assert [p.stage for p in (said[0], said[-1])] == ["look", "done"]
+    assert said[-1].preview.shape == (96, 192, 3)
+    loaded = load_avatar(avatar.save(tmp_path / "kofi"))
+    drawn, again = draw_frame(avatar, video.motion, 3), draw_frame(loaded, video.motion, 3)
+    assert np.abs(drawn - again).mean() < 0.01
+
+
+def test_a_cancelled_fit_goes_on_with_the_same_numbers(video, tmp_path):
+    whole = fit_of(video, tmp_path / "a", steps=24).run()
+    calls = iter(range(1000))
+    with pytest.raises(Cancelled):
+        fit_of(video, tmp_path / "b", steps=24).run(cancelled=lambda: next(calls) == 11)
+    second = fit_of(video, tmp_path / "b", steps=24)
+    resumed = second.run()
+    assert second.fit.step_count == 24
+    for f in dataclasses.fields(BoundGaussians):
+        first = getattr(second.start.avatar.gaussians, f.name).double()
+        ended, again = (getattr(avatar.gaussians, f.name).double() for avatar in (whole, resumed))
+        # Not bit for bit: a matrix product's last digit depends on where in memory its factors happen to lie.
+        assert (again - ended).abs().mean() <= 1e-3 * (ended - first).abs().mean(), f.name
+    assert (resumed.corrections.color - whole.corrections.color).abs().max() < 1e-4
+
+
+def test_a_folder_of_another_video_is_begun_afresh(video, tmp_path):
+    fit_of(video, tmp_path, steps=5).run()
+    other = dataclasses.replace(video, identity=video.identity * 0.5)
+    fit = fit_of(other, tmp_path, steps=3)
+    fit.run()
+    assert fit.fit.step_count == 3
+
+
+def test_damaged_state_is_begun_afresh(video, tmp_path):
+    fit_of(video, tmp_path, steps=5).run()
+    (tmp_path / STATE).write_bytes(b"\0" * 100)
+    fit = fit_of(video, tmp_path, steps=6)
+    fit.run()
+    assert fit.fit.step_count == 6
+    (tmp_path / START).write_bytes((tmp_path / START).read_bytes()[:5000])
+    fit_of(video, tmp_path, steps=6).run()
+
+
+def test_a_budget_of_time_is_kept(video, tmp_path):
+    fit = fit_of(video, tmp_path, minutes=0.03)
+    avatar = fit.run()
+    assert fit.fit.progress == 1
+    assert 0 < avatar.card.metrics["steps"] < 2000  # 20,000 would be the most without a budget
+
+
+def test_gaussians_stay_on_their_triangles(video, tmp_path):
+    fit = fit_of(video, tmp_path, steps=40)
+    avatar = fit.run()
+    g, begun = avatar.gaussians, fit.fit.parameters.start["position"]
+    face = torch.isin(g.region, torch.tensor([REGION_INDEX["face"], REGION_INDEX["ears"]]))
+    face[g.mesh_count :] = False
+    moved = (g.position - begun)[face].abs()
+    assert moved.max() <= 0.0025 + 1e-6
+    assert moved[:, 2].max() <= 0.0015 + 1e-6
+
+
+def test_too_few_frames_are_refused_with_a_sentence(video, tmp_path):
+    with pytest.raises(InputError, match="well tracked face"):
+        fit_of(video.part(0, 10), tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [{"minutes": 0}, {"steps": 0}, {"gaussians": 10}, {"size": 8}, {"refine": ("nose",)}])
+def test_settings_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(InputError):
+        PersonalizeConfig(**wrong)
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from tests.training.test_personalize import fit_of, pickle_free_video
+import emotalk.fitting.personalize as personalize
+personalize.SAVE_EVERY = 0.3
+video = pickle_free_video(Path(sys.argv[1]))
+print("begun", flush=True)
+fit_of(video, Path(sys.argv[2]), steps=100000 // 100).run()
+"""
+
+
+def pickle_free_video(folder):
+    from emotalk.tracking import load_tracked
+
+    return load_tracked(folder)
+
+
+@pytest.mark.slow
+def test_a_killed_fit_resumes_from_a_sound_state(tmp_path):
+    from emotalk.tracking.tracked import FINISHED, save_track, write_json
+
+    folder, work = tmp_path / "video", tmp_path / "work"
+    tracked, _ = make_video(folder, "kofi", frames=40, size=96)
+    save_track(tracked)
+    write_json(folder / FINISHED, {})
+    rng, done = np.random.default_rng(0), 0
+    for _ in range(10):
+        command = [sys.executable, "-c", CHILD, str(folder), str(work)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.getcwd()})
+        child.stdout.readline()
+        time.sleep(rng.uniform(0.2, 6.0))
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        fit = fit_of(pickle_free_video(folder), work, steps=1000)
+        begun = fit._begin()
+        assert begun.step_count >= done
+        assert all(value.isfinite().all() for value in begun.parameters.values.values())
+        done = begun.step_count
+    assert done > 0

@@ -1,0 +1,92 @@
+"""The emotion recogniser reads whole motions."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from emotalk.core.errors import CheckpointError
+from emotalk.core.motion import HeadMotion
+from emotalk.emotion import EmotionCurve
+from emotalk.motion import MotionModel, MotionStyle
+from emotalk.motion.emotion_recogniser import (
+    REACH,
+    ConsistencyNetwork,
+    EmotionRecogniser,
+    concordance,
+    face_tensor,
+    load_consistency,
+    motion_tensor,
+    save_consistency,
+)
+from tests.motion.test_model import spoken
+
+
+def test_valence_and_arousal_are_read_back_from_generated_motion():
+    model, recogniser = MotionModel.load(), EmotionRecogniser.load()
+    _, features = spoken(2)
+    points = [(v, a) for v in (-0.8, 0.0, 0.8) for a in (-0.8, 0.0, 0.8)]
+    found = []
+    for i, point in enumerate(points):
+        motion = model(features, EmotionCurve.constant(*point), MotionStyle.random(i), i)
+        found.append(recogniser(motion).mean(0))
+    for axis in (0, 1):
+        assert concordance(np.array(found)[:, axis], np.array(points)[:, axis]) > 0.8
+
+
+def test_every_channel_counts():
+    torch.manual_seed(0)
+    network = ConsistencyNetwork().eval()
+    random = np.random.default_rng(0)
+    motion = HeadMotion(*(random.random((40, n)).astype(np.float32) for n in (52, 3, 2, 2, 6)))
+    plain = network(motion_tensor(motion))
+    for name in ("expression", "jaw", "gaze", "eyelids", "head_pose"):
+        changed = dataclasses.replace(motion, **{name: getattr(motion, name) + 0.3})
+        assert (network(motion_tensor(changed)) - plain).abs().max() > 1e-4, name
+
+
+def test_a_moment_is_judged_by_the_second_around_it():
+    torch.manual_seed(0)
+    network = ConsistencyNetwork().eval()
+    motion = torch.rand(1, 120, 65)
+    later = motion.clone()
+    later[:, 80:] += 1
+    with torch.no_grad():
+        a, b = network(motion), network(later)
+    torch.testing.assert_close(a[:, : 80 - REACH], b[:, : 80 - REACH])
+    assert (a[:, 80 - REACH] - b[:, 80 - REACH]).abs().max() > 0
+
+
+def test_faces_alone_pass_gradients():
+    face = torch.rand(2, 40, 52, requires_grad=True)
+    ConsistencyNetwork()(face_tensor(face)).square().sum().backward()
+    assert torch.isfinite(face.grad).all()
+    assert face.grad.abs().sum() > 0
+
+
+def test_faces_alone_are_laid_out_as_whole_motions_are():
+    face = torch.rand(1, 5, 52)
+    from emotalk.emotion import split_eyes
+
+    expression, eyelids, _ = split_eyes(face[0].numpy())
+    still = HeadMotion.neutral(5)
+    whole = dataclasses.replace(still, expression=expression, eyelids=eyelids)
+    torch.testing.assert_close(face_tensor(face), motion_tensor(whole))
+
+
+def test_concordance_is_one_for_agreement_and_punishes_bias():
+    x = np.linspace(-1, 1, 50)
+    assert concordance(x, x) == pytest.approx(1)
+    assert concordance(x + 0.5, x) < 0.8
+    assert concordance(-x, x) == pytest.approx(-1)
+
+
+def test_saving_and_loading(tmp_path):
+    network = ConsistencyNetwork(24).eval()
+    save_consistency(network, tmp_path / "c.safetensors")
+    again = load_consistency(tmp_path / "c.safetensors").eval()
+    x = torch.rand(1, 30, 65)
+    torch.testing.assert_close(again(x), network(x), atol=5e-3, rtol=0)
+    with pytest.raises(CheckpointError, match="train_motion"):
+        load_consistency(tmp_path / "absent.safetensors")

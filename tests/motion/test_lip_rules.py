@@ -1,0 +1,110 @@
+"""Speech and emotion share a mouth: closures stay shut, vowels stay open, whatever is felt."""
+
+import numpy as np
+import pytest
+import torch
+
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.speech import PHONES
+from emotalk.emotion import expression_field, expression_tensor
+from emotalk.motion.lip_rules import combine
+from emotalk.motion.visemes import JAW_OPEN, at_video_rate, speech_shapes
+from emotalk.speech.coarticulation import articulation_targets
+
+GRID = torch.cartesian_prod(torch.linspace(-1, 1, 9), torch.linspace(-1, 1, 9))
+OPENING = ["mouthUpperUpLeft", "mouthLowerDownLeft", "mouthFunnel"]
+NONE = torch.zeros(len(GRID))
+
+
+def _columns(face: torch.Tensor, names: list[str]) -> torch.Tensor:
+    return face[:, [ARKIT_INDEX[name] for name in names]]
+
+
+def _vowel() -> torch.Tensor:
+    speech = torch.zeros(1, 52)
+    speech[0, ARKIT_INDEX["jawOpen"]] = JAW_OPEN
+    speech[0, ARKIT_INDEX["mouthLowerDownLeft"]] = speech[0, ARKIT_INDEX["mouthLowerDownRight"]] = 0.26
+    return speech
+
+
+def test_a_full_closure_leaves_nothing_that_parts_the_lips_under_any_emotion():
+    face = combine(_vowel(), expression_tensor(GRID), NONE + 1, NONE, NONE)
+    assert _columns(face, OPENING).max() < 1e-5
+    jaw, close = (face[:, ARKIT_INDEX[name]] for name in ("jawOpen", "mouthClose"))
+    torch.testing.assert_close(close, jaw)  # what is left of the jaw is undone at the lips
+
+
+def test_an_open_vowel_stays_as_open_as_it_is_without_emotion():
+    calm = combine(_vowel(), torch.zeros(1, 52), NONE[:1], NONE[:1], NONE[:1])
+    felt = combine(_vowel(), expression_tensor(GRID), NONE, NONE, NONE)
+    jaw = felt[:, ARKIT_INDEX["jawOpen"]]
+    assert (jaw >= calm[0, ARKIT_INDEX["jawOpen"]] - 0.02).all()
+    assert jaw.max() < JAW_OPEN + 0.05  # the larger of the two, not the sum
+    assert _columns(felt, ["mouthPressLeft", "mouthRollLower", "mouthClose"]).max() < 0.06
+
+
+def test_without_emotion_speech_passes_unchanged():
+    speech = torch.rand(20, 52) * 0.4
+    zero = torch.zeros(20)
+    torch.testing.assert_close(combine(speech, torch.zeros(20, 52), zero, zero, zero), speech, atol=1e-6, rtol=0)
+
+
+def test_without_speech_and_rest_the_emotion_passes_unchanged():
+    emotion = expression_tensor(GRID)
+    face = combine(torch.zeros_like(emotion), emotion, NONE, NONE, NONE)
+    torch.testing.assert_close(face, emotion, atol=1e-6, rtol=0)
+
+
+def test_silence_holds_an_emotion_from_opening_the_mouth():
+    emotion = torch.from_numpy(expression_field(0.07, 1.0))  # surprised: the jaw drops
+    silent = combine(torch.zeros(1, 52), emotion, NONE[:1], NONE[:1], NONE[:1] + 1)
+    assert silent[0, ARKIT_INDEX["jawOpen"]] < 0.3 * emotion[0, ARKIT_INDEX["jawOpen"]]
+    assert silent[0, ARKIT_INDEX["browInnerUp"]] == emotion[0, ARKIT_INDEX["browInnerUp"]]
+
+
+def test_f_and_v_roll_the_lower_lip_under_the_teeth_and_keep_the_jaw_up():
+    face = combine(_vowel(), expression_tensor(GRID), NONE, NONE + 1, NONE)
+    assert _columns(face, ["mouthRollLower"]).min() > 0.35
+    assert _columns(face, ["jawOpen"]).max() < 0.3 * JAW_OPEN
+    assert _columns(face, ["mouthLowerDownLeft"]).max() < 0.15
+
+
+def test_gradients_reach_speech_emotion_and_contacts():
+    inputs = [torch.rand(4, 52, requires_grad=True) for _ in range(2)]
+    contacts = [torch.full((4,), 0.4, requires_grad=True) for _ in range(3)]
+    combine(*inputs, *contacts).square().sum().backward()
+    for tensor in (*inputs, *contacts):
+        assert torch.isfinite(tensor.grad).all()
+        assert tensor.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("phone", "shape", "least"),
+    [("aa", "jawOpen", 0.3), ("uw", "mouthPucker", 0.4), ("iy", "mouthStretchLeft", 0.15), ("sh", "mouthFunnel", 0.1)],
+)
+def test_phones_make_their_shapes(phone, shape, least):
+    articulation = at_video_rate(articulation_targets([(0.1, 0.5, phone)], 30))
+    phones = np.zeros((15, 40), np.float32)
+    phones[3:12, PHONES.index(phone)] = 1
+    face = speech_shapes(torch.from_numpy(articulation), torch.from_numpy(phones), torch.zeros(15), torch.zeros(15, 16))
+    assert face[7, ARKIT_INDEX[shape]] > least
+    assert face.shape == (15, len(ARKIT_NAMES))
+
+
+def test_style_weighs_jaw_against_lips():
+    articulation = torch.tensor([[0.8, 0.3, 0.5, 0.0, 0.0, 0.0]])
+    phones, stress = torch.zeros(1, 40), torch.zeros(1)
+    style = torch.zeros(1, 16)
+    style[0, 1], style[0, 2] = 1.0, -1.0
+    plain, jawy = (speech_shapes(articulation, phones, stress, s)[0] for s in (torch.zeros(1, 16), style))
+    assert jawy[ARKIT_INDEX["jawOpen"]] > 1.15 * plain[ARKIT_INDEX["jawOpen"]]
+    assert jawy[ARKIT_INDEX["mouthPucker"]] < 0.9 * plain[ARKIT_INDEX["mouthPucker"]]
+
+
+def test_a_contact_of_one_row_survives_the_step_to_video_rate():
+    rows = np.zeros((8, 6), np.float32)
+    rows[3, 3] = 1.0
+    rows[3, 0] = 1.0
+    video = at_video_rate(rows)
+    assert video[1, 3] == 1.0
+    assert video[1, 0] == 0.5

@@ -1,0 +1,110 @@
+"""What a page leaves on the disk: its clips while it is open, and nothing afterwards."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from emotalk.server.clips import LiveClips
+from emotalk.server.limits import limits
+from emotalk.talk.request import TalkRequest
+from emotalk.ui.api import KEPT_SECONDS, fresh_folder
+from emotalk.ui.talk_tab import _stage
+from tests.ui.drawn_studio import DrawnStudio
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> DrawnStudio:
+    (tmp_path / "drawn").mkdir()
+    return DrawnStudio(tmp_path / "drawn")
+
+
+@pytest.fixture
+def clips(drawn: DrawnStudio, tmp_path: Path) -> LiveClips:
+    return LiveClips(drawn.talk, tmp_path / "sessions")
+
+
+def files(clips: LiveClips) -> list[Path]:
+    return [path for path in clips.folder.rglob("*") if path.is_file()]
+
+
+def made(clips: LiveClips, session: str):
+    clip = clips.start(session, TalkRequest(text="Hello."))
+    clip.join(60)
+    assert clip.error is None
+    return clip
+
+
+@pytest.mark.parametrize("public", ["0", "1"])
+def test_a_page_keeps_its_newest_clips_only(clips: LiveClips, monkeypatch, public: str) -> None:
+    monkeypatch.setenv("EMOTALK_PUBLIC", public)
+    count = limits().kept_clips
+    tokens = [made(clips, "a").token for _ in range(count + 1)]
+    assert [clips.find(token) is not None for token in tokens] == [False, *[True] * count]
+    assert len(list(clips.folder.glob("a/*"))) == count
+
+
+def test_a_closed_page_takes_its_files_and_nobody_elses(clips: LiveClips) -> None:
+    mine, other = made(clips, "a"), made(clips, "b")
+    clips.end_session("a")
+    assert clips.find(mine.token) is None
+    assert not (clips.folder / "a").exists()
+    assert Path(clips.find(other.token).clip.path).is_file()
+
+
+def test_no_session_name_leads_out_of_the_folder(clips: LiveClips, tmp_path: Path) -> None:
+    keep = tmp_path / "keep"
+    keep.write_text("x")
+    made(clips, "../../keep")
+    clips.end_session("../../keep")
+    clips.end_session("..")
+    assert keep.is_file()
+    assert clips.folder.is_dir()
+
+
+def test_the_end_of_the_server_leaves_nothing(clips: LiveClips) -> None:
+    made(clips, "a")
+    made(clips, "b")
+    assert files(clips)
+    clips.close()
+    assert not clips.folder.exists()
+
+
+def test_a_page_that_is_closed_while_its_clip_is_made_leaves_nothing_either(
+    clips: LiveClips, drawn: DrawnStudio
+) -> None:
+    drawn.frame_seconds = 0.05
+    clip = clips.start("a", TalkRequest(text="Hello."))
+    while not clip.playable:
+        clip.wait(0.05)
+    clips.end_session("a")
+    clip.join(60)
+    assert files(clips) == []
+
+
+def test_a_stopped_talk_says_so_from_then_on(clips: LiveClips, drawn: DrawnStudio) -> None:
+    drawn.frame_seconds = 0.05
+    finished = made(clips, "a")
+    clip = clips.start("a", TalkRequest(text="Hello."))
+    before = _stage(clip)
+    clips.cancel_session("a")
+    after = _stage(clip)
+    assert (before["state"], after["state"]) == ("working", "stopped")
+    assert after["at"] > before["at"]  # the page knows which came last, whichever arrives last
+    assert _stage(finished)["state"] == "done"
+    clip.join(60)
+
+
+def test_what_endpoints_made_goes_after_an_hour(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    old, young = fresh_folder(), fresh_folder()
+    (old / "emotalk.mp4").write_bytes(b"x")
+    past = time.time() - KEPT_SECONDS - 1
+    os.utime(old, (past, past))
+    fresh_folder()
+    assert not old.exists()
+    assert young.is_dir()

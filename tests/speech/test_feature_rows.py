@@ -1,0 +1,68 @@
+"""What text-to-speech knows replaces what was heard, whole or in a stream."""
+
+import dataclasses
+
+import numpy as np
+
+from emotalk.core.speech import PHONES, Speech, SpeechFeatures
+from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
+from emotalk.speech.known_phones import KnownPhones, known_phones
+from tests.motion.test_model import rows_of, spoken
+
+
+def _heard(features: SpeechFeatures) -> SpeechFeatures:
+    """The features with phones and articulation as an unsure encoder would give them."""
+    unsure = np.full_like(features.phones, 1 / len(PHONES))
+    return dataclasses.replace(features, phones=unsure, articulation=np.full_like(features.articulation, 0.2))
+
+
+def test_a_stream_of_sentences_gets_its_phones_as_the_whole_does():
+    speech, features = spoken(1)
+    heard = _heard(features)
+    whole = known_phones(heard, speech)
+    times = KnownPhones()
+    times.said(speech)
+    times.said(speech)
+    parts = []
+    for start in range(0, len(heard), 23):
+        parts.append(times.correct(rows_of(heard, start, min(start + 23, len(heard)))))
+    second = times.correct(heard)
+    joined = np.concatenate([part.articulation for part in parts])
+    np.testing.assert_allclose(joined[:-40], whole.articulation[:-40], atol=1e-3)
+    np.testing.assert_allclose(np.concatenate([part.phones for part in parts]), whole.phones, atol=1e-5)
+    np.testing.assert_allclose(second.phones, whole.phones, atol=1e-4)
+
+
+def test_sound_without_phone_times_stays_as_heard():
+    speech, features = spoken(1)
+    heard = _heard(features)
+    times = KnownPhones()
+    times.said(dataclasses.replace(speech, phones=()))
+    times.said(speech)
+    first, second = times.correct(heard), times.correct(heard)
+    np.testing.assert_array_equal(first.phones, heard.phones)
+    assert np.abs(second.phones - heard.phones).max() > 0.5
+
+
+def test_memory_does_not_grow():
+    speech, features = spoken(1)
+    times = KnownPhones()
+    for _ in range(50):
+        times.said(speech)
+        times.correct(features)
+    assert len(times._known) < 5 * len(speech.phones)
+
+
+def test_rows_hold_what_the_network_reads():
+    _, features = spoken(1)
+    rows = speech_rows(features)
+    np.testing.assert_array_equal(rows[:, :40], features.phones)
+    np.testing.assert_array_equal(rows[:, 40:46], features.articulation)
+    assert pair_rows(rows[:10]).shape == (5, 96)
+    np.testing.assert_array_equal(pair_rows(rows[:10])[2, 48:], rows[5])
+    assert quiet(3).sum() == 6  # silence is certain, all else nothing
+
+
+def test_speech_without_phones_changes_nothing():
+    _, features = spoken(1)
+    assert known_phones(features, Speech(np.zeros(16000, np.float32))) is features

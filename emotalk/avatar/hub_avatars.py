@@ -42,8 +42,8 @@ def resolve_avatar(
     """The folder of an avatar named by a gallery name, a path, or `org/repo[/subfolder][@revision]` on the Hub.
 
     What lies on this machine comes first; with `paths` off (in the app, where strangers type) only the gallery and
-    the Hub are looked at. `keep` as for `hub.fetch`. Raises an AvatarError for an unknown name and a HubError for an address that cannot be
-    downloaded.
+    the Hub are looked at. `keep` as for `hub.fetch`. Raises an AvatarError for an unknown name and a HubError for an
+    address that cannot be downloaded.
     """
     from emotalk.avatar.files import CARD, SIZE_LIMITS, TENSORS, THUMBNAIL
     from emotalk.avatar.gallery import find_avatar

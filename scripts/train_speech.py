@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 import torch.nn.functional as F
 import tyro
 
+from emotalk.core.atomic import replacing
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.inference import NetworkConfig
@@ -116,8 +116,8 @@ def train(options: Options, corpus: Path) -> tuple[dict[str, np.ndarray], Networ
         if step % 250 == 0 or step == options.steps:
             kept = {"network": network.state_dict(), "average": average.state_dict()}
             kept |= {"optimiser": optimiser.state_dict(), "step": step, "cpu": time.process_time() - started}
-            torch.save(kept, state.with_suffix(".tmp"))
-            os.replace(state.with_suffix(".tmp"), state)
+            with replacing(state) as temporary:
+                torch.save(kept, temporary)
             export(to_numpy(average) | {"prior": prior}, config, options.work)
     return to_numpy(average) | {"prior": prior}, config
 

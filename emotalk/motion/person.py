@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.atomic import write_bytes
 from emotalk.core.errors import CheckpointError, InputError
 
 FORMAT = "emotalk-motion-person-1"
@@ -64,10 +65,7 @@ class MotionAdaptation:
 
     def save(self, path: str | Path) -> None:
         """Writes a safetensors file, moved into place when complete."""
-        path = Path(path)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(self.to_bytes())
-        temporary.replace(path)
+        write_bytes(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The content of the file that `save` writes."""

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
@@ -169,7 +170,5 @@ class HubSpeechEncoder:
 
         if self.adapter is None:
             raise InputError("This encoder has no adapter to save; make one with LinearAdapter and fit it.")
-        path = Path(path)
-        temporary = path.with_name(path.name + ".tmp")
-        save_file({name: value.contiguous().cpu() for name, value in self.adapter.state_dict().items()}, temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file({name: value.contiguous().cpu() for name, value in self.adapter.state_dict().items()}, temporary)

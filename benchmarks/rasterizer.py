@@ -21,6 +21,7 @@ import torch
 
 from benchmarks import torch_splatting
 from benchmarks.torch_splatting import head_like_cloud
+from emotalk.core.atomic import write_text
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.kernels.workers import thread_count
 from emotalk.rendering import FrameRenderer, portrait_camera, rasterize, warmup
@@ -191,11 +192,8 @@ def main() -> None:
         "number of threads, other work ran beside this and the wall times are upper bounds.",
     ]
     text = "\n".join(lines) + "\n"
-    RESULTS.mkdir(exist_ok=True)
     name = "rasterizer.md" if device == "cpu" else "rasterizer-cuda.md"
-    partial = RESULTS / f"{name}.part"
-    partial.write_text(text)
-    partial.replace(RESULTS / name)
+    write_text(RESULTS / name, text)
     print(text)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import soundfile
 from scipy.stats import rankdata
 
+from emotalk.core.atomic import write_text
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.loudness import normalise
@@ -176,10 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder that holds emodb/ and ravdess/")
     text = run(parser.parse_args().data)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(RESULTS)
+    write_text(RESULTS, text)
     print(text)
 
 

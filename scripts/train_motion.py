@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from emotalk.core.atomic import write_text
 from emotalk.core.errors import CheckpointError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import PHONES, Speech
@@ -168,7 +169,7 @@ class CpuClock:
         """Writes and returns the seconds so far."""
         seconds = self._before + time.process_time()
         if int(os.environ.get("RANK", "0")) == 0:
-            self._path.write_text(f"{seconds:.1f}\n")
+            write_text(self._path, f"{seconds:.1f}\n")
         return seconds
 
 
@@ -240,10 +241,7 @@ def write_cards(options: Options, facts: dict) -> None:
             f"- Training: {recipe}\n- Licence: Apache-2.0 (weights and code).\n"
             "- Results: benchmarks/results/motion.md\n"
         )
-        path = options.out / f"{name}.md"
-        temporary = path.with_suffix(".md.tmp")
-        temporary.write_text(text)
-        temporary.replace(path)
+        write_text(options.out / f"{name}.md", text)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotalk.avatar.gallery import folder_name, own_folder
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, _need_consent
 
@@ -150,9 +151,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
     job = {name: settings[name] for name in ("name", "consent", "minutes", "size", "seed", "seconds")}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     job |= {"video": Path(request.video).name, "digest": digest, "started": now}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, job, indent=2)
     return job
 
 

@@ -11,15 +11,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -27,6 +24,7 @@ from emotalk.avatar import binding
 from emotalk.avatar.gaussians import REGION_INDEX, Corrections, signals, view_direction
 from emotalk.avatar.latents import default_latents
 from emotalk.avatar.model import GaussianAvatar
+from emotalk.core import checkpoint
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.image_metrics import peak_ratio
@@ -232,8 +230,6 @@ class PhotometricFit:
 
     def save_state(self, path: str | Path) -> None:
         """Write everything needed to go on (safetensors), all or nothing."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         state = (
             self.parameters.state()
             | {
@@ -250,22 +246,16 @@ class PhotometricFit:
             "samples": len(self.samples),
             "skipped": self.skipped,
         }
-        data = safetensors.torch.save(state, {"fit": json.dumps(notes)})
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(file.name, path)
+        checkpoint.save(path, state, {"fit": json.dumps(notes)})
 
     def load_state(self, path: str | Path, grown: bool = False) -> None:
         """Go on where `save_state` was called; a CheckpointError where the file is damaged or of another fit.
 
         grown: more samples have been appended since; what was learned is kept.
         """
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-                notes = json.loads((file.metadata() or {})["fit"])
+        with checkpoint.explained(f"The state of the fit in {path}", "start afresh"):
+            stored = checkpoint.read(path)
+            state, notes = stored.tensors, json.loads(stored.notes["fit"])
             if notes["samples"] > len(self.samples) or (notes["samples"] < len(self.samples) and not grown):
                 raise CheckpointError(
                     f"{path} is of a fit to {notes['samples']} pictures, here are {len(self.samples)}; start afresh."
@@ -278,8 +268,6 @@ class PhotometricFit:
             self._generator.set_state(state["fit.random"])
             self.step_count, self.seconds = int(notes["step"]), float(notes["seconds"])
             self.skipped = float(notes.get("skipped", 0.0))
-        except (OSError, KeyError, ValueError, InputError, safetensors.SafetensorError) as error:
-            raise CheckpointError(f"The state of the fit in {path} cannot be read ({error}); start afresh.") from error
         self._set_sides()
         self._set_locality()
 

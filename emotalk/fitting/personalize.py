@@ -26,6 +26,7 @@ import torch
 
 from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
 from emotalk.avatar.thumbnail import render_thumbnail
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.fit_start import load_start, save_start
@@ -257,9 +258,7 @@ class PersonalizeFit:
         return avatar
 
     def _save(self) -> None:
-        temporary = self.folder / f".{CURVE}.new"
-        temporary.write_text(json.dumps(self.curve))
-        temporary.replace(self.folder / CURVE)
+        write_json(self.folder / CURVE, self.curve, indent=None)
         self.fit.save_state(self.folder / STATE)
 
     def _tell(self, report, stage: str, preview: np.ndarray | None) -> None:

@@ -21,7 +21,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from emotalk.core.atomic import replacing_folder, write_json
 from emotalk.core.errors import HubError
 from emotalk.core.paths import cache_dir
 
@@ -201,10 +201,7 @@ def _revisions(home: Path) -> dict[str, str]:
 
 
 def _remember(home: Path, revision: str, commit: str) -> None:
-    table = _revisions(home) | {revision: commit}
-    with tempfile.NamedTemporaryFile("w", dir=home, suffix=".json", delete=False) as file:
-        json.dump(table, file)
-    os.replace(file.name, home / "revisions.json")
+    write_json(home / "revisions.json", _revisions(home) | {revision: commit}, indent=None)
 
 
 def _require_reachable(address: HubAddress) -> None:
@@ -289,16 +286,9 @@ def _download(
         if path.is_symlink() or not path.is_file() or not _sum_matches(path, files[name]):
             shutil.rmtree(work, ignore_errors=True)
             raise HubError(f"{name} from {address} arrived damaged (its checksum is wrong); download it again.")
-    ready = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    for name, path in arrived:
-        os.replace(path, ready / name)
-    ready.chmod(0o755)
-    try:
-        ready.rename(folder)
-    except OSError:  # somebody else brought the same commit meanwhile
-        shutil.rmtree(ready, ignore_errors=True)
-        if not folder.is_dir():
-            raise
+    with replacing_folder(folder, keep=True) as ready:  # somebody else may bring the same commit meanwhile
+        for name, path in arrived:
+            path.rename(ready / name)
     shutil.rmtree(work, ignore_errors=True)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FEATURE_RATE
@@ -97,16 +98,15 @@ def _first(features: SpeechFeatures, rows: int) -> SpeechFeatures:
 
 def save_clips(path: Path, clips: list[SpokenClip]) -> None:
     """Many spoken clips in one npz, moved into place when complete."""
-    temporary = path.with_name(path.name + ".tmp.npz")
-    np.savez(
-        temporary,
-        lengths=np.array([len(clip) for clip in clips]),
-        rows=np.concatenate([clip.rows for clip in clips], 1),
-        rhythm=np.concatenate([clip.rhythm for clip in clips], 1).astype(np.float16),
-        articulation=np.concatenate([clip.articulation for clip in clips]).astype(np.float16),
-        phones=np.concatenate([clip.phones for clip in clips]),
-    )
-    temporary.replace(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            lengths=np.array([len(clip) for clip in clips]),
+            rows=np.concatenate([clip.rows for clip in clips], 1),
+            rhythm=np.concatenate([clip.rhythm for clip in clips], 1).astype(np.float16),
+            articulation=np.concatenate([clip.articulation for clip in clips]).astype(np.float16),
+            phones=np.concatenate([clip.phones for clip in clips]),
+        )
 
 
 def load_clips(path: Path) -> list[SpokenClip]:

@@ -7,17 +7,14 @@ arousal. It is a training loss (does the generated face still show its emotion w
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from emotalk.core import checkpoint
 from emotalk.core.arkit import ARKIT_NAMES
-from emotalk.core.errors import CheckpointError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.emotion.expression import LID_SHAPES, LOOK_SHAPES
@@ -100,26 +97,13 @@ def concordance(predicted: np.ndarray, truth: np.ndarray) -> float:
 
 def save_consistency(network: ConsistencyNetwork, path: Path) -> None:
     """Half-precision weights, moved into place when complete."""
-    temporary = path.with_name(path.name + ".tmp")
-    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, temporary, {"format": FORMAT, "config": json.dumps({"hidden": network.hidden})})
-    temporary.chmod(0o644)  # safetensors writes for the owner only
-    temporary.replace(path)
+    checkpoint.save_network(path, network, FORMAT, {"hidden": network.hidden})
 
 
 def load_consistency(path: Path) -> ConsistencyNetwork:
     """The network of a file written by `save_consistency`, in float32; CheckpointError where it is none."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"format {metadata.get('format')!r}, expected {FORMAT!r}")
-        network = ConsistencyNetwork(**json.loads(metadata["config"]))
-        network.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"The emotion recogniser {path} cannot be used ({error}); restore the file or rebuild it with "
-            "`python -m scripts.train_motion`."
-        ) from error
-    return network
+
+    def build(config: dict, _weights: dict) -> ConsistencyNetwork:
+        return ConsistencyNetwork(**config)
+
+    return checkpoint.load_network(path, build, FORMAT, "emotion recogniser", checkpoint.remake("train_motion"))

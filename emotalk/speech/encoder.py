@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core import checkpoint
+from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
@@ -43,7 +41,7 @@ class SpeechEncoder:
         Raises CheckpointError where either is missing or damaged.
         """
         path = CHECKPOINTS / "speech.safetensors" if path is None else Path(path)
-        return cls._read(path, path.with_suffix(".json"))
+        return cls._read(path, path.with_suffix(".json"), checkpoint.remake("train_speech"))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> SpeechEncoder:
@@ -51,39 +49,23 @@ class SpeechEncoder:
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
-        from emotalk.hub.models import model_folder, read_config
+        from emotalk.hub.models import model_folder
 
         config, model = model_folder(name_or_path, refresh)
-        read_config(config)
-        return cls._read(model, config)
+        return cls._read(model, config, checkpoint.SAVE_AGAIN)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json and model.safetensors (half precision) into `folder`, made if needed."""
-        from emotalk.hub.models import write_config
-
-        target = write_config(folder, asdict(self.config))
-        temporary = target.with_name(f"{target.name}.tmp")
-        halves = {name: array.astype(np.float16) for name, array in self._weights.items()}
-        temporary.write_bytes(safetensors.numpy.save(halves))
-        temporary.replace(target)
+        target = checkpoint.write_config(folder, asdict(self.config))
+        checkpoint.save(target, {name: array.astype(np.float16) for name, array in self._weights.items()})
 
     @classmethod
-    def _read(cls, model: Path, config: Path) -> SpeechEncoder:
-        for path in (model, config):
-            if not path.is_file():
-                raise CheckpointError(
-                    f"The speech encoder's file {path} is missing; restore it from the repository, "
-                    "or rebuild it with `python -m scripts.train_speech`."
-                )
-        try:
-            fields = json.loads(config.read_text(encoding="utf-8"))
+    def _read(cls, model: Path, config: Path, remedy: str) -> SpeechEncoder:
+        with checkpoint.explained(f"The speech encoder {model}", remedy):
+            weights = checkpoint.read(model, "np").tensors
+            fields = checkpoint.read_config(config, remedy)
             taps = tuple(tuple(int(tap) for tap in block) for block in fields["taps"])
             shape = NetworkConfig(int(fields["width"]), int(fields["hidden"]), taps)
-            weights = safetensors.numpy.load_file(model)
-        except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-            raise CheckpointError(
-                f"The speech encoder in {model} is damaged ({error}); restore it from the repository."
-            ) from error
         return cls(shape, weights)
 
     @property

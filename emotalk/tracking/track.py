@@ -21,6 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from emotalk.core.atomic import replacing, write_bytes, write_json
 from emotalk.core.camera import Camera
 from emotalk.core.errors import Cancelled, TrackingError
 from emotalk.core.landmarks import eye_distance
@@ -36,7 +37,7 @@ from emotalk.tracking.rig import FaceRig, axis_angle, motion_of
 from emotalk.tracking.sound import delay_sound, picture_delay
 from emotalk.tracking.source import Crop, VideoInfo, crop_frames, probe, write_sound
 from emotalk.tracking.survey import LEAST_SECONDS, Survey, survey
-from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track, write_json
+from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track
 
 log = logging.getLogger(__name__)
 
@@ -209,10 +210,8 @@ class _Work:
             if delay:
                 delay_sound(sound, delay)
         shots = reader.finish(delay)
-        temporary = kept.with_name(kept.name + ".part")
-        with temporary.open("wb") as file:
+        with replacing(kept) as temporary, temporary.open("wb") as file:
             np.savez(file, **vars(shots), version=SEEN_VERSION)
-        temporary.replace(kept)
         return shots
 
     def _fit(self, head: HeadModel, shots: Shots) -> tuple[Fit, np.ndarray]:
@@ -345,10 +344,8 @@ def _write_picture(path: Path, picture: np.ndarray) -> None:
     done, data = cv2.imencode(path.suffix, picture, options)
     if not done:
         raise TrackingError(f"The picture {path.name} cannot be encoded.")
-    temporary = path.with_name(path.name + ".part")
     try:
-        temporary.write_bytes(data.tobytes())
-        temporary.replace(path)
+        write_bytes(path, data.tobytes(), flush=False)  # thousands of them, and any can be made again
     except OSError as error:
         raise TrackingError(f"Frames cannot be written to {path.parent} ({error.strerror}). Free some space.") from (
             error

@@ -121,7 +121,7 @@ def test_a_full_disk_only_costs_time(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kernel_cache.tempfile, "mkstemp", full)
+    monkeypatch.setattr(kernel_cache, "write_bytes", full)
     assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 0)
     assert not kernels(tmp_path)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotalk.core.atomic import write_json
 from emotalk.evaluation.command import run
-from emotalk.tracking.tracked import FINISHED, SOUND, save_track, write_json
+from emotalk.tracking.tracked import FINISHED, SOUND, save_track
 from tests.evaluation.rendered_video import chatter, filmed
 
 

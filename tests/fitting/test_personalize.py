@@ -317,7 +317,8 @@ def pickle_free_video(folder):
 
 @pytest.mark.slow
 def test_a_killed_fit_resumes_from_a_sound_state(tmp_path):
-    from emotalk.tracking.tracked import FINISHED, save_track, write_json
+    from emotalk.core.atomic import write_json
+    from emotalk.tracking.tracked import FINISHED, save_track
 
     folder, work = tmp_path / "video", tmp_path / "work"
     tracked, _ = make_video(folder, "kofi", frames=40, size=96)

@@ -32,6 +32,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 import emotalk
+from emotalk.core.atomic import write_bytes
 from emotalk.core.kernels import simd
 from emotalk.core.paths import cache_dir
 
@@ -124,10 +125,8 @@ class KernelCache(_Cache):
         contents = dumps(data._reduce())
         path = self._path(sig)
         try:
-            handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(contents).digest() + contents)
-            os.replace(temporary, path)
+            # Not flushed: the checksum tells whatever a power failure leaves.
+            write_bytes(path, hashlib.sha256(contents).digest() + contents, flush=False)
         except OSError as error:  # a full or read-only disk: slower next time, but this run goes on
             log.warning("The compiled kernel %s could not be kept: %s", path.name, error)
 

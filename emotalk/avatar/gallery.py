@@ -24,7 +24,7 @@ from emotalk.avatar.files import (
     recover,
     unpack,
 )
-from emotalk.avatar.model import GaussianAvatar, head_version
+from emotalk.avatar.model import GaussianAvatar, head_version, same_head
 from emotalk.avatar.tensors import decode, read_regular
 from emotalk.core.errors import AvatarError, CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
@@ -117,7 +117,7 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
         from emotalk.head import HeadModel
 
         head = HeadModel.load()
-    if card.head_version != head_version(head):
+    if not same_head(card.head_version, head_version(head)):
         raise AvatarError(
             f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
             f"{head_version(head)}; get a matching avatar or make it again."

@@ -246,6 +246,7 @@ class ClipSampler:
 
     def tracked(self, batch: int) -> TrackedBatch:
         """A batch of tracked videos, without style (fitting it to people is personalisation's part)."""
+        average = MotionStyle(face=0)
         columns: list[tuple] = []
         for clip, start, version in self._draw(batch):
             rows, rhythm = self._heard(clip, start, version)
@@ -255,8 +256,8 @@ class ClipSampler:
                     rhythm,
                     self._rows(clip.motion.expression, start, self.frames, np.zeros(52, np.float32)),
                     self._rows(clip.emotion, start, self.frames, np.zeros(2, np.float32)),
-                    MotionStyle().vector,
-                    MotionStyle().gains,
+                    average.vector,
+                    average.gains,
                 )
             )
         return TrackedBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*columns, strict=True)))

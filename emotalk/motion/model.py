@@ -86,7 +86,7 @@ class MotionModel:
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
-        return MotionStream(self, curve, style or MotionStyle(face=seed + 1), seed)
+        return MotionStream(self, curve, style or MotionStyle(), seed)
 
 
 class MotionStream:

@@ -109,6 +109,23 @@ def test_the_same_seed_repeats_and_another_differs(model, talk):
     assert np.abs(first.head_pose - other.head_pose).max() > 0.01
 
 
+def lopsided(motion: HeadMotion) -> np.ndarray:
+    """How much stronger the left half of a face is, by pair of shapes that emotions alone move."""
+    names = ("noseSneer", "browDown", "eyeSquint")
+    left, right = ([motion.expression[:, ARKIT_INDEX[n + side]].mean() for n in names] for side in ("Left", "Right"))
+    return np.array(left) / right
+
+
+def test_another_seed_is_another_take_of_the_same_person(model, talk):
+    angry = EmotionCurve.constant(-0.5, 0.8)
+    takes = [model(talk[1], angry, seed=seed) for seed in (0, 1)]
+    assert np.abs(takes[0].gaze - takes[1].gaze).max() > 0.01
+    assert np.abs(takes[0].eyelids - takes[1].eyelids).max() > 0.1
+    np.testing.assert_allclose(lopsided(takes[0]), lopsided(takes[1]), rtol=0.003)
+    somebody_else = model(talk[1], angry, MotionStyle(face=2))
+    assert np.abs(lopsided(takes[0]) / lopsided(somebody_else) - 1).max() > 0.03
+
+
 @pytest.mark.parametrize("corner", [(0, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)])
 def test_closures_close_at_every_corner_of_the_square(model, talk, corner):
     speech, features = talk
@@ -182,6 +199,8 @@ def test_style_numbers_are_checked():
         MotionStyle(jaw=9)
     with pytest.raises(InputError, match="blink_rate"):
         MotionStyle(blink_rate=-1)
+    with pytest.raises(InputError, match="face"):
+        MotionStyle(face=-1)
     assert MotionStyle.random(3) == MotionStyle.random(3) != MotionStyle.random(4)
 
 

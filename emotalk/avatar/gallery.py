@@ -23,7 +23,7 @@ from emotalk.avatar.files import (
     check_folder,
     unpack,
 )
-from emotalk.avatar.model import GaussianAvatar, head_version
+from emotalk.avatar.model import GaussianAvatar, head_version, same_head
 from emotalk.avatar.tensors import decode, read_regular
 from emotalk.core.atomic import recover_folder, replacing, set_aside
 from emotalk.core.errors import AvatarError, CheckpointError, InputError
@@ -114,7 +114,7 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
         from emotalk.head import HeadModel
 
         head = HeadModel.load()
-    if card.head_version != head_version(head):
+    if not same_head(card.head_version, head_version(head)):
         raise AvatarError(
             f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
             f"{head_version(head)}; get a matching avatar or make it again."

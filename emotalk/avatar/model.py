@@ -161,11 +161,27 @@ class GaussianAvatar:
         return vertices[t - start], rotations[t - start], translations[t - start]
 
 
+EARLIER_HEAD_VERSIONS = {"emotalk-head-1-7862493814": "emotalk-head-1-169e6a8298"}
+"""What cards of the first release call the shipped head, and what `head_version` calls it now: then the positions of
+vertices and the identity components were not part of the fingerprint."""
+
+
 def head_version(head: HeadModel) -> str:
-    """What an avatar's card names as its head: two heads with the same answer have the same vertices, triangles and
-    identity components, so that Gaussians and identity numbers of one fit the other."""
+    """What an avatar's card names as its head: a fingerprint of the template's vertices, the triangles and the identity
+    components. Two heads with the same answer have the same of all three, so that Gaussians and identity numbers of
+    one fit the other.
+
+    The bytes are those of little-endian float32 and int32 as the head file holds them (identity components are its
+    int16 numbers times a float32 step, which rounds alike everywhere), so every machine gets the same answer.
+    """
     metadata = getattr(head, "metadata", {})
-    triangles = head.triangles.detach().cpu().numpy().astype("<i4")
-    digest = hashlib.sha256(triangles.tobytes())
-    digest.update(np.array([len(head.template), head.components], "<i4").tobytes())
+    digest = hashlib.sha256()
+    for array, kind in ((head.template, "<f4"), (head.triangles, "<i4"), (head.identity_basis, "<f4")):
+        numbers = np.ascontiguousarray(array.detach().cpu().numpy(), kind)
+        digest.update(np.array(numbers.shape, "<i4").tobytes() + numbers.tobytes())
     return f"{metadata.get('format', 'head')}-{metadata.get('version', 0)}-{digest.hexdigest()[:10]}"
+
+
+def same_head(named: str, version: str) -> bool:
+    """Does the head that a card names, perhaps one written by an earlier program, have this `head_version`?"""
+    return EARLIER_HEAD_VERSIONS.get(named, named) == version

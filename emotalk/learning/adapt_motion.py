@@ -177,8 +177,7 @@ class _Recorded:
 
 
 def _recorded(features: SpeechFeatures, motion: HeadMotion, seen: np.ndarray, network: MotionNetwork) -> _Recorded:
-    even = len(features) // 2 * 2
-    features = SpeechFeatures(**{f.name: getattr(features, f.name)[:even] for f in dataclasses.fields(features)})
+    features = features[: len(features) // 2 * 2]
     rows = np.concatenate([quiet(BEFORE), pair_rows(speech_rows(features)), quiet(AHEAD)])
     rhythm = rhythm_of(features)[:, :RHYTHM_SIZE]
     basis = _lip_basis()

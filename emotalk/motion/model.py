@@ -84,7 +84,7 @@ class MotionModel:
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
-        return MotionStream(self, curve, style or MotionStyle(face=seed + 1), seed)
+        return MotionStream(self, curve, style or MotionStyle(), seed)
 
 
 class MotionStream:
@@ -114,11 +114,11 @@ class MotionStream:
         if self._finished:
             raise InputError("This motion stream has been finished; start a new one with MotionModel.stream().")
         if self._odd is not None:
-            features = _joined(self._odd, features)
+            features = SpeechFeatures.concatenate([self._odd, features])
         even = len(features) // 2 * 2
-        self._odd = _rows_of(features, slice(even, None)) if even < len(features) else None
+        self._odd = features[even:] if even < len(features) else None
         if even:
-            self._take(_rows_of(features, slice(0, even)))
+            self._take(features[:even])
         return self._ready()
 
     def finish(self) -> HeadMotion | None:
@@ -126,7 +126,7 @@ class MotionStream:
         if self._finished:
             return None
         if self._odd is not None:
-            self._take(_joined(self._odd, self._odd))  # an odd last row stands for its whole frame
+            self._take(SpeechFeatures.concatenate([self._odd, self._odd]))  # it stands for its whole frame
         self._finished = True
         owed = self._received - self._done
         if not owed:
@@ -206,19 +206,6 @@ class _MoodGlide:
             smooth[i] = self._second
             lively[i] = self._second * (1 + self._SWELL * max(-2.0, min(2.0, self._swell)))
         return smooth, np.clip(lively, -1, 1)
-
-
-def _rows_of(features: SpeechFeatures, rows: slice) -> SpeechFeatures:
-    return SpeechFeatures(**{f.name: getattr(features, f.name)[rows] for f in dataclasses.fields(features)})
-
-
-def _joined(first: SpeechFeatures, second: SpeechFeatures) -> SpeechFeatures:
-    return SpeechFeatures(
-        **{
-            f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)])
-            for f in dataclasses.fields(SpeechFeatures)
-        }
-    )
 
 
 def save_network(network: MotionNetwork, path: Path, facts: dict | None = None) -> None:

@@ -35,7 +35,7 @@ class MotionStyle:
     blink_rate: float = 1.0  # factor on the average person's
     head_energy: float = 1.0  # factor on the size of head movements
     gaze_wander: float = 1.0  # factor on how often and how far the eyes leave the listener
-    face: int = 0  # which idiosyncratic face (0: perfectly symmetric average)
+    face: int = 1  # which idiosyncratic face (0: perfectly symmetric average)
     free: tuple[float, ...] = (0.0,) * 8
 
     def __post_init__(self) -> None:
@@ -49,6 +49,8 @@ class MotionStyle:
             value = getattr(self, name)
             if not (np.isfinite(value) and 0.0 <= value <= 5.0):
                 raise InputError(f"MotionStyle.{name} must lie in [0, 5], found {value!r}; 1 is the average person.")
+        if type(self.face) is not int or self.face < 0:
+            raise InputError(f"MotionStyle.face must be a whole number from 0 on, found {self.face!r}.")
         if len(self.free) != STYLE_SIZE - 8 or not np.isfinite(self.free).all():
             raise InputError(f"MotionStyle.free needs {STYLE_SIZE - 8} finite numbers, found {self.free!r}.")
 

@@ -17,7 +17,6 @@ from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLevel
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
 from emotalk.speech.pitch import ProsodyStream
 
-_COLUMNS = ("features", "phones", "articulation", "voicing", "energy", "f0")
 _PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time
 
 
@@ -94,7 +93,7 @@ class SpeechEncoder:
         stream = self.stream()
         parts = [stream.push(speech.samples[i : i + _PIECE]) for i in range(0, len(speech.samples), _PIECE)]
         parts.append(stream.finish())
-        return concatenate([part for part in parts if part is not None])
+        return SpeechFeatures.concatenate([part for part in parts if part is not None])
 
     def stream(self) -> EncoderStream:
         """A new stream; any number may run side by side."""
@@ -154,8 +153,3 @@ class EncoderStream:
         count = min(len(column) for column in columns)
         self._waiting = [column[count:].copy() for column in columns]
         return SpeechFeatures(*(column[:count] for column in columns)) if count else None
-
-
-def concatenate(parts: list[SpeechFeatures]) -> SpeechFeatures:
-    """Consecutive stretches of one sound as one; at least one part."""
-    return SpeechFeatures(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))

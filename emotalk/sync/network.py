@@ -144,8 +144,7 @@ class SyncModel:
 
     def embeddings(self, features: SpeechFeatures, measures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Unit vectors [T, E] of the sound and of the lips, cut to the shorter of the two."""
-        even = features if len(features) % 2 == 0 else _without_last(features)
-        rows = pair_rows(speech_rows(even))
+        rows = pair_rows(speech_rows(features[: len(features) // 2 * 2]))
         frames = min(len(rows), len(measures))
         if frames < 2 * AUDIO_REACH + 1:
             raise InputError(f"Judging lip sync needs at least {2 * AUDIO_REACH + 1} frames, found {frames}.")
@@ -177,10 +176,6 @@ def best_offset(heard: np.ndarray, seen: np.ndarray, reach: int = 15) -> Offset:
     )
     best = int(scores.argmax())
     return Offset(best - reach, float(scores[best] - np.median(scores)), float(scores[best]), scores)
-
-
-def _without_last(features: SpeechFeatures) -> SpeechFeatures:
-    return SpeechFeatures(**{f.name: getattr(features, f.name)[:-1] for f in dataclasses.fields(features)})
 
 
 def save_sync(network: SyncNetwork, path: Path, facts: dict | None = None) -> None:

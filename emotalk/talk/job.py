@@ -200,7 +200,8 @@ class Talk:
         encoder = self.studio.encoder.stream()
         # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
         shows = max(0.0, 2 * (request.expressiveness - 1))
-        style = MotionStyle(head_energy=request.head_motion, face=request.seed + 1, expressivity=shows)
+        face = self.studio.avatar(request.avatar).card.face
+        style = MotionStyle(head_energy=request.head_motion, face=face, expressivity=shows)
         mood = _Mood(request)
         stream = self.studio.motion_of(request.avatar).stream(mood.curve, style, request.seed)
         waiting: list[np.ndarray] = []

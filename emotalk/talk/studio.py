@@ -70,7 +70,7 @@ class Studio:
     def avatars(self) -> list[AvatarInfo]:
         """All avatars of the gallery; unusable ones carry their `problem`."""
         from emotalk.avatar import list_avatars
-        from emotalk.avatar.model import head_version
+        from emotalk.avatar.model import head_version, same_head
 
         with self._lock:
             if self._head is None:
@@ -79,7 +79,9 @@ class Studio:
                 self._head = head_version(HeadModel.load())
         problem = "it was made for another version of the head; get a matching avatar or make it again."
         return [
-            replace(info, problem=problem) if info.card is not None and info.card.head_version != self._head else info
+            info
+            if info.card is None or same_head(info.card.head_version, self._head)
+            else replace(info, problem=problem)
             for info in list_avatars()
         ]
 
@@ -190,8 +192,9 @@ class Studio:
 
         features = self.encoder.encode(say("Hello."))
         moment = int(features.at_video_rate().articulation[:, 0].argmax())
-        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0)
-        scene, model = Scene(self.avatar(avatar), look), self.motion_of(avatar)
+        person = self.avatar(avatar)
+        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0, face=person.card.face)
+        scene, model = Scene(person, look), self.motion_of(avatar)
         rows = []
         for arousal in np.linspace(1, -1, moods):
             row = []

@@ -8,7 +8,7 @@ from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.core.speech import PHONES
 from emotalk.emotion import expression_field, expression_tensor
 from emotalk.motion.lip_rules import combine
-from emotalk.motion.visemes import JAW_OPEN, at_video_rate, speech_shapes
+from emotalk.motion.visemes import JAW_OPEN, articulation_at_video_rate, speech_shapes
 from emotalk.speech.coarticulation import articulation_targets
 
 GRID = torch.cartesian_prod(torch.linspace(-1, 1, 9), torch.linspace(-1, 1, 9))
@@ -83,7 +83,7 @@ def test_gradients_reach_speech_emotion_and_contacts():
     [("aa", "jawOpen", 0.3), ("uw", "mouthPucker", 0.4), ("iy", "mouthStretchLeft", 0.15), ("sh", "mouthFunnel", 0.1)],
 )
 def test_phones_make_their_shapes(phone, shape, least):
-    articulation = at_video_rate(articulation_targets([(0.1, 0.5, phone)], 30))
+    articulation = articulation_at_video_rate(articulation_targets([(0.1, 0.5, phone)], 30))
     phones = np.zeros((15, 40), np.float32)
     phones[3:12, PHONES.index(phone)] = 1
     face = speech_shapes(torch.from_numpy(articulation), torch.from_numpy(phones), torch.zeros(15), torch.zeros(15, 16))
@@ -105,6 +105,6 @@ def test_a_contact_of_one_row_survives_the_step_to_video_rate():
     rows = np.zeros((8, 6), np.float32)
     rows[3, 3] = 1.0
     rows[3, 0] = 1.0
-    video = at_video_rate(rows)
+    video = articulation_at_video_rate(rows)
     assert video[1, 3] == 1.0
     assert video[1, 0] == 0.5

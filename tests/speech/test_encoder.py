@@ -12,7 +12,7 @@ from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
-from emotalk.speech.encoder import SpeechEncoder, concatenate
+from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.mel import BANDS, MelStream, SpectralLeveller
 from emotalk.speech.network import SpeechNetwork, load_numpy, to_numpy
@@ -53,7 +53,7 @@ def streamed(encoder: SpeechEncoder, sound: np.ndarray, longest: int) -> SpeechF
         parts.append(stream.push(sound[start : start + length]))
         start += length
     parts.append(stream.finish())
-    return concatenate([part for part in parts if part is not None])
+    return SpeechFeatures.concatenate([part for part in parts if part is not None])
 
 
 def test_numpy_computes_what_torch_was_trained_to(network, encoder, sound):
@@ -118,7 +118,8 @@ def test_streams_do_not_disturb_each_other(encoder, sound):
         b.append(second.push(sound[::-1][start : start + 4000]))
     a.append(first.finish())
     expected = encoder.encode(Speech(sound))
-    np.testing.assert_array_equal(concatenate([p for p in a if p is not None]).features, expected.features)
+    joined = SpeechFeatures.concatenate([part for part in a if part is not None])
+    np.testing.assert_array_equal(joined.features, expected.features)
 
 
 def test_probabilities_and_ranges(shipped, sound):

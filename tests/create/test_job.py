@@ -237,6 +237,21 @@ def test_a_work_folder_that_was_half_removed_is_not_gone_on_with(
     assert [tracking["fresh"] for tracking in workshop.tracked] == [True, True]
 
 
+def test_a_stopped_run_goes_on_with_its_settings_on_the_device_asked_for_now(
+    workshop: Workshop, video: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.stop_in_fit = True
+    with monkeypatch.context() as patch:
+        patch.setattr("emotalk.rendering.device.cuda_problem", lambda: None)
+        with pytest.raises(Cancelled):
+            personalize(request(video, device="cuda", minutes=5), folder=base)
+    with pytest.raises(InputError, match="no device 'tpu'"):
+        personalize(request(video, resume=True, device="tpu"), folder=base)
+    workshop.stop_in_fit = False
+    personalize(request(video, resume=True, device="cpu"), folder=base)
+    assert [(config.device, config.minutes) for config in workshop.configs] == [("cuda", 5), ("cpu", 5)]
+
+
 def test_the_video_is_limited_to_the_seconds_asked_for(workshop: Workshop, video: Path, base: Path) -> None:
     personalize(request(video, seconds=20.0, size=256), folder=base)
     assert workshop.tracked[0]["seconds"] == 20.0

@@ -64,8 +64,7 @@ def _rendering() -> Iterator[Finding]:
     import torch
 
     from emotalk.core.kernels.cache import cache_folder
-    from emotalk.rendering.device import resolve_device
-    from emotalk.rendering.rasterize import cuda_problem
+    from emotalk.rendering.device import cuda_problem, resolve_device
 
     compiled = any(cache_folder().glob("**/*.nbi"))
     yield Finding(

@@ -54,7 +54,7 @@ def page_device() -> str:
 
     if on_zero_gpu():
         return "cpu"
-    wanted = os.environ.get("EMOTALK_DEVICE", "").strip() or "auto"
+    wanted = os.environ.get("EMOTALK_DEVICE", "").strip().lower() or "auto"
     return wanted if wanted == "auto" else str(resolve_device(wanted))
 
 

@@ -179,7 +179,7 @@ class TestTheDeviceOfThePage:
         assert page_device() == "auto"
         monkeypatch.setenv("EMOTALK_DEVICE", " CPU ")
         assert page_device() == "cpu"
-        monkeypatch.setattr("emotalk.rendering.device.cuda_problem", lambda: None)
+        monkeypatch.setattr("emotalk.rendering.device.resolve_device", lambda name: name)  # whatever is there
         monkeypatch.setenv("EMOTALK_DEVICE", "cuda")
         assert page_device() == "cuda"
 
@@ -190,7 +190,7 @@ class TestTheDeviceOfThePage:
             page_device()
 
     def test_a_zero_gpu_space_draws_its_own_pictures_on_the_cpu(self, spaces: Spaces, monkeypatch) -> None:
-        monkeypatch.setattr("emotalk.rendering.device.cuda_problem", lambda: None)  # as torch says there
+        monkeypatch.setattr("emotalk.rendering.device.resolve_device", lambda name: name)  # torch says it is there
         monkeypatch.setenv("EMOTALK_DEVICE", "cuda")
         assert page_device() == "cpu"
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from emotalk.core.errors import InputError
 from emotalk.emotion import EmotionCurve
-from emotalk.rendering.rasterize import cuda_problem
+from emotalk.rendering.device import cuda_problem
 from emotalk.talk import Look, Studio, TalkRequest
 
 needs_gpu = pytest.mark.skipif(cuda_problem() is not None, reason=f"no CUDA renderer: {cuda_problem()}")
@@ -29,7 +29,8 @@ class Recorded(SimpleNamespace):
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that says it has a GPU, with avatars that can go there."""
-    monkeypatch.setattr("emotalk.rendering.device.cuda_problem", lambda: None)
+    named = {"auto": "cuda:0", "cuda": "cuda:0", "cpu": "cpu"}
+    monkeypatch.setattr("emotalk.rendering.device.resolve_device", lambda name: torch.device(named[name]))
     monkeypatch.setattr(
         "emotalk.avatar.hub_avatars.load_avatar", lambda *_, **__: Recorded(device=torch.device("cpu"), moves=0)
     )
@@ -58,7 +59,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match="no CUDA device"):
         Studio(device="cuda").talk(TalkRequest(text="Hi."), tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(InputError, match="no device 'tpu'"):
+    with pytest.raises(InputError, match="one of auto, cpu, cuda"):
         Studio(device="tpu").still("mira", Look(64), 0, 0)
 
 

@@ -36,6 +36,7 @@ def talk(
     mark: str = "bottom-right",
     motion_out: Path | None = None,
     frames_dir: Path | None = None,
+    device: str = "auto",
     refresh: bool = False,
     speech_model: str | None = None,
     motion_model: str | None = None,
@@ -65,6 +66,7 @@ def talk(
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
         frames_dir: also write every frame as PNG into this folder.
+        device: where the frames are drawn: auto (a GPU where one can draw), cpu or cuda.
         refresh: look on the Hub for something newer than what was downloaded earlier.
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
         motion_model: another motion model, in the same way.
@@ -89,7 +91,7 @@ def talk(
         look=Look(size, yaw, pitch, zoom, background, mark),
     )
     _bring(avatar, refresh)
-    studio = Studio(folders=True, **_models(speech_model, motion_model, refresh))
+    studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
     with _progress_bar() as show:
         clip = studio.talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
     spent = ", ".join(
@@ -170,6 +172,7 @@ def personalize(
     seconds: float | None = None,
     size: Literal[256, 512] = 512,
     seed: int = 0,
+    device: str = "auto",
 ) -> None:
     """Make an avatar of the person in a video, which `talk --avatar NAME` then lets speak.
 
@@ -183,13 +186,15 @@ def personalize(
         seconds: how much of the video to use at most.
         size: side in pixels of the pictures that are learned from.
         seed: another number, another order of the pictures.
+        device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
     """
     from emotalk.create.job import personalize as make
     from emotalk.create.request import CONSENT, PersonalizeRequest
 
     request = PersonalizeRequest(
-        video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed, resume=resume
-    )
+        video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
+        device=device, resume=resume,
+    )  # fmt: skip
     with _fit_bar() as show:
         try:
             made = make(request, show, on_tracked=show.tracked)
@@ -210,6 +215,7 @@ def evaluate(
     share: float = 1.0,
     minutes: float = 2.0,
     seconds: float | None = None,
+    device: str = "auto",
 ) -> None:
     """Measure an avatar against a video of the same person; writes report.json, report.md and pictures.
 
@@ -223,11 +229,12 @@ def evaluate(
         share: compare only this last share of the video, for example 0.2.
         minutes: how long a protocol fits.
         seconds: how much of the video to use at most.
+        device: where the avatar is fitted and drawn: auto (a GPU where one can draw), cpu or cuda.
     """
     from emotalk.evaluation.command import run
 
     with _progress_bar() as show:
-        reports = run(video, avatar, protocol, audio, output, share, minutes, seconds, show)
+        reports = run(video, avatar, protocol, audio, output, share, minutes, seconds, device, show)
     for report in reports:
         told = ("psnr_head", "psnr_full", "lmd_mouth", "lip_slope", "sync", "faces_found")
         numbers = ", ".join(f"{name} {report.scores[name]:.4g}" for name in told if name in report.scores)

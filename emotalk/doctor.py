@@ -61,8 +61,10 @@ def _packages() -> Iterator[Finding]:
 
 
 def _rendering() -> Iterator[Finding]:
+    import torch
+
     from emotalk.core.kernels.cache import cache_folder
-    from emotalk.rendering.rasterize import cuda_problem
+    from emotalk.rendering.device import cuda_problem, resolve_device
 
     compiled = any(cache_folder().glob("**/*.nbi"))
     yield Finding(
@@ -71,6 +73,10 @@ def _rendering() -> Iterator[Finding]:
     )  # fmt: skip
     problem = cuda_problem()
     yield Finding("drawing on a GPU", "optional" if problem else "ok", problem or "CUDA and gsplat work")
+    device = resolve_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+    why = "the fastest that works here" if problem is None else f"no GPU: {problem}"
+    yield Finding("device", "ok", f"--device auto draws and fits on {name} ({why})")
 
 
 def _video() -> Iterator[Finding]:

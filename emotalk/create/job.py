@@ -27,6 +27,7 @@ from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, _need_consent
+from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -70,6 +71,7 @@ def personalize(
     started = time.perf_counter()
     progress = progress or (lambda _: None)
     cancelled = cancelled or (lambda: False)
+    device = resolve_device(request.device)  # before the video is tracked, which takes minutes
     base = own_folder() if folder is None else folder
     name = folder_name(request.name)
     tracking, fitting, speaking = _in_words(progress, cancelled, started)
@@ -80,7 +82,7 @@ def personalize(
         )
         if on_tracked is not None:
             on_tracked(tracked)
-        config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"])
+        config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"], device=str(device))
         consent = Consent(job["consent"].strip(), job["started"])
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
         avatar = _with_findings(fit.run(fitting, cancelled), tracked)

@@ -75,6 +75,7 @@ class PersonalizeConfig:
     """Parts of the tracked pose that are refined. Head and shoulders are not: tracking has aligned both with the
     picture, and refined again they followed noise (-0.2 dB in the heads of frames never seen, -0.4 in all)."""
     seed: int = 0
+    device: str = "auto"  # "cpu", "cuda" or "auto": CUDA where gsplat can draw, else the CPU
 
     def __post_init__(self) -> None:
         if not self.minutes > 0 or not math.isfinite(self.minutes):
@@ -278,9 +279,10 @@ class PersonalizeFit:
         return f"Fitted to {seconds:.1f} seconds of video of this person with their consent, on their own computer."
 
     def _fingerprint(self) -> str:
-        """Of everything a start depends on: video, frames and settings, but not the budget of time."""
+        """Of everything a start depends on: video, frames and settings, but not the budget of time nor the device."""
         digest = hashlib.sha256()
         settings = dataclasses.asdict(self.config) | {"minutes": 0, "steps": 0, "start": START_FORMAT}
+        del settings["device"]  # what was begun on one goes on on another
         digest.update(json.dumps(settings, sort_keys=True, default=list).encode())
         digest.update(np.ascontiguousarray(self.tracked.identity).tobytes())
         for channel in vars(self.tracked.motion).values():

@@ -81,7 +81,7 @@ class Talk:
     ) -> Clip:
         look = self.request.look
         self.progress(Progress("speech"))
-        scene = Scene(self.studio.avatar(self.request.avatar), look, self.studio.backend)
+        scene = Scene(self.studio.avatar(self.request.avatar), look)
         blocks = self._sound()
         first = next(blocks)  # what cannot be spoken or heard is known before anything is written
         frames = FrameFolder(frames_dir) if frames_dir is not None else None

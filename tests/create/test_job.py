@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
 from emotalk.core.errors import Cancelled, InputError, TrackingError
@@ -235,6 +236,21 @@ def test_a_work_folder_that_was_half_removed_is_not_gone_on_with(
     assert (base / ".anna-b.work" / "track" / "marker").is_file()
     personalize(request(video, resume=True), folder=base)
     assert [tracking["fresh"] for tracking in workshop.tracked] == [True, True]
+
+
+def test_a_stopped_run_goes_on_with_its_settings_on_the_device_asked_for_now(
+    workshop: Workshop, video: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.stop_in_fit = True
+    with monkeypatch.context() as patch:
+        patch.setattr("emotalk.create.job.resolve_device", torch.device)
+        with pytest.raises(Cancelled):
+            personalize(request(video, device="cuda", minutes=5), folder=base)
+    with pytest.raises(InputError, match="one of auto, cpu, cuda"):
+        personalize(request(video, resume=True, device="tpu"), folder=base)
+    workshop.stop_in_fit = False
+    personalize(request(video, resume=True, device="cpu"), folder=base)
+    assert [(config.device, config.minutes) for config in workshop.configs] == [("cuda", 5), ("cpu", 5)]
 
 
 def test_the_video_is_limited_to_the_seconds_asked_for(workshop: Workshop, video: Path, base: Path) -> None:

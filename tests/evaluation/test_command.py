@@ -30,7 +30,7 @@ def test_an_avatar_is_measured_by_motion_by_sound_and_by_another_sound(tmp_path:
             file.writeframes((buzz * 32767).astype("<i2").tobytes())
     seen = []
     output = tmp_path / "report"
-    reports = run(tracked.folder, "mira", None, tmp_path / "other.wav", output, 0.75, 1.0, None, seen.append)
+    reports = run(tracked.folder, "mira", None, tmp_path / "other.wav", output, 0.75, 1.0, None, "cpu", seen.append)
     motion, audio, other = reports
     assert [report.drive for report in reports] == ["motion", "audio", "other audio"]
     assert motion.frames == audio.frames == 30

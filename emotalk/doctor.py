@@ -62,7 +62,7 @@ def _packages() -> Iterator[Finding]:
 
 def _rendering() -> Iterator[Finding]:
     from emotalk.core.kernels.cache import cache_folder
-    from emotalk.rendering.rasterize import cuda_problem
+    from emotalk.rendering.device import cuda_problem
 
     compiled = any(cache_folder().glob("**/*.nbi"))
     yield Finding(

@@ -34,6 +34,7 @@ from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import VideoFit, draw_frame, scores
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.rendering import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -74,6 +75,7 @@ class PersonalizeConfig:
     """Parts of the tracked pose that are refined. Head and shoulders are not: tracking has aligned both with the
     picture, and refined again they followed noise (-0.2 dB in the heads of frames never seen, -0.4 in all)."""
     seed: int = 0
+    device: str = "auto"  # "cpu", "cuda" or "auto": CUDA where gsplat can draw, else the CPU
 
     def __post_init__(self) -> None:
         if not self.minutes > 0 or not math.isfinite(self.minutes):
@@ -106,7 +108,7 @@ class PersonalizeProgress:
 
 
 class PersonalizeFit:
-    """Responsibilities: turn one tracked video into an avatar within a budget, resumably.
+    """Responsibilities: turn one tracked video into an avatar within a budget, resumably, on the device of the config.
 
     Everything needed to go on after a kill lies in `folder`, each file moved into place when complete. A folder of
     another video or other settings is begun afresh.
@@ -132,6 +134,7 @@ class PersonalizeFit:
                 "second) are needed; record again facing the camera, in even light."
             )
         train, self.judged = held_out(rows, self.config.hold_out)
+        self.device = resolve_device(self.config.device)
         self.frames = VideoFrames(tracked, varied(tracked, train, self.config.frames))
         self.mask = box_mask(head_box(tracked), tracked.size)
         self.curve: list[tuple[float, int, float]] = []  # progress, step, dB over the head
@@ -201,7 +204,7 @@ class PersonalizeFit:
             (self.folder / STATE).unlink(missing_ok=True)
             self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
             save_start(self.folder / START, self.start, stamp)
-        start = self.start.avatar.replace(card=card)
+        start = self.start.avatar.replace(card=card).to(self.device)
         if self.extra_pairs is not None:
             self.frames.add(self.extra_pairs(start))
         torso = self.start.torso[torch.from_numpy(self.frames.rows)]
@@ -279,9 +282,10 @@ class PersonalizeFit:
         return f"Fitted to {seconds:.1f} seconds of video of this person with their consent, on their own computer."
 
     def _fingerprint(self) -> str:
-        """Of everything a start depends on: video, frames and settings, but not the budget of time."""
+        """Of everything a start depends on: video, frames and settings, but not the budget of time nor the device."""
         digest = hashlib.sha256()
         settings = dataclasses.asdict(self.config) | {"minutes": 0, "steps": 0, "start": START_FORMAT}
+        del settings["device"]  # what was begun on one goes on on another
         digest.update(json.dumps(settings, sort_keys=True, default=list).encode())
         digest.update(np.ascontiguousarray(self.tracked.identity).tobytes())
         for channel in vars(self.tracked.motion).values():

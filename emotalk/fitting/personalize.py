@@ -35,6 +35,7 @@ from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import VideoFit, draw_frame, scores
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.rendering import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -108,7 +109,7 @@ class PersonalizeProgress:
 
 
 class PersonalizeFit:
-    """Responsibilities: turn one tracked video into an avatar within a budget, resumably.
+    """Responsibilities: turn one tracked video into an avatar within a budget, resumably, on the device of the config.
 
     Everything needed to go on after a kill lies in `folder`, each file moved into place when complete. A folder of
     another video or other settings is begun afresh.
@@ -134,6 +135,7 @@ class PersonalizeFit:
                 "second) are needed; record again facing the camera, in even light."
             )
         train, self.judged = held_out(rows, self.config.hold_out)
+        self.device = resolve_device(self.config.device)
         self.frames = VideoFrames(tracked, varied(tracked, train, self.config.frames))
         self.mask = box_mask(head_box(tracked), tracked.size)
         self.curve: list[tuple[float, int, float]] = []  # progress, step, dB over the head
@@ -203,7 +205,7 @@ class PersonalizeFit:
             (self.folder / STATE).unlink(missing_ok=True)
             self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
             save_start(self.folder / START, self.start, stamp)
-        start = self.start.avatar.replace(card=card)
+        start = self.start.avatar.replace(card=card).to(self.device)
         if self.extra_pairs is not None:
             self.frames.add(self.extra_pairs(start))
         torso = self.start.torso[torch.from_numpy(self.frames.rows)]

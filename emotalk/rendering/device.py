@@ -1,32 +1,50 @@
-"""Which device draws and fits: one name, from the command line to the kernels."""
+"""Which device draws and fits: the one place where a device's name is turned into a device."""
 
 from __future__ import annotations
+
+import functools
 
 import torch
 
 from emotalk.core.errors import InputError
-from emotalk.rendering.rasterize import cuda_problem
 
 DEVICES = ("auto", "cpu", "cuda")
-"""What a device may be called; `auto` is the GPU where it can draw, else the CPU."""
+"""Names that people may give; "cuda:1" names the second GPU."""
 
 
-def resolve_device(name: str | torch.device) -> torch.device:
-    """The device behind "auto", "cpu" or "cuda" (also "cuda:1", or a torch device).
+@functools.cache
+def cuda_problem() -> str | None:
+    """Why the CUDA renderer cannot be used here, or None if it can."""
+    if not torch.cuda.is_available():
+        return "torch finds no CUDA device"
+    from emotalk.rendering.cuda import drawing_problem, gsplat_problem  # brings gsplat along, which may compile itself
 
-    "auto" is "cuda" where gsplat can draw on it, else "cpu". Raises InputError for another word, and for a GPU that is
-    not there or cannot draw.
+    return gsplat_problem() or drawing_problem()
+
+
+def resolve_device(name: str | torch.device = "auto") -> torch.device:
+    """The device of that name: "cpu", "cuda" (also "cuda:0" ...), or "auto": CUDA where gsplat can draw, else the CPU.
+
+    A CUDA device comes with its number, so that it equals `tensor.device`. Raises InputError on an unknown name and on
+    a CUDA device that is not there or cannot draw.
     """
-    text = str(name).strip().lower()
-    if text == "auto":
-        return torch.device("cpu" if cuda_problem() else "cuda")
-    kind, _, index = text.partition(":")
-    if kind not in DEVICES[1:] or (index and not index.isdecimal()):
-        raise InputError(f"There is no device {str(name)!r:.40}; choose one of {', '.join(DEVICES)}.")
-    if kind == "cuda":
-        problem = cuda_problem()
-        if problem is None and index and int(index) >= torch.cuda.device_count():
-            problem = f"this machine has {torch.cuda.device_count()} CUDA device(s), counted from 0"
-        if problem is not None:
-            raise InputError(f"The device {text!r} cannot be used: {problem}. Choose cpu, or auto.")
-    return torch.device(text)
+    if isinstance(name, str) and name == "auto":
+        name = "cpu" if cuda_problem() is not None else "cuda"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in DEVICES:
+        raise InputError(f"device must be one of {', '.join(DEVICES)} (or cuda:1 and so on), found {str(name)!r}.")
+    if device.type == "cpu":
+        return device
+    problem = cuda_problem()
+    if problem is not None:
+        raise InputError(f"The device {str(name)!r} cannot be used: {problem}. Use 'auto' or 'cpu'.")
+    number = torch.cuda.current_device() if device.index is None else device.index
+    if number >= torch.cuda.device_count():
+        raise InputError(
+            f"There is no device {str(name)!r}: this machine has {torch.cuda.device_count()} CUDA device(s), counted "
+            "from 0."
+        )
+    return torch.device("cuda", number)

@@ -1,12 +1,28 @@
-"""Shared fixtures: where the research data lies (it is never part of the repository)."""
+"""What holds for every test: no chance, no verdict by the clock; and where the research data lies (it is never part of
+the repository)."""
 
+import random
+import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.hub.conftest import hub  # noqa: F401 (a fixture for tests of other folders too)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# The same examples in every run, and no verdict by the clock.
+settings.register_profile("emotalk", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("emotalk")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Whatever draws from a generator without a seed of its own draws the same, alone and in any company."""
+    random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session")

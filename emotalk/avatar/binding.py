@@ -13,11 +13,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import torch
 
 from emotalk.avatar.gaussians import ONE_SIDED, REGION_INDEX, STRETCH_LIMITS
+from emotalk.core.kernels.cache import KEEP_NAN, inlined, kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.core.camera import Camera
 
-JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 BACK_FACING = -0.2
 """Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
 Gaussians just beyond the edge still reach over it."""
@@ -178,7 +177,7 @@ def facing(frames: Carriers, means: Tensor, camera: Camera, sided: Tensor) -> Te
 # --- compiled forms -----------------------------------------------------------------------------------------------
 
 
-@numba.njit(**JIT)
+@inlined(**KEEP_NAN)
 def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     one, half = np.float32(1), np.float32(0.5)
     trace = m00 + m11 + m22
@@ -195,7 +194,7 @@ def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     return (m10 - m01) * s, (m20 + m02) * s, (m21 + m12) * s, half * half / s
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
     """Writes out [F, 14]: rotation (row major), quaternion, stretch."""
     tiny, one = np.float32(TINY), np.float32(1)
@@ -219,7 +218,7 @@ def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
         out[f, 13] = min(max(math.sqrt(double_area) / neutral_sizes[f], low), high)
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, matrix, quat, stretch):
     for n in range(triangle.shape[0]):
         f = triangle[n]
@@ -235,7 +234,7 @@ def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, mat
         stretch[n] = s
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat, stretch):
     one = np.float32(1)
     for n in range(weights.shape[0]):
@@ -255,7 +254,7 @@ def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat,
         stretch[n] = one
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index, dx, dc, means, quats, scales, colors):
     following, corrected = 0, index.shape[0]
     for n in range(position.shape[0]):
@@ -281,7 +280,7 @@ def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index,
         quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _carry_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_position, g_rotation, g_scale):
     for n in range(stretch.shape[0]):
         gx, gy, gz = g_means[n, 0], g_means[n, 1], g_means[n, 2]

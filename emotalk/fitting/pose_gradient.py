@@ -6,13 +6,12 @@ triangles also turn and grow is left out: offsets from them are millimetres, so 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.avatar.binding import JIT
 from emotalk.avatar.gaussians import BoundGaussians
+from emotalk.core.kernels.cache import KEEP_NAN, kernel
 
 
 def follow(
@@ -51,7 +50,7 @@ class _Follow(torch.autograd.Function):
         return gradient, torch.from_numpy(pull), turn, shift, None, None, None
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _gather(triangles, triangle, barycentric, gradient, pull):
     for n in range(triangle.shape[0]):
         f = triangle[n]

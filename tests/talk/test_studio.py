@@ -96,9 +96,9 @@ def test_a_text_becomes_a_clip_with_sound_and_motion(studio: Studio, tmp_path: P
     assert len(pieces) >= 2
     assert pieces[0][4:8] == b"ftyp"
     assert {"speech", "motion", "pose", "render", "encode", "first_piece", "total"} <= clip.timings.keys()
-    assert seen[-1].frames == clip.frames
+    assert seen[-1].done == clip.frames
     assert seen[-1].total == clip.frames
-    assert all(a.frames <= b.frames for a, b in itertools.pairwise(seen))
+    assert all(a.done <= b.done for a, b in itertools.pairwise(seen))
 
 
 def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: Studio, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_stopping_raises_and_leaves_nothing(studio: Studio, tmp_path: Path) -> N
         studio.talk(
             TalkRequest(text=SENTENCE * 20, look=SMALL),
             tmp_path / "long.mp4",
-            progress=lambda p: p.frames >= 10 and stop.set(),
+            progress=lambda p: p.done >= 10 and stop.set(),
             cancelled=stop.is_set,
         )
     assert list(tmp_path.iterdir()) == []
@@ -307,7 +307,7 @@ def test_a_killed_ffmpeg_is_said(studio: Studio, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(talking, "VideoWriter", Remembered)
 
     def kill(progress: Progress) -> None:
-        if progress.frames == 5:
+        if progress.done == 5:
             os.kill(started[0]._process.pid, signal.SIGKILL)
 
     with pytest.raises(VideoError, match="ffmpeg stopped early"):

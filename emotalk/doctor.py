@@ -66,7 +66,7 @@ def _rendering() -> Iterator[Finding]:
     from emotalk.core.kernels.cache import cache_folder
     from emotalk.rendering.device import cuda_problem, resolve_device
 
-    compiled = any(cache_folder().glob("**/*.nbi"))
+    compiled = any(cache_folder().glob("draw-*.kernel"))
     yield Finding(
         "drawing on the CPU", "ok", "compiled" if compiled else "not compiled yet",
         "" if compiled else "python -m emotalk warmup (or wait some 15 s at the first picture)",

@@ -128,6 +128,18 @@ def test_doctor_reports_every_part_and_how_to_get_what_is_missing(capsys: pytest
     assert re.search(r"^ok  device +--device auto draws and fits on \w", said, re.M)
 
 
+def test_doctor_sees_whether_the_renderer_is_compiled(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emotalk.core.kernels import cache
+
+    main(["doctor"])
+    assert re.search(r"drawing on the CPU +compiled$", capsys.readouterr().out, re.M)
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
+    main(["doctor"])
+    assert re.search(r"drawing on the CPU +not compiled yet", capsys.readouterr().out)
+
+
 def test_doctor_says_what_to_do_about_a_missing_model(
     capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import torch
 
 from emotalk.avatar.gaussians import ONE_SIDED, REGION_INDEX, STRETCH_LIMITS
+from emotalk.core.kernels.cache import KEEP_NAN, inlined, kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.core.camera import Camera
 
-JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 BACK_FACING = -0.2
 """Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
 Gaussians just beyond the edge still reach over it."""
@@ -180,7 +179,7 @@ def facing(frames: BindingFrames, means: Tensor, camera: Camera, sided: Tensor) 
 # --- compiled forms -----------------------------------------------------------------------------------------------
 
 
-@numba.njit(**JIT)
+@inlined(**KEEP_NAN)
 def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     one, half = np.float32(1), np.float32(0.5)
     trace = m00 + m11 + m22
@@ -197,7 +196,7 @@ def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     return (m10 - m01) * s, (m20 + m02) * s, (m21 + m12) * s, half * half / s
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
     """Writes out [F, 14]: rotation (row major), quaternion, stretch."""
     tiny, one = np.float32(TINY), np.float32(1)
@@ -221,7 +220,7 @@ def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
         out[f, 13] = min(max(math.sqrt(double_area) / neutral_sizes[f], low), high)
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _mesh_frames(frames, vertices, triangles, triangle, barycentric, base, matrix, quat, stretch):
     for n in range(triangle.shape[0]):
         f = triangle[n]
@@ -237,7 +236,7 @@ def _mesh_frames(frames, vertices, triangles, triangle, barycentric, base, matri
         stretch[n] = s
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _joint_frames(weights, rotations, translations, turns, base, matrix, quat, stretch):
     one = np.float32(1)
     for n in range(weights.shape[0]):
@@ -257,7 +256,7 @@ def _joint_frames(weights, rotations, translations, turns, base, matrix, quat, s
         stretch[n] = one
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _apply(base, matrix, quat, stretch, position, rotation, scale, color, index, dx, dc, means, quats, scales, colors):
     following, corrected = 0, index.shape[0]
     for n in range(position.shape[0]):
@@ -283,7 +282,7 @@ def _apply(base, matrix, quat, stretch, position, rotation, scale, color, index,
         quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _apply_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_position, g_rotation, g_scale):
     for n in range(stretch.shape[0]):
         gx, gy, gz = g_means[n, 0], g_means[n, 1], g_means[n, 2]

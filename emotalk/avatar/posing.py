@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import torch
 
 from emotalk.avatar import binding
-from emotalk.avatar.binding import BACK_FACING, JIT, fill_triangle_frames, quat_from_matrix
+from emotalk.avatar.binding import BACK_FACING, fill_triangle_frames, quat_from_matrix
 from emotalk.avatar.gaussians import STRETCH_LIMITS, view_direction
 from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.kernels.cache import KEEP_NAN, kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from emotalk.core.camera import Camera
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _pose_mesh(frames, vertices, triangles, triangle, barycentric, position, rotation, scale, opacity, sided, eye, cull,
                means, quats, scales, opacities):  # fmt: skip
     limit, zero = np.float32(BACK_FACING), np.float32(0)
@@ -56,7 +56,7 @@ def _pose_mesh(frames, vertices, triangles, triangle, barycentric, position, rot
                 opacities[n] = zero
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _pose_joints(weights, rotations, translations, turns, position, rotation, means, quats):
     one = np.float32(1)
     for n in range(weights.shape[0]):
@@ -81,7 +81,7 @@ def _pose_joints(weights, rotations, translations, turns, position, rotation, me
         quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _add_corrections(latents, index, position_basis, color_basis, position_offset, color_offset, position, color):
     position_offset[:] = 0
     color_offset[:] = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.core.errors import InputError
-from emotalk.core.progress import Progress, ProgressCallback
+from emotalk.core.progress import ProgressCallback
 from emotalk.evaluation.evaluate import evaluate, shoulders, sound_of
 from emotalk.evaluation.protocols import cross_audio, held_out
 from emotalk.evaluation.report import EvaluationReport, write_reports
@@ -43,8 +43,7 @@ def run(
         if protocol is not None:
             person, reports = held_out(
                 tracked, Path(work) / "fit", protocol, minutes=minutes, device=device, video=name,
-                progress=progress,
-                fitting=lambda news: progress(Progress(news.stage, news.step, news.steps, news.seconds)),
+                progress=progress, fitting=progress,
             )  # fmt: skip
         else:
             from emotalk.avatar.hub_avatars import load_avatar
@@ -70,6 +69,4 @@ def _tracked(video: Path, folder: Path, seconds: float | None, progress: Progres
 
     if video.is_dir():
         return load_tracked(video)
-    return track_video(
-        video, folder, lambda news: progress(Progress(news.stage, round(100 * news.share), 100)), seconds=seconds
-    )
+    return track_video(video, folder, progress, seconds=seconds)

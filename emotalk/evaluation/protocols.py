@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.core.errors import InputError
-from emotalk.core.progress import ProgressCallback
+from emotalk.core.progress import FitCallback, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.evaluation.evaluate import evaluate, sound_of
 from emotalk.evaluation.report import EvaluationReport
@@ -17,7 +17,6 @@ from emotalk.evaluation.report import EvaluationReport
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
     from emotalk.core.speech import Speech
-    from emotalk.fitting.personalize import PersonalizeProgress
     from emotalk.tracking import TrackedVideo
 
 TEST_SHARE = 0.2
@@ -59,7 +58,7 @@ def held_out(
     seed: int = 0,
     device: str = "auto",
     video: str = "",
-    fitting: Callable[[PersonalizeProgress], None] | None = None,
+    fitting: FitCallback | None = None,
     progress: ProgressCallback | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[GaussianAvatar, list[EvaluationReport]]:

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.image_metrics import peak_ratio
 from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import FitCallback, FitProgress
 from emotalk.core.ssim import ssim
 from emotalk.fitting.densify import densify
 from emotalk.fitting.gaussian_parameters import GaussianParameters, GroupSettings
@@ -80,18 +81,6 @@ class FitConfig:
         for name in ("coarse", "ssim", "densify_until", "corrections_from"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"FitConfig.{name} is a share in [0, 1], found {getattr(self, name)}.")
-
-
-@dataclass(frozen=True)
-class FitProgress:
-    """What the progress callback is told."""
-
-    step: int
-    steps: int
-    seconds: float  # so far, without interruptions
-    remaining: float  # seconds, estimated
-    loss: float  # mean of the last steps
-    gaussians: int
 
 
 class GaussianFit:
@@ -149,9 +138,7 @@ class GaussianFit:
         """Leave out what lies between here and `progress`: what follows has the small steps of a fit's end."""
         self.skipped += max(0.0, progress - self.progress)
 
-    def run(
-        self, report: Callable[[FitProgress], None] | None = None, every: int = 50, until: float = 1.0
-    ) -> GaussianAvatar:
+    def run(self, report: FitCallback | None = None, every: int = 50, until: float = 1.0) -> GaussianAvatar:
         """Take steps until `progress` reaches `until`; `report` is called every so many steps and may raise
         `Cancelled`. Returns the avatar as it is then."""
         while self.progress < until:
@@ -162,9 +149,10 @@ class GaussianFit:
                 remaining = self.seconds * (1 - done) / done
                 report(
                     FitProgress(
-                        self.step_count, self.config.steps, self.seconds, remaining, recent, len(self.parameters)
+                        "fit", self.step_count, self.config.steps, self.seconds, remaining,
+                        loss=recent, gaussians=len(self.parameters),
                     )
-                )
+                )  # fmt: skip
         return self.result()
 
     def step(self) -> float:

@@ -29,6 +29,7 @@ from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import FitCallback, FitProgress
 from emotalk.fitting.fit_start import load_start, save_start
 from emotalk.fitting.frame_poses import CHANNELS
 from emotalk.fitting.gaussian_fit import FitConfig
@@ -95,19 +96,6 @@ class PersonalizeConfig:
             raise InputError(f"Unknown part of a pose {sorted(unknown)[0]!r}; choose from {', '.join(CHANNELS)}.")
 
 
-@dataclass(frozen=True)
-class PersonalizeProgress:
-    """What the progress callback is told."""
-
-    stage: str  # "look" (colours and plate from the frames), "fit" or "done"
-    step: int
-    steps: int  # estimated where the fit is bounded by time
-    psnr: float | None  # dB over the head in held-out frames, latest
-    seconds: float  # so far, without interruptions
-    remaining: float  # estimated
-    preview: np.ndarray | None  # [H, 2 W, 3] uint8, a held-out frame and the avatar in its pose; now and then
-
-
 class PersonalizeFit:
     """Responsibilities: turn one tracked video into an avatar within a budget, resumably, on the device of the config.
 
@@ -144,13 +132,15 @@ class PersonalizeFit:
 
     def run(
         self,
-        report: Callable[[PersonalizeProgress], None] | None = None,
+        report: FitCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> GaussianAvatar:
         """Fit, and return the finished avatar (not saved yet).
 
-        `report` is called about twice a second. Where `cancelled()` becomes true the state is saved and Cancelled
-        raised; calling `run` again, also in another process, goes on from there.
+        `report` is called about twice a second; it counts steps (how many there will be is estimated where the fit is
+        bounded by time), and its stages are "look" (colours and plate from the frames), "fit" and "done". Where
+        `cancelled()` becomes true the state is saved and Cancelled raised; calling `run` again, also in another
+        process, goes on from there.
         """
         with _one_thread():
             begun = time.perf_counter()
@@ -269,12 +259,12 @@ class PersonalizeFit:
             return
         fit = self.fit
         if fit is None:
-            return report(PersonalizeProgress(stage, 0, 0, None, 0.0, 60 * self.config.minutes, preview))
+            return report(FitProgress(stage, remaining=60 * self.config.minutes, preview=preview))
         done = max(fit.progress, 1e-3)
         steps = self.config.steps or max(fit.step_count, round(fit.step_count / done))
         psnr = self.curve[-1][2] if self.curve else None
         remaining = 0.0 if stage == "done" else fit.seconds * (1 - done) / done
-        return report(PersonalizeProgress(stage, fit.step_count, steps, psnr, fit.seconds, remaining, preview))
+        return report(FitProgress(stage, fit.step_count, steps, fit.seconds, remaining, psnr=psnr, preview=preview))
 
     def _provenance(self) -> str:
         seconds = len(self.tracked) / 25

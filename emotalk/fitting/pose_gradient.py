@@ -6,13 +6,12 @@ triangles also turn and grow is left out: offsets from them are millimetres, so 
 
 from __future__ import annotations
 
-import numba
 import torch
 from torch import Tensor
 
 from emotalk.avatar import binding
-from emotalk.avatar.binding import JIT
 from emotalk.avatar.gaussians import BoundGaussians
+from emotalk.core.kernels.cache import KEEP_NAN, kernel
 
 
 def follow(
@@ -65,7 +64,7 @@ def gather_torch(
     return blank.index_add(0, triangles[triangle].reshape(-1), shares.reshape(-1, 3))
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _gather(triangles, triangle, barycentric, gradient, pull):
     for n in range(triangle.shape[0]):
         f = triangle[n]

@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 from emotalk.core.atomic import replacing_folder, write_json
 from emotalk.core.errors import HubError
 from emotalk.core.paths import cache_dir
+from emotalk.core.progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
@@ -51,8 +52,6 @@ client's own retries take 23 s."""
 KEPT_REPOSITORIES = 200
 """Downloaded repositories that stay; the one not used for longest makes room."""
 
-DownloadProgress = Callable[[int, int], None]
-"""Called with bytes received and bytes in all."""
 _Result = TypeVar("_Result")
 _DOWNLOADING = threading.Lock()
 """One download at a time: two of the same thing would share their half-finished files."""
@@ -100,14 +99,14 @@ def fetch(
     wanted: Mapping[str, int],
     optional: frozenset[str] = frozenset(),
     refresh: bool = False,
-    progress: DownloadProgress | None = None,
+    progress: ProgressCallback | None = None,
     keep: int = KEPT_REPOSITORIES,
 ) -> Path:
     """The folder on this machine that holds the files of `wanted` ({name: most bytes}) from the Hub.
 
     Files named in `optional` may be missing in the repository. A copy that is already here is used without asking the
     Hub, unless `refresh` is set; then it still serves where the Hub cannot be reached. `keep` repositories stay
-    downloaded, those used last. Raises a HubError.
+    downloaded, those used last; `progress` counts bytes. Raises a HubError.
     """
     home = cache_dir("hub") / address.repo.replace("/", "--")
     known = _known(home, address)
@@ -258,7 +257,7 @@ def _download(
     commit: str,
     files: Mapping[str, RepoSibling],
     folder: Path,
-    progress: DownloadProgress | None,
+    progress: ProgressCallback | None,
 ) -> None:
     """Bring the files to `folder`, all or nothing; an interrupted download goes on where it stopped."""
     from huggingface_hub import hf_hub_download
@@ -266,7 +265,7 @@ def _download(
     work = folder.with_name(f".{folder.name}.partial")
     work.mkdir(parents=True, exist_ok=True)
     total = sum(file.size or 0 for file in files.values())
-    activity = _Activity(total, progress)
+    activity = _Activity(f"Downloading {address}", total, progress)
 
     def bring() -> list[tuple[str, Path]]:
         return [
@@ -304,10 +303,10 @@ def _sum_matches(path: Path, file: RepoSibling) -> bool:
 class _Activity:
     """When something last arrived, and how much."""
 
-    def __init__(self, total: int, progress: DownloadProgress | None) -> None:
-        self.total, self.progress = total, progress
+    def __init__(self, what: str, total: int, progress: ProgressCallback | None) -> None:
+        self.what, self.total, self.progress = what, total, progress
         self.received = 0
-        self.last = time.monotonic()
+        self.started = self.last = time.monotonic()
 
     def bar_class(self) -> type:
         """A progress bar for the Hub's client that draws nothing and reports here."""
@@ -330,7 +329,8 @@ class _Activity:
         self.received += count
         self.last = time.monotonic()
         if self.progress is not None:
-            self.progress(min(self.received, self.total), self.total)
+            done = min(self.received, self.total)
+            self.progress(Progress(self.what, done, self.total, self.last - self.started))
 
 
 def _within(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from emotalk.core.checkpoint import CONFIG, SIZE_LIMITS, WEIGHTS
 from emotalk.core.errors import CheckpointError
-from emotalk.hub.client import DownloadProgress, HubAddress, fetch
+from emotalk.core.progress import ProgressCallback
+from emotalk.hub.client import HubAddress, fetch
 
 PREPARATION = "preprocessor_config.json"
 TRANSFORMER_LIMIT = 2 * 2**30
@@ -19,7 +20,7 @@ TRANSFORMER_LIMIT = 2 * 2**30
 
 
 def model_folder(
-    name_or_path: str | Path, refresh: bool = False, progress: DownloadProgress | None = None
+    name_or_path: str | Path, refresh: bool = False, progress: ProgressCallback | None = None
 ) -> tuple[Path, Path]:
     """The config.json and the model.safetensors of a model named by a folder or by a Hub address
     (`org/repo[/subfolder][@revision]`, downloaded at its first use; `refresh` looks for something newer).

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import AudioError, InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
 from emotalk.learning.motion_data import rhythm_of
@@ -90,14 +90,14 @@ def adapt_motion(
     seen: np.ndarray,
     model: MotionModel,
     config: AdaptConfig | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> MotionAdaptation:
     """What makes `model` move its mouth as the person of a video: pass it to `MotionModel.adapted`.
 
     `features` are those of the video's own sound, `motion` is what was tracked in its picture, `seen` [T] the frames
     whose tracking is good. Sound and picture may be up to 8 frames apart; that is found and allowed for. The same
-    arguments give the same numbers; about 10 s on one core, whatever the length. `progress(step, steps)` is called
-    after every step. Raises InputError where less than 2 s can be used.
+    arguments give the same numbers; about 10 s on one core, whatever the length. `progress` is called after
+    every step. Raises InputError where less than 2 s can be used.
     """
     config = config or AdaptConfig()
     seen = np.asarray(seen, bool)
@@ -115,7 +115,7 @@ def adapt_motion(
     for step in range(config.steps):
         fit.step(step)
         if progress is not None:
-            progress(step + 1, config.steps)
+            progress(Progress("adapt", step + 1, config.steps))
     before, after = fit.agreement(None), fit.agreement(fit.person)
     facts = {
         "seconds": person_data.usable / FPS,
@@ -128,9 +128,7 @@ def adapt_motion(
     return fit.person.adaptation(network.fingerprint(), facts)
 
 
-def motion_of_video(
-    tracked: TrackedVideo, progress: Callable[[int, int], None] | None = None
-) -> MotionAdaptation | None:
+def motion_of_video(tracked: TrackedVideo, progress: ProgressCallback | None = None) -> MotionAdaptation | None:
     """`adapt_motion` for a tracked video and the shipped models; None where its sound tells nothing of its person.
 
     That is: no sound, less than 2 s of speech beside a well-tracked face, or a voice that is somebody else's, as the

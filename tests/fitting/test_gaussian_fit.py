@@ -146,13 +146,13 @@ def test_progress_is_told_and_may_cancel(start, samples):
 
     def report(progress):
         told.append(progress)
-        if progress.step == 20:
+        if progress.done == 20:
             raise Cancelled("enough")
 
     fit = GaussianFit(start, samples, FitConfig(steps=100))
     with pytest.raises(Cancelled):
         fit.run(report, every=10)
-    assert [p.step for p in told] == [10, 20]
+    assert [p.done for p in told] == [10, 20]
     assert told[0].remaining > 0
     assert len(fit.result()) == len(start)
 

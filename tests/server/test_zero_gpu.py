@@ -109,7 +109,7 @@ def test_a_talk_is_made_on_the_borrowed_gpu(studio: GpuStudio, spaces: Spaces, t
     assert Path(clip.path).stat().st_size > 1000
     assert (tmp_path / "a.csv").is_file()
     assert b"".join(pieces)[4:8] == b"ftyp"
-    assert seen[-1].frames == 75
+    assert seen[-1].done == 75
 
 
 class TestDurations:

@@ -97,9 +97,9 @@ def test_a_text_becomes_a_clip_with_sound_and_motion(studio: Studio, tmp_path: P
     assert len(pieces) >= 2
     assert pieces[0][4:8] == b"ftyp"
     assert {"speech", "motion", "pose", "render", "encode", "first_piece", "total"} <= clip.timings.keys()
-    assert seen[-1].frames == clip.frames
+    assert seen[-1].done == clip.frames
     assert seen[-1].total == clip.frames
-    assert all(a.frames <= b.frames for a, b in itertools.pairwise(seen))
+    assert all(a.done <= b.done for a, b in itertools.pairwise(seen))
 
 
 def test_the_seed_changes_the_take_and_the_card_says_whose_face_it_is(tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_stopping_raises_and_leaves_nothing(studio: Studio, tmp_path: Path) -> N
         studio.talk(
             TalkRequest(text=SENTENCE * 20, look=SMALL),
             tmp_path / "long.mp4",
-            progress=lambda p: p.frames >= 10 and stop.set(),
+            progress=lambda p: p.done >= 10 and stop.set(),
             cancelled=stop.is_set,
         )
     assert list(tmp_path.iterdir()) == []
@@ -329,7 +329,7 @@ def test_a_killed_ffmpeg_is_said(studio: Studio, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(talking, "VideoWriter", Remembered)
 
     def kill(progress: Progress) -> None:
-        if progress.frames == 5:
+        if progress.done == 5:
             os.kill(started[0]._process.pid, signal.SIGKILL)
 
     with pytest.raises(VideoError, match="ffmpeg stopped early"):

@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.loudness import normalise
-from emotalk.speech.prosody import prosody_frames
+from emotalk.speech.pitch import prosody_frames
 from emotalk.speech.voice_arousal import VoiceListener, voice_emotion
 
 RESULTS = Path(__file__).resolve().parent / "results" / "voice_emotion.md"

@@ -23,7 +23,7 @@ import numpy as np
 from emotalk.core.rates import FEATURE_RATE, FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion.space import EmotionCurve
-from emotalk.speech.prosody import ProsodyFrames, prosody_frames
+from emotalk.speech.pitch import ProsodyFrames, prosody_frames
 
 WINDOW_SECONDS = 2.0
 """Arousal is heard over so much speech at a time."""

@@ -6,7 +6,7 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion.space import EmotionCurve
 from emotalk.speech.loudness import normalise
-from emotalk.speech.prosody import prosody_frames
+from emotalk.speech.pitch import prosody_frames
 from emotalk.speech.voice_arousal import VoiceListener, voice_emotion
 
 

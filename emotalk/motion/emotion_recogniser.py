@@ -45,7 +45,7 @@ def face_tensor(expression: Tensor) -> Tensor:
     return torch.cat([expression * keep, zeros[..., :5], lids, zeros[..., :6]], -1)
 
 
-class ConsistencyNetwork(nn.Module):
+class RecogniserNetwork(nn.Module):
     """Motion [B, T, 65] -> valence and arousal [B, T, 2] in (-1, 1), each from the second around its frame."""
 
     def __init__(self, hidden: int = 96) -> None:
@@ -76,13 +76,13 @@ def _around(x: Tensor) -> Tensor:
 class EmotionRecogniser:
     """`EmotionRecogniser.load()(motion) -> [T, 2]` valence and arousal that the motion shows."""
 
-    def __init__(self, network: ConsistencyNetwork) -> None:
+    def __init__(self, network: RecogniserNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> EmotionRecogniser:
         """The shipped network; CheckpointError where its file is missing or damaged."""
-        return cls(load_consistency(Path(path or CHECKPOINTS / "consistency.safetensors")))
+        return cls(load_recogniser(Path(path or CHECKPOINTS / "consistency.safetensors")))
 
     def __call__(self, motion: HeadMotion) -> np.ndarray:
         if not len(motion):
@@ -98,7 +98,7 @@ def concordance(predicted: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2 + 1e-12))
 
 
-def save_consistency(network: ConsistencyNetwork, path: Path) -> None:
+def save_recogniser(network: RecogniserNetwork, path: Path) -> None:
     """Half-precision weights, moved into place when complete."""
     temporary = path.with_name(path.name + ".tmp")
     weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
@@ -107,15 +107,15 @@ def save_consistency(network: ConsistencyNetwork, path: Path) -> None:
     temporary.replace(path)
 
 
-def load_consistency(path: Path) -> ConsistencyNetwork:
-    """The network of a file written by `save_consistency`, in float32; CheckpointError where it is none."""
+def load_recogniser(path: Path) -> RecogniserNetwork:
+    """The network of a file written by `save_recogniser`, in float32; CheckpointError where it is none."""
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise ValueError(f"format {metadata.get('format')!r}, expected {FORMAT!r}")
-        network = ConsistencyNetwork(**json.loads(metadata["config"]))
+        network = RecogniserNetwork(**json.loads(metadata["config"]))
         network.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(

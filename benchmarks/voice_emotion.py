@@ -20,8 +20,8 @@ from emotalk.core.atomic import write_text
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.loudness import normalise
-from emotalk.speech.prosody import prosody_frames
-from emotalk.speech.voice_arousal import VoiceListener, voice_emotion
+from emotalk.speech.pitch import prosody_frames
+from emotalk.speech.voice_arousal import VoiceArousal, voice_emotion
 
 RESULTS = Path(__file__).resolve().parent / "results" / "voice_emotion.md"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech"
@@ -86,7 +86,7 @@ def in_a_recording(utterances: list[Utterance], seed: int = 0) -> tuple[np.ndarr
     for speaker in sorted({u.speaker for u in utterances}):
         order = generator.permutation([i for i, u in enumerate(utterances) if u.speaker == speaker])
         joined = np.concatenate([part for i in order for part in (utterances[i].samples, _GAP)])
-        heard = VoiceListener().listen(Speech(normalise(joined)))
+        heard = VoiceArousal().listen(Speech(normalise(joined)))
         start = 0
         for i in order:
             end = start + len(utterances[i].samples)

@@ -45,12 +45,12 @@ _LAGS = range(-8, 9)
 _FEW = 10 * FPS
 """Frames below which only gains and the resting face are fitted and no lag is looked for: of 5 s the rest learns the
 words."""
-_LAG_GAIN = (0.04, 1.5)  # a lag is believed where it correlates better than none by a + b / sqrt(frames)
+_LAG_GAIN = (0.04, 1.5)  # a lag is trusted where it correlates better than none by a + b / sqrt(frames)
 _OWN_VOICE = (0.33, 0.2)
 """Sync score and confidence below which a voice is somebody else's. Of filmed clips, 5 s at a time, 16 pairs of lips
 and their own voice had at least (0.37, 0.27), 60 pairs of lips and another voice at most (0.29, 0.23)."""
 _WARM = 20  # frames of a window that its first frames' memory needs; they do not count
-_INNER, _OUTER, _WIDTH, _JAW = range(4)  # lipmeasures.MEASURES
+_INNER, _OUTER, _WIDTH, _JAW = range(4)  # lip_measures.MEASURES
 _MEASURE_WEIGHTS = torch.tensor([1.0, 0.5, 0.5, 0.4])
 _NOISE = 0.004  # of a lip measure, in eye distances: below that tracked lips tremble
 _PARTING = [i for i, name in enumerate(ARKIT_NAMES) if name in ("jawOpen", "mouthFunnel") or
@@ -289,9 +289,9 @@ class _Fit:
         rows, rhythm = batch
         style = torch.zeros(len(rows), STYLE_SIZE)
         gains = torch.ones(len(rows), len(ARKIT_NAMES))
-        heard, _ = network.hear(rows, rhythm, style, None, person)
-        calm = network.show(heard, torch.zeros_like(va), gains, person)
-        moved = network.show(heard, va, gains, person)
+        code, _ = network.encode_speech(rows, rhythm, style, None, person)
+        calm = network.apply_emotion(code, torch.zeros_like(va), gains, person)
+        moved = network.apply_emotion(code, va, gains, person)
         with torch.no_grad():
             shared = network(rows, rhythm, va, style, gains)[0]
         count = recorded.good[windows].float()

@@ -42,7 +42,7 @@ def face_tensor(expression: Tensor) -> Tensor:
     return torch.cat([expression * keep, zeros[..., :5], lids, zeros[..., :6]], -1)
 
 
-class ConsistencyNetwork(nn.Module):
+class RecogniserNetwork(nn.Module):
     """Motion [B, T, 65] -> valence and arousal [B, T, 2] in (-1, 1), each from the second around its frame."""
 
     def __init__(self, hidden: int = 96) -> None:
@@ -73,13 +73,13 @@ def _around(x: Tensor) -> Tensor:
 class EmotionRecogniser:
     """`EmotionRecogniser.load()(motion) -> [T, 2]` valence and arousal that the motion shows."""
 
-    def __init__(self, network: ConsistencyNetwork) -> None:
+    def __init__(self, network: RecogniserNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> EmotionRecogniser:
         """The shipped network; CheckpointError where its file is missing or damaged."""
-        return cls(load_consistency(Path(path or CHECKPOINTS / "consistency.safetensors")))
+        return cls(load_recogniser(Path(path or CHECKPOINTS / "consistency.safetensors")))
 
     def __call__(self, motion: HeadMotion) -> np.ndarray:
         if not len(motion):
@@ -95,15 +95,15 @@ def concordance(predicted: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2 + 1e-12))
 
 
-def save_consistency(network: ConsistencyNetwork, path: Path) -> None:
+def save_recogniser(network: RecogniserNetwork, path: Path) -> None:
     """Half-precision weights, moved into place when complete."""
     checkpoint.save_network(path, network, FORMAT, {"hidden": network.hidden})
 
 
-def load_consistency(path: Path) -> ConsistencyNetwork:
-    """The network of a file written by `save_consistency`, in float32; CheckpointError where it is none."""
+def load_recogniser(path: Path) -> RecogniserNetwork:
+    """The network of a file written by `save_recogniser`, in float32; CheckpointError where it is none."""
 
-    def build(config: dict, _weights: dict) -> ConsistencyNetwork:
-        return ConsistencyNetwork(**config)
+    def build(config: dict, _weights: dict) -> RecogniserNetwork:
+        return RecogniserNetwork(**config)
 
     return checkpoint.load_network(path, build, FORMAT, "emotion recogniser", checkpoint.remake("train_motion"))

@@ -119,7 +119,7 @@ class EncoderStream:
         self._finished = False
         self._waiting: list[np.ndarray] | None = None  # columns of rows that the other half has not finished
         # The network's first output looks back on `past` rows: let silence precede the sound.
-        self.hear(np.zeros(config.past * HOP, np.float32))
+        self.push_without_prosody(np.zeros(config.past * HOP, np.float32))
 
     def push(self, samples: np.ndarray) -> SpeechFeatures | None:
         """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none."""
@@ -130,7 +130,7 @@ class EncoderStream:
         if self._finished:
             raise InputError("This encoder stream is finished; start a new one for another sound.")
         self._heard += len(samples)
-        return self._join(self.hear(samples), self._prosody.push(samples))
+        return self._join(self.push_without_prosody(samples), self._prosody.push(samples))
 
     def finish(self) -> SpeechFeatures | None:
         """The rows still held back; silence is taken to follow the sound. None where nothing was pushed."""
@@ -139,15 +139,16 @@ class EncoderStream:
         self._finished = True
         rows = -(-self._heard // HOP)
         missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
-        return self._join(self.hear(np.zeros(missing, np.float32)), self._prosody.finish())
+        return self._join(self.push_without_prosody(np.zeros(missing, np.float32)), self._prosody.finish())
 
-    def hear(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The half of `push` that is mel and network, without prosody: features, phones, articulation [n, ..]."""
+    def push_without_prosody(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The half of `push` that is mel and network, for samples [N]: features [n, C], phones [n, 40] and articulation
+        [n, 6] of the rows they completed."""
         rows = self._mel.push(samples)
         return self._network.push(self._leveller.push(rows[None])[0])
 
-    def _join(self, heard: tuple[np.ndarray, ...], prosody) -> SpeechFeatures | None:
-        columns = [*heard, prosody.voicing, prosody.energy, prosody.f0]
+    def _join(self, encoded: tuple[np.ndarray, ...], prosody) -> SpeechFeatures | None:
+        columns = [*encoded, prosody.voicing, prosody.energy, prosody.f0]
         if self._waiting is not None:
             columns = [np.concatenate(pair) for pair in zip(self._waiting, columns, strict=True)]
         count = min(len(column) for column in columns)

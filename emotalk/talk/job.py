@@ -243,9 +243,9 @@ class _Mood:
         self._request = request
         self._ear = None
         if request.emotion == "auto":
-            from emotalk.speech.voice_arousal import VoiceListener
+            from emotalk.speech.voice_arousal import VoiceArousal
 
-            self._ear = VoiceListener()
+            self._ear = VoiceArousal()
             self._heard = 0  # frames
             self._recent = np.zeros((0, 2))
             self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)

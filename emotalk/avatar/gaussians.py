@@ -156,12 +156,11 @@ class Corrections:
         return torch.tensordot(z, self.position[active], 1), torch.tensordot(z, self.color[active], 1)
 
     @staticmethod
-    def empty() -> Corrections:
+    def empty(device: str | torch.device = "cpu") -> Corrections:
         """No corrections at all."""
-        return Corrections(
-            torch.zeros(SIGNAL_WIDTH), torch.zeros(0, SIGNAL_WIDTH), torch.zeros(0, dtype=torch.int64),
-            torch.zeros(0, 0, 3), torch.zeros(0, 0, 3),
-        )  # fmt: skip
+        mean, matrix = torch.zeros(SIGNAL_WIDTH, device=device), torch.zeros(0, SIGNAL_WIDTH, device=device)
+        index = torch.zeros(0, dtype=torch.int64, device=device)
+        return Corrections(mean, matrix, index, *(torch.zeros(0, 0, 3, device=device) for _ in range(2)))
 
 
 def signals(motion: HeadMotion, torso: Tensor | None = None) -> np.ndarray:

@@ -57,8 +57,8 @@ class GaussianAvatar:
         self.person = head.with_identity(self.identity)
         self.gaussians = gaussians
         self.card = card
-        self.corrections = corrections if corrections is not None else Corrections.empty()
-        self.background = background if background is not None else torch.full((3,), 0.5)
+        self.corrections = corrections if corrections is not None else Corrections.empty(self.device)
+        self.background = background if background is not None else torch.full((3,), 0.5, device=self.device)
         self.thumbnail = thumbnail
         self.camera = camera
         self.motion = motion

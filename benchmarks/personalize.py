@@ -34,7 +34,7 @@ from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
 from emotalk.fitting.video_fit import scores
 from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.tracking import TrackedVideo, track_video
-from emotalk.tracking.shoulder_alignment import torso_shifts
+from emotalk.tracking.shoulder_alignment import shoulder_shifts
 from emotalk.tracking.source import probe
 
 log = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def measure(tracked: TrackedVideo, name: str, train: str, options: Options) -> d
     }  # fmt: skip
     avatar = with_own_voice(avatar, tracked.part(0, stop))
     avatar.save(options.work / "avatars" / f"{name}-{train}")
-    torso = torso_shifts(tracked, fit.start.reference)
+    torso = shoulder_shifts(tracked, fit.start.reference)
     rows = np.array([t for t in range(border, len(tracked), EVERY) if tracked.seen[t]])
     mask = box_mask(head_box(tracked), tracked.size)
     for label, who in (("box", avatar), ("start", fit.start.avatar)):

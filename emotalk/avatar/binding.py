@@ -121,7 +121,7 @@ def binding_frames_torch(
     )
 
 
-def shift_torso(
+def shift_shoulders(
     vertices: Tensor,  # [V, 3] posed mesh
     rotations: Tensor,  # [3, 3, 3] root, neck, head
     translations: Tensor,  # [3, 3]
@@ -166,7 +166,12 @@ def one_sided(gaussians: BoundGaussians) -> Tensor:
     return result
 
 
-def facing(frames: BindingFrames, means: Tensor, camera: Camera, sided: Tensor) -> Tensor:
+def facing(
+    frames: BindingFrames,
+    means: Tensor,  # [N, 3] world
+    camera: Camera,
+    sided: Tensor,  # [N] bool, see `one_sided`
+) -> Tensor:
     """For each Gaussian 1.0 where it faces the camera or is not `sided` [N], else 0.0; [N], without gradients."""
     with torch.no_grad():
         matrix = camera.world_to_camera.to(means)

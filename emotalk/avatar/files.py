@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar.card import AvatarCard
-from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, TORSO_WIDTH, BoundGaussians, Corrections
+from emotalk.avatar.gaussians import REGIONS, SHOULDER_WIDTH, SIGNAL_WIDTH, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar, head_version
 from emotalk.avatar.tensors import encode, read_regular
 from emotalk.core.atomic import new_folder_prefix, recover_folder, replacing_folder
@@ -61,7 +61,7 @@ OPTIONAL: Spec = {"camera": ("F32", (22,))}
 """World to camera (16, row by row), fx, fy, cx, cy, width, height."""
 LIMITS = {
     "I": 1000,
-    "S": SIGNAL_WIDTH + TORSO_WIDTH,
+    "S": SIGNAL_WIDTH + SHOULDER_WIDTH,
     "M": 500_000,
     "J": 500_000,
     "N": 500_000,
@@ -152,7 +152,7 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
     for name in ("identity", "view_color_step", *(f"correction.{n}" for n in _CORRECTION_NUMBERS)):
         if arrays[name].size and np.abs(arrays[name]).max() > LARGEST:
             raise broken(f"has numbers beyond {LARGEST:g} in '{name}'")
-    if len(arrays["correction.mean"]) not in (SIGNAL_WIDTH, SIGNAL_WIDTH + TORSO_WIDTH):
+    if len(arrays["correction.mean"]) not in (SIGNAL_WIDTH, SIGNAL_WIDTH + SHOULDER_WIDTH):
         raise broken(f"has corrections that depend on {len(arrays['correction.mean'])} numbers")
     index = arrays["correction.index"]
     if len(index) and (index[0] < 0 or index[-1] >= count or (np.diff(index) <= 0).any()):

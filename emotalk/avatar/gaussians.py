@@ -1,7 +1,7 @@
-"""The numbers of an avatar: Gaussians in the coordinates of what carries them, and how they change with expression.
+"""The numbers of an avatar: Gaussians in the coordinates of what they are bound to, and how expression changes them.
 
 triangle + barycentric ─┐                     x, rotation, scale (local)
-                        ├─► carrier (A, b, Q, k) ──────────┬─► mean = b + A x, quat = Q q, scale = k s
+                        ├─► frame (A, b, Q, k) ────────────┬─► mean = b + A x, quat = Q q, scale = k s
 joint weights ──────────┘                                  │
 expression, gaze, head turn ─► latents z ─► x + z·Bx, color + z·Bc
 """
@@ -36,8 +36,8 @@ and the inside of the mouth are sheets that an open mouth shows from both sides.
 
 SIGNAL_WIDTH = len(ARKIT_NAMES) + 3 + 2 + 2 + 3
 """Numbers of one frame that corrections may depend on: expression, jaw, gaze, eyelids, head rotation."""
-TORSO_WIDTH = 9
-"""Numbers of how the shoulders bend in a video (the linear part of `binding.shift_torso`) that may follow; 0 in a
+SHOULDER_WIDTH = 9
+"""Numbers of how the shoulders bend in a video (the linear part of `binding.shift_shoulders`) that may follow; 0 in a
 talk."""
 LATENT_LIMIT = 2.5
 """Latents are clipped to this many units: beyond the expressions of the fit a linear correction
@@ -85,6 +85,7 @@ class BoundGaussians:
 
     @property
     def mesh_count(self) -> int:
+        """How many are bound to triangles; they come first."""
         return len(self.triangle)
 
     def select(self, keep: Tensor) -> BoundGaussians:
@@ -120,10 +121,10 @@ class Corrections:
     """Small linear changes of some Gaussians with the expression (shading in folds, inside of the mouth, lids).
 
     Latents z [K] = clip(matrix @ (signal - mean)); the position of Gaussian `index[c]` moves by
-    sum_k z[k] position[k, c] metres in its carrier's frame and its colour by sum_k z[k] color[k, c].
+    sum_k z[k] position[k, c] metres in its binding frame and its colour by sum_k z[k] color[k, c].
     """
 
-    mean: Tensor  # [S], SIGNAL_WIDTH or SIGNAL_WIDTH + TORSO_WIDTH
+    mean: Tensor  # [S], SIGNAL_WIDTH or SIGNAL_WIDTH + SHOULDER_WIDTH
     matrix: Tensor  # [K, S]
     index: Tensor  # [C] int64, ascending rows of BoundGaussians
     position: Tensor  # [K, C, 3] metres per unit of latent
@@ -131,7 +132,7 @@ class Corrections:
 
     def __post_init__(self) -> None:
         latents, count = len(self.matrix), len(self.index)
-        width = len(self.mean) if len(self.mean) == SIGNAL_WIDTH + TORSO_WIDTH else SIGNAL_WIDTH
+        width = len(self.mean) if len(self.mean) == SIGNAL_WIDTH + SHOULDER_WIDTH else SIGNAL_WIDTH
         wanted = {
             "mean": (width,), "matrix": (latents, width), "index": (count,),
             "position": (latents, count, 3), "color": (latents, count, 3),
@@ -142,7 +143,7 @@ class Corrections:
                 raise InputError(f"Corrections.{name} must have shape {list(shape)}, found {list(found)}.")
 
     def latents(self, signal: Tensor) -> Tensor:
-        """Latents [K] of one frame's signal [SIGNAL_WIDTH], or with its shoulders [SIGNAL_WIDTH + TORSO_WIDTH]."""
+        """Latents [K] of one frame's signal [SIGNAL_WIDTH], or with its shoulders [SIGNAL_WIDTH + SHOULDER_WIDTH]."""
         if len(signal) < len(self.mean):
             signal = torch.nn.functional.pad(signal, (0, len(self.mean) - len(signal)))
         signal = signal[: len(self.mean)]
@@ -156,20 +157,19 @@ class Corrections:
         return torch.tensordot(z, self.position[active], 1), torch.tensordot(z, self.color[active], 1)
 
     @staticmethod
-    def empty() -> Corrections:
+    def empty(device: str | torch.device = "cpu") -> Corrections:
         """No corrections at all."""
-        return Corrections(
-            torch.zeros(SIGNAL_WIDTH), torch.zeros(0, SIGNAL_WIDTH), torch.zeros(0, dtype=torch.int64),
-            torch.zeros(0, 0, 3), torch.zeros(0, 0, 3),
-        )  # fmt: skip
+        mean, matrix = torch.zeros(SIGNAL_WIDTH, device=device), torch.zeros(0, SIGNAL_WIDTH, device=device)
+        index = torch.zeros(0, dtype=torch.int64, device=device)
+        return Corrections(mean, matrix, index, *(torch.zeros(0, 0, 3, device=device) for _ in range(2)))
 
 
 def signals(motion: HeadMotion, torso: Tensor | None = None) -> np.ndarray:
     """What corrections may depend on, [T, SIGNAL_WIDTH]: expression, jaw, gaze, eyelids, head rotation (no place);
-    and with a torso [T, 3, 4] how it bends, [T, SIGNAL_WIDTH + TORSO_WIDTH]."""
+    and with a torso [T, 3, 4] how it bends, [T, SIGNAL_WIDTH + SHOULDER_WIDTH]."""
     parts = [motion.expression, motion.jaw, motion.gaze, motion.eyelids, motion.head_pose[:, :3]]
     if torso is not None and torso.ndim == 3:
-        parts.append(torso[:, :, :3].reshape(len(torso), TORSO_WIDTH).cpu().numpy())
+        parts.append(torso[:, :, :3].reshape(len(torso), SHOULDER_WIDTH).cpu().numpy())
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 

@@ -57,8 +57,8 @@ class GaussianAvatar:
         self.person = head.with_identity(self.identity)
         self.gaussians = gaussians
         self.card = card
-        self.corrections = corrections if corrections is not None else Corrections.empty()
-        self.background = background if background is not None else torch.full((3,), 0.5)
+        self.corrections = corrections if corrections is not None else Corrections.empty(self.device)
+        self.background = background if background is not None else torch.full((3,), 0.5, device=self.device)
         self.thumbnail = thumbnail
         self.camera = camera
         self.motion = motion
@@ -124,14 +124,14 @@ class GaussianAvatar:
 
         With a `camera`, Gaussians on the far side of solid parts get opacity 0, which halves the drawing. `torso` [3]
         moves the shoulders by so many metres against where the motion has them, [3, 4] moves and bends them
-        (`binding.shift_torso`).
+        (`binding.shift_shoulders`).
         Raises an InputError where the motion has no frame `t`.
         """
         if not 0 <= t < len(motion):
             raise InputError(f"Frame {t} was asked of a motion of {len(motion)} frames; choose 0 to {len(motion) - 1}.")
         mesh = self._mesh_at(motion, t)
         if torso is not None:
-            mesh = binding.shift_torso(*mesh, self.head.weights[:, 0], torso.to(self.device))
+            mesh = binding.shift_shoulders(*mesh, self.head.weights[:, 0], torso.to(self.device))
         bent = None if torso is None else torso[None]
         latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1], bent)[0]).to(self.device))
         return self._poser(*mesh, latents, camera)

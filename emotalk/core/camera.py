@@ -11,7 +11,6 @@ from emotalk.core.checks import check_finite, check_tensor
 from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 PORTRAIT_ZOOM = 1.25
@@ -57,10 +56,39 @@ class Camera:
                 raise InputError(f"Camera.{name} must be a whole number of pixels from 1 to 16384, found {value!r}.")
 
 
-def project(points: torch.Tensor, camera: Camera) -> np.ndarray:
-    """[..., 2] pixels of points [..., 3] in metres, as a pinhole camera sees them."""
-    import torch
+def project(points: np.ndarray | Tensor, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels [..., 2] and depths [...] in metres (at least 1e-6) of `points` [..., 3] in metres, as a pinhole camera
+    sees them: float64 of an array; of a tensor in its own precision."""
+    if isinstance(points, np.ndarray):
+        pose = _pose(camera)
+    else:
+        points = points.detach()
+        pose = camera.world_to_camera.to(points)
+    local = points @ pose[:3, :3].T + pose[:3, 3]
+    x, y, depth = local[..., 0], local[..., 1], local[..., 2].clip(1e-6)
+    columns = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy, depth
+    if not isinstance(points, np.ndarray):
+        columns = tuple(column.cpu().numpy() for column in columns)
+    return np.stack(columns[:2], -1), columns[2]
 
-    pose = camera.world_to_camera.to(points)
-    x, y, z = (points.detach() @ pose[:3, :3].T + pose[:3, 3]).unbind(-1)
-    return torch.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy], -1).cpu().numpy()
+
+def unproject(
+    pixels: np.ndarray,  # [N, 2]
+    depth: np.ndarray,  # [N] metres
+    camera: Camera,
+) -> np.ndarray:
+    """World points [N, 3] in metres at depths behind pixels, float64."""
+    pose = _pose(camera)
+    ray = np.stack([(pixels[:, 0] - camera.cx) / camera.fx, (pixels[:, 1] - camera.cy) / camera.fy], 1)
+    local = np.concatenate([ray * depth[:, None], depth[:, None]], 1)
+    return (local - pose[:3, 3]) @ pose[:3, :3]
+
+
+def eye_of(camera: Camera) -> np.ndarray:
+    """Where the camera stands [3], metres, float64."""
+    pose = _pose(camera)
+    return -pose[:3, :3].T @ pose[:3, 3]
+
+
+def _pose(camera: Camera) -> np.ndarray:
+    return camera.world_to_camera.detach().double().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Which of MediaPipe's 478 face landmarks is what, and how far each is to be believed."""
+"""Which of MediaPipe's 478 face landmarks is what, and how far each is to be trusted."""
 
 from __future__ import annotations
 
@@ -29,6 +29,30 @@ FIRM = (33, 133, 263, 362, 168, 6, 197, 5, 4, 2, 10, 109, 338, 127, 356, 234, 45
 EYES = (33, 263)
 """Outer corners of the eyes: their distance is the unit of a face's size."""
 
+MOUTH_CORNERS = (61, 291)
+INNER_CORNERS = (78, 308)
+"""Where the inner line of the lips ends on either side."""
+INNER_LIPS = (INNER_CORNERS[0], *LOWER_LIP, INNER_CORNERS[1], *UPPER_LIP)
+MOUTH = (*OUTER_LIPS, *INNER_LIPS)
+"""The outer and the inner line of the lips."""
+RIGHT_EYE_ENDS, LEFT_EYE_ENDS = EYE_CORNERS[:2], EYE_CORNERS[2:]
+FOREHEAD, CHIN, NOSE_BRIDGE, NOSE_BASE = 10, 152, 168, 2
+"""The top of the face's outline and its lowest point; the nose between the eyes and where it meets the upper lip."""
+LEFT_SIDE, RIGHT_SIDE = 454, 234
+"""Where the face's outline passes the person's own left and right ear."""
+INNER_OPENINGS = ((82, 87), (13, 14), (312, 317))
+"""Points of the upper and the lower lip that face each other, on its inner line."""
+OUTER_OPENINGS = ((37, 84), (0, 17), (267, 314))
+"""The same on its outer line."""
+OUTLINES = (
+    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185, 61),
+    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78),
+    (33, *RIGHT_LOWER_LID, 133, *reversed(RIGHT_UPPER_LID), 33),
+    (263, *LEFT_LOWER_LID, 362, *reversed(LEFT_UPPER_LID), 263),
+    BROWS[:5], BROWS[10:15], (168, 6, 197, 195, 5, 4), (*OVAL, OVAL[0]),
+)  # fmt: skip
+"""Lines to draw: lips outside and inside, lids, brows, nose, outline of the face."""
+
 MOUTH_PAIRS = tuple(zip(UPPER_LIP[1:-1], LOWER_LIP[1:-1], strict=True))
 RIGHT_EYE_PAIRS = tuple(zip(RIGHT_UPPER_LID[1:-1], RIGHT_LOWER_LID[1:-1], strict=True))
 LEFT_EYE_PAIRS = tuple(zip(LEFT_UPPER_LID[1:-1], LEFT_LOWER_LID[1:-1], strict=True))
@@ -49,7 +73,7 @@ def landmark_weights() -> np.ndarray:
         (OVAL, 0.2),
         (NOSE, 0.35),
         (OUTER_LIPS, 0.9),
-        ((*UPPER_LIP, *LOWER_LIP, 78, 308), 1.2),
+        ((*UPPER_LIP, *LOWER_LIP, *INNER_CORNERS), 1.2),
         (BROWS, 1.2),
         ((*RIGHT_UPPER_LID, *RIGHT_LOWER_LID, *LEFT_UPPER_LID, *LEFT_LOWER_LID), 2.0),
         (EYE_CORNERS, 1.6),

@@ -18,15 +18,16 @@ import torch
 from emotalk.core.camera import project
 from emotalk.core.errors import AudioError, Cancelled, InputError
 from emotalk.core.image_metrics import psnr, ssim
+from emotalk.core.landmarks import EYES
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import eight_bit
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.emotion import EmotionCurve
+from emotalk.evaluation.clip_detector import ClipDetector
+from emotalk.evaluation.detections import Detections
 from emotalk.evaluation.faces import blendshape_error, landmark_distance, lid_agreement, lip_agreement
 from emotalk.evaluation.mood import mood_scores
-from emotalk.evaluation.observer import Observer
 from emotalk.evaluation.report import LPIPS_NOTE, EvaluationReport, Example
-from emotalk.evaluation.sightings import EYE_CORNERS, Sightings
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -61,7 +62,7 @@ def evaluate(
     drive: "motion": everything moves as tracked. "audio": lips and face come from the sound alone; head, gaze and
     lids move as recorded, as in the papers, so that the pictures can be compared. sound: another recording in place
     of the video's own (with "audio"): lips are then judged against that sound and nothing against the pictures.
-    torso: how the shoulders moved (`torso_shifts`); None leaves them where the head's motion has them. The avatar is
+    torso: how the shoulders moved (`shoulder_shifts`); None leaves them where the head's motion has them. The avatar is
     posed and drawn on the device where it lies.
     moods: also ask for nine moods along with the sound, and judge the motion. Frames that tracking marks as bad are
     left out of the comparison. Raises InputError where there is nothing to compare or to hear.
@@ -82,7 +83,7 @@ def evaluate(
     seen = _Comparison(avatar, tracked, torso, foreign, progress or (lambda _: None), cancelled or (lambda: False))
     lag = 0
     if heard is not None and not foreign and drive == "audio":
-        offset = _offset(heard, Sightings(tracked.landmarks))
+        offset = _offset(heard, Detections(tracked.landmarks))
         # Where the recording's sound is early or late, the generated lips must not be held against it.
         lag = offset.frames if offset is not None and abs(offset.frames) <= 5 else 0
     motion = tracked.motion if drive == "motion" else _from_sound(avatar, heard, tracked.motion, lag)
@@ -133,12 +134,12 @@ def shoulders(tracked: TrackedVideo) -> torch.Tensor:
     from emotalk.fitting.personalize import PersonalizeConfig
     from emotalk.fitting.starting_avatar import reference_frame
     from emotalk.fitting.video_frames import VideoFrames, held_out, usable_rows, varied
-    from emotalk.tracking.shoulder_alignment import torso_shifts
+    from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
     config = PersonalizeConfig()
     train, _ = held_out(usable_rows(tracked), config.hold_out)
     frames = VideoFrames(tracked, varied(tracked, train, config.frames))
-    return torso_shifts(tracked, int(frames.rows[reference_frame(frames)]))
+    return shoulder_shifts(tracked, int(frames.rows[reference_frame(frames)]))
 
 
 def _hear(sound: Speech | None) -> SpeechFeatures | None:
@@ -176,14 +177,14 @@ class _Sync:
         return float(self.offset.scores[len(self.offset.scores) // 2 + frames])
 
 
-def _offset(features: SpeechFeatures, sightings: Sightings) -> _Sync | None:
+def _offset(features: SpeechFeatures, detections: Detections) -> _Sync | None:
     """Lip sync of a face that was seen; None where it was seen for less than a second."""
     from emotalk.sync.lip_measures import measures_of_landmarks
     from emotalk.sync.network import SyncModel
 
-    if sightings.found.sum() < SYNC_FRAMES:
+    if detections.found.sum() < SYNC_FRAMES:
         return None
-    measures = measures_of_landmarks(sightings.landmarks)
+    measures = measures_of_landmarks(detections.landmarks)
     if min(len(measures), len(features) // 2) < SYNC_FRAMES:
         return None
     return _Sync(SyncModel.load().offset(features, measures))
@@ -224,17 +225,17 @@ class _Comparison:
     def run(self, motion: HeadMotion) -> None:
         tracked, started = self.tracked, time.perf_counter()
         rows: list[dict[str, float]] = []
-        with Observer() as ours, Observer() as theirs:
+        with ClipDetector() as ours, ClipDetector() as theirs:
             for t in range(len(tracked)):
                 if self.cancelled():
                     raise Cancelled("Stopped: nothing was written.")
                 picture = self._draw(motion, t)
-                ours.look(picture)
+                ours.detect(picture)
                 recorded = tracked.frame(t)
-                theirs.look(recorded)
+                theirs.detect(recorded)
                 rows.append(self._compare(picture, recorded, t) if tracked.seen[t] and not self.foreign else {})
                 self.progress(Progress("comparing", t + 1, len(tracked), time.perf_counter() - started))
-            self.rendered, self.recorded = ours.sightings(), theirs.sightings()
+            self.rendered, self.recorded = ours.detections(), theirs.detections()
         names = dict.fromkeys(name for row in rows for name in row)
         self.by_frame = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
         self.compared = sum(bool(row) for row in rows) if not self.foreign else len(rows)
@@ -244,7 +245,7 @@ class _Comparison:
         """Means over the frames, and what needs the clip as a whole."""
         scores = {name: float(np.nanmean(values)) for name, values in self.by_frame.items()}
         good = self.tracked.seen
-        ours = Sightings(
+        ours = Detections(
             _only(self.rendered.landmarks, good),
             None if self.rendered.blendshapes is None else _only(self.rendered.blendshapes, good),
         )
@@ -320,9 +321,9 @@ class _Comparison:
         """[T] mean distance between the landmarks seen in the drawn face and those of the head that was driven."""
         head, camera, error = self.avatar.head, self.tracked.camera, np.full(len(motion), np.nan)
         for start, vertices in _meshes(self.avatar, motion):
-            points = project(head.landmarks(vertices, "mediapipe478"), camera)
+            points, _ = project(head.landmarks(vertices, "mediapipe478"), camera)
             seen = self.rendered.landmarks[start : start + len(points), : points.shape[1]]
-            unit = np.linalg.norm(points[:, EYE_CORNERS[0]] - points[:, EYE_CORNERS[1]], axis=-1) / 100
+            unit = np.linalg.norm(points[:, EYES[0]] - points[:, EYES[1]], axis=-1) / 100
             error[start : start + len(points)] = np.linalg.norm(seen - points, axis=-1).mean(-1) / unit
         return error
 
@@ -342,7 +343,7 @@ def _same_view(one: Camera | None, other: Camera) -> bool:
     if one is None:
         return False
     probes = torch.tensor([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 0.1, 0.0], [0.0, 0.0, 0.1]])
-    a, b = project(probes, one) / one.width, project(probes, other) / other.width
+    a, b = (project(probes, view)[0] / view.width for view in (one, other))
     return bool(np.abs(a - b).max() < 0.005)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
-from emotalk.core.landmarks import apertures
-from emotalk.evaluation.sightings import EYE_CORNERS, MOUTH, Sightings
+from emotalk.core.landmarks import EYES, MOUTH, apertures
+from emotalk.evaluation.detections import Detections
 from emotalk.sync.lip_measures import MEASURES, measures_of_landmarks
 
 UPPER = tuple(i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("brow", "eye", "cheekSquint")))
@@ -32,7 +32,7 @@ class LipAgreement:
     width_correlation: float
 
 
-def landmark_distance(rendered: Sightings, recorded: Sightings) -> tuple[np.ndarray, np.ndarray]:
+def landmark_distance(rendered: Detections, recorded: Detections) -> tuple[np.ndarray, np.ndarray]:
     """(mouth [T], whole face [T]) mean distance of the landmarks in percent of the eye distance, NaN without a face.
 
     The mouth's is LMD (Chen et al., "Lip Movements Generation at a Glance", ECCV 2018): both mouths are moved to the
@@ -42,13 +42,13 @@ def landmark_distance(rendered: Sightings, recorded: Sightings) -> tuple[np.ndar
     a, b = rendered.landmarks.astype(np.float64), recorded.landmarks.astype(np.float64)
     if a.shape != b.shape:
         raise InputError(f"Two clips must have the same frames, found {len(a)} and {len(b)}.")
-    unit = np.linalg.norm(b[:, EYE_CORNERS[0]] - b[:, EYE_CORNERS[1]], axis=-1) / 100
+    unit = np.linalg.norm(b[:, EYES[0]] - b[:, EYES[1]], axis=-1) / 100
     mouth_a, mouth_b = a[:, MOUTH], b[:, MOUTH]
     centred = (mouth_a - mouth_a.mean(1, keepdims=True)) - (mouth_b - mouth_b.mean(1, keepdims=True))
     return np.linalg.norm(centred, axis=-1).mean(-1) / unit, np.linalg.norm(a - b, axis=-1).mean(-1) / unit
 
 
-def lip_agreement(rendered: Sightings, recorded: Sightings) -> LipAgreement | None:
+def lip_agreement(rendered: Detections, recorded: Detections) -> LipAgreement | None:
     """How openings and widths of the two mouths go together; None where too few frames show a face.
 
     The slope is that of a straight line through rendered against recorded inner lip openings (least squares).
@@ -56,7 +56,7 @@ def lip_agreement(rendered: Sightings, recorded: Sightings) -> LipAgreement | No
     both = rendered.found & recorded.found
     if both.sum() < 10:
         return None
-    ours, theirs = (measures_of_landmarks(sightings.landmarks[both]) for sightings in (rendered, recorded))
+    ours, theirs = (measures_of_landmarks(detections.landmarks[both]) for detections in (rendered, recorded))
     opening, width = MEASURES.index("inner"), MEASURES.index("width")
     return LipAgreement(
         _correlation(ours[:, opening], theirs[:, opening]),
@@ -65,13 +65,13 @@ def lip_agreement(rendered: Sightings, recorded: Sightings) -> LipAgreement | No
     )
 
 
-def lid_agreement(rendered: Sightings, recorded: Sightings) -> tuple[float, float] | None:
+def lid_agreement(rendered: Detections, recorded: Detections) -> tuple[float, float] | None:
     """(correlation, slope) of the openings of both eyes, rendered against recorded; None where too few frames show a
     face, or where the recorded person never blinks (the opening varies by less than 1 % of the eye distance)."""
     both = rendered.found & recorded.found
     if both.sum() < 10:
         return None
-    ours, theirs = (_lid_opening(sightings.landmarks[both]) for sightings in (rendered, recorded))
+    ours, theirs = (_lid_opening(detections.landmarks[both]) for detections in (rendered, recorded))
     if theirs.std() < 0.01:
         return None
     return _correlation(ours, theirs), _slope(ours, theirs)
@@ -79,11 +79,11 @@ def lid_agreement(rendered: Sightings, recorded: Sightings) -> tuple[float, floa
 
 def _lid_opening(points: np.ndarray) -> np.ndarray:
     """[T] mean opening of both eyes in distances of their outer corners."""
-    unit = np.linalg.norm(points[:, EYE_CORNERS[0]] - points[:, EYE_CORNERS[1]], axis=-1)
+    unit = np.linalg.norm(points[:, EYES[0]] - points[:, EYES[1]], axis=-1)
     return apertures(points)[:, 1:].mean(-1) / unit
 
 
-def blendshape_error(rendered: Sightings, recorded: Sightings) -> tuple[float, float] | None:
+def blendshape_error(rendered: Detections, recorded: Detections) -> tuple[float, float] | None:
     """(upper face, lower face) mean absolute difference of the blendshapes a landmarker saw, in percent of their
     range; None without blendshapes.
 

@@ -72,7 +72,7 @@ def held_out(
     from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
     from emotalk.learning.adapt_motion import motion_of_video
     from emotalk.rendering.device import resolve_device
-    from emotalk.tracking.shoulder_alignment import torso_shifts
+    from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
     if protocol not in PROTOCOLS:
         raise InputError(f"There is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}.")
@@ -85,7 +85,7 @@ def held_out(
     avatar = fit.run(fitting, cancelled)
     avatar = avatar.to(where).replace(motion=motion_of_video(parts.train))
     # Shoulders of the held-out frames, hung as the fit hung them.
-    torso = torso_shifts(tracked, fit.start.reference)[len(tracked) - len(parts.test) :]
+    torso = shoulder_shifts(tracked, fit.start.reference)[len(tracked) - len(parts.test) :]
     name = f"{protocol}, {len(parts.train) / FPS:.0f} s of training"
     shared = {"name": name, "video": video, "torso": torso, "progress": progress, "cancelled": cancelled}
     reports = [evaluate(avatar, parts.test, "motion", **shared)]

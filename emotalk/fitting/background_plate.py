@@ -11,7 +11,7 @@ from torch import Tensor
 SAFE = 9
 """Pixels around the person that do not count as background: masks are coarse there, and hair is translucent."""
 SEEN = 3
-"""Frames that must show a pixel's background before it is believed."""
+"""Frames that must show a pixel's background before it is trusted."""
 
 
 def background_plate(frames: Iterable[tuple[np.ndarray, np.ndarray]]) -> Tensor:

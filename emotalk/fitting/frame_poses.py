@@ -116,18 +116,8 @@ class FramePoses:
         apart = torch.from_numpy((self.times[rows] - self.times[k]).astype(np.float32))
         return rows, torch.exp(-0.5 * (apart / NEAR).square()).to(self.torso.device)
 
-    def refined(self) -> tuple[HeadMotion, Tensor]:
-        """The motion of all frames as refined, and how the torso moves in each."""
-        with torch.no_grad():
-            rows, shifts = [], []
-            for k in range(len(self.motion)):
-                row, torso = self.posed(k, {name: self.values[name][k : k + 1] for name in self.channels})
-                rows.append(HeadMotion(**{name: value.cpu().numpy() for name, value in row.items()}))
-                shifts.append(torso)
-        return HeadMotion.concatenate(rows), torch.stack(shifts)
-
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on later, as plain tensors."""
+        """Everything needed to go on later, as plain tensors [T, width] by name."""
         parts = (("values", self.values), ("first", self.first), ("second", self.second))
         state = {f"poses.{part}.{name}": value.clone() for part, table in parts for name, value in table.items()}
         return state | {"poses.visits": self.visits.clone()}

@@ -1,4 +1,4 @@
-"""The numbers a photometric fit learns, their optimiser, and what keeps them sensible.
+"""The numbers a fit learns, their optimiser, and what keeps them sensible.
 
 Rates and epsilons were measured in fits of real clips on two cores. An epsilon per group, near the gradients that
 really occur, matters: with Adam's usual 1e-8 (or 1e-15) Gaussians that are hidden most of the time drift freely.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from emotalk.core.camera import Camera
-from emotalk.fitting.visibility import BEHIND, depth_map, project
+from emotalk.core.camera import Camera, project
+from emotalk.fitting.visibility import BEHIND, depth_map
 from emotalk.tracking.masks import BACKGROUND, HAIR, SKIN
 
 BINS = 72
@@ -68,7 +68,11 @@ def hair_thickness(
     return thickness
 
 
-def bald_vertices(views: list[OutlineView], triangles: np.ndarray, scalp: np.ndarray) -> np.ndarray:
+def bald_vertices(
+    views: list[OutlineView],
+    triangles: np.ndarray,  # [F, 3]
+    scalp: np.ndarray,  # [V] bool
+) -> np.ndarray:
     """Vertices [V] (bool) of the scalp where the frames show skin: the forehead goes up to the person's hairline."""
     votes = np.zeros((2, len(scalp)))
     for view in views:

@@ -14,10 +14,11 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from emotalk.avatar.binding import shift_torso
+from emotalk.avatar.binding import shift_shoulders
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.mesh_gaussians import triangle_regions
-from emotalk.fitting.visibility import depth_map, project
+from emotalk.core.camera import project
+from emotalk.fitting.visibility import depth_map
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -60,9 +61,13 @@ class HiddenCloth:
 
 @torch.no_grad()
 def hidden_share(
-    avatar: GaussianAvatar, points: Tensor, joint_weights: Tensor, motion: HeadMotion, torso: Tensor
+    avatar: GaussianAvatar,
+    points: Tensor,  # [N, 3] metres, at rest
+    joint_weights: Tensor,  # [N, 3] of root, neck, head
+    motion: HeadMotion,
+    torso: Tensor,  # [T, 3] or [T, 3, 4], how the shoulders move
 ) -> np.ndarray:
-    """Share [N] of frames in which the head's surface lies before points [N, 3] on the joints [N, 3]."""
+    """Share [N] of frames in which the head's surface lies before points that are bound to the joints."""
     head, camera = avatar.head, avatar.camera
     outside = np.isin(triangle_regions(head), [REGION_INDEX["shoulders"], REGION_INDEX["lashes"]])
     triangles = head.triangles.cpu().numpy()[~outside]
@@ -70,7 +75,7 @@ def hidden_share(
     hidden = np.zeros(len(points))
     for t in looks:
         mesh = (part[0] for part in avatar.mesh(motion[int(t) : int(t) + 1]))
-        vertices, turn, place = shift_torso(*mesh, head.weights[:, 0], torso[t].to(points))
+        vertices, turn, place = shift_shoulders(*mesh, head.weights[:, 0], torso[t].to(points))
         posed = torch.einsum("nj,jab,nb->na", joint_weights, turn, points) + joint_weights @ place
         pixels, depth = project(posed.double().cpu().numpy(), camera)
         nearest, _ = depth_map(vertices.double().cpu().numpy(), triangles, camera)

@@ -1,4 +1,4 @@
-"""What a photometric fit learns from: pictures with camera and motion."""
+"""What a fit learns from: pictures with camera and motion."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
-from emotalk.fitting.visibility import unproject
+from emotalk.core.camera import unproject
 from emotalk.tracking.masks import BODY, HAIR, SKIN
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def outside_gaussians(
     depth of the ears, and in between on both. Both go on behind the mesh and outside of the picture.
     """
     height = len(classes)
-    classes = without_strays(classes, chin)
+    classes = without_outliers(classes, chin)
     solid = binary_erosion(covered, iterations=2, border_value=1)
     row = np.arange(height)[:, None]
     body = ((classes == BODY) | ((classes == SKIN) & (row > chin))) & ~solid & (row > chin - COLLAR * height)
@@ -96,7 +96,7 @@ def outside_gaussians(
     return BoundGaussians.concatenate(parts) if parts else _nothing()
 
 
-def without_strays(classes: np.ndarray, chin: float) -> np.ndarray:
+def without_outliers(classes: np.ndarray, chin: float) -> np.ndarray:
     """`classes` [H, W] in which patches of hair or skin that lie wholly beside the collar or lower count as clothes: a
     pattern or a bright edge that the mask took for them would fly off with the head."""
     cleaned = classes.copy()

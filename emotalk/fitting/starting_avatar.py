@@ -16,19 +16,20 @@ import torch
 from torch import Tensor
 
 from emotalk.avatar import AvatarCard, BoundGaussians, GaussianAvatar
-from emotalk.avatar.binding import shift_torso
+from emotalk.avatar.binding import shift_shoulders
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.mesh_gaussians import spread, triangle_regions
+from emotalk.core.camera import project
 from emotalk.core.errors import InputError
 from emotalk.fitting.background_plate import background_plate
 from emotalk.fitting.hair_shell import OutlineView, bald_vertices, hair_thickness
 from emotalk.fitting.shoulders import neck_point, outside_gaussians
 from emotalk.fitting.surface_colors import View, paint
 from emotalk.fitting.video_frames import VideoFrames, pose_features, varied
-from emotalk.fitting.visibility import depth_map, project
+from emotalk.fitting.visibility import depth_map
 from emotalk.head import HeadModel
 from emotalk.rendering import resolve_device
-from emotalk.tracking.shoulder_alignment import torso_shifts
+from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
 VIEWS = 16
 """Frames from which colours are taken."""
@@ -67,7 +68,7 @@ class Start:
 
     avatar: GaussianAvatar
     reference: int  # row of the tracked video whose torso hangs on the root as it is
-    torso: Tensor  # [T, 3, 4] for every row of the video (torso.torso_shifts)
+    torso: Tensor  # [T, 3, 4] for every row of the video (torso.shoulder_shifts)
 
 
 def starting_avatar(
@@ -93,7 +94,7 @@ def starting_avatar(
             "track again."
         )
     reference = reference_frame(frames)
-    torso = torso_shifts(tracked, int(frames.rows[reference]), [*frames.rows, *judged])
+    torso = shoulder_shifts(tracked, int(frames.rows[reference]), [*frames.rows, *judged])
     posed = _posed(head, identity, frames, torso)
     with torch.no_grad():
         rest = head.with_identity(identity)(expression=torch.zeros(1, 52)).vertices[0].numpy().astype(np.float64)
@@ -221,7 +222,7 @@ def _posed(head: HeadModel, identity: Tensor, frames: VideoFrames, torso: Tensor
         row = {name: torch.from_numpy(value) for name, value in vars(motion[k : k + 1]).items()}
         mesh = person(**row)
         joints = mesh.transforms[0, :3]
-        parts = shift_torso(
+        parts = shift_shoulders(
             mesh.vertices[0], joints[:, :3, :3], joints[:, :3, 3], head.weights[:, 0], torso[frames.rows[k]]
         )
         return tuple(part.double().numpy() for part in parts)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from emotalk.avatar import Corrections, GaussianAvatar
-from emotalk.avatar.gaussians import REGION_INDEX, SIGNAL_WIDTH, TORSO_WIDTH, signals
+from emotalk.avatar.gaussians import REGION_INDEX, SHOULDER_WIDTH, SIGNAL_WIDTH, signals
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.gaussian_fit import CORRECTED_REGIONS, blank_corrections
 from emotalk.fitting.locality import locality
@@ -34,7 +34,7 @@ LEAST_TURN = 0.02
 
 
 def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor | None = None) -> Corrections:
-    """Corrections that change nothing yet; `torso` [T, 3, 4] is how the shoulders move (`torso.torso_shifts`).
+    """Corrections that change nothing yet; `torso` [T, 3, 4] is how the shoulders move (`torso.shoulder_shifts`).
 
     Latents are muscle groups, lids, gaze and the head's rotation, counted from the video's usual pose in standard
     deviations of the video. As latents are clipped at 2.5, corrections stop growing where the video stops: a smile
@@ -54,17 +54,18 @@ def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor 
     matrix = torch.cat([groups / spread[:, None], turn])
     if signal.shape[1] > fitting:
         bends = _bends(signal[:, fitting:] - usual[fitting:], avatar)
-        matrix = torch.block_diag(matrix, bends) if len(bends) else torch.nn.functional.pad(matrix, (0, TORSO_WIDTH))
+        matrix = torch.block_diag(matrix, bends) if len(bends) else torch.nn.functional.pad(matrix, (0, SHOULDER_WIDTH))
     nothing = torch.zeros(len(matrix), len(blank.index), 3, device=avatar.device)
     mean, matrix = usual.to(avatar.device), matrix.to(avatar.device)
     return dataclasses.replace(blank, mean=mean, matrix=matrix, position=nothing, color=nothing.clone())
 
 
 def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
-    """The main ways [K, TORSO_WIDTH] in which shoulders bend, from how they do in every frame [T, TORSO_WIDTH]: the
-    principal components of where that takes three points of the chest, in standard deviations. None of few frames."""
+    """The main ways [K, SHOULDER_WIDTH] in which shoulders bend, from how they do in every frame
+    [T, SHOULDER_WIDTH]: the principal components of where that takes three points of the chest, in standard deviations.
+    None of few frames."""
     if len(linear) < BENDS_FROM:
-        return torch.zeros(0, TORSO_WIDTH)
+        return torch.zeros(0, SHOULDER_WIDTH)
     points = avatar.person.joints[1].cpu() + torch.tensor([[-0.12, -0.05, 0.0], [0.12, -0.05, 0.0], [0.0, -0.03, 0.0]])
     # Seen from the camera: what is linear in a place from the eye is linear in the place itself beside a shift.
     eye = torch.zeros(3)
@@ -72,7 +73,7 @@ def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
         matrix = avatar.camera.world_to_camera.cpu()
         eye = -matrix[:3, :3].T @ matrix[:3, 3]
     reach = torch.cat(
-        [torch.einsum("ij,k->ijk", torch.eye(3), point - eye).reshape(3, TORSO_WIDTH) for point in points]
+        [torch.einsum("ij,k->ijk", torch.eye(3), point - eye).reshape(3, SHOULDER_WIDTH) for point in points]
     )
     moved = linear @ reach.T
     _, size, components = torch.linalg.svd(moved - moved.mean(0), full_matrices=False)

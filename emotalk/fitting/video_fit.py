@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from emotalk.avatar import REGIONS, BoundGaussians, GaussianAvatar
-from emotalk.avatar.binding import shift_torso
+from emotalk.avatar.binding import shift_shoulders
 from emotalk.avatar.gaussians import REGION_INDEX, signals
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.image_metrics import peak_ratio
@@ -123,7 +123,7 @@ class VideoFit(GaussianFit):
             channels, torso = self.poses.posed(index, leaves)
             posed = self.avatar.person(**channels)
             mesh = posed.vertices[0], posed.transforms[0, :3, :3, :3], posed.transforms[0, :3, :3, 3]
-            return shift_torso(*mesh, self.avatar.head.weights[:, 0], torso)
+            return shift_shoulders(*mesh, self.avatar.head.weights[:, 0], torso)
 
     def _color(self, mesh: tuple[Tensor, Tensor, Tensor], target: Target) -> Tensor:
         return self.parameters.values["color"]  # one camera: corrections by the head's turn say all of it

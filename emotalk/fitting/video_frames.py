@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
 
 UNSURE = 5
-"""Pixels at 512 on either side of the person's outline where the mask is not believed."""
+"""Pixels at 512 on either side of the person's outline where the mask is not trusted."""
 CLASS_WEIGHTS = (0.6, 1.0, 2.0, 2.0)
 """How much a pixel counts, by class: a viewer looks at the face."""
 MOVING_GROWN = 4
@@ -61,7 +61,7 @@ class VideoFrames:
 
     @property
     def times(self) -> np.ndarray:
-        """Numbers of the frames in the video; an extra pair is far from all others."""
+        """Numbers [len(self)] of the frames in the video; an extra pair is far from all others."""
         last = self.rows[-1] if len(self.rows) else 0
         return np.concatenate([self.rows, last + 1000 * np.arange(1, len(self._extra) + 1)])
 
@@ -122,7 +122,7 @@ class VideoFrames:
 
 
 def usable_rows(tracked: TrackedVideo) -> np.ndarray:
-    """Frames with a face that was tracked well: `seen`, without the worst fits."""
+    """Numbers [R] of the frames with a face that was tracked well: `seen`, without the worst fits."""
     good = np.asarray(tracked.seen, bool)
     error = np.where(good, tracked.error, np.nan)
     if good.any():
@@ -131,7 +131,7 @@ def usable_rows(tracked: TrackedVideo) -> np.ndarray:
 
 
 def held_out(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """`rows` split into those to learn from and `count` evenly spread ones to judge by; neighbours in time of the
+    """`rows` [R] split into those to learn from and `count` evenly spread ones to judge by; neighbours in time of the
     latter are left out of the former, as they are nearly the same picture."""
     count = min(count, len(rows) // 10)
     if count == 0:
@@ -142,7 +142,7 @@ def held_out(rows: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def varied(tracked: TrackedVideo, rows: np.ndarray, count: int) -> np.ndarray:
-    """At most `count` of the rows, in order: those that differ most in expression and pose (farthest first)."""
+    """At most `count` of the `rows` [R], in order: those that differ most in expression and pose (farthest first)."""
     if len(rows) <= count:
         return rows
     features = pose_features(tracked.motion)[rows]
@@ -187,8 +187,8 @@ def _moving(landmarks: np.ndarray, size: int) -> np.ndarray:
     from emotalk.core import landmarks as names  # brings OpenCV along
 
     mouth = names.OUTER_LIPS
-    right = (*names.RIGHT_UPPER_LID, *names.RIGHT_LOWER_LID, *names.EYE_CORNERS[:2])
-    left = (*names.LEFT_UPPER_LID, *names.LEFT_LOWER_LID, *names.EYE_CORNERS[2:])
+    right = (*names.RIGHT_UPPER_LID, *names.RIGHT_LOWER_LID, *names.RIGHT_EYE_ENDS)
+    left = (*names.LEFT_UPPER_LID, *names.LEFT_LOWER_LID, *names.LEFT_EYE_ENDS)
     picture = Image.new("1", (size, size))
     draw = ImageDraw.Draw(picture)
     for group in (mouth, right, left):

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from emotalk.core.camera import Camera
+from emotalk.core.camera import Camera, eye_of, project
 from emotalk.core.kernels.cache import EXACT, kernel
 
 BEHIND = 0.004
@@ -15,31 +15,11 @@ LEAST_COSINE = 0.15
 """Between normal and view: flatter than this a pixel holds too much surface to tell its colour."""
 
 
-def project(points: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [N, 2] and depths [N] (metres) of points [N, 3]."""
-    matrix = camera.world_to_camera.detach().double().cpu().numpy()
-    local = points @ matrix[:3, :3].T + matrix[:3, 3]
-    depth = np.maximum(local[:, 2], 1e-6)
-    return np.stack(
-        [camera.fx * local[:, 0] / depth + camera.cx, camera.fy * local[:, 1] / depth + camera.cy], 1
-    ), depth
-
-
-def unproject(pixels: np.ndarray, depth: np.ndarray, camera: Camera) -> np.ndarray:
-    """World points [N, 3] at depths [N] behind pixels [N, 2]."""
-    matrix = camera.world_to_camera.detach().double().cpu().numpy()
-    ray = np.stack([(pixels[:, 0] - camera.cx) / camera.fx, (pixels[:, 1] - camera.cy) / camera.fy], 1)
-    local = np.concatenate([ray * depth[:, None], depth[:, None]], 1)
-    return (local - matrix[:3, 3]) @ matrix[:3, :3]
-
-
-def eye_of(camera: Camera) -> np.ndarray:
-    """Where the camera stands [3]."""
-    matrix = camera.world_to_camera.detach().double().cpu().numpy()
-    return -matrix[:3, :3].T @ matrix[:3, 3]
-
-
-def depth_map(vertices: np.ndarray, triangles: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+def depth_map(
+    vertices: np.ndarray,  # [V, 3] metres
+    triangles: np.ndarray,  # [F, 3]
+    camera: Camera,
+) -> tuple[np.ndarray, np.ndarray]:
     """Depth [H, W] in metres (infinite where nothing is) and the triangle seen at each pixel [H, W] (-1: none)."""
     pixels, depth = project(vertices, camera)
     nearest = np.full((camera.height, camera.width), np.inf)

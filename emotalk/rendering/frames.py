@@ -54,6 +54,7 @@ class FrameRenderer:
 
     @background.setter
     def background(self, background: Tensor | np.ndarray | tuple[float, float, float]) -> None:
+        """Takes another one, checked."""
         self._background = background_tensor(background, self.width, self.height, torch.device("cpu"))
         self._behind = None  # its form for the CPU kernels, made at first use
         self._on_device: Tensor | None = None  # the same on the GPU that draws

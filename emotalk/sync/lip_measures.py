@@ -14,18 +14,16 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from emotalk.core.errors import InputError
+from emotalk.core.landmarks import CHIN, EYES, INNER_OPENINGS, MOUTH_CORNERS, NOSE_BASE, NOSE_BRIDGE, OUTER_OPENINGS
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS
 
 MEASURES = ("inner", "outer", "width", "jaw")
-# Indices into the 478 (or 468) points of MediaPipe's face mesh.
-_INNER = ((82, 87), (13, 14), (312, 317))
-_OUTER = ((37, 84), (0, 17), (267, 314))
-_CORNERS = (61, 291)
-_EYES = (33, 263)
-_BRIDGE, _NOSE, _CHIN = 168, 2, 152
 POINTS: tuple[int, ...] = tuple(
-    sorted({i for pair in (*_INNER, *_OUTER, _CORNERS, _EYES) for i in pair} | {_BRIDGE, _NOSE, _CHIN})
+    sorted(
+        {i for pair in (*INNER_OPENINGS, *OUTER_OPENINGS, MOUTH_CORNERS, EYES) for i in pair}
+        | {NOSE_BRIDGE, NOSE_BASE, CHIN}
+    )
 )
 """The landmarks that the measures need, in the order of `LipBasis`."""
 _AT = {index: row for row, index in enumerate(POINTS)}
@@ -38,7 +36,9 @@ def _measure(points: Tensor) -> Tensor:
         first, second = ([_AT[pair[k]] for pair in pairs] for k in (0, 1))
         return (points[..., first, :] - points[..., second, :]).norm(dim=-1).mean(-1)
 
-    return torch.stack([apart(_INNER), apart(_OUTER), apart((_CORNERS,)), apart(((_NOSE, _CHIN),))], -1)
+    return torch.stack(
+        [apart(INNER_OPENINGS), apart(OUTER_OPENINGS), apart((MOUTH_CORNERS,)), apart(((NOSE_BASE, CHIN),))], -1
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class LipBasis:
         neutral, shapes = self.neutral.to(expression), self.shapes.to(expression)
         # Measured in the face's own plane, as a frontal camera sees it.
         points = neutral[:, :2] + torch.einsum("...k,kpc->...pc", expression, shapes[..., :2])
-        scale = (neutral[_AT[_EYES[0]]] - neutral[_AT[_EYES[1]]]).norm()
+        scale = (neutral[_AT[EYES[0]]] - neutral[_AT[EYES[1]]]).norm()
         return _measure(points + 1e-7) / scale
 
 
@@ -86,8 +86,8 @@ def measures_of_landmarks(points: np.ndarray, fps: float = FPS) -> np.ndarray:
     if not seen.any():
         raise InputError("No frame of these landmarks shows a face.")
     measures = _measure(torch.from_numpy(points[seen])).numpy()
-    eyes = np.linalg.norm(points[seen, _AT[_EYES[0]]] - points[seen, _AT[_EYES[1]]], axis=-1)
-    nose = np.linalg.norm(points[seen, _AT[_BRIDGE]] - points[seen, _AT[_NOSE]], axis=-1)
+    eyes = np.linalg.norm(points[seen, _AT[EYES[0]]] - points[seen, _AT[EYES[1]]], axis=-1)
+    nose = np.linalg.norm(points[seen, _AT[NOSE_BRIDGE]] - points[seen, _AT[NOSE_BASE]], axis=-1)
     # Yaw shortens the eye distance, pitch the nose: the larger of both, in the person's own proportion, is the size.
     proportion = np.percentile(eyes, 90) / max(np.percentile(nose, 90), 1e-9)
     size = gaussian_filter1d(np.maximum(eyes, proportion * nose), 0.2 * fps)
@@ -99,7 +99,7 @@ def measures_of_landmarks(points: np.ndarray, fps: float = FPS) -> np.ndarray:
 def lip_gap(points: Tensor) -> Tensor:
     """[...] metres between upper and lower inner lip, mean of three pairs, of points [..., 478, 3]; signed along the
     vertical of the head, so lips pressed into each other are below 0."""
-    upper, lower = ([pair[k] for pair in _INNER] for k in (0, 1))
+    upper, lower = ([pair[k] for pair in INNER_OPENINGS] for k in (0, 1))
     return (points[..., upper, 1] - points[..., lower, 1]).mean(-1)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.signal import savgol_filter
 
-from emotalk.core.landmarks import EYES, FIRM, apertures, eye_distance
+from emotalk.core.landmarks import EYES, FIRM, MOUTH_CORNERS, apertures, eye_distance
 from emotalk.head import HeadModel
 from emotalk.tracking.rig import CONTROLS, EXPRESSIONS, FaceRig, axis_angle, rotation_matrix
 from emotalk.tracking.solve import Face, Frames, Lens, Weights, fit_frames, offset_step, person_step, plain_price
@@ -30,7 +30,7 @@ class Fit:
 
 
 def start_frames(rig: FaceRig, lens: Lens, seen: np.ndarray) -> Frames:
-    """Poses from MediaPipe's own depth (Kabsch 1976 on points that hardly move), expressionless."""
+    """Poses of landmarks `seen` [m, 478, 3] (pixels) from MediaPipe's own depth (Kabsch 1976 on points that hardly move), expressionless."""
     firm = list(FIRM)
     points = seen[:, firm] * (1.0, -1.0, -1.0)
     points = points - points.mean(1, keepdims=True)
@@ -53,15 +53,20 @@ def start_frames(rig: FaceRig, lens: Lens, seen: np.ndarray) -> Frames:
     return Frames(rotation, place, np.zeros((len(seen), CONTROLS)))
 
 
-def key_frames(seen: np.ndarray, rotation: np.ndarray, good: np.ndarray, count: int = KEY_FRAMES) -> np.ndarray:
-    """Indices of up to `count` frames that show what the person can do: spread over time, and the extremes of head
+def key_frames(
+    seen: np.ndarray,  # [T, 478, 2 or more] pixels
+    rotation: np.ndarray,  # [T, 3, 3] of the head
+    good: np.ndarray,  # [T] bool, which may be chosen
+    count: int = KEY_FRAMES,
+) -> np.ndarray:
+    """Indices [K] of up to `count` frames that show what the person can do: spread over time, and the extremes of head
     turns, mouth and eyes."""
     at = np.flatnonzero(good)
     if len(at) <= count:
         return at
     even = at[np.linspace(0, len(at) - 1, count // 2).astype(int)]
     openings = apertures(seen[at, :, :2])
-    width = np.linalg.norm(seen[at, 61, :2] - seen[at, 291, :2], axis=-1)
+    width = np.linalg.norm(seen[at, MOUTH_CORNERS[0], :2] - seen[at, MOUTH_CORNERS[1], :2], axis=-1)
     courses = [rotation[at, 0, 2], rotation[at, 1, 2], rotation[at, 1, 0], *openings.T, width]
     chosen = set(even.tolist())
     for rank in range(len(at)):
@@ -76,14 +81,19 @@ def key_frames(seen: np.ndarray, rotation: np.ndarray, good: np.ndarray, count: 
 
 
 def lens_for(head: HeadModel, size: int, scale: float, identity: np.ndarray | None = None) -> Lens:
-    """The lens of a square crop of `size` pixels in which eyes are `scale` pixels apart."""
+    """The lens of a square crop of `size` pixels in which eyes are `scale` pixels apart; `identity` [I] is whose."""
     rig = FaceRig.of(head, np.zeros(head.components) if identity is None else identity)
     apart = np.linalg.norm(rig.neutral[EYES[0]] - rig.neutral[EYES[1]])
     return Lens(FOCAL * size, size / 2, size / 2, FOCAL * size * apart / scale)
 
 
 def fit_person(
-    head: HeadModel, lens: Lens, seen: np.ndarray, keys: np.ndarray, weights: Weights | None = None, rounds: int = 10
+    head: HeadModel,
+    lens: Lens,
+    seen: np.ndarray,  # [T, 478, 3] pixels
+    keys: np.ndarray,  # [K] numbers of the key frames
+    weights: Weights | None = None,
+    rounds: int = 10,
 ) -> tuple[Face, Frames]:
     """Who it is, from key frames: the face (with offsets and prices) and the key frames' own fit."""
     weights = weights or Weights()
@@ -120,7 +130,7 @@ def calm_pose(frames: Frames, at: np.ndarray) -> dict[str, np.ndarray]:
 def calm_controls(controls: np.ndarray, at: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
     """(where controls should rest, with what precision), both [T, CONTROLS], from neighbouring frames.
 
-    What moves by more than a tremble is let go: a blink or a closing of the lips lasts three frames and must stay.
+    `at` [T] are the frames' numbers. What moves by more than a tremble is let go: a blink or a closing of the lips lasts three frames and must stay.
     """
     resting = controls.copy()
     inner = np.flatnonzero((np.diff(at)[:-1] == 1) & (np.diff(at)[1:] == 1)) + 1
@@ -142,7 +152,7 @@ def calmed(face: Face, frames: Frames, seen: np.ndarray, at: np.ndarray) -> Fram
 def fit_video(
     face: Face,
     seen: np.ndarray,  # [T, 478, 3] pixels, NaN rows where no face
-    keys: np.ndarray,
+    keys: np.ndarray,  # [K] numbers of the key frames
     key_fit: Frames,
     blendshapes: np.ndarray | None = None,  # [T, 52] to start from; else the nearest key frame's
     calm: bool = True,  # controls too, not poses alone; for those who fit them again it would be in vain

@@ -1,4 +1,4 @@
-"""The detector's habit of leaving shut eyes and lips a little open, taken out of its landmarks.
+"""The detector's bias, which leaves shut eyes and lips a little open, taken out of its landmarks.
 
 FaceMesh hardly ever lets lids meet: in blinks its lid points stay 10 to 30 % of the open eye apart. A face model fitted
 to them would never shut its eyes. What the gap falls to when this person's eyes are shut is taken as zero and the range
@@ -10,7 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from emotalk.core.landmarks import PAIR_GROUPS, PAIRS, pair_gaps
+from emotalk.core.landmarks import (
+    CHIN,
+    FOREHEAD,
+    LEFT_EYE_ENDS,
+    PAIR_GROUPS,
+    PAIRS,
+    RIGHT_EYE_ENDS,
+    pair_gaps,
+)
 
 BLINK = 0.5
 """A gap below this share of the usual one is taken for a blink."""
@@ -18,7 +26,6 @@ RESIDUE = 0.22
 """Share of the open gap that FaceMesh leaves in a shut eye, where the video shows no blink (measured on six clips)."""
 MOUTH_REST = 0.035
 """Eye distances of inner-lip gap up to which a mouth counts as shut; one that is never shut is left alone."""
-EYE_ENDS = ((33, 133), (362, 263))
 LEAST_CONTRAST = 40.0
 """Grey levels between lids below which a picture is too dark or soft to tell open from shut."""
 GONE, THERE = 0.3, 0.5
@@ -48,7 +55,7 @@ def eye_contrast(grey: np.ndarray, points: np.ndarray) -> float:
     """Range of brightness (5th to 95th percentile, mean of both eyes) between the lids of landmarks [478, 2] in a grey
     picture [h, w] uint8."""
     ranges = []
-    for first, second in EYE_ENDS:
+    for first, second in (RIGHT_EYE_ENDS, LEFT_EYE_ENDS):
         a, b = points[first], points[second]
         middle, width = 0.5 * (a + b), float(np.linalg.norm(b - a))
         half = np.array([0.32 * width, 0.12 * width])  # the middle of the eye, where the iris is
@@ -67,8 +74,8 @@ def openness(contrast: np.ndarray) -> np.ndarray:
     return np.clip((share - GONE) / (THERE - GONE), 0, 1)
 
 
-def without_habits(points: np.ndarray, scale: float, contrast: np.ndarray | None = None) -> np.ndarray:
-    """Landmarks [T, 478, 2 or more] with lips and lids that meet where they do in life; rows of NaN stay so.
+def without_bias(points: np.ndarray, scale: float, contrast: np.ndarray | None = None) -> np.ndarray:
+    """Landmarks `points` [T, 478, 2 or more] with lips and lids that meet where they do in life; rows of NaN stay so.
 
     `contrast` [T] are the frames' `eye_contrast`, where known.
     """
@@ -86,7 +93,7 @@ def without_habits(points: np.ndarray, scale: float, contrast: np.ndarray | None
             wanted[:, eyes] > 0, wanted[:, eyes] * openness(contrast)[there, None], wanted[:, eyes]
         )
     change = wanted - gaps
-    down = flat[:, 152] - flat[:, 10]
+    down = flat[:, CHIN] - flat[:, FOREHEAD]
     down = down / np.maximum(np.linalg.norm(down, axis=-1, keepdims=True), 1e-9)
     fixed = points.copy()
     corrected = fixed[there]

@@ -29,6 +29,7 @@ class FoundFace:
 
     @property
     def centre(self) -> np.ndarray:
+        """The middle of its box [2], x and y in shares of the picture."""
         return np.array([self.left + self.width / 2, self.top + self.height / 2])
 
     @property
@@ -156,16 +157,16 @@ class TaskLandmarks:
 
 
 def task_file() -> Path | None:
-    """The FaceLandmarker model to use: what EMOTALK_FACE_LANDMARKER names, or `models/face_landmarker.task` in the
-    cache; None where there is neither. Raises TrackingError where the variable names no file."""
+    """The FaceLandmarker model to use (3.8 MB, Apache-2.0, by Google): what EMOTALK_FACE_LANDMARKER names, or
+    `models/face_landmarker*.task` in the cache; None where there is neither. Raises TrackingError where the variable
+    names no file."""
     named = os.environ.get(TASK_VARIABLE)
     if named:
         path = Path(named).expanduser()
         if not path.is_file():
             raise TrackingError(f"{TASK_VARIABLE} names {named}, which is no file. Correct or unset it.")
         return path
-    cached = cache_dir("models") / "face_landmarker.task"
-    return cached if cached.is_file() else None
+    return next(iter(sorted(cache_dir("models").glob("face_landmarker*.task"))), None)
 
 
 def open_landmarks() -> FaceLandmarks | TaskLandmarks:

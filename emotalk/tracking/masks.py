@@ -15,11 +15,15 @@ from scipy.ndimage import gaussian_filter
 
 from emotalk.core.landmarks import (
     BROWS,
+    CHIN,
+    FOREHEAD,
     LEFT_LOWER_LID,
+    LEFT_SIDE,
     LEFT_UPPER_LID,
     OUTER_LIPS,
     OVAL,
     RIGHT_LOWER_LID,
+    RIGHT_SIDE,
     RIGHT_UPPER_LID,
 )
 
@@ -60,7 +64,7 @@ class Zones:
     """Parts of a picture of WORK pixels, told by the landmarks [478, 2] in it."""
 
     def __init__(self, points: np.ndarray) -> None:
-        top, chin, left, right = points[10], points[152], points[454], points[234]
+        top, chin, left, right = points[FOREHEAD], points[CHIN], points[LEFT_SIDE], points[RIGHT_SIDE]
         self.height = max(float(np.linalg.norm(top - chin)), 1e-6)
         self.width = max(float(np.linalg.norm(left - right)), 1e-6)
         up = (top - chin) / self.height
@@ -78,12 +82,12 @@ class Zones:
 
     @property
     def crown(self) -> np.ndarray:
-        """Where hair grows on most heads; MediaPipe's outline ends near the hairline."""
+        """Where hair grows on most heads, [WORK, WORK] bool; MediaPipe's outline ends near the hairline."""
         return (self.above > 1.05) & (self.above < 1.7) & (self.across < 0.6)
 
     @property
     def chest(self) -> np.ndarray:
-        """Clothes, where long hair seldom reaches."""
+        """Clothes, where long hair seldom reaches, [WORK, WORK] bool."""
         return (self.above < -0.3) & ((self.across < 0.35) | (self.across > 0.8) | (self.above < -0.7))
 
     def priors(self) -> np.ndarray:
@@ -105,7 +109,7 @@ class Colours:
         self._tables: np.ndarray | None = None
 
     def learn(self, picture: np.ndarray, person: np.ndarray, zones: Zones) -> None:
-        """Take in a picture [256, 256, 3] uint8 with its person mask."""
+        """Take in a `picture` [WORK, WORK, 3] uint8 with its `person` mask [WORK, WORK] in [0, 1]."""
         cells, surely = _cells(picture), person > 0.8
         for kind, where in ((_HAIR, zones.crown & surely), (_SKIN, zones.bare),
                             (_CLOTHES, zones.chest & surely)):  # fmt: skip
@@ -163,7 +167,7 @@ def label_frame(
 
 
 def small_picture(picture: np.ndarray) -> np.ndarray:
-    """A square picture at WORK pixels."""
+    """A square picture [h, h, 3] uint8 at WORK pixels, [WORK, WORK, 3]."""
     return cv2.resize(picture, (WORK, WORK), interpolation=cv2.INTER_AREA)
 
 

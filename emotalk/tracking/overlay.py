@@ -8,21 +8,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from emotalk.core.camera import project
+from emotalk.core.landmarks import OUTLINES
 from emotalk.core.pictures import eight_bit
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
 
-_LINES = (
-    # lips outside and inside, lids, brows, nose, outline of the face
-    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185, 61),
-    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191, 78),
-    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246, 33),
-    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466, 263),
-    (70, 63, 105, 66, 107), (300, 293, 334, 296, 336), (168, 6, 197, 195, 5, 4),
-    (10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
-     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109, 10),
-)  # fmt: skip
 _HEAD, _SEEN = (255, 122, 96), (255, 255, 255)
 SIDE = 320
 
@@ -41,7 +32,7 @@ def overlay(tracked: TrackedVideo, side: int = SIDE) -> np.ndarray:
         motion = tracked.motion[t : t + 1]
         with torch.no_grad():
             posed = person(**{name: torch.from_numpy(value) for name, value in vars(motion).items()})
-            points = project(head.landmarks(posed.vertices, "mediapipe478"), tracked.camera)[0]
+            points = project(head.landmarks(posed.vertices, "mediapipe478"), tracked.camera)[0][0]
         parts.append(_drawn(eight_bit(tracked.frame(t)), points, tracked.landmarks[t], side))
     return np.concatenate(parts, 1)
 
@@ -64,7 +55,7 @@ def _drawn(frame: np.ndarray, fitted: np.ndarray, seen: np.ndarray, side: int) -
     box = (*corner, *(corner + 2 * half))
     picture = Image.fromarray(frame).resize((2 * side, 2 * side), Image.Resampling.BILINEAR, box=box)
     draw = ImageDraw.Draw(picture)
-    for line in _LINES:
+    for line in OUTLINES:
         draw.line([tuple(point) for point in ((fitted[list(line)] - corner) * scale).tolist()], fill=_HEAD, width=3)
     for x, y in (seen[np.isfinite(seen).all(1)] - corner) * scale:
         draw.ellipse([x - 1.6, y - 1.6, x + 1.6, y + 1.6], fill=_SEEN)

@@ -55,7 +55,8 @@ class Aligned:
 
 
 def picture_levels(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A square grey picture uint8 at about half of WORK and at about WORK pixels, blurred a little, float32."""
+    """A square picture `grey` [h, h] uint8 at about half of WORK and at about WORK pixels, blurred a little: float32
+    [WORK / 2, WORK / 2] and [WORK, WORK]."""
     fine = grey.astype(np.float32)
     if len(grey) > 1.5 * WORK:
         fine = cv2.resize(fine, (WORK, WORK), interpolation=cv2.INTER_AREA)
@@ -74,10 +75,13 @@ class SkinAligner:
         self._weight = np.zeros((2, len(skin)), np.float32)
 
     def learn(
-        self, pictures: Iterable[np.ndarray], rotation: np.ndarray, place: np.ndarray, controls: np.ndarray
+        self,
+        pictures: Iterable[np.ndarray],
+        rotation: np.ndarray,  # [k, 3, 3] of the landmarks' poses
+        place: np.ndarray,  # [k, 3] metres
+        controls: np.ndarray,  # [k, CONTROLS]
     ) -> None:
-        """Take the skin's grey from key frames: square grey pictures uint8, landmarks' rotations [k, 3, 3], places
-        [k, 3] and controls [k, CONTROLS]."""
+        """Take the skin's grey from key frames: square grey pictures [h, h] uint8 with their poses."""
         levels = [picture_levels(picture) for picture in pictures]
         points = [self.skin.points(c) for c in controls]
         poses = [Aligned(r, p, 1.0, 0.0, 0.0) for r, p in zip(rotation, place, strict=True)]
@@ -89,8 +93,14 @@ class SkinAligner:
                 ]
             self._average(levels, points, poses)
 
-    def align(self, picture: np.ndarray, rotation: np.ndarray, place: np.ndarray, controls: np.ndarray) -> Aligned:
-        """The pose of a frame (square grey picture uint8) near the landmarks' one."""
+    def align(
+        self,
+        picture: np.ndarray,  # [h, h] grey, uint8
+        rotation: np.ndarray,  # [3, 3] of the landmarks' pose
+        place: np.ndarray,  # [3] metres
+        controls: np.ndarray,  # [CONTROLS]
+    ) -> Aligned:
+        """The pose of a frame near the landmarks' one."""
         start = Aligned(rotation, place, 1.0, 0.0, 0.0)
         return self._descend(picture_levels(picture), self.skin.points(controls), rotation, place, start)
 

@@ -2,7 +2,7 @@
 
 A face detector swings the nose too far when the head turns, and lets the forehead lag when it nods; a fit to its
 landmarks turns too much and nods too little. Once the pose is known from the picture itself, how far each landmark
-strays with the turn can be learned from the video, and taken out before expressions are fitted again.
+is off with the turn can be learned from the video, and taken out before expressions are fitted again.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ KEY_FRAMES = 40
 """From which the skin's texture is averaged."""
 LEAST_FRAMES = 8
 FARTHEST = np.array([0.25, 0.25, 0.12, 0.012, 0.012, 0.08])
-"""Turns (rad) and shifts (m) from the landmarks' pose beyond which an aligned pose is not believed."""
+"""Turns (rad) and shifts (m) from the landmarks' pose beyond which an aligned pose is not trusted."""
 WORST = 2.5
-"""Times the usual difference from the skin's texture at which a frame is not believed either: a hand, a blur."""
-STRAY = 0.5
-"""Eye distances per radian: standard deviation of a landmark's straying with turns of the head."""
+"""Times the usual difference from the skin's texture at which a frame is not trusted either: a hand, a blur."""
+TURN_BIAS = 0.5
+"""Eye distances per radian: standard deviation of a landmark's bias with turns of the head."""
 
 
 @dataclass(frozen=True)
-class Straying:
-    """How far each landmark moves beside the head's own points as the head turns."""
+class TurnBias:
+    """The landmarks' bias that goes with the head's turn: how far each moves beside the head's own points."""
 
     middle: np.ndarray  # [3] axis-angle of the usual turn
     slopes: np.ndarray  # [3, 478, 2] pixels per radian
 
     def of(self, rotation: np.ndarray) -> np.ndarray:
-        """Pixels [m, 478, 2] under head rotations [m, 3, 3]."""
+        """Pixels [m, 478, 2] under head rotations `rotation` [m, 3, 3]."""
         return np.einsum("mk,klc->mlc", axis_angle(rotation) - self.middle, self.slopes)
 
 
@@ -50,7 +50,7 @@ def refine(
     picture: Callable[[int], np.ndarray],  # t -> square grey picture uint8
     labels: Callable[[int], np.ndarray],  # t -> [size, size] uint8, see `masks`
     size: int,  # pixels that landmarks and lens refer to
-    learn_from: np.ndarray,  # frames from which the skin's texture may be taken
+    learn_from: np.ndarray,  # [L] frames from which the skin's texture may be taken
     tell: Callable[[float], None] = lambda share: None,
 ) -> Fit:
     """The fit with head poses from the picture and calm expressions to match. Frames that cannot be aligned, and
@@ -72,17 +72,19 @@ def refine(
         found.append(aligner.align(picture(t), start.rotation[t], start.place[t], start.controls[t]))
         if k % 5 == 0:
             tell(0.9 * k / len(there))
-    frames = believed(start[there], found, skin.neutral.mean(0).astype(np.float64))
+    frames = trusted(start[there], found, skin.neutral.mean(0).astype(np.float64))
     seen = points[there][..., :2]
-    frames, straying = refit(fit.face, frames, seen, there)
-    return _filled(fit.face, frames, points, there, straying)
+    frames, turn_bias = refit(fit.face, frames, seen, there)
+    return _filled(fit.face, frames, points, there, turn_bias)
 
 
-def _filled(face: Face, frames: Frames, points: np.ndarray, there: np.ndarray, straying: Straying | None = None) -> Fit:
+def _filled(
+    face: Face, frames: Frames, points: np.ndarray, there: np.ndarray, turn_bias: TurnBias | None = None
+) -> Fit:
     """A fit of all frames from those in which there is a face: others take over their neighbours' values."""
     predicted = face.predict(frames)
-    if straying is not None:
-        predicted = predicted + straying.of(frames.rotation)
+    if turn_bias is not None:
+        predicted = predicted + turn_bias.of(frames.rotation)
     error = np.full(len(points), np.nan)
     error[there] = np.linalg.norm(predicted - points[there][..., :2], axis=-1).mean(1)
     rows = np.rint(np.interp(np.arange(len(points)), there, np.arange(len(there)))).astype(int)
@@ -90,7 +92,8 @@ def _filled(face: Face, frames: Frames, points: np.ndarray, there: np.ndarray, s
 
 
 def texture_frames(fit: Fit, rows: np.ndarray, count: int = KEY_FRAMES) -> np.ndarray:
-    """At most `count` of the rows, without the worst fits: half spread over time, half with the most varied turns."""
+    """At most `count` of the `rows` [m], without the worst fits: half spread over time, half with the most
+    varied turns."""
     if len(rows):
         rows = rows[fit.error[rows] <= 1.5 * np.median(fit.error[rows])]
     if len(rows) <= count:
@@ -104,8 +107,8 @@ def texture_frames(fit: Fit, rows: np.ndarray, count: int = KEY_FRAMES) -> np.nd
     return rows[np.unique(chosen)]
 
 
-def believed(start: Frames, found: list[Aligned], middle: np.ndarray) -> Frames:
-    """`start` with the poses that were found, but for those that went astray: they differ from the landmarks' pose as
+def trusted(start: Frames, found: list[Aligned], middle: np.ndarray) -> Frames:
+    """`start` with the poses that were found, but for outliers: those differ from the landmarks' pose as
     their neighbours do. `middle` [3] is the point of the head whose place is compared."""
     rotation = np.stack([one.rotation for one in found])
     place = np.stack([one.place for one in found])
@@ -127,16 +130,16 @@ def believed(start: Frames, found: list[Aligned], middle: np.ndarray) -> Frames:
     )
 
 
-def refit(face: Face, frames: Frames, seen: np.ndarray, at: np.ndarray) -> tuple[Frames, Straying]:
-    """Controls that explain the landmarks `seen` [m, 478, 2] under poses that are kept, and how those stray with the
+def refit(face: Face, frames: Frames, seen: np.ndarray, at: np.ndarray) -> tuple[Frames, TurnBias]:
+    """Controls that explain the landmarks `seen` [m, 478, 2] under poses that are kept, and their bias with the
     head's turn. `at` [m] are the frames' numbers."""
-    straying = learn_straying(face, frames, seen)
-    frames = fit_frames(face, frames, seen - straying.of(frames.rotation), rounds=1, pose=False)
-    straying = learn_straying(face, frames, seen)
-    return calmed(face, frames, seen - straying.of(frames.rotation), at), straying
+    turn_bias = learn_turn_bias(face, frames, seen)
+    frames = fit_frames(face, frames, seen - turn_bias.of(frames.rotation), rounds=1, pose=False)
+    turn_bias = learn_turn_bias(face, frames, seen)
+    return calmed(face, frames, seen - turn_bias.of(frames.rotation), at), turn_bias
 
 
-def learn_straying(face: Face, frames: Frames, seen: np.ndarray) -> Straying:
+def learn_turn_bias(face: Face, frames: Frames, seen: np.ndarray) -> TurnBias:
     """A robust ridge regression of what landmarks `seen` [m, 478, 2] lie beside the fit on the head's turn."""
     turn = axis_angle(frames.rotation)
     middle = turn.mean(0)
@@ -145,10 +148,10 @@ def learn_straying(face: Face, frames: Frames, seen: np.ndarray) -> Straying:
     robust = 1 / (1 + (off**2).sum(-1) / (face.weights.outlier * noise) ** 2)
     features = np.concatenate([np.ones((len(turn), 1)), turn - middle], 1)
     matrix = np.einsum("ml,ma,mb->lab", robust, features, features)
-    matrix += np.diag([1e-9, *[(noise / (STRAY * face.scale)) ** 2] * 3])
+    matrix += np.diag([1e-9, *[(noise / (TURN_BIAS * face.scale)) ** 2] * 3])
     right = np.einsum("ml,ma,mlc->lac", robust, features, off)
     slopes = np.linalg.solve(matrix, right)[:, 1:]
-    # As with fixed offsets: what both lips or lids do alike strays, what they do apart is an opening.
+    # As with fixed offsets: what both lips or lids do alike is bias, what they do apart is an opening.
     upper, lower = np.array(PAIRS).T
     slopes[upper] = slopes[lower] = 0.5 * (slopes[upper] + slopes[lower])
-    return Straying(middle, slopes.transpose(1, 0, 2))
+    return TurnBias(middle, slopes.transpose(1, 0, 2))

@@ -14,7 +14,7 @@ from emotalk.tracking.landmark_bias import eye_contrast
 from emotalk.tracking.landmarks import HandFinder, covered_share, open_landmarks
 from emotalk.tracking.masks import PersonSegmenter, small_picture
 from emotalk.tracking.quality import sharpness
-from emotalk.tracking.shoulder_motion import TorsoFollower
+from emotalk.tracking.shoulder_motion import ShoulderTracker
 
 HANDS_EVERY = 8
 """Frames between looks for hands (10 ms each)."""
@@ -41,7 +41,7 @@ class Reader:
     def __init__(self, size: int) -> None:
         self._size = size
         self._stack = contextlib.ExitStack()
-        self._torso = TorsoFollower()
+        self._shoulders = ShoulderTracker()
         self.points: list[np.ndarray] = []
         self._shapes: list[np.ndarray] = []
         self._moves: list[np.ndarray] = []
@@ -68,11 +68,11 @@ class Reader:
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         self._contrast.append(np.nan if found is None else eye_contrast(grey, found[:, :2]))
         move = None
-        if self._torso.started:
-            move = self._torso.follow(grey)
+        if self._shoulders.started:
+            move = self._shoulders.follow(grey)
         elif found is not None and t % 10 == 0:
             clothes = _clothes(self._person.find(small_picture(picture)), found, self._size)
-            if self._torso.begin(grey, clothes):
+            if self._shoulders.begin(grey, clothes):
                 move = np.zeros(3)
         self._moves.append(np.full(3, np.nan) if move is None else move)
         if found is not None and t % HANDS_EVERY == 0:

@@ -17,6 +17,7 @@ from scipy.ndimage import binary_erosion, gaussian_filter, map_coordinates, unif
 from torch import Tensor
 
 from emotalk.core.camera import Camera
+from emotalk.core.landmarks import CHIN
 from emotalk.tracking.masks import BODY
 from emotalk.tracking.tracked import TrackedVideo
 
@@ -159,14 +160,11 @@ def _small_mask(mask: np.ndarray, shrink: int) -> np.ndarray:
 
 
 LEAST_FIT = 0.35
-"""Share of the edges of the clothes (`ClothMotion.follow`) that must fit for a map to be believed."""
-
-CHIN = 152
-"""The chin's tip among the 478 landmarks."""
+"""Share of the edges of the clothes (`ClothMotion.follow`) that must fit for a map to be trusted."""
 
 
-def torso_shifts(tracked: TrackedVideo, reference: int, rows: Iterable[int] | None = None) -> Tensor:
-    """How the shoulders move against where each frame's `HeadMotion` has them, [T, 3, 4] for `binding.shift_torso`;
+def shoulder_shifts(tracked: TrackedVideo, reference: int, rows: Iterable[int] | None = None) -> Tensor:
+    """How the shoulders move against where each frame's `HeadMotion` has them, [T, 3, 4] for `binding.shift_shoulders`;
     with frame `reference` as the one whose shoulders hang on the root joint as they are.
 
     Every frame's clothes are aligned with those of the reference frame (`ClothMotion`), from where the frame before

@@ -10,8 +10,9 @@ _LEAST = 12
 _WINDOW = {"winSize": (21, 21), "maxLevel": 3, "criteria": (3, 15, 0.02)}
 
 
-class TorsoFollower:
-    """Follows clothes from the first frame on: every frame is compared with the first one, so nothing drifts."""
+class ShoulderTracker:
+    """Tracks the shoulders by their clothes from the first frame on: every frame is compared with the first one, so
+    nothing drifts."""
 
     def __init__(self) -> None:
         self._first: np.ndarray | None = None
@@ -20,6 +21,7 @@ class TorsoFollower:
 
     @property
     def started(self) -> bool:
+        """Whether there is a frame to compare with."""
         return self._start is not None
 
     def begin(self, grey: np.ndarray, clothes: np.ndarray) -> bool:

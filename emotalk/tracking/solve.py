@@ -10,7 +10,7 @@ against it is left out of the step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,7 +35,10 @@ _PAIRS = np.array(PAIRS)
 
 @dataclass(frozen=True)
 class Lens:
-    """A camera on the z axis that looks towards -z from `distance` metres; pixels as in `types.Camera`."""
+    """A camera on the z axis that looks towards -z from `distance` metres; pixels as in `core.camera.Camera`.
+
+    Kept apart from `core.camera.project`: the solver works on arrays and needs the derivatives of just this projection.
+    """
 
     focal: float
     cx: float
@@ -97,10 +100,6 @@ class Face:
     def predict(self, frames: Frames) -> np.ndarray:
         """Landmarks [m, 478, 2] as the detector would see them, pixels."""
         return self.lens.project(frames.world(self.rig.points(frames.controls) + self.offsets))
-
-    def predict_skin(self, frames: Frames) -> np.ndarray:
-        """The rig's own points [m, 478, 2] in pixels, without the detector's habits."""
-        return self.lens.project(frames.world(self.rig.points(frames.controls)))
 
 
 @dataclass(frozen=True)
@@ -296,7 +295,8 @@ def joined(parts: list[Frames]) -> Frames:
 
 
 def person_step(face: Face, frames: Frames, seen: np.ndarray) -> tuple[np.ndarray, Frames]:
-    """One joint step of identity [I] and all `frames` (a few dozen that show what the person can do)."""
+    """One joint step of identity [I] and all `frames` (a few dozen that show what the person can do) against landmarks
+    `seen` [m, 478, 2]."""
     linear = linearise(face, frames, seen, person=True)
     matrix, gradient = _normal_equations(face, linear, frames.controls, None, None)
     low, high = _bounds(frames.controls)
@@ -320,7 +320,8 @@ def person_step(face: Face, frames: Frames, seen: np.ndarray) -> tuple[np.ndarra
 
 
 def offset_step(face: Face, frames: Frames, seen: np.ndarray) -> np.ndarray:
-    """Offsets [478, 3] that explain what stays of the residuals in all frames alike."""
+    """Offsets [478, 3] (metres) that explain what stays of the residuals against landmarks `seen` [m, 478, 2] in all
+    frames alike."""
     lens = face.lens
     world = frames.world(face.rig.points(frames.controls) + face.offsets)
     inverse = 1 / (lens.distance - world[..., 2])
@@ -342,8 +343,3 @@ def offset_step(face: Face, frames: Frames, seen: np.ndarray) -> np.ndarray:
     upper, lower = _PAIRS.T
     offsets[upper, 1:] = offsets[lower, 1:] = 0.5 * (offsets[upper, 1:] + offsets[lower, 1:])
     return offsets
-
-
-def with_person(face: Face, rig: FaceRig) -> Face:
-    """The same view of another person."""
-    return replace(face, rig=rig)

@@ -29,7 +29,7 @@ from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
-from emotalk.tracking.landmark_bias import without_habits
+from emotalk.tracking.landmark_bias import without_bias
 from emotalk.tracking.masks import WORK, Colours, PersonSegmenter, Zones, label_frame, small_picture
 from emotalk.tracking.pose_refinement import refine
 from emotalk.tracking.quality import judge
@@ -218,7 +218,7 @@ class _Work:
             )
         self._tell("fit", 0.0)
         scale = eye_distance(points)
-        points = without_habits(points.astype(np.float64), scale, shots.contrast)
+        points = without_bias(points.astype(np.float64), scale, shots.contrast)
         lens = lens_for(head, self.size, scale)
         poses = start_frames(FaceRig.of(head, np.zeros(head.components)), lens, points[there])
         rotation = np.tile(np.eye(3), (len(points), 1, 1))

@@ -75,7 +75,7 @@ class TrackedVideo:
         return self.frame_bytes(t).astype(np.float32) / 255
 
     def frame_bytes(self, t: int) -> np.ndarray:
-        """The same as uint8."""
+        """The same [size, size, 3] as uint8."""
         return _picture(self.folder / "frames" / f"{self._number(t):06d}.jpg", "RGB")
 
     def labels(self, t: int) -> np.ndarray:

@@ -50,6 +50,12 @@ class EggHead:
         self.lower = (self.template[:, 1] < 0).float()
         self.identity_basis = torch.stack([self.template * axis for axis in torch.eye(3)])
 
+    def to(self, device):
+        for name, value in vars(self).items():
+            if isinstance(value, torch.Tensor):
+                setattr(self, name, value.to(device))
+        return self
+
     def with_identity(self, identity):
         person = copy.copy(self)
         person.template = self.template * (1 + 0.05 * identity)
@@ -62,8 +68,8 @@ class EggHead:
         local = torch.stack([shaped[:, 0] * wide, shaped[:, 1] - 0.02 * drop, shaped[:, 2] * wide], -1)
         head = rotation_matrix(head_pose[:, :3])
         neck = rotation_matrix(head_pose[:, :3] / 2)
-        root = torch.eye(3).expand(frames, 3, 3)
-        transforms = torch.eye(4).repeat(frames, 6, 1, 1)
+        root = torch.eye(3).to(head).expand(frames, 3, 3)
+        transforms = torch.eye(4).to(head).repeat(frames, 6, 1, 1)
         transforms[:, :3, :3, :3] = torch.stack([root, neck, head], 1)
         transforms[:, :, :3, 3] = head_pose[:, None, 3:]
         return EggMesh(local @ head.transpose(1, 2) + head_pose[:, None, 3:], transforms)

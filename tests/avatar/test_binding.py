@@ -16,7 +16,7 @@ def avatar():
 
 
 def both(avatar, motion, t):
-    """The carried Gaussians of frame t by the plain and by the compiled functions."""
+    """The posed Gaussians of frame t by the plain and by the compiled functions."""
     vertices, rotations, translations = (part[t] for part in avatar.mesh(motion))
     g, c = avatar.gaussians, avatar.corrections
     latents = torch.linspace(-1, 1, len(c.matrix))
@@ -25,8 +25,8 @@ def both(avatar, motion, t):
     for make, apply in (plain, (binding.binding_frames, binding.apply_frames)):
         frames = make(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
         scale = g.log_scale.exp()
-        carried = apply(frames, g.position, g.rotation, scale, g.color, c.index, *c.offsets(latents))
-        results.append((frames, carried))
+        posed = apply(frames, g.position, g.rotation, scale, g.color, c.index, *c.offsets(latents))
+        results.append((frames, posed))
     return results
 
 
@@ -61,8 +61,8 @@ def test_compiled_gradients_equal_autograd(avatar):
             part.clone().requires_grad_()
             for part in (g.position, g.rotation, g.log_scale.exp(), g.color, *c.offsets(latents))
         ]
-        carried = apply(frames, *leaves[:4], c.index, *leaves[4:])
-        sum((out * weight).sum() for out, weight in zip(carried, weights, strict=True)).backward()
+        posed = apply(frames, *leaves[:4], c.index, *leaves[4:])
+        sum((out * weight).sum() for out, weight in zip(posed, weights, strict=True)).backward()
         gradients.append([leaf.grad for leaf in leaves])
     for plain, fast in zip(*gradients, strict=True):
         assert plain.abs().max() > 0

@@ -69,9 +69,9 @@ def filmed(folder: Path, motion: HeadMotion) -> tuple[TrackedVideo, GaussianAvat
 
 
 def seen_landmarks(folder: Path, frames: int) -> np.ndarray:
-    from emotalk.evaluation.observer import Observer
+    from emotalk.evaluation.clip_detector import ClipDetector
 
-    with Observer() as observer:
+    with ClipDetector() as detector:
         for t in range(frames):
-            observer.look(np.asarray(Image.open(folder / "frames" / f"{t:06d}.jpg")))
-        return observer.sightings().landmarks
+            detector.detect(np.asarray(Image.open(folder / "frames" / f"{t:06d}.jpg")))
+        return detector.detections().landmarks

@@ -12,11 +12,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from emotalk.avatar import GaussianAvatar, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.camera import Camera
+from emotalk.core.camera import Camera, project
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.shoulders import neck_point
-from emotalk.fitting.visibility import project
 from emotalk.rendering import portrait_camera, rasterize
 from emotalk.tracking import TrackedVideo, TrackQuality
 

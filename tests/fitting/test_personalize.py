@@ -14,16 +14,16 @@ from PIL import Image
 
 from emotalk.avatar import BoundGaussians, Consent, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.camera import project
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
-from emotalk.fitting.shoulders import neck_point, without_strays
+from emotalk.fitting.shoulders import neck_point, without_outliers
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
-from emotalk.fitting.visibility import project
 from emotalk.tracking.masks import BODY, HAIR, SKIN
-from emotalk.tracking.shoulder_alignment import torso_shifts
+from emotalk.tracking.shoulder_alignment import shoulder_shifts
 from tests.fitting.synthetic_video import make_cloth, make_video, moved
 
 CONSENT = Consent("I am the person in this video and agree.", "2026-01-01T12:00:00+00:00")
@@ -95,7 +95,7 @@ def test_what_a_mask_takes_for_skin_on_the_shoulders_is_cloth():
     classes[10:30, 25:75] = HAIR
     classes[72:74, 5:15] = SKIN
     classes[80:85, 80:90] = HAIR
-    cleaned = without_strays(classes, 70)
+    cleaned = without_outliers(classes, 70)
     assert (cleaned[72:74, 5:15] == BODY).all()
     assert (cleaned[80:85, 80:90] == BODY).all()
     assert (cleaned != classes).sum() == 20 + 50
@@ -121,11 +121,11 @@ def test_the_background_lies_behind_and_not_in_the_person(start, video):
 def test_torso_shifts_bring_back_how_the_shoulders_moved(video):
     # With the track of a torso that stands still and no pictures to align, shifts undo the root's motion.
     still = dataclasses.replace(video, torso=np.full_like(video.torso, 1e-7))
-    shifts = torso_shifts(still, 7, rows=())
+    shifts = shoulder_shifts(still, 7, rows=())
     root = torch.from_numpy(video.motion.head_pose[:, 3:])
     torch.testing.assert_close(root + shifts[..., 3], root[7].expand(40, 3), atol=1e-5, rtol=0)
     assert shifts[..., :3].abs().max() < 1e-5
-    assert torso_shifts(video, 7)[7].abs().max() < 1e-6
+    assert shoulder_shifts(video, 7)[7].abs().max() < 1e-6
 
 
 def test_shoulders_follow_the_pattern_of_their_clothes_where_the_track_lost_them(video, tmp_path):
@@ -139,7 +139,7 @@ def test_shoulders_follow_the_pattern_of_their_clothes_where_the_track_lost_them
             tmp_path / "masks" / f"{t:06d}.png"
         )
     lost = dataclasses.replace(video, folder=tmp_path, torso=np.zeros_like(video.torso)).part(0, 3)
-    shifts = torso_shifts(lost, 0).double().numpy()
+    shifts = shoulder_shifts(lost, 0).double().numpy()
     # Points of the shoulders in the reference frame, and where each frame's picture has them.
     points = neck_point(lost) + np.array([[-0.08, -0.04, 0], [0.08, -0.05, 0], [0, -0.04, 0.02]])
     root = lost.motion.head_pose[:, 3:]
@@ -154,7 +154,7 @@ def test_shoulders_follow_the_pattern_of_their_clothes_where_the_track_lost_them
 def test_where_shoulders_were_lost_they_go_with_the_motion(video):
     torso = np.full_like(video.torso, 1e-7)
     torso[[0, *range(20, 30)]] = 0
-    shifts = torso_shifts(dataclasses.replace(video, torso=torso), 7, rows=())
+    shifts = shoulder_shifts(dataclasses.replace(video, torso=torso), 7, rows=())
     assert shifts[20:30].abs().max() == 0
     assert shifts[0].abs().max() > 0  # the frame that the others are measured against
 
@@ -218,7 +218,7 @@ def test_a_fit_improves_frames_it_never_saw_and_says_who_it_is(video, tmp_path):
     said = []
     fit = fit_of(train, tmp_path / "work", steps=60)
     avatar = fit.run(said.append)
-    torso = torso_shifts(video, fit.start.reference)
+    torso = shoulder_shifts(video, fit.start.reference)
     before, after = (score(a, video, torso, np.arange(33, 40, 2)) for a in (fit.start.avatar, avatar))
     assert after["psnr_head"] > before["psnr_head"] + 1.5
     card = avatar.card

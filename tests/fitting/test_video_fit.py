@@ -8,7 +8,7 @@ import torch
 
 from emotalk.avatar.gaussians import LATENT_LIMIT, REGION_INDEX, signals
 from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.camera import Camera
+from emotalk.core.camera import Camera, project, unproject
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.hair_shell import OutlineView, bald_vertices, hair_thickness
@@ -16,7 +16,7 @@ from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_corrections import LEAST_SPREAD, allowed, video_corrections
 from emotalk.fitting.video_fit import BOX_MARGIN, VideoFit, color_box, lightness_and_tint, rare_frames, within
 from emotalk.fitting.video_frames import CLASS_WEIGHTS, MOVING_WEIGHT, VideoFrames, usable_rows
-from emotalk.fitting.visibility import colors_at, depth_map, project, seen, unproject
+from emotalk.fitting.visibility import colors_at, depth_map, seen
 from emotalk.tracking.masks import BACKGROUND, HAIR, SKIN
 from tests.fitting.synthetic_video import camera_of, make_video, talking_motion
 from tests.fitting.test_personalize import make_card

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from emotalk.core.camera import Camera
-from emotalk.fitting.visibility import depth_map, unproject
+from emotalk.core.camera import Camera, unproject
+from emotalk.fitting.visibility import depth_map
 from emotalk.head import HeadModel
 from emotalk.tracking.rig import rotation_matrix
 from emotalk.tracking.solve import Lens

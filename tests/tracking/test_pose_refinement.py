@@ -9,7 +9,7 @@ from emotalk.core.landmarks import PAIRS, eye_distance
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
 from emotalk.tracking.pose_alignment import Aligned
-from emotalk.tracking.pose_refinement import KEY_FRAMES, believed, learn_straying, refine, refit, texture_frames
+from emotalk.tracking.pose_refinement import KEY_FRAMES, learn_turn_bias, refine, refit, texture_frames, trusted
 from emotalk.tracking.rig import CONTROLS, FaceRig, axis_angle, rotation_matrix
 from emotalk.tracking.solve import Frames
 from tests.tracking.painted import LENS, SIZE, PaintedHead, swaying
@@ -46,7 +46,7 @@ def strayed(seen: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndar
 def test_how_landmarks_stray_with_the_turn_is_learned(fitted):
     fit, _, seen = fitted
     wrong, slopes = strayed(seen, fit.frames.rotation)
-    found = learn_straying(fit.face, fit.frames, wrong)
+    found = learn_turn_bias(fit.face, fit.frames, wrong)
     r = np.corrcoef(found.slopes.ravel(), slopes.ravel())[0, 1]
     assert r > 0.97
     assert np.polyfit(slopes.ravel(), found.slopes.ravel(), 1)[0] == pytest.approx(1.0, abs=0.1)
@@ -56,8 +56,8 @@ def test_expressions_are_those_of_landmarks_that_do_not_stray(fitted):
     fit, truth, seen = fitted
     wrong, _ = strayed(seen, fit.frames.rotation)
     at = np.arange(len(seen))
-    frames, straying = refit(fit.face, fit.frames, wrong, at)
-    left = np.linalg.norm(fit.face.predict(frames) + straying.of(frames.rotation) - wrong, axis=-1).mean()
+    frames, turn_bias = refit(fit.face, fit.frames, wrong, at)
+    left = np.linalg.norm(fit.face.predict(frames) + turn_bias.of(frames.rotation) - wrong, axis=-1).mean()
     assert left < 0.006 * fit.face.scale
     assert np.corrcoef(truth.controls[:, JAW_OPEN], frames.controls[:, JAW_OPEN])[0, 1] > 0.95
     np.testing.assert_array_equal(frames.rotation, fit.frames.rotation)
@@ -70,7 +70,7 @@ def test_an_opening_is_no_straying(fitted):
     open_ = seen.copy()
     upper, lower = np.array(PAIRS).T
     open_[:, lower, 1] += 40 * turn[:, None]
-    found = learn_straying(fit.face, fit.frames, open_)
+    found = learn_turn_bias(fit.face, fit.frames, open_)
     np.testing.assert_allclose(found.slopes[:, upper], found.slopes[:, lower])
 
 
@@ -87,15 +87,15 @@ def test_frames_that_went_astray_follow_their_neighbours(fitted):
     found = [aligned(rotation[t], place[t]) for t in range(20)]
     found[7] = aligned(rotation_matrix(np.array([0.0, 0.6, 0.0])) @ start.rotation[7], place[7])
     found[12] = aligned(start.rotation[12], start.place[12] + 0.003, error=30.0)
-    frames = believed(start, found, middle)
+    frames = trusted(start, found, middle)
     np.testing.assert_allclose(frames.rotation, rotation, atol=1e-6)
     np.testing.assert_allclose(frames.place, place, atol=1e-6)
 
 
-def test_where_nothing_can_be_believed_the_landmarks_stay(fitted):
+def test_where_nothing_can_be_trusted_the_landmarks_stay(fitted):
     start = fitted[0].frames[np.arange(4)]
     spun = [rotation_matrix(np.array([0.0, angle, 0.0])) @ start.rotation[t] for t, angle in enumerate((2, 1, -1, -2))]
-    frames = believed(start, [aligned(r, p) for r, p in zip(spun, start.place, strict=True)], np.zeros(3))
+    frames = trusted(start, [aligned(r, p) for r, p in zip(spun, start.place, strict=True)], np.zeros(3))
     np.testing.assert_array_equal(frames.rotation, start.rotation)
 
 

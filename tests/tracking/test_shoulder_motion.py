@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from emotalk.tracking.shoulder_motion import TorsoFollower
+from emotalk.tracking.shoulder_motion import ShoulderTracker
 
 SIZE = 256
 
@@ -27,7 +27,7 @@ def clothes() -> np.ndarray:
 
 
 def test_shift_and_scale_are_found():
-    follower = TorsoFollower()
+    follower = ShoulderTracker()
     assert follower.begin(cloth(), clothes())
     for dx, dy, scale in ((3.0, -2.0, 0.0), (6.0, -4.5, 0.02), (9.0, -6.0, 0.04)):
         found = follower.follow(moved(cloth(), dx, dy, scale))
@@ -36,7 +36,7 @@ def test_shift_and_scale_are_found():
 
 
 def test_coming_back_ends_where_it_began():
-    follower = TorsoFollower()
+    follower = ShoulderTracker()
     follower.begin(cloth(), clothes())
     for step in (*range(0, 30, 2), *range(28, -1, -2)):
         found = follower.follow(moved(cloth(), float(step), 0.0, 0.0))
@@ -44,18 +44,18 @@ def test_coming_back_ends_where_it_began():
 
 
 def test_plain_cloth_gives_nothing_to_follow():
-    assert not TorsoFollower().begin(np.full((SIZE, SIZE), 90, np.uint8), clothes())
+    assert not ShoulderTracker().begin(np.full((SIZE, SIZE), 90, np.uint8), clothes())
 
 
 def test_another_picture_is_not_taken_for_the_shoulders():
-    follower = TorsoFollower()
+    follower = ShoulderTracker()
     follower.begin(cloth(), clothes())
     assert follower.follow(np.full((SIZE, SIZE), 90, np.uint8)) is None
 
 
 def test_shoulders_that_were_lost_are_found_again():
     """They drift out of reach, something hides them, and they are back near their first place."""
-    follower = TorsoFollower()
+    follower = ShoulderTracker()
     follower.begin(cloth(), clothes())
     for step in range(0, 64, 4):
         assert follower.follow(moved(cloth(), float(step), 0.0, 0.0)) is not None

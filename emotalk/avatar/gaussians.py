@@ -173,7 +173,11 @@ def signals(motion: HeadMotion, torso: Tensor | None = None) -> np.ndarray:
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def view_direction(head_rotation: Tensor, head_place: Tensor, camera: Camera | None) -> Tensor:
+def view_direction(
+    head_rotation: Tensor,  # [3, 3] rest to pose
+    head_place: Tensor,  # [3] metres
+    camera: Camera | None,
+) -> Tensor:
     """Where the viewer stands, seen from the head: x and y [2] of the unit direction in the head's own axes.
 
     (0, 0) is straight in front; x > 0 on the person's left. Without a camera the viewer is far away on the z axis.

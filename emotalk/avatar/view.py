@@ -46,8 +46,8 @@ def own_view(
 
 
 def zoomed_plate(plate: Tensor, size: int, zoom: float = 1.0) -> Tensor:
-    """A background picture `plate` [H, W, 3] as [size, size, 3]: cropped to a square in the middle, its centre magnified
-    `zoom` times; a zoom below 1 repeats the border outwards."""
+    """A background picture `plate` [H, W, 3] as [size, size, 3]: cropped to a square in the middle, its centre
+    magnified `zoom` times; a zoom below 1 repeats the border outwards."""
     height, width = plate.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

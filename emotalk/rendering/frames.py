@@ -54,7 +54,7 @@ class FrameRenderer:
 
     @background.setter
     def background(self, background: Tensor | np.ndarray | tuple[float, float, float]) -> None:
-        """Takes another one, checked."""
+        """Takes another `background` [3] or [height, width, 3], checked."""
         self._background = background_tensor(background, self.width, self.height, torch.device("cpu"))
         self._behind = None  # its form for the CPU kernels, made at first use
         self._on_device: Tensor | None = None  # the same on the GPU that draws
@@ -69,7 +69,7 @@ class FrameRenderer:
         camera: Camera | Callable[[int], Camera],
         count: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Yield one picture per cloud.
+        """Yield one picture [height, width, 3] uint8 per cloud.
 
         clouds: an iterable, or a function of the frame number (then `count` is required). camera: one for all
         frames, or a function of the frame number. An error in either is raised at its own frame. Closing the

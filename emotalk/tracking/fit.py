@@ -30,7 +30,8 @@ class Fit:
 
 
 def start_frames(rig: FaceRig, lens: Lens, seen: np.ndarray) -> Frames:
-    """Poses of landmarks `seen` [m, 478, 3] (pixels) from MediaPipe's own depth (Kabsch 1976 on points that hardly move), expressionless."""
+    """Poses of landmarks `seen` [m, 478, 3] (pixels) from MediaPipe's own
+    depth (Kabsch 1976 on points that hardly move), expressionless."""
     firm = list(FIRM)
     points = seen[:, firm] * (1.0, -1.0, -1.0)
     points = points - points.mean(1, keepdims=True)
@@ -130,7 +131,8 @@ def calm_pose(frames: Frames, at: np.ndarray) -> dict[str, np.ndarray]:
 def calm_controls(controls: np.ndarray, at: np.ndarray, calm: float) -> tuple[np.ndarray, np.ndarray]:
     """(where controls should rest, with what precision), both [T, CONTROLS], from neighbouring frames.
 
-    `at` [T] are the frames' numbers. What moves by more than a tremble is let go: a blink or a closing of the lips lasts three frames and must stay.
+    `at` [T] are the frames' numbers. What moves by more than a tremble is let go: a blink or a closing of the lips
+    lasts three frames and must stay.
     """
     resting = controls.copy()
     inner = np.flatnonzero((np.diff(at)[:-1] == 1) & (np.diff(at)[1:] == 1)) + 1

@@ -141,7 +141,7 @@ class TaskLandmarks:
         self._task.close()
 
     def find(self, picture: np.ndarray) -> np.ndarray | None:
-        """As `FaceLandmarks.find`."""
+        """As `FaceLandmarks.find`: [478, 3] of a `picture` [h, w, 3], or None."""
         mediapipe = _mediapipe()
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
         found = self._task.detect(image)

@@ -15,7 +15,8 @@ from emotalk.tracking.tracked import TrackQuality
 def sharpness(grey: np.ndarray) -> float:
     """About 0.6 for a well focused face at the crop's size, 0.4 for one enlarged to twice its size, 0.3 when blurred.
 
-    Share of the gradient of the picture `grey` [h, w] uint8 that a blur over 3 pixels takes away (after Crété et al. 2007, "The blur effect").
+    Share of the gradient of the picture `grey` [h, w] uint8 that a blur over 3 pixels takes away (after
+    Crété et al. 2007, "The blur effect").
     """
     grey = grey.astype(np.float32)
     blurred = cv2.GaussianBlur(grey, (0, 0), 1.5)

@@ -122,8 +122,13 @@ def gaze_rotation(yaw: np.ndarray, pitch: np.ndarray) -> tuple[np.ndarray, np.nd
     )
 
 
-def motion_of(rig: FaceRig, rotation: np.ndarray, place: np.ndarray, controls: np.ndarray) -> HeadMotion:
-    """`HeadMotion` of head rotations [T, 3, 3], places of the head joint [T, 3] (world metres) and `controls` [T, CONTROLS].
+def motion_of(
+    rig: FaceRig,
+    rotation: np.ndarray,  # [T, 3, 3] of the head
+    place: np.ndarray,  # [T, 3] of the head joint, world metres
+    controls: np.ndarray,  # [T, CONTROLS]
+) -> HeadMotion:
+    """`HeadMotion` [T] of poses and controls.
 
     Neck and head joint each turn by half, so the head joint swings around the neck; the root makes up the rest.
     """

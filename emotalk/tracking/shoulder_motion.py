@@ -25,7 +25,8 @@ class ShoulderTracker:
         return self._start is not None
 
     def begin(self, grey: np.ndarray, clothes: np.ndarray) -> bool:
-        """Take `grey` [size, size] uint8 as the frame to compare with; `clothes` bool says where to look."""
+        """Take `grey` [size, size] uint8 as the frame to compare with; `clothes` [size, size] bool says where to
+        look."""
         inner = cv2.erode(clothes.astype(np.uint8), np.ones((9, 9), np.uint8))
         points = cv2.goodFeaturesToTrack(grey, _POINTS, 0.01, 7, mask=inner)
         if points is None or len(points) < _LEAST:
@@ -34,7 +35,8 @@ class ShoulderTracker:
         return True
 
     def follow(self, grey: np.ndarray) -> np.ndarray | None:
-        """(dx px, dy px, log scale) of a frame against the first, None where it cannot be told."""
+        """[3] (dx px, dy px, log scale) of a frame `grey` [size, size] against the first, None where it cannot be
+        told."""
         for guess in (self._last, self._start):  # what was lost may be back where it began
             found = self._follow(grey, guess)
             if found is not None:

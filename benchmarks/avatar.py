@@ -65,9 +65,9 @@ def main() -> None:
         rows, g, c = torch.from_numpy(signals(motion)), avatar.gaussians, avatar.corrections
 
         def plain(k, a=avatar, v=vertices, r=rotations, t=translations, rows=rows, g=g, c=c):
-            frames = binding.carriers(g, v[k], a.head.triangles, a.neutral_sizes, r[k], t[k])
+            frames = binding.binding_frames_torch(g, v[k], a.head.triangles, a.neutral_sizes, r[k], t[k])
             offsets = c.offsets(c.latents(rows[k]))
-            binding.carry(frames, g.position, g.rotation, g.log_scale.exp(), g.color, c.index, *offsets)
+            binding.apply_frames_torch(frames, g.position, g.rotation, g.log_scale.exp(), g.color, c.index, *offsets)
 
         slow = median_ms(plain, 16)
         print(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.rasterizer import best
+from emotalk.core.atomic import write_text
 from emotalk.core.kernels.workers import thread_count
 from emotalk.core.ssim import planar, ssim_map
 from emotalk.core.ssim_kernels import window
@@ -76,9 +77,7 @@ def main() -> None:
         f"{thread_count()} threads, {torch.get_num_threads()} torch threads, torch {torch.__version__}. CPU ms: "
         f"processor time over all threads. Load average {load:.1f} before, {os.getloadavg()[0]:.1f} after.",
     ]
-    partial = RESULTS.with_suffix(".part")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.replace(RESULTS)
+    write_text(RESULTS, "\n".join(lines) + "\n")
     print("\n".join(lines))
 
 

@@ -17,6 +17,7 @@ import tyro
 
 from benchmarks import motion_clips, motion_life, motion_lips, motion_person
 from benchmarks.results_file import with_sections
+from emotalk.core.atomic import write_text
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
 from emotalk.motion.emotion_recogniser import EmotionRecogniser
@@ -82,10 +83,7 @@ def main(options: Options) -> None:
     load = " ".join(f"{x:.1f}" for x in os.getloadavg())
     about = f"# Motion\n\n`python -m benchmarks.motion` on {platform.machine()}, {os.cpu_count()} cores, load {load}.\n"
     kept = options.out.read_text() if options.only and options.out.exists() else about
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = options.out.with_suffix(".tmp")
-    temporary.write_text(with_sections(kept, done))
-    temporary.replace(options.out)
+    write_text(options.out, with_sections(kept, done))
 
 
 if __name__ == "__main__":

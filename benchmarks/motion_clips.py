@@ -12,6 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from emotalk.core.atomic import replacing
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
@@ -100,7 +101,8 @@ def filmed_clips(folder: Path, encoder: SpeechEncoder, head: HeadModel, cache: P
         else:
             points, fps = track(video)
             if kept:
-                np.savez(kept, points=points, fps=fps)
+                with replacing(kept) as temporary, temporary.open("wb") as file:
+                    np.savez(file, points=points, fps=fps)
         sound = video.with_suffix(".wav")
         features = encoder.encode(load_audio(sound if sound.exists() else video))
         clips.append(FilmedClip(name, features, measures_of_landmarks(points, fps), head_angles(points, fps, head)))

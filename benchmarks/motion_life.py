@@ -63,8 +63,8 @@ def slider_table(model: MotionModel, head: HeadModel, line: Line) -> Iterator[st
     axis = np.linspace(-1, 1, 21)
     columns: dict[str, list[float]] = {"valence": [], "arousal": []}
     faces = {}
-    style = MotionStyle(blink_rate=0.0)  # blinks at other moments would pass for the slider's work
-    short = SpeechFeatures(**{f.name: getattr(line.known, f.name)[:64] for f in dataclasses.fields(SpeechFeatures)})
+    style = MotionStyle(blink_rate=0.0, face=0)  # blinks at other moments would pass for the slider's work
+    short = line.known[:64]
     for v in axis[::2]:
         for a in axis[::2]:
             for dv, da in ((0, 0), (0.1, 0), (0, 0.1)):

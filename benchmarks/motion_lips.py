@@ -16,7 +16,7 @@ from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
-from emotalk.motion.visemes import at_video_rate
+from emotalk.motion.visemes import articulation_at_video_rate
 from emotalk.speech import say
 from emotalk.speech.coarticulation import articulation_targets
 from emotalk.speech.encoder import SpeechEncoder
@@ -177,7 +177,8 @@ def correlations(model: MotionModel, lines: list[Line], known: bool) -> dict[str
     for line in lines:
         motion = model(line.known if known else line.heard, EmotionCurve.constant(0, 0), seed=1)
         rows = len(line.known) // 2 * 2
-        said.append(at_video_rate(articulation_targets(line.speech.phones, rows, FEATURE_RATE))[: len(motion)])
+        true = articulation_targets(line.speech.phones, rows, FEATURE_RATE)
+        said.append(articulation_at_video_rate(true)[: len(motion)])
         face = {name: motion.expression[: len(said[-1]), i] for name, i in ARKIT_INDEX.items()}
         width = face["mouthStretchLeft"] + face["mouthDimpleLeft"] - 0.5 * face["mouthPucker"]
         done.append(np.stack([face["jawOpen"], width, face["mouthPucker"]], -1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import numpy as np
 from benchmarks.motion_clips import quick
 from emotalk.core.errors import EmotalkError
 from emotalk.core.rates import FPS
-from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.learning.adapt_motion import SHORTEST, adapt_motion
 from emotalk.motion import MotionModel
@@ -87,7 +85,7 @@ def table(model: MotionModel, sync: SyncModel, encoder: SpeechEncoder, clips: Pa
             if int(tracked.seen[:given].sum()) < SHORTEST:
                 continue
             started = time.process_time()
-            part = _first(features, 2 * given)
+            part = features[: 2 * given]
             own = adapt_motion(part, tracked.motion[:given], tracked.seen[:given], model)
             spent = time.process_time() - started
             after = scores(sync.lips(model.adapted(own)(features, calm))[:frames], filmed, tail)
@@ -99,7 +97,3 @@ def table(model: MotionModel, sync: SyncModel, encoder: SpeechEncoder, clips: Pa
 
 def _pairs(both: np.ndarray) -> str:
     return " | ".join(f"{before:.2f} -> {after:.2f}" for before, after in both.T)
-
-
-def _first(features: SpeechFeatures, rows: int) -> SpeechFeatures:
-    return SpeechFeatures(**{f.name: getattr(features, f.name)[:rows] for f in dataclasses.fields(features)})

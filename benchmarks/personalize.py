@@ -26,6 +26,7 @@ import tyro
 
 from benchmarks.personalize_table import write_tables
 from emotalk.avatar import Consent, GaussianAvatar
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import EmotalkError, InputError
 from emotalk.core.rates import FPS
 from emotalk.evaluation.evaluate import evaluate
@@ -92,7 +93,7 @@ def tracked_clip(clips: Path, name: str, work: Path, train: str = "all") -> tupl
     tracked = track_video(video, folder, seconds=source.seconds, start=source.start, texture_seconds=round(texture, 2))
     if not cost.exists():
         spent = {"track_wall": time.perf_counter() - wall, "track_cpu": time.process_time() - cpu}
-        cost.write_text(json.dumps(spent))
+        write_json(cost, spent)
     return tracked, json.loads(cost.read_text())
 
 

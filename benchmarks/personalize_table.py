@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.results_file import with_remarks
+from emotalk.core.atomic import write_text
 
 RESULTS = Path(__file__).parent / "results" / "personalize.md"
 PAPERS = (
@@ -92,7 +93,7 @@ def write_tables(rows: list[dict], path: Path = RESULTS) -> None:
         ),
         "",
     ]
-    path.write_text(with_remarks("\n".join(lines), path))
+    write_text(path, with_remarks("\n".join(lines), path))
 
 
 def _of(row: dict, name: str, form: str) -> str:

@@ -2,7 +2,7 @@
 
 Every row is the best of several runs; the load average is printed because other work on the machine only ever makes
 a run slower. "CPU ms" is processor time summed over threads, which other work disturbs less than the wall clock.
-The table is written to benchmarks/results/rasterizer.md (rasterizer-cuda.md with --backend cuda).
+The table is written to benchmarks/results/rasterizer.md (rasterizer-cuda.md with --device cuda), or to --output.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 
 from benchmarks import torch_splatting
 from benchmarks.torch_splatting import head_like_cloud
+from emotalk.core.atomic import write_text
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.kernels.workers import thread_count
 from emotalk.rendering import FrameRenderer, portrait_camera, rasterize, warmup
@@ -80,7 +81,7 @@ def table(device: str, seconds: float) -> list[str]:
                 f"| {count:,} | {size}² | {wall:.2f} | {1e3 / wall:.0f} | {processor:.2f} | {1e3 * frames / clip:.0f} "
                 f"| {wall_both:.2f} | {1e3 / wall_both:.0f} | {processor_both:.2f} |"
             )
-            print(lines[-1], flush=True)
+            print(lines[-1], file=sys.stderr, flush=True)  # the whole table is printed at the end
     return lines
 
 
@@ -172,10 +173,11 @@ def first_picture() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backend", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seconds", type=float, default=3.0, help="measuring time per number")
+    parser.add_argument("--output", type=Path, help="the file to write instead")
     arguments = parser.parse_args()
-    device = arguments.backend
+    device = arguments.device
     load_before = os.getloadavg()
     warmup()
     where = torch.cuda.get_device_name() if device == "cuda" else f"{thread_count()} threads"
@@ -191,11 +193,7 @@ def main() -> None:
         "number of threads, other work ran beside this and the wall times are upper bounds.",
     ]
     text = "\n".join(lines) + "\n"
-    RESULTS.mkdir(exist_ok=True)
-    name = "rasterizer.md" if device == "cpu" else "rasterizer-cuda.md"
-    partial = RESULTS / f"{name}.part"
-    partial.write_text(text)
-    partial.replace(RESULTS / name)
+    write_text(arguments.output or RESULTS / ("rasterizer.md" if device == "cpu" else "rasterizer-cuda.md"), text)
     print(text)
 
 

@@ -26,6 +26,7 @@ from benchmarks.speech_cost import cost_table
 from benchmarks.speech_lips import clips_table, sound_of
 from benchmarks.speech_methods import HEADER, Sample, encoder_track, remembered, score_rows, scores
 from benchmarks.speech_scores import BILABIAL, VISEME_OF, Segments, collapsed, sequence_error, track_of_segments
+from emotalk.core.atomic import write_text
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import PHONES, Speech
 from emotalk.speech.encoder import SpeechEncoder
@@ -98,9 +99,7 @@ def main(options: Options) -> None:
     print("\n\n".join(sections))
     if options.write:
         kept = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Speech encoder\n"
-        temporary = RESULTS.with_suffix(".tmp")
-        temporary.write_text(with_sections(kept, sections), encoding="utf-8")
-        temporary.replace(RESULTS)
+        write_text(RESULTS, with_sections(kept, sections))
 
 
 def voices_table(encoder: SpeechEncoder, options: Options) -> str:

@@ -74,7 +74,7 @@ def _seconds(work) -> float:
 def _network_only(encoder: SpeechEncoder, samples: np.ndarray) -> None:
     stream: EncoderStream = encoder.stream()
     for start in range(0, len(samples), 10 * SAMPLE_RATE):
-        stream.hear(samples[start : start + 10 * SAMPLE_RATE])
+        stream.push_without_prosody(samples[start : start + 10 * SAMPLE_RATE])
 
 
 def _two_hours_of_sound() -> Iterator[np.ndarray]:

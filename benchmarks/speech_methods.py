@@ -12,6 +12,7 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from benchmarks.speech_scores import Score, Segments, Track, closures_of, track_of_segments, visemes_of
+from emotalk.core.atomic import write_json
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.loudness import normalise
@@ -51,10 +52,7 @@ def remembered(folder: Path, listen: Callable[..., Segments | None], samples: np
     key = hashlib.sha256(repr((listen.__name__, rest)).encode() + samples.tobytes()).hexdigest()[:24]
     path = folder / f"{key}.json"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(listen(samples, *rest)))
-        temporary.replace(path)
+        write_json(path, listen(samples, *rest), indent=None)
     return json.loads(path.read_text())
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from emotalk.core.atomic import write_text
 from emotalk.core.errors import EmotalkError
 from emotalk.speech import default_voice, say, say_stream
 from emotalk.speech.text import phrases
@@ -104,10 +105,7 @@ def run() -> str:
 def main() -> None:
     """Prints the section and writes it to benchmarks/results/speech_text.md."""
     text = run()
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(RESULTS)
+    write_text(RESULTS, text)
     print(text)
 
 

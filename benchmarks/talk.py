@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def speech_of(seconds: float, folder: Path) -> Path:
-    """A WAV file of that many seconds of read sentences."""
+    """A WAV file of that many seconds of read sentences, mono at 16 kHz."""
     import soundfile
 
     from emotalk.core.rates import SAMPLE_RATE
@@ -84,13 +84,13 @@ class FfmpegMemory:
         self._thread.join()
 
 
-def measure(seconds: float, size: int, avatar: str, runs: int) -> dict:
+def measure(seconds: float, size: int, avatar: str, runs: int, device: str) -> dict:
     """One length in this process; times in seconds, memory in MB."""
     from emotalk.emotion import EmotionCurve
     from emotalk.talk.request import Look, TalkRequest
     from emotalk.talk.studio import Studio
 
-    studio = Studio(folders=True)
+    studio = Studio(folders=True, device=device)
     started = time.perf_counter()
     studio.warm_up()
     loading = time.perf_counter() - started
@@ -183,7 +183,7 @@ def clap_offsets(minutes: float = 10.0) -> np.ndarray:
 
 def in_own_process(seconds: float, arguments: argparse.Namespace, runs: int) -> dict:
     command = [sys.executable, "-m", "benchmarks.talk", "--one", str(seconds), "--size", str(arguments.size)]
-    command += ["--avatar", arguments.avatar, "--runs", str(runs)]
+    command += ["--avatar", arguments.avatar, "--runs", str(runs), "--device", arguments.device]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
@@ -196,16 +196,18 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--avatar", default="mira")
     parser.add_argument("--runs", type=int, default=3, help="for lengths up to a minute; longer ones run once")
+    parser.add_argument("--device", default="cpu", help="what poses and draws: cpu or cuda")
     parser.add_argument("--cold", action="store_true", help="also time the start of app.py")
     parser.add_argument("--sync", action="store_true", help="also measure sound against picture over ten minutes")
     parser.add_argument("--one", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
-        print(json.dumps(measure(arguments.one, arguments.size, arguments.avatar, arguments.runs)))
+        print(json.dumps(measure(arguments.one, arguments.size, arguments.avatar, arguments.runs, arguments.device)))
         return
     load = os.getloadavg()[0]
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load average {load:.1f} at the start, {arguments.size}², 25 fps"
+        f"{platform.machine()}, {os.cpu_count()} cores, drawn on {arguments.device}, load average {load:.1f} at "
+        f"the start, {arguments.size}², 25 fps"
     )
     print()
     print(f"| {' | '.join(COLUMNS)} |")

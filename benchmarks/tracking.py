@@ -20,6 +20,7 @@ import torch
 
 from benchmarks.results_file import with_remarks
 from benchmarks.tracking_truth import Truth, compare, film, lively_motion
+from emotalk.core.atomic import write_text
 from emotalk.core.errors import TrackingError
 from emotalk.core.landmarks import apertures
 from emotalk.head import HeadModel
@@ -168,8 +169,7 @@ def main() -> None:
         )
         for line in film_rows(wanted(PRESETS), Path(folder), head):
             say(line)
-    arguments.out.parent.mkdir(exist_ok=True)
-    arguments.out.write_text(with_remarks("\n".join(lines), arguments.out))
+    write_text(arguments.out, with_remarks("\n".join(lines), arguments.out))
 
 
 if __name__ == "__main__":

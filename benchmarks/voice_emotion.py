@@ -16,11 +16,12 @@ import numpy as np
 import soundfile
 from scipy.stats import rankdata
 
+from emotalk.core.atomic import write_text
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.loudness import normalise
-from emotalk.speech.prosody import prosody_frames
-from emotalk.speech.voice_arousal import VoiceListener, voice_emotion
+from emotalk.speech.pitch import prosody_frames
+from emotalk.speech.voice_arousal import VoiceArousal, voice_emotion
 
 RESULTS = Path(__file__).resolve().parent / "results" / "voice_emotion.md"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "speech"
@@ -85,7 +86,7 @@ def in_a_recording(utterances: list[Utterance], seed: int = 0) -> tuple[np.ndarr
     for speaker in sorted({u.speaker for u in utterances}):
         order = generator.permutation([i for i, u in enumerate(utterances) if u.speaker == speaker])
         joined = np.concatenate([part for i in order for part in (utterances[i].samples, _GAP)])
-        heard = VoiceListener().listen(Speech(normalise(joined)))
+        heard = VoiceArousal().listen(Speech(normalise(joined)))
         start = 0
         for i in order:
             end = start + len(utterances[i].samples)
@@ -176,10 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder that holds emodb/ and ravdess/")
     text = run(parser.parse_args().data)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(RESULTS)
+    write_text(RESULTS, text)
     print(text)
 
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import EmotalkError, InputError
+
+if TYPE_CHECKING:
+    from emotalk.core.progress import Progress
+    from emotalk.tracking import TrackedVideo
 
 
 def talk(
@@ -36,6 +40,7 @@ def talk(
     mark: str = "bottom-right",
     motion_out: Path | None = None,
     frames_dir: Path | None = None,
+    device: str = "auto",
     refresh: bool = False,
     speech_model: str | None = None,
     motion_model: str | None = None,
@@ -65,6 +70,7 @@ def talk(
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
         frames_dir: also write every frame as PNG into this folder.
+        device: where the frames are drawn: auto (a GPU where one can draw), cpu or cuda.
         refresh: look on the Hub for something newer than what was downloaded earlier.
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
         motion_model: another motion model, in the same way.
@@ -89,8 +95,8 @@ def talk(
         look=Look(size, yaw, pitch, zoom, background, mark),
     )
     _bring(avatar, refresh)
-    studio = Studio(folders=True, **_models(speech_model, motion_model, refresh))
-    with _progress_bar() as show:
+    studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
+    with _progress_bar(unit=" frames") as show:
         clip = studio.talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
     spent = ", ".join(
         f"{stage} {clip.timings[stage]:.1f}" for stage in ("speech", "motion", "pose", "render", "encode")
@@ -170,6 +176,7 @@ def personalize(
     seconds: float | None = None,
     size: Literal[256, 512] = 512,
     seed: int = 0,
+    device: str = "auto",
 ) -> None:
     """Make an avatar of the person in a video, which `talk --avatar NAME` then lets speak.
 
@@ -183,14 +190,17 @@ def personalize(
         seconds: how much of the video to use at most.
         size: side in pixels of the pictures that are learned from.
         seed: another number, another order of the pictures.
+        device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
     """
     from emotalk.create.job import personalize as make
     from emotalk.create.request import CONSENT, PersonalizeRequest
 
     request = PersonalizeRequest(
-        video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed, resume=resume
-    )
-    with _fit_bar() as show:
+        video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
+        device=device, resume=resume,
+    )  # fmt: skip
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+    with _progress_bar(total=1, bar_format=form) as show:
         try:
             made = make(request, show, on_tracked=show.tracked)
         except KeyboardInterrupt:
@@ -210,6 +220,7 @@ def evaluate(
     share: float = 1.0,
     minutes: float = 2.0,
     seconds: float | None = None,
+    device: str = "auto",
 ) -> None:
     """Measure an avatar against a video of the same person; writes report.json, report.md and pictures.
 
@@ -223,11 +234,12 @@ def evaluate(
         share: compare only this last share of the video, for example 0.2.
         minutes: how long a protocol fits.
         seconds: how much of the video to use at most.
+        device: where the avatar is fitted and drawn: auto (a GPU where one can draw), cpu or cuda.
     """
     from emotalk.evaluation.command import run
 
     with _progress_bar() as show:
-        reports = run(video, avatar, protocol, audio, output, share, minutes, seconds, show)
+        reports = run(video, avatar, protocol, audio, output, share, minutes, seconds, device, show)
     for report in reports:
         told = ("psnr_head", "psnr_full", "lmd_mouth", "lip_slope", "sync", "faces_found")
         numbers = ", ".join(f"{name} {report.scores[name]:.4g}" for name in told if name in report.scores)
@@ -299,14 +311,7 @@ def _bring(avatar: str, refresh: bool) -> None:
     address = HubAddress.parse(avatar)
     if address is None or Path(avatar).exists() or (downloaded(address) and not refresh):
         return
-    from tqdm import tqdm
-
-    with tqdm(unit="B", unit_scale=True, disable=None, leave=False, desc=str(address)) as bar:
-
-        def show(received: int, total: int) -> None:
-            bar.total = total
-            bar.update(received - bar.n)
-
+    with _progress_bar(unit="B", unit_scale=True) as show:
         resolve_avatar(avatar, refresh=refresh, progress=show)
 
 
@@ -346,46 +351,28 @@ def _emotion(emotion: str | None, valence: float, arousal: float):
 
 
 class _progress_bar:
-    """Frames done on standard error, in place; silent where that is no terminal and until there is a frame."""
+    """How far something is, on standard error and in place; silent where that is no terminal. Options as for tqdm."""
 
-    def __enter__(self):
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    def __enter__(self) -> _progress_bar:
         from tqdm import tqdm
 
-        self._bar = tqdm(unit=" frames", disable=None, leave=False, desc="starting")
-        return self._show
-
-    def _show(self, progress) -> None:
-        self._bar.set_description(progress.stage, refresh=False)
-        if progress.total:
-            self._bar.total = progress.total
-        self._bar.update(progress.frames - self._bar.n)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-
-class _fit_bar:
-    """Stage, step, PSNR and time left of a fit on standard error, in place; the sentences on the video once."""
-
-    def __enter__(self):
-        from tqdm import tqdm
-
-        form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-        self._bar = tqdm(total=1, disable=None, leave=False, desc="starting", bar_format=form)
+        self._bar = tqdm(disable=None, leave=False, desc="starting", **self._options)
         return self
 
-    def __call__(self, news) -> None:
+    def __call__(self, news: Progress) -> None:
         bar = self._bar
         bar.set_description(news.stage, refresh=False)
-        bar.total = news.steps or None
-        bar.n = news.step
-        told = [] if news.psnr is None else [f"{news.psnr:.1f} dB"]
-        if news.remaining is not None:
-            told.append(f"{int(news.remaining) // 60}:{int(news.remaining) % 60:02d} left")
-        bar.set_postfix_str(", ".join(told), refresh=False)
-        bar.refresh()
+        bar.total = news.total or bar.total
+        psnr = getattr(news, "psnr", None)  # only a fit has one
+        told = (f"{psnr:.1f} dB" if psnr is not None else "", news.time_left)
+        bar.set_postfix_str(", ".join(filter(None, told)), refresh=False)
+        bar.update(news.done - bar.n)
 
-    def tracked(self, video) -> None:
+    def tracked(self, video: TrackedVideo) -> None:
+        """The sentences on a video, once, above the bar."""
         for sentence in video.quality.sentences:
             self._bar.write(sentence, file=sys.stderr)
 

@@ -61,16 +61,22 @@ def _packages() -> Iterator[Finding]:
 
 
 def _rendering() -> Iterator[Finding]:
-    from emotalk.core.kernels.cache import cache_folder
-    from emotalk.rendering.rasterize import cuda_problem
+    import torch
 
-    compiled = any(cache_folder().glob("**/*.nbi"))
+    from emotalk.core.kernels.cache import cache_folder
+    from emotalk.rendering.device import cuda_problem, resolve_device
+
+    compiled = any(cache_folder().glob("draw-*.kernel"))
     yield Finding(
         "drawing on the CPU", "ok", "compiled" if compiled else "not compiled yet",
         "" if compiled else "python -m emotalk warmup (or wait some 15 s at the first picture)",
     )  # fmt: skip
     problem = cuda_problem()
     yield Finding("drawing on a GPU", "optional" if problem else "ok", problem or "CUDA and gsplat work")
+    device = resolve_device("auto")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+    why = "the fastest that works here" if problem is None else f"no GPU: {problem}"
+    yield Finding("device", "ok", f"--device auto draws and fits on {name} ({why})")
 
 
 def _video() -> Iterator[Finding]:

@@ -9,7 +9,6 @@ The result is the same for the same source, seed and library versions. Takes abo
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import tyro
 from scipy import sparse
 
 from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import EmotalkError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.head.headfile import FORMAT, FORMAT_VERSION
@@ -183,9 +183,8 @@ def main(options: Options) -> None:
         arrays = build(options)
     except EmotalkError as error:
         raise SystemExit(str(error)) from error
-    temporary = options.out.with_suffix(".tmp.npz")
-    np.savez_compressed(temporary, **arrays)
-    os.replace(temporary, options.out)
+    with replacing(options.out) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.2f} MB, {len(arrays['template'])} vertices")
 
 

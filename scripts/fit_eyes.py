@@ -10,11 +10,11 @@ or looks around naturally while exercising the face.
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import tyro
 
+from emotalk.core.atomic import write_json
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.motion.eye_statistics import measure_eyes, median_of
 from emotalk.motion.livelink import read_livelink
@@ -38,9 +38,7 @@ def main(folder: Path, out: Path = CHECKPOINTS / "eyes.json") -> None:
         "statistics": rounded(median_of(list(measured.values()))),
         "captures": {name: rounded(statistics) for name, statistics in measured.items()},
     }
-    temporary = out.with_suffix(".tmp")
-    temporary.write_text(json.dumps(document, indent=1) + "\n")
-    temporary.replace(out)
+    write_json(out, document)
 
 
 if __name__ == "__main__":

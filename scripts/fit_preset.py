@@ -25,7 +25,8 @@ from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
-from emotalk.fitting.gaussian_fit import FitConfig, FitProgress, PhotometricFit, score
+from emotalk.core.progress import FitProgress
+from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit, score
 from emotalk.head import HeadModel
 from scripts.check_presets import FOLDER
 from scripts.preset_fit.plain import PlainLook, build_plain_avatar
@@ -140,8 +141,8 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     log.info("start: %d Gaussians, held out %.2f dB, SSIM %.3f", len(start), *score(start, test))
     state = folder / "fit.safetensors"
 
-    def begin() -> PhotometricFit:
-        fit = PhotometricFit(start, train, FitConfig(steps=options.steps, budget=options.budget, ssim=options.ssim))
+    def begin() -> GaussianFit:
+        fit = GaussianFit(start, train, FitConfig(steps=options.steps, budget=options.budget, ssim=options.ssim))
         if state.exists():
             try:
                 fit.load_state(state, grown=True)
@@ -152,7 +153,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
     def report(progress: FitProgress) -> None:
         log.info(
             "step %d, %.0f s, loss %.5f, %d Gaussians, %d pictures",
-            progress.step, progress.seconds, progress.loss, progress.gaussians, len(train),
+            progress.done, progress.seconds, progress.loss, progress.gaussians, len(train),
         )  # fmt: skip
 
     fit = begin()

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from emotalk.core.atomic import replacing, write_text
 from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.head import HeadModel
@@ -69,7 +70,8 @@ def character(name: str, folder: Path) -> tuple[Character, np.ndarray, np.ndarra
         sculptor = Sculptor.open()
         identity, misfit = sculptor.identity(sheet.phenotype, head)
         log.info("%s: identity within %.2f mm of the phenotype", name, misfit)
-        np.savez(kept, identity=identity, base=sculptor.base_positions())
+        with replacing(kept) as temporary, temporary.open("wb") as file:
+            np.savez(file, identity=identity, base=sculptor.base_positions())
     with np.load(kept) as arrays:
         subject = HeadSubject(head, arrays["identity"], arrays["base"])
     return dress(sheet, subject), subject.identity, head.weights.numpy()
@@ -82,7 +84,7 @@ def _same_head(folder: Path) -> None:
     if note.is_file() and note.read_text() != digest and any((folder / "images").glob("*.png")):
         raise InputError(f"{folder} holds pictures of another head.npz; delete its images folder and run again.")
     folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(digest)
+    write_text(note, digest)
 
 
 def render(options: Options, folder: Path) -> bool:

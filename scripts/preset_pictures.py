@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emotalk.avatar import GaussianAvatar
 from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.atomic import write_json
 from emotalk.core.camera import Camera
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.samples import FitSample
@@ -84,7 +85,7 @@ def keep_held_out(samples: list[FitSample], folder: Path, columns: int = 4) -> N
         })  # fmt: skip
     Image.fromarray(colors).save(folder / "held_out.webp", lossless=True, quality=90, method=6)
     Image.fromarray(alphas).quantize(16).save(folder / "held_out_alpha.png", optimize=True)
-    (folder / "views.json").write_text(json.dumps(views, indent=1) + "\n")
+    write_json(folder / "views.json", views)
 
 
 def load_held_out(folder: Path) -> list[tuple[FitSample, Tensor]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 import tyro
 
+from emotalk.core.atomic import write_text
 from emotalk.core.errors import CheckpointError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import PHONES, Speech
@@ -29,12 +30,12 @@ from emotalk.learning.critics import (
     emotion_critic,
     sync_critic,
     taught_motions,
-    train_consistency,
+    train_recogniser,
     train_sync,
 )
 from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
 from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
-from emotalk.motion.emotion_recogniser import load_consistency, save_consistency
+from emotalk.motion.emotion_recogniser import load_recogniser, save_recogniser
 from emotalk.motion.eye_statistics import load_eye_statistics
 from emotalk.motion.model import save_network
 from emotalk.motion.network import MotionNetwork
@@ -123,7 +124,7 @@ def main(options: Options) -> None:
     if processes > 1:
         torch.distributed.barrier()
     clips = [clip for voice in VOICES for clip in load_clips(_clip_path(options, voice))]
-    sync, recogniser = load_sync(_judge(options, "sync")), load_consistency(_judge(options, "consistency"))
+    sync, recogniser = load_sync(_judge(options, "sync")), load_recogniser(_judge(options, "consistency"))
     tracked = None
     if options.tracked:
         encoder = SpeechEncoder.load()
@@ -152,7 +153,7 @@ def main(options: Options) -> None:
         }
         save_network(network, options.out / "motion.safetensors", facts)
         save_sync(sync, options.out / "sync.safetensors", {"steps": options.sync_steps})
-        save_consistency(recogniser, options.out / "consistency.safetensors")
+        save_recogniser(recogniser, options.out / "consistency.safetensors")
         write_cards(options, facts)
         log.info("done: %s", json.dumps(facts))
 
@@ -168,7 +169,7 @@ class CpuClock:
         """Writes and returns the seconds so far."""
         seconds = self._before + time.process_time()
         if int(os.environ.get("RANK", "0")) == 0:
-            self._path.write_text(f"{seconds:.1f}\n")
+            write_text(self._path, f"{seconds:.1f}\n")
         return seconds
 
 
@@ -225,9 +226,9 @@ def _train_judges(options: Options) -> None:
         save_sync(train_sync(clips, basis, config), _judge(options, "sync"), {"steps": options.sync_steps})
     if not _judge(options, "consistency").exists():
         clips = [clip for voice in VOICES for clip in load_clips(_clip_path(options, voice))]
-        felt = taught_motions(clips, load_eye_statistics(), 1600, 100, options.seed)
+        labelled = taught_motions(clips, load_eye_statistics(), 1600, 100, options.seed)
         config = CriticConfig(options.consistency_steps, batch=24, seed=options.seed)
-        save_consistency(train_consistency(felt, config), _judge(options, "consistency"))
+        save_recogniser(train_recogniser(labelled, config), _judge(options, "consistency"))
 
 
 def write_cards(options: Options, facts: dict) -> None:
@@ -240,10 +241,7 @@ def write_cards(options: Options, facts: dict) -> None:
             f"- Training: {recipe}\n- Licence: Apache-2.0 (weights and code).\n"
             "- Results: benchmarks/results/motion.md\n"
         )
-        path = options.out / f"{name}.md"
-        temporary = path.with_suffix(".md.tmp")
-        temporary.write_text(text)
-        temporary.replace(path)
+        write_text(options.out / f"{name}.md", text)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,18 @@ the way stays in `--work`; started again, it goes on where it stopped.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 import torch
 import torch.nn.functional as F
 import tyro
 
+from emotalk.core import checkpoint
+from emotalk.core.atomic import replacing, write_json
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.inference import NetworkConfig
@@ -116,8 +115,8 @@ def train(options: Options, corpus: Path) -> tuple[dict[str, np.ndarray], Networ
         if step % 250 == 0 or step == options.steps:
             kept = {"network": network.state_dict(), "average": average.state_dict()}
             kept |= {"optimiser": optimiser.state_dict(), "step": step, "cpu": time.process_time() - started}
-            torch.save(kept, state.with_suffix(".tmp"))
-            os.replace(state.with_suffix(".tmp"), state)
+            with replacing(state) as temporary:
+                torch.save(kept, temporary)
             export(to_numpy(average) | {"prior": prior}, config, options.work)
     return to_numpy(average) | {"prior": prior}, config
 
@@ -144,13 +143,8 @@ def _train_step(
 def export(weights: dict[str, np.ndarray], config: NetworkConfig, folder: Path) -> None:
     """Writes speech.safetensors (half precision) and speech.json into `folder`, each moved into place."""
     halves = {name: array.astype(np.float16) for name, array in weights.items()}
-    for name, data in (
-        ("speech.safetensors", safetensors.numpy.save(halves)),
-        ("speech.json", (json.dumps(asdict(config), indent=2) + "\n").encode()),
-    ):
-        temporary = folder / f"{name}.tmp"
-        temporary.write_bytes(data)
-        temporary.replace(folder / name)
+    checkpoint.save(folder / "speech.safetensors", halves)
+    write_json(folder / "speech.json", asdict(config), indent=2)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,9 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         (["evaluate", "--video", __file__], "either an avatar (--avatar) or a protocol"),
         (["evaluate", "--video", "missing.mp4", "--avatar", "mira"], "no video missing.mp4"),
         (["evaluate", "--video", __file__, "--avatar", "mira", "--share", "2"], "between 0 and 1"),
+        ([*HELLO, "--device", "tpu"], "one of auto, cpu, cuda"),
+        (["personalize", __file__, "--name", "me", "--consent", "--device", "tpu"], "one of auto, cpu, cuda"),
+        (["evaluate", "--video", __file__, "--avatar", "mira", "--device", "tpu"], "one of auto, cpu, cuda"),
     ],
 )
 def test_a_mistake_is_a_sentence_and_status_2(
@@ -102,6 +105,15 @@ def test_a_mistake_is_a_sentence_and_status_2(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotalk.rendering.device.cuda_problem", lambda: "torch finds no CUDA device")
+    assert main([*HELLO, "--device", "cuda", "-o", str(tmp_path / "x.mp4")]) == 2
+    assert "'cuda' cannot be used: torch finds no CUDA device" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_avatars_lists_mira(capsys: pytest.CaptureFixture) -> None:
     assert main(["avatars"]) == 0
     assert re.search(r"^mira .*synthetic person", capsys.readouterr().out, re.M)
@@ -113,6 +125,19 @@ def test_doctor_reports_every_part_and_how_to_get_what_is_missing(capsys: pytest
     for part in ("cores", "torch", "drawing on the CPU", "drawing on a GPU", "video", "voices", "motion.safetensors"):
         assert part in said
     assert all(line[:3] in ("ok ", "-  ") for line in said.strip().splitlines())
+    assert re.search(r"^ok  device +--device auto draws and fits on \w", said, re.M)
+
+
+def test_doctor_sees_whether_the_renderer_is_compiled(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emotalk.core.kernels import cache
+
+    main(["doctor"])
+    assert re.search(r"drawing on the CPU +compiled$", capsys.readouterr().out, re.M)
+    monkeypatch.setattr(cache, "cache_folder", lambda: tmp_path)
+    main(["doctor"])
+    assert re.search(r"drawing on the CPU +not compiled yet", capsys.readouterr().out)
 
 
 def test_doctor_says_what_to_do_about_a_missing_model(

@@ -1,7 +1,8 @@
-"""Carry Gaussians along with the triangles and joints they are bound to.
+"""Move Gaussians with the triangles and joints they are bound to, as training does it (`posing` is for playing).
 
-Two steps, each with a plain torch form (any device, differentiable in everything; the oracle of the tests) and a
-compiled CPU form: `carriers` turns a posed mesh into one small frame per Gaussian, `carry` applies the frames.
+Two steps: `binding_frames` turns a posed mesh into one small frame per Gaussian, `apply_frames` applies the frames.
+Both run where the tensors are, compiled on the CPU. Their plain torch forms, `binding_frames_torch` and
+`apply_frames_torch`, are differentiable in everything and are what other devices run and tests compare with.
 The rule is that of Gaussians on mesh faces (EmoTaG, arXiv 2603.21332, section 3.2): mean = R x s + centre,
 rotation product, scale times s; here s is 1 on the neutral face and the centre is the Gaussian's own barycentric
 point, so that lengths stay metres.
@@ -13,11 +14,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import torch
 
 from emotalk.avatar.gaussians import ONE_SIDED, REGION_INDEX, STRETCH_LIMITS
+from emotalk.core.kernels.cache import KEEP_NAN, inlined, kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.core.camera import Camera
 
-JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 BACK_FACING = -0.2
 """Cosine between normal and view below which a one-sided Gaussian is not drawn. Slightly behind the silhouette, as
 Gaussians just beyond the edge still reach over it."""
@@ -34,7 +34,7 @@ TINY = 1e-20
 
 
 @dataclass(frozen=True)
-class Carriers:
+class BindingFrames:
     """One frame per Gaussian: world = base + matrix @ local, rotation by `quat`, lengths times `stretch`."""
 
     base: Tensor  # [N, 3] metres
@@ -85,15 +85,16 @@ def quat_multiply(left: Tensor, right: Tensor) -> Tensor:
     )
 
 
-def carriers(
+def binding_frames_torch(
     gaussians: BoundGaussians,
     vertices: Tensor,  # [V, 3] posed mesh, metres
     triangles: Tensor,  # [F, 3] int64
     neutral_sizes: Tensor,  # [F] triangle_sizes of the neutral face
     joint_rotations: Tensor,  # [3, 3, 3] root, neck, head: rest pose -> posed
     joint_translations: Tensor,  # [3, 3] metres
-) -> Carriers:
-    """The frames that carry the Gaussians on this mesh, differentiable in the mesh and the joints."""
+) -> BindingFrames:
+    """The frames [N] of the Gaussians on this posed mesh, in plain torch on any device, differentiable in mesh and
+    joints."""
     corner = vertices[triangles[gaussians.triangle]]  # [M, 3, 3]
     a, b, c = corner.unbind(1)
     edge = b - a
@@ -112,7 +113,7 @@ def carriers(
     # q and -q are one rotation: bring all joints to the head's side before averaging.
     turns = turns * torch.where((turns @ turns[2]) < 0, -1.0, 1.0)[:, None]
     joint_quat = torch.nn.functional.normalize(weights @ turns, dim=-1)
-    return Carriers(
+    return BindingFrames(
         torch.cat([mesh_base, joint_base]),
         torch.cat([rotation * stretch[:, None, None], blended]),
         torch.cat([quat_from_matrix(rotation), joint_quat]),
@@ -139,8 +140,8 @@ def shift_torso(
     return vertices + root_weights[:, None] * (vertices @ linear.T + constant), rotations, translations
 
 
-def carry(
-    frames: Carriers,
+def apply_frames_torch(
+    frames: BindingFrames,
     position: Tensor,  # [N, 3] local
     rotation: Tensor,  # [N, 4]
     scale: Tensor,  # [N, 3] metres
@@ -165,7 +166,7 @@ def one_sided(gaussians: BoundGaussians) -> Tensor:
     return result
 
 
-def facing(frames: Carriers, means: Tensor, camera: Camera, sided: Tensor) -> Tensor:
+def facing(frames: BindingFrames, means: Tensor, camera: Camera, sided: Tensor) -> Tensor:
     """For each Gaussian 1.0 where it faces the camera or is not `sided` [N], else 0.0; [N], without gradients."""
     with torch.no_grad():
         matrix = camera.world_to_camera.to(means)
@@ -178,7 +179,7 @@ def facing(frames: Carriers, means: Tensor, camera: Camera, sided: Tensor) -> Te
 # --- compiled forms -----------------------------------------------------------------------------------------------
 
 
-@numba.njit(**JIT)
+@inlined(**KEEP_NAN)
 def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     one, half = np.float32(1), np.float32(0.5)
     trace = m00 + m11 + m22
@@ -195,7 +196,7 @@ def _quat_of(m00, m01, m02, m10, m11, m12, m20, m21, m22):
     return (m10 - m01) * s, (m20 + m02) * s, (m21 + m12) * s, half * half / s
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
     """Writes out [F, 14]: rotation (row major), quaternion, stretch."""
     tiny, one = np.float32(TINY), np.float32(1)
@@ -219,8 +220,8 @@ def fill_triangle_frames(vertices, triangles, neutral_sizes, low, high, out):
         out[f, 13] = min(max(math.sqrt(double_area) / neutral_sizes[f], low), high)
 
 
-@numba.njit(**JIT)
-def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, matrix, quat, stretch):
+@kernel(**KEEP_NAN)
+def _mesh_frames(frames, vertices, triangles, triangle, barycentric, base, matrix, quat, stretch):
     for n in range(triangle.shape[0]):
         f = triangle[n]
         i, j, k = triangles[f, 0], triangles[f, 1], triangles[f, 2]
@@ -235,8 +236,8 @@ def _mesh_carriers(frames, vertices, triangles, triangle, barycentric, base, mat
         stretch[n] = s
 
 
-@numba.njit(**JIT)
-def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat, stretch):
+@kernel(**KEEP_NAN)
+def _joint_frames(weights, rotations, translations, turns, base, matrix, quat, stretch):
     one = np.float32(1)
     for n in range(weights.shape[0]):
         r, m, h = weights[n, 0], weights[n, 1], weights[n, 2]
@@ -255,8 +256,8 @@ def _joint_carriers(weights, rotations, translations, turns, base, matrix, quat,
         stretch[n] = one
 
 
-@numba.njit(**JIT)
-def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index, dx, dc, means, quats, scales, colors):
+@kernel(**KEEP_NAN)
+def _apply(base, matrix, quat, stretch, position, rotation, scale, color, index, dx, dc, means, quats, scales, colors):
     following, corrected = 0, index.shape[0]
     for n in range(position.shape[0]):
         x, y, z = position[n, 0], position[n, 1], position[n, 2]
@@ -281,8 +282,8 @@ def _carry(base, matrix, quat, stretch, position, rotation, scale, color, index,
         quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
-@numba.njit(**JIT)
-def _carry_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_position, g_rotation, g_scale):
+@kernel(**KEEP_NAN)
+def _apply_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_position, g_rotation, g_scale):
     for n in range(stretch.shape[0]):
         gx, gy, gz = g_means[n, 0], g_means[n, 1], g_means[n, 2]
         for i in range(3):
@@ -301,15 +302,24 @@ def _numpy(tensor: Tensor, dtype: type = np.float32) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=dtype)
 
 
-def carriers_cpu(
+def compiled(tensor: Tensor) -> bool:
+    """Whether what is done with `tensor` (any shape) runs in compiled CPU kernels; elsewhere it is plain torch."""
+    return tensor.device.type == "cpu"
+
+
+def binding_frames(
     gaussians: BoundGaussians,
-    vertices: Tensor,
-    triangles: Tensor,
-    neutral_sizes: Tensor,
-    joint_rotations: Tensor,
-    joint_translations: Tensor,
-) -> Carriers:
-    """`carriers` compiled for the CPU, without gradients."""
+    vertices: Tensor,  # [V, 3] posed mesh, metres
+    triangles: Tensor,  # [F, 3] int64
+    neutral_sizes: Tensor,  # [F] triangle_sizes of the neutral face
+    joint_rotations: Tensor,  # [3, 3, 3] root, neck, head: rest pose -> posed
+    joint_translations: Tensor,  # [3, 3] metres
+) -> BindingFrames:
+    """The frames [N] of the Gaussians on this posed mesh, without gradients, on the device of the tensors."""
+    if not compiled(vertices):
+        with torch.no_grad():
+            mesh = vertices, triangles, neutral_sizes, joint_rotations, joint_translations
+            return binding_frames_torch(gaussians, *mesh)
     mesh, count = gaussians.mesh_count, len(gaussians)
     base, matrix = np.empty((count, 3), np.float32), np.empty((count, 3, 3), np.float32)
     quat, stretch = np.empty((count, 4), np.float32), np.empty(count, np.float32)
@@ -317,30 +327,30 @@ def carriers_cpu(
     frames = np.empty((len(triangle_array), 14), np.float32)
     low, high = (np.float32(limit) for limit in STRETCH_LIMITS)
     fill_triangle_frames(vertex_array, triangle_array, _numpy(neutral_sizes), low, high, frames)
-    _mesh_carriers(
+    _mesh_frames(
         frames, vertex_array, triangle_array, _numpy(gaussians.triangle, np.int64), _numpy(gaussians.barycentric),
         base[:mesh], matrix[:mesh], quat[:mesh], stretch[:mesh],
     )  # fmt: skip
     if mesh < count:
         turns = quat_from_matrix(joint_rotations.detach())
         turns = turns * torch.where((turns @ turns[2]) < 0, -1.0, 1.0)[:, None]
-        _joint_carriers(
+        _joint_frames(
             _numpy(gaussians.joint_weights), _numpy(joint_rotations), _numpy(joint_translations), _numpy(turns),
             base[mesh:], matrix[mesh:], quat[mesh:], stretch[mesh:],
         )  # fmt: skip
-    return Carriers(*(torch.from_numpy(array) for array in (base, matrix, quat, stretch)))
+    return BindingFrames(*(torch.from_numpy(array) for array in (base, matrix, quat, stretch)))
 
 
-class _Carry(torch.autograd.Function):
+class _Apply(torch.autograd.Function):
     @staticmethod
     def forward(ctx, frames, position, rotation, scale, color, index, position_offset, color_offset):
         count = len(position)
         means, quats = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
         scales, colors = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
-        carrier = [_numpy(frames.base), _numpy(frames.matrix), _numpy(frames.quat), _numpy(frames.stretch)]
-        ctx.carrier, ctx.index = carrier, index
-        _carry(
-            *carrier, _numpy(position), _numpy(rotation), _numpy(scale), _numpy(color), _numpy(index, np.int64),
+        arrays = [_numpy(frames.base), _numpy(frames.matrix), _numpy(frames.quat), _numpy(frames.stretch)]
+        ctx.frames, ctx.index = arrays, index
+        _apply(
+            *arrays, _numpy(position), _numpy(rotation), _numpy(scale), _numpy(color), _numpy(index, np.int64),
             _numpy(position_offset), _numpy(color_offset), means, quats, scales, colors,
         )  # fmt: skip
         return tuple(torch.from_numpy(array) for array in (means, quats, scales, colors))
@@ -348,26 +358,28 @@ class _Carry(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, g_means, g_quats, g_scales, g_colors):
-        _, matrix, quat, stretch = ctx.carrier
+        _, matrix, quat, stretch = ctx.frames
         count = len(stretch)
         g_position, g_rotation = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
         g_scale = np.empty((count, 3), np.float32)
-        _carry_backward(
+        _apply_backward(
             matrix, quat, stretch, _numpy(g_means), _numpy(g_quats), _numpy(g_scales), g_position, g_rotation, g_scale
         )
         g_position, g_rotation, g_scale = (torch.from_numpy(array) for array in (g_position, g_rotation, g_scale))
         return None, g_position, g_rotation, g_scale, g_colors, None, g_position[ctx.index], g_colors[ctx.index]
 
 
-def carry_cpu(
-    frames: Carriers,
-    position: Tensor,
-    rotation: Tensor,
-    scale: Tensor,
-    color: Tensor,
-    index: Tensor,
-    position_offset: Tensor,
-    color_offset: Tensor,
+def apply_frames(
+    frames: BindingFrames,
+    position: Tensor,  # [N, 3] local
+    rotation: Tensor,  # [N, 4]
+    scale: Tensor,  # [N, 3] metres
+    color: Tensor,  # [N, 3]
+    index: Tensor,  # [C] int64 rows that are corrected, ascending
+    position_offset: Tensor,  # [C, 3] metres, local
+    color_offset: Tensor,  # [C, 3]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`carry` compiled for the CPU: gradients flow to everything but the frames."""
-    return _Carry.apply(frames, position, rotation, scale, color, index, position_offset, color_offset)
+    """World means [N, 3], quats [N, 4], scales [N, 3] and colours [N, 3], on the device of the tensors; gradients flow
+    to everything but the frames."""
+    inputs = frames, position, rotation, scale, color, index, position_offset, color_offset
+    return _Apply.apply(*inputs) if compiled(position) else apply_frames_torch(*inputs)

@@ -12,6 +12,7 @@ from emotalk.core.errors import AvatarError
 
 FORMAT_VERSION = 1
 """Version of the folder format (docs/avatar-format.md)."""
+LARGEST_FACE = 2**32 - 1
 _LIMITS = {"name": 80, "licence": 200, "provenance": 4000, "limitations": 4000, "head_version": 80, "created": 40,
            "source": 400}  # fmt: skip
 
@@ -37,6 +38,7 @@ class AvatarCard:
     limitations: str = ""  # what is not good yet
     consent: Consent | None = None
     created: str = ""  # ISO 8601
+    face: int = 1  # which idiosyncrasy of face and motion this person has (`MotionStyle.face`); 0: an average face
     source: str = ""  # `org/repo[/subfolder]@commit` of a download; filled in where it is loaded from the Hub
     version: int = FORMAT_VERSION
 
@@ -59,6 +61,8 @@ class AvatarCard:
             )
         if not isinstance(self.synthetic, bool):
             return f"must say true or false as 'synthetic', found {self.synthetic!r:.60}."
+        if type(self.face) is not int or not 0 <= self.face <= LARGEST_FACE:
+            return f"needs a whole number from 0 to {LARGEST_FACE} as 'face', found {self.face!r:.60}."
         if not isinstance(self.metrics, dict) or len(self.metrics) > 100:
             return "needs a table of at most 100 numbers as 'metrics'."
         for key, value in self.metrics.items():

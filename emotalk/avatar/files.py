@@ -9,9 +9,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import io
-import os
 import shutil
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +21,7 @@ from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.gaussians import REGIONS, SIGNAL_WIDTH, TORSO_WIDTH, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar, head_version
 from emotalk.avatar.tensors import encode, read_regular
+from emotalk.core.atomic import new_folder_prefix, recover_folder, replacing_folder
 from emotalk.core.camera import Camera
 from emotalk.core.errors import AvatarError, InputError
 
@@ -223,48 +222,22 @@ def save_avatar(avatar: GaussianAvatar, folder: str | Path) -> Path:
     if avatar.thumbnail is None:
         raise AvatarError("The avatar has no thumbnail; render one and pass it before saving.")
     card = dataclasses.replace(avatar.card, head_version=head_version(avatar.head))
-    recover(folder)
+    recover_folder(folder)
     if folder.exists() and not (folder / TENSORS).is_file() and any(folder.iterdir()):
         raise AvatarError(f"{folder} exists and is not an avatar; choose another name.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.new-"
-    for leftover in folder.parent.glob(f"{glob.escape(prefix)}*"):  # of a save that was killed
+    for leftover in folder.parent.glob(f"{glob.escape(new_folder_prefix(folder))}*"):  # of a save that was killed
         if time.time() - leftover.stat().st_mtime > 3600:
             shutil.rmtree(leftover, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
-        moving = [] if avatar.motion is None else [(MOTION, avatar.motion.to_bytes())]
-        for name, data in (
-            (TENSORS, encode(pack(avatar))),
-            (CARD, card.to_json().encode()),
-            (THUMBNAIL, avatar.thumbnail),
-            *moving,
-        ):
-            with (work / name).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        work.chmod(0o755)  # mkdtemp makes it private, shipped avatars are read by everyone
-        previous = _previous(folder)
-        if folder.exists():
-            folder.rename(previous)
-        work.rename(folder)
-        shutil.rmtree(previous, ignore_errors=True)
+        with replacing_folder(folder) as work:
+            (work / TENSORS).write_bytes(encode(pack(avatar)))
+            (work / CARD).write_bytes(card.to_json().encode())
+            (work / THUMBNAIL).write_bytes(avatar.thumbnail)
+            if avatar.motion is not None:
+                (work / MOTION).write_bytes(avatar.motion.to_bytes())
     except OSError as error:
-        shutil.rmtree(work, ignore_errors=True)
-        recover(folder)
         raise AvatarError(f"The avatar cannot be written to {folder}: {error.strerror}.") from error
     return folder
-
-
-def recover(folder: Path) -> None:
-    """Bring the previous avatar back where a save was killed between its two moves."""
-    previous = _previous(folder)
-    if previous.is_dir():
-        if folder.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-        else:
-            previous.rename(folder)
 
 
 def check_folder(folder: Path) -> AvatarCard:
@@ -302,7 +275,3 @@ def check_thumbnail(data: bytes, what: str) -> None:
             picture.load()
     except (OSError, ValueError, SyntaxError) as error:
         raise AvatarError(f"{what} is a damaged JPEG picture; the avatar is damaged.") from error
-
-
-def _previous(folder: Path) -> Path:
-    return folder.parent / f".{folder.name}.previous"

@@ -21,11 +21,11 @@ from emotalk.avatar.files import (
     TENSORS,
     THUMBNAIL,
     check_folder,
-    recover,
     unpack,
 )
-from emotalk.avatar.model import GaussianAvatar, head_version
+from emotalk.avatar.model import GaussianAvatar, head_version, same_head
 from emotalk.avatar.tensors import decode, read_regular
+from emotalk.core.atomic import recover_folder, replacing, set_aside
 from emotalk.core.errors import AvatarError, CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.head.model import HeadModel
@@ -82,14 +82,11 @@ def pack_avatar(name: str, target: Path, base: Path | None = None) -> Path:
     """Write an own avatar as a .zip of one folder, moved into place when complete; returns `target`."""
     folder = find_own(name, base)
     check_folder(folder)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             for part in sorted(folder.iterdir()):  # only what `check_folder` knows
                 archive.write(part, f"{name}/{part.name}")
-        temporary.replace(target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise AvatarError(f"The avatar cannot be written to {target}: {error.strerror}.") from error
     return target
 
@@ -117,7 +114,7 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
         from emotalk.head import HeadModel
 
         head = HeadModel.load()
-    if card.head_version != head_version(head):
+    if not same_head(card.head_version, head_version(head)):
         raise AvatarError(
             f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
             f"{head_version(head)}; get a matching avatar or make it again."
@@ -148,7 +145,7 @@ def find_avatar(name_or_folder: str | Path) -> Path:
     try:
         if plain:
             for base, _ in avatar_folders():
-                recover(base / text)
+                recover_folder(base / text)
                 if (base / text).is_dir():
                     return base / text
         # A word alone is a gallery name unless it plainly is an avatar folder; a path is taken at its word.
@@ -166,8 +163,8 @@ def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarI
     for base, shipped in folders if folders is not None else avatar_folders():
         if not base.is_dir():
             continue
-        for previous in base.glob(".*.previous"):
-            recover(base / previous.name[1 : -len(".previous")])
+        for folder in set_aside(base):
+            recover_folder(folder)
         for folder in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")):
             try:
                 card = check_folder(folder)

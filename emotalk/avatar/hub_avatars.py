@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from emotalk.core.errors import AvatarError, HubError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
-from emotalk.hub.client import KEPT_REPOSITORIES, DownloadProgress, HubAddress, commit_of, fetch, publish
+from emotalk.core.progress import ProgressCallback
+from emotalk.hub.client import KEPT_REPOSITORIES, HubAddress, commit_of, fetch, publish
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarCard, GaussianAvatar
@@ -36,7 +37,7 @@ def resolve_avatar(
     text: str,
     paths: bool = True,
     refresh: bool = False,
-    progress: DownloadProgress | None = None,
+    progress: ProgressCallback | None = None,
     keep: int = KEPT_REPOSITORIES,
 ) -> Path:
     """The folder of an avatar named by a gallery name, a path, or `org/repo[/subfolder][@revision]` on the Hub.
@@ -60,7 +61,7 @@ def resolve_avatar(
 
 
 def load_avatar(
-    text: str, paths: bool = True, refresh: bool = False, progress: DownloadProgress | None = None
+    text: str, paths: bool = True, refresh: bool = False, progress: ProgressCallback | None = None
 ) -> GaussianAvatar:
     """The checked avatar behind a name, path or Hub address (`resolve_avatar`); the card of a downloaded one names the
     commit it is pinned to as `source`."""

@@ -27,12 +27,12 @@ DENSITY = {
 
 def triangle_regions(head: HeadModel) -> np.ndarray:
     """The avatar region of every triangle [F] of the head: that of at least two of its corners."""
-    triangles = head.triangles.numpy()
+    triangles = head.triangles.cpu().numpy()
     region = np.full(len(triangles), REGION_INDEX["face"])
     masks = head.regions
     for mask, name in MESH_REGIONS.items():
         if mask in masks:
-            region[masks[mask].numpy()[triangles].sum(1) >= 2] = REGION_INDEX[name]
+            region[masks[mask].cpu().numpy()[triangles].sum(1) >= 2] = REGION_INDEX[name]
     return region
 
 

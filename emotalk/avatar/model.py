@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 from typing import TYPE_CHECKING
@@ -10,10 +11,9 @@ import numpy as np
 import torch
 
 from emotalk.avatar import binding
-from emotalk.avatar.gaussians import Corrections, signals, view_direction
-from emotalk.avatar.posing import CpuPoser
+from emotalk.avatar.gaussians import Corrections, signals
+from emotalk.avatar.posing import poser_for
 from emotalk.core.errors import AvatarError, InputError
-from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.motion import HeadMotion
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emotalk.avatar.card import AvatarCard
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.core.camera import Camera
+    from emotalk.core.gaussians import GaussianCloud
     from emotalk.head import HeadModel
     from emotalk.motion.person import MotionAdaptation
 
@@ -36,7 +37,7 @@ class GaussianAvatar:
 
     It holds no motion; drawing is `emotalk.rendering.rasterize(avatar.pose(motion, t), camera, avatar.background)`.
     `camera` is the one its own video was taken with, where it is of a video: with it the background fits. All tensors
-    live on one device; on the CPU posing runs compiled kernels.
+    but the camera's live on one device; on the CPU posing runs compiled kernels.
     """
 
     def __init__(
@@ -74,9 +75,7 @@ class GaussianAvatar:
             neutral, _, _ = self.mesh(HeadMotion.neutral())
             self.neutral_sizes = binding.triangle_sizes(neutral[0], head.triangles)
             self.one_sided = binding.one_sided(gaussians)
-        self._poser = None
-        if self.device.type == "cpu":
-            self._poser = CpuPoser(gaussians, self.corrections, head.triangles, self.neutral_sizes, self.one_sided)
+        self._poser = poser_for(gaussians, self.corrections, head.triangles, self.neutral_sizes, self.one_sided)
         self._chunk: tuple[HeadMotion, int, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __len__(self) -> int:
@@ -84,6 +83,7 @@ class GaussianAvatar:
 
     @property
     def device(self) -> torch.device:
+        """Where the Gaussians, the head and the background are."""
         return self.gaussians.position.device
 
     def replace(self, **changes: object) -> GaussianAvatar:
@@ -93,13 +93,15 @@ class GaussianAvatar:
         return GaussianAvatar(**({name: getattr(self, name) for name in names} | changes))
 
     def to(self, device: torch.device | str) -> GaussianAvatar:
-        """A copy on another device (the head model must be able to follow)."""
+        """The avatar on another device; itself where it is there already."""
+        if torch.device(device) == self.device:
+            return self
 
         def move(part: object) -> object:
             return type(part)(**{f.name: getattr(part, f.name).to(device) for f in dataclasses.fields(part)})
 
         return self.replace(
-            head=self.head.to(device),
+            head=copy.deepcopy(self.head).to(device),  # a module moves in place, and others hold this one
             identity=self.identity.to(device),
             gaussians=move(self.gaussians),
             corrections=move(self.corrections),
@@ -129,27 +131,16 @@ class GaussianAvatar:
             raise InputError(f"Frame {t} was asked of a motion of {len(motion)} frames; choose 0 to {len(motion) - 1}.")
         mesh = self._mesh_at(motion, t)
         if torso is not None:
-            mesh = binding.shift_torso(*mesh, self.head.weights[:, 0], torso)
+            mesh = binding.shift_torso(*mesh, self.head.weights[:, 0], torso.to(self.device))
         bent = None if torso is None else torso[None]
         latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1], bent)[0]).to(self.device))
-        if self._poser is not None:
-            return self._poser(*mesh, latents, camera)
-        g, c = self.gaussians, self.corrections
-        frames = binding.carriers(g, mesh[0], self.head.triangles, self.neutral_sizes, *mesh[1:])
-        color = g.color + torch.einsum("d,ndc->nc", view_direction(mesh[1][2], mesh[2][2], camera), g.view_color)
-        means, quats, scales, colors = binding.carry(
-            frames, g.position, g.rotation, g.log_scale.exp(), color, c.index, *c.offsets(latents)
-        )
-        opacities = g.opacity_logit.sigmoid()
-        if camera is not None:
-            opacities = opacities * binding.facing(frames, means, camera, self.one_sided)
-        return GaussianCloud(means, scales, quats, opacities, colors)
+        return self._poser(*mesh, latents, camera)
 
     def save(self, folder: str | Path) -> Path:
         """Write the avatar as a folder (docs/avatar-format.md), all or nothing; returns the folder."""
         from emotalk.avatar.files import save_avatar
 
-        return save_avatar(self, folder)
+        return save_avatar(self.to("cpu"), folder)
 
     def _mesh_at(self, motion: HeadMotion, t: int) -> tuple[Tensor, Tensor, Tensor]:
         start = t - t % CHUNK
@@ -161,11 +152,27 @@ class GaussianAvatar:
         return vertices[t - start], rotations[t - start], translations[t - start]
 
 
+EARLIER_HEAD_VERSIONS = {"emotalk-head-1-7862493814": "emotalk-head-1-169e6a8298"}
+"""What cards of the first release call the shipped head, and what `head_version` calls it now: then the positions of
+vertices and the identity components were not part of the fingerprint."""
+
+
 def head_version(head: HeadModel) -> str:
-    """What an avatar's card names as its head: two heads with the same answer have the same vertices, triangles and
-    identity components, so that Gaussians and identity numbers of one fit the other."""
+    """What an avatar's card names as its head: a fingerprint of the template's vertices, the triangles and the identity
+    components. Two heads with the same answer have the same of all three, so that Gaussians and identity numbers of
+    one fit the other.
+
+    The bytes are those of little-endian float32 and int32 as the head file holds them (identity components are its
+    int16 numbers times a float32 step, which rounds alike everywhere), so every machine gets the same answer.
+    """
     metadata = getattr(head, "metadata", {})
-    triangles = head.triangles.detach().cpu().numpy().astype("<i4")
-    digest = hashlib.sha256(triangles.tobytes())
-    digest.update(np.array([len(head.template), head.components], "<i4").tobytes())
+    digest = hashlib.sha256()
+    for array, kind in ((head.template, "<f4"), (head.triangles, "<i4"), (head.identity_basis, "<f4")):
+        numbers = np.ascontiguousarray(array.detach().cpu().numpy(), kind)
+        digest.update(np.array(numbers.shape, "<i4").tobytes() + numbers.tobytes())
     return f"{metadata.get('format', 'head')}-{metadata.get('version', 0)}-{digest.hexdigest()[:10]}"
+
+
+def same_head(named: str, version: str) -> bool:
+    """Does the head that a card names, perhaps one written by an earlier program, have this `head_version`?"""
+    return EARLIER_HEAD_VERSIONS.get(named, named) == version

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+from emotalk.core.atomic import write_bytes
 
 if TYPE_CHECKING:
     from emotalk.core.gaussians import GaussianCloud
@@ -41,9 +41,5 @@ def export_ply(cloud: GaussianCloud, path: str | Path) -> Path:
         + ["end_header\n"]
     )
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(header.encode("ascii"))
-        file.write(table.tobytes())
-    os.replace(file.name, path)
+    write_bytes(path, header.encode("ascii") + table.tobytes())
     return path

@@ -1,7 +1,8 @@
-"""Posing for drawing on the CPU: carriers, carrying, culling in one pass over the Gaussians, without gradients.
+"""Posing for playing, without gradients (`binding` is for training): `poser_for` gives the form for a device.
 
-The same arithmetic as `binding.carriers` and `binding.carry`, but nothing is stored per Gaussian in between: at 40,000
-Gaussians writing and reading the frames takes longer than computing with them.
+`CompiledPoser` binds, moves and culls in one pass over the Gaussians. The same arithmetic as in `binding`, but nothing
+is stored per Gaussian in between: at 40,000 Gaussians writing and reading the frames takes longer than computing with
+them. `TorchPoser` is for every other device.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 import torch
 
-from emotalk.avatar.binding import BACK_FACING, JIT, fill_triangle_frames, quat_from_matrix
+from emotalk.avatar import binding
+from emotalk.avatar.binding import BACK_FACING, fill_triangle_frames, quat_from_matrix
 from emotalk.avatar.gaussians import STRETCH_LIMITS, view_direction
 from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.kernels.cache import KEEP_NAN, kernel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from emotalk.core.camera import Camera
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _pose_mesh(frames, vertices, triangles, triangle, barycentric, position, rotation, scale, opacity, sided, eye, cull,
                means, quats, scales, opacities):  # fmt: skip
     limit, zero = np.float32(BACK_FACING), np.float32(0)
@@ -54,7 +56,7 @@ def _pose_mesh(frames, vertices, triangles, triangle, barycentric, position, rot
                 opacities[n] = zero
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _pose_joints(weights, rotations, translations, turns, position, rotation, means, quats):
     one = np.float32(1)
     for n in range(weights.shape[0]):
@@ -79,7 +81,7 @@ def _pose_joints(weights, rotations, translations, turns, position, rotation, me
         quats[n, 3] = a * z0 + b * y0 - c * x0 + d * w0
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _add_corrections(latents, index, position_basis, color_basis, position_offset, color_offset, position, color):
     position_offset[:] = 0
     color_offset[:] = 0
@@ -96,8 +98,8 @@ def _add_corrections(latents, index, position_basis, color_basis, position_offse
             color[n, i] += color_offset[3 * c + i]
 
 
-class CpuPoser:
-    """Holds an avatar's numbers as arrays the kernels take, and poses them."""
+class CompiledPoser:
+    """Holds an avatar's numbers as arrays that the CPU kernels take, and poses them."""
 
     def __init__(
         self,
@@ -172,3 +174,56 @@ class CpuPoser:
             scales[mesh:] = self._scale[mesh:]
             opacities[mesh:] = self._opacity[mesh:]
         return GaussianCloud(*(torch.from_numpy(part) for part in (means, scales, quats, opacities, color)))
+
+
+class TorchPoser:
+    """Poses an avatar's numbers in plain torch on the device where they are."""
+
+    def __init__(
+        self,
+        gaussians: BoundGaussians,
+        corrections: Corrections,
+        triangles: Tensor,  # [F, 3]
+        neutral_sizes: Tensor,  # [F]
+        sided: Tensor,  # [N] bool
+    ) -> None:
+        self._gaussians, self._corrections = gaussians.detach(), corrections
+        self._triangles, self._sizes, self._sided = triangles, neutral_sizes, sided
+        self._scale, self._opacity = self._gaussians.log_scale.exp(), self._gaussians.opacity_logit.sigmoid()
+        self._sheen = bool(self._gaussians.view_color.any())
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        vertices: Tensor,  # [V, 3] posed mesh
+        rotations: Tensor,  # [3, 3, 3] of root, neck, head
+        translations: Tensor,  # [3, 3]
+        latents: Tensor,  # [K]
+        camera: Camera | None,
+    ) -> GaussianCloud:
+        """The posed Gaussians; with a camera, those on the far side of solid parts have opacity 0."""
+        g, c = self._gaussians, self._corrections
+        frames = binding.binding_frames_torch(g, vertices, self._triangles, self._sizes, rotations, translations)
+        color = g.color
+        if self._sheen:
+            view = view_direction(rotations[2], translations[2], camera)
+            color = color + torch.einsum("d,ndc->nc", view, g.view_color)
+        means, quats, scales, colors = binding.apply_frames_torch(
+            frames, g.position, g.rotation, self._scale, color, c.index, *c.offsets(latents)
+        )
+        opacities = self._opacity
+        if camera is not None:
+            opacities = opacities * binding.facing(frames, means, camera, self._sided)
+        return GaussianCloud(means, scales, quats, opacities, colors)
+
+
+def poser_for(
+    gaussians: BoundGaussians,
+    corrections: Corrections,
+    triangles: Tensor,  # [F, 3]
+    neutral_sizes: Tensor,  # [F] of the neutral face
+    sided: Tensor,  # [N] bool, see `binding.one_sided`
+) -> CompiledPoser | TorchPoser:
+    """What poses these Gaussians where their tensors are."""
+    make = CompiledPoser if binding.compiled(gaussians.position) else TorchPoser
+    return make(gaussians, corrections, triangles, neutral_sizes, sided)

@@ -31,5 +31,6 @@ def render_thumbnail(avatar: GaussianAvatar, side: int = SIDE) -> bytes:
     with torch.no_grad():
         image = rasterize(avatar.pose(motion, 0, camera), camera, background).image
     buffer = io.BytesIO()
-    Image.fromarray((image.clamp(0, 1) * 255).round().byte().contiguous().numpy()).save(buffer, "JPEG", quality=88)
+    pixels = (image.clamp(0, 1) * 255).round().byte().contiguous().cpu().numpy()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=88)
     return buffer.getvalue()

@@ -6,20 +6,25 @@ import os
 import tempfile
 from pathlib import Path
 
+import platformdirs
+
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+"""What is shipped with the program: weights, the head, avatars."""
 
 
 def cache_dir(name: str) -> Path:
-    """A writable folder `<user cache>/emotalk/<name>`, made if needed.
+    """A writable folder `<name>` in the user's cache, made if needed: `~/.cache/emotalk/<name>` on Linux, where
+    platformdirs says elsewhere.
 
-    `EMOTALK_CACHE` or `XDG_CACHE_HOME` move it; where neither can be written (a read-only
-    container) a folder in the temporary directory takes its place.
+    `EMOTALK_CACHE` names another place for all of them, `XDG_CACHE_HOME` for those of all programs; where none can be
+    written (a read-only container) a folder in the temporary directory takes its place.
     """
-    configured = os.environ.get("EMOTALK_CACHE")
-    if configured:
+    if configured := os.environ.get("EMOTALK_CACHE"):
         preferred = Path(configured).expanduser()
+    elif moved := os.environ.get("XDG_CACHE_HOME"):
+        preferred = Path(moved) / "emotalk"
     else:
-        preferred = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "emotalk"
+        preferred = platformdirs.user_cache_path("emotalk", appauthor=False)
     # The user id keeps two people on one machine out of each other's fallback folder.
     fallback = Path(tempfile.gettempdir()) / f"emotalk-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     for base in (preferred, fallback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,7 @@ class Speech:
 
     @property
     def seconds(self) -> float:
+        """How long the sound lasts."""
         return len(self.samples) / SAMPLE_RATE
 
     @property
@@ -73,22 +75,29 @@ class SpeechFeatures:
     def __len__(self) -> int:
         return len(self.features)
 
+    def __getitem__(self, rows: slice) -> SpeechFeatures:
+        return SpeechFeatures(**{f.name: getattr(self, f.name)[rows] for f in dataclasses.fields(self)})
+
+    @staticmethod
+    def concatenate(parts: Sequence[SpeechFeatures]) -> SpeechFeatures:
+        """Consecutive stretches of one sound as one; at least one part."""
+        return SpeechFeatures(
+            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(SpeechFeatures)}
+        )
+
     def at_video_rate(self) -> SpeechFeatures:
         """The same at 25 fps: the centre of video frame k is the border of rows 2k and 2k+1, so the mean
         of the two is exact (an odd last row is kept)."""
-
-        def halve(array: np.ndarray) -> np.ndarray:
-            if len(array) % 2:
-                array = np.concatenate([array, array[-1:]])
-            return array.reshape(len(array) // 2, 2, *array.shape[1:]).mean(1)
-
-        halved = {f.name: halve(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        pairs = {f.name: video_pairs(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        means = {name: pair.mean(1) for name, pair in pairs.items()}
         # A mean of a voiced and an unvoiced pitch is no pitch: take the voiced one.
-        halved["f0"] = np.where(halved["voicing"] > 0, _pairwise_max(self.f0), 0.0)
-        return SpeechFeatures(**halved)
+        means["f0"] = np.where(means["voicing"] > 0, pairs["f0"].max(1), 0.0)
+        return SpeechFeatures(**means)
 
 
-def _pairwise_max(array: np.ndarray) -> np.ndarray:
-    if len(array) % 2:
-        array = np.concatenate([array, array[-1:]])
-    return array.reshape(-1, 2).max(1)
+def video_pairs(rows: np.ndarray) -> np.ndarray:
+    """[ceil(T / 2), 2, ...] of 50-Hz rows [T, ...]: the two rows that each video frame spans; an odd last row stands
+    for both of its frame."""
+    if len(rows) % 2:
+        rows = np.concatenate([rows, rows[-1:]])
+    return rows.reshape(len(rows) // 2, 2, *rows.shape[1:])

@@ -24,13 +24,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotalk.avatar.gallery import folder_name, own_folder
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, InputError
+from emotalk.core.progress import FitCallback, FitProgress, Progress, ProgressCallback
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, _need_consent
+from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
-    from emotalk.fitting.personalize import PersonalizeProgress
-    from emotalk.tracking import TrackedVideo, TrackProgress
+    from emotalk.tracking import TrackedVideo
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ _DIGEST_BYTES = 1 << 22
 
 def personalize(
     request: PersonalizeRequest,
-    progress: Callable[[PersonalizeProgress], None] | None = None,
+    progress: FitCallback | None = None,
     cancelled: Callable[[], bool] | None = None,
     *,
     on_tracked: Callable[[TrackedVideo], None] | None = None,
@@ -69,6 +71,7 @@ def personalize(
     started = time.perf_counter()
     progress = progress or (lambda _: None)
     cancelled = cancelled or (lambda: False)
+    device = resolve_device(request.device)  # before the video is tracked, which takes minutes
     base = own_folder() if folder is None else folder
     name = folder_name(request.name)
     tracking, fitting, speaking = _in_words(progress, cancelled, started)
@@ -79,7 +82,7 @@ def personalize(
         )
         if on_tracked is not None:
             on_tracked(tracked)
-        config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"])
+        config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"], device=str(device))
         consent = Consent(job["consent"].strip(), job["started"])
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
         avatar = _with_findings(fit.run(fitting, cancelled), tracked)
@@ -150,9 +153,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
     job = {name: settings[name] for name in ("name", "consent", "minutes", "size", "seed", "seconds")}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     job |= {"video": Path(request.video).name, "digest": digest, "started": now}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_json(path, job, indent=2)
     return job
 
 
@@ -168,25 +169,24 @@ def _digest(video: Path) -> str:
 
 
 def _in_words(
-    progress: Callable[[PersonalizeProgress], None], cancelled: Callable[[], bool], started: float
-) -> tuple[Callable[[TrackProgress], None], Callable[[PersonalizeProgress], None], Callable[[int, int], None]]:
+    progress: FitCallback, cancelled: Callable[[], bool], started: float
+) -> tuple[ProgressCallback, FitCallback, ProgressCallback]:
     """Progress callbacks for tracking, for the fit and for the way of speaking, that tell `progress` the stage in
     words."""
-    from emotalk.fitting.personalize import PersonalizeProgress
 
-    def tracking(news: TrackProgress) -> None:
+    def tracking(news: Progress) -> None:
         seconds = time.perf_counter() - started
         remaining = seconds * (1 - news.share) / news.share if news.share > 0.1 else None
         words = TRACK_STAGES.get(news.stage, news.stage)
-        progress(PersonalizeProgress(words, round(100 * news.share), 100, None, seconds, remaining, None))
+        progress(FitProgress(words, news.done, news.total, seconds, remaining))
 
-    def fitting(news: PersonalizeProgress) -> None:
+    def fitting(news: FitProgress) -> None:
         progress(dataclasses.replace(news, stage=FIT_STAGES.get(news.stage, news.stage)))
 
-    def speaking(step: int, steps: int) -> None:
+    def speaking(news: Progress) -> None:
         if cancelled():
             raise Cancelled("Stopped; it can go on from here.")
-        progress(PersonalizeProgress(SPEAKING, step, steps, None, time.perf_counter() - started, None, None))
+        progress(FitProgress(SPEAKING, news.done, news.total, time.perf_counter() - started))
 
     return tracking, fitting, speaking
 

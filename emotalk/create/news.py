@@ -7,6 +7,8 @@ import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from emotalk.core.progress import Progress
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -15,15 +17,11 @@ PICTURE_SIDE = 720
 
 
 @dataclass(frozen=True)
-class FitNews:
-    """How far a fit is. Pictures are JPEG data addresses."""
+class FitNews(Progress):
+    """How far a fit is, its stage in words. Pictures are JPEG data addresses."""
 
-    stage: str = "Starting"  # in words
-    step: int = 0
-    steps: int | None = None
+    stage: str = "Starting"
     psnr: float | None = None  # dB
-    seconds: float = 0.0
-    remaining: float | None = None  # seconds
     preview: str = ""  # what the avatar looks like now
     overlay: str = ""  # what tracking found, drawn on frames of the video
     verdict: str = ""  # tracking's: good, usable or poor

@@ -25,8 +25,8 @@ class PersonalizeRequest:
     """One avatar to be made. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing is made.
 
     `minutes` bounds the fit (tracking comes before it), `size` is the side of the square pictures it learns from.
-    With `resume`, a run that was stopped goes on with the consent and settings it was started with; where there is
-    none, it starts. Raises InputError.
+    `device` ("auto", "cpu" or "cuda") is where the fit is computed. With `resume`, a run that was stopped goes on with
+    the consent and settings it was started with, on any device; where there is none, it starts. Raises InputError.
     """
 
     video: str | Path
@@ -35,6 +35,7 @@ class PersonalizeRequest:
     minutes: float = 2.0
     size: int = 512
     seed: int = 0
+    device: str = "auto"
     resume: bool = False
     seconds: float | None = None  # of the video that are used at most
 

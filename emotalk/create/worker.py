@@ -26,8 +26,8 @@ from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.create.news import FitNews, picture_address
 
 if TYPE_CHECKING:
+    from emotalk.core.progress import FitProgress
     from emotalk.create.request import PersonalizeRequest
-    from emotalk.fitting.personalize import PersonalizeProgress
     from emotalk.tracking import TrackedVideo
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class BackgroundFit:
         return EmotalkError("Something unexpected went wrong in the fit; the server's log has the details.")
 
 
-_NUMBERS = ("stage", "step", "steps", "psnr", "seconds", "remaining")
+_NUMBERS = ("stage", "done", "total", "psnr", "seconds", "remaining")
 
 
 def main() -> int:
@@ -174,7 +174,7 @@ def main() -> int:
     from emotalk.create.job import personalize
     from emotalk.create.request import PersonalizeRequest
 
-    def progress(news: PersonalizeProgress) -> None:
+    def progress(news: FitProgress) -> None:
         message = {name: getattr(news, name) for name in _NUMBERS}
         if news.preview is not None:
             message["preview"] = picture_address(news.preview)

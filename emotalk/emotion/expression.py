@@ -124,7 +124,6 @@ class Behaviour:
     head_energy: np.ndarray  # factor on the size of head movements
     head_speed: np.ndarray  # factor on their speed
     head_pitch: np.ndarray  # radians the head is raised (> 0) or hung (< 0)
-    liveliness: np.ndarray  # factor on the slow swell of the expression
 
 
 def behaviour(va: np.ndarray) -> Behaviour:
@@ -145,5 +144,4 @@ def behaviour(va: np.ndarray) -> Behaviour:
         head_energy=np.exp(0.65 * a + 0.1 * v),
         head_speed=np.exp(0.4 * a),
         head_pitch=0.06 * v + 0.05 * a,
-        liveliness=np.exp(0.4 * a),
     )

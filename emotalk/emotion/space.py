@@ -168,11 +168,6 @@ class EmotionCurve:
         keys = [{"time": t, "valence": v, "arousal": a} for t, (v, a) in zip(self.times, self.values, strict=True)]
         return json.dumps({"keys": keys}, indent=1)
 
-    def to_csv(self) -> str:
-        """Lines `time,valence,arousal` under that header."""
-        lines = [f"{t:.6g},{v:.6g},{a:.6g}" for t, (v, a) in zip(self.times, self.values, strict=True)]
-        return "\n".join(["time,valence,arousal", *lines]) + "\n"
-
     @classmethod
     def from_json(cls, text: str) -> EmotionCurve:
         """Reads `to_json`'s form; a key may say `"emotion": name, "intensity": i` in place of the two numbers."""

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.core.errors import InputError
-from emotalk.core.progress import Progress, ProgressCallback
+from emotalk.core.progress import ProgressCallback
 from emotalk.evaluation.evaluate import evaluate, shoulders, sound_of
 from emotalk.evaluation.protocols import cross_audio, held_out
 from emotalk.evaluation.report import EvaluationReport, write_reports
+from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -25,6 +26,7 @@ def run(
     share: float,
     minutes: float,
     seconds: float | None,
+    device: str,
     progress: ProgressCallback,
 ) -> list[EvaluationReport]:
     """See the command's own help for the arguments; returns the reports that were written to `output`."""
@@ -34,18 +36,19 @@ def run(
         raise InputError(f"--share must lie between 0 and 1, found {share:g}.")
     if not video.exists():
         raise InputError(f"There is no video {video}; check the name.")
+    where = resolve_device(device)  # a GPU that is not there is known before the work begins
     with tempfile.TemporaryDirectory(prefix="emotalk-evaluate-") as work:
         tracked = _tracked(video, Path(work) / "track", seconds, progress)
         name, reports = video.name, []
         if protocol is not None:
             person, reports = held_out(
-                tracked, Path(work) / "fit", protocol, minutes=minutes, video=name, progress=progress,
-                fitting=lambda news: progress(Progress(news.stage, news.step, news.steps, news.seconds)),
+                tracked, Path(work) / "fit", protocol, minutes=minutes, device=device, video=name,
+                progress=progress, fitting=progress,
             )  # fmt: skip
         else:
             from emotalk.avatar.hub_avatars import load_avatar
 
-            person = load_avatar(avatar)
+            person = load_avatar(avatar).to(where)
             first = round((1 - share) * len(tracked))
             tail = tracked.part(first, len(tracked))
             shared = {"name": avatar, "video": name, "torso": shoulders(tracked)[first:], "progress": progress}
@@ -66,6 +69,4 @@ def _tracked(video: Path, folder: Path, seconds: float | None, progress: Progres
 
     if video.is_dir():
         return load_tracked(video)
-    return track_video(
-        video, folder, lambda news: progress(Progress(news.stage, round(100 * news.share), 100)), seconds=seconds
-    )
+    return track_video(video, folder, progress, seconds=seconds)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotalk.core.errors import InputError
-from emotalk.core.progress import ProgressCallback
+from emotalk.core.progress import FitCallback, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.evaluation.evaluate import evaluate, sound_of
 from emotalk.evaluation.report import EvaluationReport
@@ -17,7 +17,6 @@ from emotalk.evaluation.report import EvaluationReport
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
     from emotalk.core.speech import Speech
-    from emotalk.fitting.personalize import PersonalizeProgress
     from emotalk.tracking import TrackedVideo
 
 TEST_SHARE = 0.2
@@ -57,30 +56,34 @@ def held_out(
     *,
     minutes: float = 2.0,
     seed: int = 0,
+    device: str = "auto",
     video: str = "",
-    fitting: Callable[[PersonalizeProgress], None] | None = None,
+    fitting: FitCallback | None = None,
     progress: ProgressCallback | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[GaussianAvatar, list[EvaluationReport]]:
     """Fit an avatar to the beginning of a video and judge it on the last fifth, by its motion and by its sound.
 
     protocol: "self-reconstruction" trains on the first four fifths, "few-shot" on the first five seconds. `folder`
-    holds the state of the fit. Returns the avatar and one report for each way of driving it.
+    holds the state of the fit, `device` ("auto", "cpu" or "cuda") is where it is computed and drawn. Returns the avatar
+    and one report for each way of driving it.
     """
     from emotalk.avatar import Consent
     from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
     from emotalk.learning.adapt_motion import motion_of_video
+    from emotalk.rendering.device import resolve_device
     from emotalk.tracking.shoulder_alignment import torso_shifts
 
     if protocol not in PROTOCOLS:
         raise InputError(f"There is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}.")
+    where = resolve_device(device)
     parts = split(tracked, FEW_SECONDS if protocol == "few-shot" else None)
     cancelled = cancelled or (lambda: False)
-    config = PersonalizeConfig(minutes=minutes, size=tracked.size, seed=seed)
+    config = PersonalizeConfig(minutes=minutes, size=tracked.size, seed=seed, device=device)
     consent = Consent("For measuring only: this avatar is not kept.", datetime.now(UTC).isoformat(timespec="seconds"))
     fit = PersonalizeFit(parts.train, folder, config, name=protocol, consent=consent)
     avatar = fit.run(fitting, cancelled)
-    avatar = avatar.replace(motion=motion_of_video(parts.train))
+    avatar = avatar.to(where).replace(motion=motion_of_video(parts.train))
     # Shoulders of the held-out frames, hung as the fit hung them.
     torso = torso_shifts(tracked, fit.start.reference)[len(tracked) - len(parts.test) :]
     name = f"{protocol}, {len(parts.train) / FPS:.0f} s of training"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from emotalk.core.atomic import replacing_folder
 from emotalk.core.errors import InputError
 
 
@@ -98,21 +97,13 @@ def write_reports(reports: list[EvaluationReport], folder: Path) -> Path:
     """
     if folder.exists() and not (folder / "report.json").is_file() and any(folder.iterdir()):
         raise InputError(f"{folder} holds something else than a report; choose another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with replacing_folder(folder) as work:
         for report in reports:
             for example in report.examples:
                 _strip(example).save(work / _file(report, example))
         text = json.dumps([_table(report) for report in reports], indent=1, allow_nan=False)
         (work / "report.json").write_text(text + "\n", encoding="utf-8")
         (work / "report.md").write_text(markdown(reports), encoding="utf-8")
-        work.chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        work.rename(folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
     return folder
 
 

@@ -24,7 +24,6 @@ def densify(
     statistics: Tensor,  # [N, 2] summed length of screen gradients, number of views it was seen in
     budget: int,
     share: float = 0.06,
-    generator: torch.Generator | None = None,
 ) -> tuple[int, int]:
     """Split the Gaussians that the picture pulls at most, drop the transparent ones; returns (split, dropped).
 
@@ -41,19 +40,19 @@ def densify(
     split[pull.topk(count).indices] = True
 
     step = torch.zeros_like(values["position"])
-    step[torch.arange(len(step)), axis] = 0.5 * length.exp()
+    everyone = torch.arange(len(keep), device=keep.device)
+    step[everyone, axis] = 0.5 * length.exp()
     step = _rotate(values["rotation"], step)
     smaller = values["log_scale"].clone()
-    smaller[torch.arange(len(step)), axis] -= torch.tensor(SHRINK).log()
+    smaller[everyone, axis] -= torch.tensor(SHRINK).log()
     values["position"].data[split] += step[split]
     values["log_scale"].data[split] = smaller[split]
 
     mesh = parameters.fixed.mesh_count
-    everyone = torch.arange(len(keep))
     mesh_rows = torch.cat([everyone[:mesh][keep[:mesh]], everyone[:mesh][split[:mesh]]])
     joint_rows = torch.cat([everyone[mesh:][keep[mesh:]], everyone[mesh:][split[mesh:]]])
     rows = torch.cat([mesh_rows, joint_rows])
-    twin = torch.zeros(len(rows), dtype=torch.bool)
+    twin = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
     twin[int(keep[:mesh].sum()) : len(mesh_rows)] = True
     twin[len(mesh_rows) + int(keep[mesh:].sum()) :] = True
     parameters.rearrange(rows, twin | split[rows])

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 
 from emotalk.avatar import AvatarCard, BoundGaussians, GaussianAvatar
+from emotalk.core import checkpoint
 from emotalk.core.errors import EmotalkError
 from emotalk.fitting.starting_avatar import Start
 from emotalk.head import HeadModel
@@ -25,34 +22,23 @@ if TYPE_CHECKING:
 def save_start(path: Path, start: Start, stamp: str) -> None:
     """Write a start, all or nothing; `stamp` says of which video and settings."""
     g = start.avatar.gaussians
-    state = {f.name: getattr(g, f.name).clone().contiguous() for f in dataclasses.fields(g)}
-    state |= {"background": start.avatar.background.contiguous(), "torso": start.torso.contiguous()}
-    notes = {"stamp": stamp, "reference": str(start.reference)}
-    write_whole(path, safetensors.torch.save(state, notes))
+    state = {f.name: getattr(g, f.name) for f in dataclasses.fields(g)}
+    state |= {"background": start.avatar.background, "torso": start.torso}
+    checkpoint.save(path, state, {"stamp": stamp, "reference": str(start.reference)})
 
 
 def load_start(path: Path, stamp: str, card: AvatarCard, tracked: TrackedVideo) -> Start | None:
     """The start in a file; None where there is none, or it is damaged or of another video or other settings."""
     try:
-        with safetensors.safe_open(path, "pt") as file:
-            notes = file.metadata() or {}
-            if notes.get("stamp") != stamp:
-                return None
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        stored = checkpoint.read(path)
+        state, notes = stored.tensors, stored.notes
+        if notes.get("stamp") != stamp:
+            return None
         gaussians = BoundGaussians(**{f.name: state[f.name] for f in dataclasses.fields(BoundGaussians)})
         identity = torch.from_numpy(np.asarray(tracked.identity, np.float32))
         avatar = GaussianAvatar(
             HeadModel.load(), identity, gaussians, card, background=state["background"], camera=tracked.camera
         )
         return Start(avatar, int(notes["reference"]), state["torso"])
-    except (OSError, KeyError, ValueError, EmotalkError, safetensors.SafetensorError):
+    except (OSError, KeyError, ValueError, EmotalkError):
         return None
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to the disk, and move it into place."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)

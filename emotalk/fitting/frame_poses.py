@@ -57,11 +57,13 @@ class FramePoses:
         times: np.ndarray | None = None,  # [T] frame numbers, ascending; None: frames have no neighbours
     ) -> None:
         self.motion, self.torso, self.channels, self.times = motion, torso, channels, times
-        frames = len(motion)
-        self.values = {name: torch.zeros(frames, s.width) for name, s in CHANNELS.items()}
-        self.first = {name: torch.zeros(frames, s.width) for name, s in CHANNELS.items()}
-        self.second = {name: torch.zeros(frames, s.width) for name, s in CHANNELS.items()}
-        self.visits = torch.zeros(frames, dtype=torch.int64)
+        frames, device = len(motion), torso.device
+        self._tracked = {name: torch.from_numpy(value).to(device) for name, value in vars(motion).items()}
+        self._lever = torch.tensor([LEVER], device=device)
+        self.values, self.first, self.second = (
+            {name: torch.zeros(frames, s.width, device=device) for name, s in CHANNELS.items()} for _ in range(3)
+        )
+        self.visits = torch.zeros(frames, dtype=torch.int64)  # asked for on the CPU at every step
 
     def begin(self, k: int) -> dict[str, Tensor]:
         """The refinements of frame k as leaves [1, width] that gather gradients."""
@@ -70,7 +72,7 @@ class FramePoses:
     def posed(self, k: int, leaves: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """Inputs of the head model [1, width] for frame k as refined, and how the torso moves ([3] or [3, 4], as
         given)."""
-        row = {name: torch.from_numpy(value[k : k + 1]) for name, value in vars(self.motion).items()}
+        row = {name: value[k : k + 1] for name, value in self._tracked.items()}
         torso = self.torso[k]
         for name in ("expression", "eyelids", "gaze"):
             if name in leaves:
@@ -78,11 +80,11 @@ class FramePoses:
         pose = row["head_pose"]
         if "turn" in leaves:
             turn = leaves["turn"]
-            counter = -torch.linalg.cross(turn, torch.tensor([LEVER]))
+            counter = -torch.linalg.cross(turn, self._lever)
             pose = pose + torch.cat([turn, counter], 1)
             torso = _shifted(torso, -counter[0])  # shoulders stay where the video has them
         if "place" in leaves:
-            pose = pose + torch.cat([torch.zeros(1, 3), leaves["place"]], 1)
+            pose = pose + torch.cat([torch.zeros_like(leaves["place"]), leaves["place"]], 1)
             torso = _shifted(torso, -leaves["place"][0])
         if "torso" in leaves:
             torso = _shifted(torso, leaves["torso"][0])
@@ -109,10 +111,10 @@ class FramePoses:
     def _neighbours(self, k: int) -> tuple[slice, Tensor]:
         """Frames near frame k in time, and how much of its step each of them takes: 1 for itself."""
         if self.times is None:
-            return slice(k, k + 1), torch.ones(1)
+            return slice(k, k + 1), torch.ones(1, device=self.torso.device)
         rows = slice(max(0, k - REACH), min(len(self.times), k + REACH + 1))
         apart = torch.from_numpy((self.times[rows] - self.times[k]).astype(np.float32))
-        return rows, torch.exp(-0.5 * (apart / NEAR).square())
+        return rows, torch.exp(-0.5 * (apart / NEAR).square()).to(self.torso.device)
 
     def refined(self) -> tuple[HeadMotion, Tensor]:
         """The motion of all frames as refined, and how the torso moves in each."""
@@ -120,16 +122,9 @@ class FramePoses:
             rows, shifts = [], []
             for k in range(len(self.motion)):
                 row, torso = self.posed(k, {name: self.values[name][k : k + 1] for name in self.channels})
-                rows.append(HeadMotion(**{name: value.numpy() for name, value in row.items()}))
+                rows.append(HeadMotion(**{name: value.cpu().numpy() for name, value in row.items()}))
                 shifts.append(torso)
         return HeadMotion.concatenate(rows), torch.stack(shifts)
-
-    def spread(self) -> dict[str, float]:
-        """Root mean square of the refinements by channel: how far off the tracker was."""
-        seen = self.visits > 0
-        return {
-            n: float(np.sqrt(np.mean(np.square(self.values[n][seen].numpy())))) for n in self.channels if seen.any()
-        }
 
     def state(self) -> dict[str, Tensor]:
         """Everything needed to go on later, as plain tensors."""

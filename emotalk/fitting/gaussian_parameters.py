@@ -80,6 +80,7 @@ class GaussianParameters:
 
     @property
     def corrections(self) -> Corrections:
+        """The corrections with the learnable numbers in them (gradients flow)."""
         return Corrections(
             self.latent_mean, self.latent_matrix, self.index,
             self.values["correction_position"], self.values["correction_color"],
@@ -111,8 +112,8 @@ class GaussianParameters:
         mesh = self.fixed.mesh_count
         kept_mesh = rows[rows < mesh]
         joint_rows = rows[rows >= mesh] - mesh
-        slot = torch.full((len(self),), -1, dtype=torch.int64)
-        slot[self.index] = torch.arange(len(self.index))
+        slot = torch.full((len(self),), -1, dtype=torch.int64, device=rows.device)
+        slot[self.index] = torch.arange(len(self.index), device=rows.device)
         new_slot = slot[rows]
         self.index = (new_slot >= 0).nonzero()[:, 0]
         correction_rows = new_slot[self.index]
@@ -146,8 +147,11 @@ class GaussianParameters:
         return {name: value.clone().contiguous() for name, value in state.items()}
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor], settings: dict | None = None) -> GaussianParameters:
-        """The inverse of `state`."""
+    def from_state(
+        cls, state: dict[str, Tensor], settings: dict | None = None, device: str | torch.device = "cpu"
+    ) -> GaussianParameters:
+        """The inverse of `state`, on a device."""
+        state = {name: value.to(device) for name, value in state.items()}
         names = [f.name for f in dataclasses.fields(BoundGaussians)]
         fixed = BoundGaussians(**{name: state[f"fixed.{name}"] for name in names})
         corrections = Corrections(
@@ -164,14 +168,15 @@ class GaussianParameters:
         return self
 
     def _set_bounds(self) -> None:
+        device = self.fixed.region.device
         reach = torch.full((len(REGION_INDEX),), FACE_REACH)
         for name, metres in REACH.items():
             reach[REGION_INDEX[name]] = metres
-        reach = reach[self.fixed.region][:, None].repeat(1, 3)
+        reach = reach.to(device)[self.fixed.region][:, None].repeat(1, 3)
         reach[: self.fixed.mesh_count, 2] *= NORMAL_SHARE
         self._low, self._high = self.start["position"] - reach, self.start["position"] + reach
-        largest = self.start["log_scale"].amax(1, keepdim=True) + torch.tensor(SCALE_LIMITS[1]).log()
-        smallest = torch.tensor(SCALE_LIMITS[0]).log()
+        largest = self.start["log_scale"].amax(1, keepdim=True) + torch.tensor(SCALE_LIMITS[1]).log().to(device)
+        smallest = torch.tensor(SCALE_LIMITS[0]).log().to(device)
         self._scale_low = torch.minimum(smallest, self.start["log_scale"].amin(1, keepdim=True))
         self._scale_high = largest
 

@@ -41,9 +41,9 @@ class HiddenCloth:
         points = gaussians.position[gaussians.mesh_count :][cloth].detach()
         share = hidden_share(avatar, points, gaussians.joint_weights[cloth], motion, torso)
         # Halves of a Gaussian that was split keep its starting place: that names them.
-        self._places = cKDTree(points.numpy()) if len(points) else None
+        self._places = cKDTree(points.cpu().numpy()) if len(points) else None
         self._hidden = torch.from_numpy(share >= MOSTLY)
-        self._rows, self._known = torch.zeros(0, dtype=torch.int64), None
+        self._rows, self._known = torch.zeros(0, dtype=torch.int64, device=points.device), None
 
     def rows(self, parameters: GaussianParameters) -> Tensor:
         """Indices [R] of the hidden ones among the Gaussians of a fit."""
@@ -52,8 +52,8 @@ class HiddenCloth:
             cloth[: parameters.fixed.mesh_count] = False
             rows = cloth.nonzero()[:, 0]
             if len(rows) and self._places is not None:
-                _, origin = self._places.query(parameters.start["position"][rows].numpy())
-                rows = rows[self._hidden[torch.from_numpy(origin)]]
+                _, origin = self._places.query(parameters.start["position"][rows].cpu().numpy())
+                rows = rows[self._hidden[torch.from_numpy(origin)].to(rows.device)]
             self._rows, self._known = rows, parameters.fixed
         return self._rows
 
@@ -65,18 +65,15 @@ def hidden_share(
     """Share [N] of frames in which the head's surface lies before points [N, 3] on the joints [N, 3]."""
     head, camera = avatar.head, avatar.camera
     outside = np.isin(triangle_regions(head), [REGION_INDEX["shoulders"], REGION_INDEX["lashes"]])
-    triangles = head.triangles.numpy()[~outside]
+    triangles = head.triangles.cpu().numpy()[~outside]
     looks = np.unique(np.linspace(0, len(motion) - 1, LOOKS).astype(int))
     hidden = np.zeros(len(points))
     for t in looks:
-        posed = avatar.person(**{name: torch.from_numpy(value[t : t + 1]) for name, value in vars(motion).items()})
-        joints = posed.transforms[0, :3]
-        vertices, turn, place = shift_torso(
-            posed.vertices[0], joints[:, :3, :3], joints[:, :3, 3], head.weights[:, 0], torso[t]
-        )
-        carried = torch.einsum("nj,jab,nb->na", joint_weights, turn, points) + joint_weights @ place
-        pixels, depth = project(carried.double().numpy(), camera)
-        nearest, _ = depth_map(vertices.double().numpy(), triangles, camera)
+        mesh = (part[0] for part in avatar.mesh(motion[int(t) : int(t) + 1]))
+        vertices, turn, place = shift_torso(*mesh, head.weights[:, 0], torso[t].to(points))
+        posed = torch.einsum("nj,jab,nb->na", joint_weights, turn, points) + joint_weights @ place
+        pixels, depth = project(posed.double().cpu().numpy(), camera)
+        nearest, _ = depth_map(vertices.double().cpu().numpy(), triangles, camera)
         column, row = pixels.astype(int).T
         inside = (row >= 0) & (column >= 0) & (row < camera.height) & (column < camera.width)
         hidden[inside] += nearest[row[inside], column[inside]] < depth[inside]

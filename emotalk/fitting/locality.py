@@ -29,7 +29,7 @@ SPREAD = 0.0025
 def motion_of_latents(corrections: Corrections) -> HeadMotion:
     """One frame for every latent: the smallest signal that makes it 1."""
     matrix = corrections.matrix
-    signal = (matrix / matrix.square().sum(1, keepdim=True).clamp_min(1e-12) + corrections.mean).numpy()
+    signal = (matrix / matrix.square().sum(1, keepdim=True).clamp_min(1e-12) + corrections.mean).cpu().numpy()
     ends = np.cumsum([len(ARKIT_NAMES), 3, 2, 2, 3])
     parts = np.split(signal, ends[:-1], axis=1)
     place = np.zeros((len(signal), 3), np.float32)
@@ -40,23 +40,23 @@ def motion_of_latents(corrections: Corrections) -> HeadMotion:
 def locality(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
     """1 where correction k may act on the c-th corrected Gaussian, else 0; [K, C]."""
     if not len(corrections.matrix) or not len(corrections.index):
-        return torch.ones(len(corrections.matrix), len(corrections.index))
+        return torch.ones(len(corrections.matrix), len(corrections.index), device=avatar.device)
     bare = avatar.replace(corrections=None)
-    rest = bare.pose(HeadMotion.neutral(), 0).means[corrections.index].numpy()
+    rest = bare.pose(HeadMotion.neutral(), 0).means[corrections.index].cpu().numpy()
     motion, masks = motion_of_latents(corrections), []
     for k in range(len(motion)):
-        moved = bare.pose(motion, k).means[corrections.index].numpy()
+        moved = bare.pose(motion, k).means[corrections.index].cpu().numpy()
         sources = rest[np.linalg.norm(moved - rest, axis=1) > MOVED]
         near = cKDTree(sources).query(rest, distance_upper_bound=NEAR)[0] < NEAR if len(sources) else rest[:, 0] * 0
         masks.append(torch.from_numpy(np.asarray(near, np.float32)))
-    return torch.stack(masks)
+    return torch.stack(masks).to(avatar.device)
 
 
 @torch.no_grad()
 def neighbourhood(avatar: GaussianAvatar, index: Tensor) -> Tensor:
     """A sparse matrix [C, C] that averages over nearby corrected Gaussians of the same region; rows sum to 1."""
-    points = avatar.replace(corrections=None).pose(HeadMotion.neutral(), 0).means[index].numpy()
-    region = avatar.gaussians.region[index].numpy()
+    points = avatar.replace(corrections=None).pose(HeadMotion.neutral(), 0).means[index].cpu().numpy()
+    region = avatar.gaussians.region[index].cpu().numpy()
     rows, columns, weights = [], [], []
     for name in np.unique(region):
         own = np.flatnonzero(region == name)
@@ -67,7 +67,8 @@ def neighbourhood(avatar: GaussianAvatar, index: Tensor) -> Tensor:
         columns.append(own[nearest.reshape(-1)])
         weights.append((share / share.sum(1, keepdims=True)).reshape(-1))
     if not rows:
-        return torch.zeros(0, 0)
+        return torch.zeros(0, 0, device=avatar.device)
     places = torch.from_numpy(np.stack([np.concatenate(rows), np.concatenate(columns)]))
     values = torch.from_numpy(np.concatenate(weights).astype(np.float32))
-    return torch.sparse_coo_tensor(places, values, (len(index), len(index)), check_invariants=True).coalesce()
+    matrix = torch.sparse_coo_tensor(places, values, (len(index), len(index)), check_invariants=True).coalesce()
+    return matrix.to(avatar.device)

@@ -26,14 +26,17 @@ import torch
 
 from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
 from emotalk.avatar.thumbnail import render_thumbnail
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import FitCallback, FitProgress
 from emotalk.fitting.fit_start import load_start, save_start
 from emotalk.fitting.frame_poses import CHANNELS
 from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import VideoFit, draw_frame, scores
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.rendering import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -74,6 +77,7 @@ class PersonalizeConfig:
     """Parts of the tracked pose that are refined. Head and shoulders are not: tracking has aligned both with the
     picture, and refined again they followed noise (-0.2 dB in the heads of frames never seen, -0.4 in all)."""
     seed: int = 0
+    device: str = "auto"  # "cpu", "cuda" or "auto": CUDA where gsplat can draw, else the CPU
 
     def __post_init__(self) -> None:
         if not self.minutes > 0 or not math.isfinite(self.minutes):
@@ -92,21 +96,8 @@ class PersonalizeConfig:
             raise InputError(f"Unknown part of a pose {sorted(unknown)[0]!r}; choose from {', '.join(CHANNELS)}.")
 
 
-@dataclass(frozen=True)
-class PersonalizeProgress:
-    """What the progress callback is told."""
-
-    stage: str  # "look" (colours and plate from the frames), "fit" or "done"
-    step: int
-    steps: int  # estimated where the fit is bounded by time
-    psnr: float | None  # dB over the head in held-out frames, latest
-    seconds: float  # so far, without interruptions
-    remaining: float  # estimated
-    preview: np.ndarray | None  # [H, 2 W, 3] uint8, a held-out frame and the avatar in its pose; now and then
-
-
 class PersonalizeFit:
-    """Responsibilities: turn one tracked video into an avatar within a budget, resumably.
+    """Responsibilities: turn one tracked video into an avatar within a budget, resumably, on the device of the config.
 
     Everything needed to go on after a kill lies in `folder`, each file moved into place when complete. A folder of
     another video or other settings is begun afresh.
@@ -132,6 +123,7 @@ class PersonalizeFit:
                 "second) are needed; record again facing the camera, in even light."
             )
         train, self.judged = held_out(rows, self.config.hold_out)
+        self.device = resolve_device(self.config.device)
         self.frames = VideoFrames(tracked, varied(tracked, train, self.config.frames))
         self.mask = box_mask(head_box(tracked), tracked.size)
         self.curve: list[tuple[float, int, float]] = []  # progress, step, dB over the head
@@ -140,13 +132,15 @@ class PersonalizeFit:
 
     def run(
         self,
-        report: Callable[[PersonalizeProgress], None] | None = None,
+        report: FitCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> GaussianAvatar:
         """Fit, and return the finished avatar (not saved yet).
 
-        `report` is called about twice a second. Where `cancelled()` becomes true the state is saved and Cancelled
-        raised; calling `run` again, also in another process, goes on from there.
+        `report` is called about twice a second; it counts steps (how many there will be is estimated where the fit is
+        bounded by time), and its stages are "look" (colours and plate from the frames), "fit" and "done". Where
+        `cancelled()` becomes true the state is saved and Cancelled raised; calling `run` again, also in another
+        process, goes on from there.
         """
         with _one_thread():
             begun = time.perf_counter()
@@ -201,7 +195,7 @@ class PersonalizeFit:
             (self.folder / STATE).unlink(missing_ok=True)
             self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
             save_start(self.folder / START, self.start, stamp)
-        start = self.start.avatar.replace(card=card)
+        start = self.start.avatar.replace(card=card).to(self.device)
         if self.extra_pairs is not None:
             self.frames.add(self.extra_pairs(start))
         torso = self.start.torso[torch.from_numpy(self.frames.rows)]
@@ -257,9 +251,7 @@ class PersonalizeFit:
         return avatar
 
     def _save(self) -> None:
-        temporary = self.folder / f".{CURVE}.new"
-        temporary.write_text(json.dumps(self.curve))
-        temporary.replace(self.folder / CURVE)
+        write_json(self.folder / CURVE, self.curve, indent=None)
         self.fit.save_state(self.folder / STATE)
 
     def _tell(self, report, stage: str, preview: np.ndarray | None) -> None:
@@ -267,21 +259,22 @@ class PersonalizeFit:
             return
         fit = self.fit
         if fit is None:
-            return report(PersonalizeProgress(stage, 0, 0, None, 0.0, 60 * self.config.minutes, preview))
+            return report(FitProgress(stage, remaining=60 * self.config.minutes, preview=preview))
         done = max(fit.progress, 1e-3)
         steps = self.config.steps or max(fit.step_count, round(fit.step_count / done))
         psnr = self.curve[-1][2] if self.curve else None
         remaining = 0.0 if stage == "done" else fit.seconds * (1 - done) / done
-        return report(PersonalizeProgress(stage, fit.step_count, steps, psnr, fit.seconds, remaining, preview))
+        return report(FitProgress(stage, fit.step_count, steps, fit.seconds, remaining, psnr=psnr, preview=preview))
 
     def _provenance(self) -> str:
         seconds = len(self.tracked) / 25
         return f"Fitted to {seconds:.1f} seconds of video of this person with their consent, on their own computer."
 
     def _fingerprint(self) -> str:
-        """Of everything a start depends on: video, frames and settings, but not the budget of time."""
+        """Of everything a start depends on: video, frames and settings, but not the budget of time nor the device."""
         digest = hashlib.sha256()
         settings = dataclasses.asdict(self.config) | {"minutes": 0, "steps": 0, "start": START_FORMAT}
+        del settings["device"]  # what was begun on one goes on on another
         digest.update(json.dumps(settings, sort_keys=True, default=list).encode())
         digest.update(np.ascontiguousarray(self.tracked.identity).tobytes())
         for channel in vars(self.tracked.motion).values():

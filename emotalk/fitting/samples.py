@@ -60,6 +60,14 @@ class Target:
             return self.color
         return background + self.alpha[..., None] * (self.color - background)
 
+    def to(self, device: torch.device) -> Target:
+        """The same on a device; itself where it is there already."""
+        if self.color.device == device:
+            return self
+        names = ("color", "alpha", "weights", "sure")
+        moved = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return dataclasses.replace(self, **{name: value.to(device) for name, value in moved.items()})
+
 
 def target_of(sample: FitSample, shrink: int = 1) -> Target:
     """A sample at 1/shrink of its resolution (area average, colours weighted by alpha)."""

@@ -27,6 +27,7 @@ from emotalk.fitting.surface_colors import View, paint
 from emotalk.fitting.video_frames import VideoFrames, pose_features, varied
 from emotalk.fitting.visibility import depth_map, project
 from emotalk.head import HeadModel
+from emotalk.rendering import resolve_device
 from emotalk.tracking.shoulder_alignment import torso_shifts
 
 VIEWS = 16
@@ -70,11 +71,17 @@ class Start:
 
 
 def starting_avatar(
-    frames: VideoFrames, card: AvatarCard, count: int = 22_000, seed: int = 0, judged: Iterable[int] = ()
+    frames: VideoFrames,
+    card: AvatarCard,
+    count: int = 22_000,
+    seed: int = 0,
+    judged: Iterable[int] = (),
+    device: str | torch.device = "cpu",
 ) -> Start:
     """The avatar of a video as its frames show it, of about `count` Gaussians.
 
-    judged: more rows of the video whose shoulders are followed in the pictures, beside those of `frames`.
+    judged: more rows of the video whose shoulders are followed in the pictures, beside those of `frames`. device: where
+    the avatar is put ("auto", "cpu", "cuda"); its colours are found in arrays on the CPU.
     Raises an InputError where the identity does not fit the shipped head.
     """
     tracked, camera = frames.tracked, frames.camera
@@ -128,8 +135,8 @@ def starting_avatar(
         for k in np.unique(np.linspace(0, len(frames.rows) - 1, min(PLATE_FRAMES, len(frames.rows))).astype(int))
     )
     both = BoundGaussians.concatenate([gaussians, outside])
-    return Start(GaussianAvatar(head, identity, both, card, background=plate, camera=camera),
-                 int(frames.rows[reference]), torso)  # fmt: skip
+    avatar = GaussianAvatar(head, identity, both, card, background=plate, camera=camera)
+    return Start(avatar.to(resolve_device(device)), int(frames.rows[reference]), torso)
 
 
 def reference_frame(frames: VideoFrames) -> int:

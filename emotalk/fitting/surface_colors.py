@@ -93,7 +93,7 @@ def _placed(gaussians: BoundGaussians, head: HeadModel, view: View) -> tuple[np.
     vertices = torch.from_numpy(view.vertices).float()
     # Stretch matters to the lift of hair alone, and the skull is rigid.
     sizes = binding.triangle_sizes(vertices, head.triangles)
-    frames = binding.carriers(
+    frames = binding.binding_frames_torch(
         gaussians, vertices, head.triangles, sizes,
         torch.from_numpy(view.rotations).float(), torch.from_numpy(view.translations).float(),
     )  # fmt: skip

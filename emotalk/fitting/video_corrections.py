@@ -43,19 +43,21 @@ def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor 
     the main ways in which the shoulders bend.
     """
     blank = blank_corrections(avatar, (*CORRECTED_REGIONS, *TURNING))
+    groups = blank.matrix.cpu()  # a small matrix is quicker made on the CPU
     signal = torch.from_numpy(signals(motion, torso))
     usual = signal.median(0).values
-    fitting = blank.matrix.shape[1]
-    spread = ((signal - usual)[:, :fitting] @ blank.matrix.T).std(0, correction=0).clamp_min(LEAST_SPREAD)
+    fitting = groups.shape[1]
+    spread = ((signal - usual)[:, :fitting] @ groups.T).std(0, correction=0).clamp_min(LEAST_SPREAD)
     turn = torch.zeros(3, fitting)
     unit = signal[:, HEAD_TURN].std(0, correction=0).clamp_min(LEAST_TURN)
     turn[:, HEAD_TURN] = torch.diag(1 / unit)
-    matrix = torch.cat([blank.matrix / spread[:, None], turn])
+    matrix = torch.cat([groups / spread[:, None], turn])
     if signal.shape[1] > fitting:
         bends = _bends(signal[:, fitting:] - usual[fitting:], avatar)
         matrix = torch.block_diag(matrix, bends) if len(bends) else torch.nn.functional.pad(matrix, (0, TORSO_WIDTH))
-    nothing = torch.zeros(len(matrix), len(blank.index), 3)
-    return dataclasses.replace(blank, mean=usual, matrix=matrix, position=nothing, color=nothing.clone())
+    nothing = torch.zeros(len(matrix), len(blank.index), 3, device=avatar.device)
+    mean, matrix = usual.to(avatar.device), matrix.to(avatar.device)
+    return dataclasses.replace(blank, mean=mean, matrix=matrix, position=nothing, color=nothing.clone())
 
 
 def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
@@ -63,11 +65,11 @@ def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
     principal components of where that takes three points of the chest, in standard deviations. None of few frames."""
     if len(linear) < BENDS_FROM:
         return torch.zeros(0, TORSO_WIDTH)
-    points = avatar.person.joints[1] + torch.tensor([[-0.12, -0.05, 0.0], [0.12, -0.05, 0.0], [0.0, -0.03, 0.0]])
+    points = avatar.person.joints[1].cpu() + torch.tensor([[-0.12, -0.05, 0.0], [0.12, -0.05, 0.0], [0.0, -0.03, 0.0]])
     # Seen from the camera: what is linear in a place from the eye is linear in the place itself beside a shift.
     eye = torch.zeros(3)
     if avatar.camera is not None:
-        matrix = avatar.camera.world_to_camera
+        matrix = avatar.camera.world_to_camera.cpu()
         eye = -matrix[:3, :3].T @ matrix[:3, 3]
     reach = torch.cat(
         [torch.einsum("ij,k->ijk", torch.eye(3), point - eye).reshape(3, TORSO_WIDTH) for point in points]
@@ -84,8 +86,8 @@ def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
     skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts on everything
     but cloth, bent shoulders on cloth and neck."""
     groups = blank_corrections(avatar).matrix
-    blank = torch.zeros(len(groups), len(corrections.index), 3)
-    full = Corrections(torch.zeros(SIGNAL_WIDTH), groups, corrections.index, blank, blank)
+    blank = torch.zeros(len(groups), len(corrections.index), 3, device=groups.device)
+    full = Corrections(torch.zeros(SIGNAL_WIDTH, device=groups.device), groups, corrections.index, blank, blank)
     region = avatar.gaussians.region[corrections.index]
     cloth, neck = region == REGION_INDEX["clothes"], region == REGION_INDEX["neck"]
     rows = [(~cloth).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)

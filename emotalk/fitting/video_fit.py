@@ -1,4 +1,4 @@
-"""A photometric fit to the frames of a tracked video: bounded memory, refined poses, shoulders of their own."""
+"""A fit to the frames of a tracked video: bounded memory, refined poses, shoulders of their own."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.avatar import REGIONS, BoundGaussians, GaussianAvatar, binding
+from emotalk.avatar import REGIONS, BoundGaussians, GaussianAvatar
 from emotalk.avatar.binding import shift_torso
 from emotalk.avatar.gaussians import REGION_INDEX, signals
 from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.image_metrics import peak_ratio
 from emotalk.core.motion import HeadMotion
+from emotalk.core.ssim import ssim
 from emotalk.fitting.frame_poses import CHANNELS, FramePoses
-from emotalk.fitting.gaussian_fit import FitConfig, PhotometricFit
+from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit
 from emotalk.fitting.gaussian_parameters import GroupSettings
 from emotalk.fitting.hidden_cloth import MARGIN as CLOTH_MARGIN
 from emotalk.fitting.hidden_cloth import HiddenCloth
 from emotalk.fitting.locality import neighbourhood
-from emotalk.fitting.pose_gradient import follow
-from emotalk.fitting.samples import Target
+from emotalk.fitting.samples import Target, shrink_camera
 from emotalk.fitting.video_corrections import TURNING, allowed, video_corrections
 from emotalk.fitting.video_frames import VideoFrames
-from emotalk.rendering import rasterize
+from emotalk.rendering import rasterize, resolve_device
 
 FREER = {"correction_position": GroupSettings(2.5e-5, 0.15, 4e-6, 0.2)}
 """A video's head turns show what is wrong with the shape that was fitted to it: place follows them 2.5 times as fast as
@@ -69,8 +69,8 @@ ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
 
-class VideoFit(PhotometricFit):
-    """Responsibilities: as `PhotometricFit`, for frames that are read lazily and whose poses are learned as well."""
+class VideoFit(GaussianFit):
+    """Responsibilities: as `GaussianFit`, for frames that are read lazily and whose poses are learned as well."""
 
     cull_share = 1.0  # an avatar of a video is never drawn without a camera
     settings = FREER
@@ -79,11 +79,14 @@ class VideoFit(PhotometricFit):
         self,
         avatar: GaussianAvatar,
         frames: VideoFrames,
-        torso: Tensor,  # [len(frames), 3] shifts of the shoulders in every frame
+        torso: Tensor,  # [len(frames), 3] or [len(frames), 3, 4], how the shoulders move in every frame
         config: FitConfig,
         refine: tuple[str, ...] = tuple(CHANNELS),
         shrink: int = 1,  # of the frames, for a fit that is smaller than its video
+        device: str | torch.device | None = None,
     ) -> None:
+        avatar = avatar.to(avatar.device if device is None else resolve_device(device))
+        torso = torso.to(avatar.device)
         self.frames, self.shrink = frames, shrink
         self.poses = FramePoses(frames.motion, torso, refine, frames.times)
         self._leaves: dict[str, Tensor] = {}
@@ -92,10 +95,10 @@ class VideoFit(PhotometricFit):
         self._low, self._high = color_box(avatar.gaussians)
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
         self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
-        self._solid = torch.full((len(REGIONS),), -math.inf)
+        self._solid = torch.full((len(REGIONS),), -math.inf, device=self.device)
         for name, logit in SOLID.items():
             self._solid[REGION_INDEX[name]] = logit
-        self._hairy = torch.zeros(len(REGIONS), dtype=torch.bool)
+        self._hairy = torch.zeros(len(REGIONS), dtype=torch.bool, device=self.device)
         self._hairy[[REGION_INDEX["hair"], REGION_INDEX["scalp"]]] = True
         with torch.no_grad():
             a, b, c = avatar.mesh(HeadMotion.neutral())[0][0][avatar.head.triangles].unbind(1)
@@ -111,17 +114,8 @@ class VideoFit(PhotometricFit):
             self._smooth_rim()
         return loss
 
-    def draw(
-        self,
-        index: int,
-        target: Target,
-        background: Tensor,
-        active: Tensor,
-        cull: bool,
-        statistics: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """As in `PhotometricFit`, with gradients to the frame's pose while poses are refined."""
-        parameters, head = self.parameters, self.avatar.head
+    def _mesh(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        """As in `GaussianFit`, of the frame's pose as it is refined so far, with gradients while poses are refined."""
         refining = bool(self.poses.channels) and self.progress >= POSES_FROM and torch.is_grad_enabled()
         self._leaves = self.poses.begin(index) if refining else {}
         leaves = self._leaves or {name: self.poses.values[name][index : index + 1] for name in self.poses.channels}
@@ -129,34 +123,10 @@ class VideoFit(PhotometricFit):
             channels, torso = self.poses.posed(index, leaves)
             posed = self.avatar.person(**channels)
             mesh = posed.vertices[0], posed.transforms[0, :3, :3, :3], posed.transforms[0, :3, :3, 3]
-            mesh = shift_torso(*mesh, head.weights[:, 0], torso)
-        still = tuple(part.detach() for part in mesh)
-        carriers = binding.carriers_cpu(
-            parameters.fixed, still[0], head.triangles, self.avatar.neutral_sizes, still[1], still[2]
-        )
-        values, corrections = parameters.values, parameters.corrections
-        latents = corrections.latents(self._signals[index]) if self._correcting else torch.zeros(0)
-        if len(latents):
-            offsets = corrections.offsets(latents)
-        else:
-            offsets = corrections.offsets(torch.zeros(len(corrections.matrix)))
-        means, quats, scales, colors = binding.carry_cpu(
-            carriers, values["position"], values["rotation"], values["log_scale"].exp(), values["color"],
-            parameters.index,
-            *offsets,
-        )  # fmt: skip
-        if refining:
-            means = follow(means, parameters.fixed, values["position"], head.triangles, *mesh)
-        opacities = values["opacity_logit"].sigmoid()
-        if cull:
-            opacities = opacities * binding.facing(carriers, means.detach(), target.camera, self.one_sided)
-        cloud = GaussianCloud(means, scales, quats, opacities, colors)
-        render = rasterize(cloud, target.camera, background, screen_gradients=statistics)
-        return render.image, render.alpha
+            return shift_torso(*mesh, self.avatar.head.weights[:, 0], torso)
 
-    @property
-    def _correcting(self) -> bool:
-        return self.progress >= self.config.corrections_from and len(self.parameters.corrections.matrix) > 0
+    def _color(self, mesh: tuple[Tensor, Tensor, Tensor], target: Target) -> Tensor:
+        return self.parameters.values["color"]  # one camera: corrections by the head's turn say all of it
 
     def _set_locality(self) -> None:
         corrections = self.parameters.corrections
@@ -164,14 +134,14 @@ class VideoFit(PhotometricFit):
         avatar = self.avatar.replace(gaussians=began, corrections=None)
         self._locality = allowed(avatar, corrections)
         self._neighbourhood = neighbourhood(avatar, corrections.index)
-        turning = torch.tensor([REGION_INDEX[name] for name in TURNING])
+        turning = torch.tensor([REGION_INDEX[name] for name in TURNING], device=self.device)
         self._untinted = torch.isin(avatar.gaussians.region[corrections.index], turning).nonzero()[:, 0]
 
     def _prepare_motion(self) -> None:
-        self._signals = torch.from_numpy(signals(self.frames.motion, self.poses.torso))
+        self._signals = torch.from_numpy(signals(self.frames.motion, self.poses.torso)).to(self.device)
 
     def _target(self, index: int, shrink: int) -> Target:
-        return self.frames.target(index, shrink * self.shrink)
+        return self.frames.target(index, shrink * self.shrink).to(self.device)
 
     def _weight(self, index: int) -> float:
         return 1.0
@@ -184,7 +154,7 @@ class VideoFit(PhotometricFit):
 
     def _active(self, index: int) -> Tensor:
         if not self._correcting:
-            return torch.zeros(0, dtype=torch.int64)
+            return torch.zeros(0, dtype=torch.int64, device=self.device)
         latents = self.parameters.corrections.latents(self._signals[index])
         return (latents.abs() > LEAST_LATENT).nonzero()[:, 0]
 
@@ -211,7 +181,7 @@ class VideoFit(PhotometricFit):
         rim = (self._hairy[region[:mesh]] & self._rim[self.parameters.fixed.triangle]).nonzero()[:, 0]
         color[rim] = within(color[rim], *(box[region[rim]] for box in self._rim_box))
         hidden = self._hidden_cloth.rows(self.parameters)
-        begun, margin = lightness_and_tint(self.parameters.start["color"][hidden]), torch.tensor(CLOTH_MARGIN)
+        begun, margin = lightness_and_tint(self.parameters.start["color"][hidden]), color.new_tensor(CLOTH_MARGIN)
         color[hidden] = within(color[hidden], begun - margin, begun + margin)
         torch.maximum(opacity[:mesh], self._solid[region[:mesh]], out=opacity[:mesh])
         # Where hair turns away from the camera no frame shows whether it covers what is behind it.
@@ -256,18 +226,20 @@ class VideoFit(PhotometricFit):
     def _load_extra(self, state: dict[str, Tensor]) -> None:
         self.poses.load(state)
 
-    def loss(self, image: Tensor, alpha: Tensor, target: Target, background: Tensor) -> Tensor:
-        """As in `PhotometricFit`; near the end with the squared error as well, which large errors dominate."""
+    def loss(
+        self,
+        image: Tensor,  # [H, W, 3] as drawn
+        alpha: Tensor,  # [H, W] as drawn
+        target: Target,
+        background: Tensor,  # [3] or [H, W, 3] that it was drawn over
+    ) -> Tensor:
+        """As in `GaussianFit`; near the end with the squared error as well, which large errors dominate; a scalar."""
         loss = super().loss(image, alpha, target, background)
         if self.progress < SQUARED_FROM:
             return loss
         weights = target.weights[..., None]
         squares = ((image - target.color).square() * weights).mean() / weights.mean()
         return 0.5 * loss + SQUARED * squares
-
-    def refined_motion(self) -> tuple[HeadMotion, Tensor]:
-        """Motion and torso shifts of the training frames as they were learned."""
-        return self.poses.refined()
 
 
 def color_box(
@@ -278,15 +250,16 @@ def color_box(
     Hair and skin stay within what the video shows of them. Without that, those on the outline learn the colour of the
     background that shines through there, and carry it along as a fringe when the head turns.
     """
-    low, high = torch.full((len(REGIONS), 4), -math.inf), torch.full((len(REGIONS), 4), math.inf)
+    device = gaussians.region.device
+    low, high = (torch.full((len(REGIONS), 4), end, device=device) for end in (-math.inf, math.inf))
     for names in BOXED:
-        members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in names]))
+        members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in names], device=device))
         if int(members.sum()) < 20:
             continue
         color = lightness_and_tint(gaussians.color[members])
         for name in names:
-            low[REGION_INDEX[name]] = color.quantile(rest, dim=0) - torch.tensor(margin)
-            high[REGION_INDEX[name]] = color.quantile(1 - rest, dim=0) + torch.tensor(margin)
+            low[REGION_INDEX[name]] = color.quantile(rest, dim=0) - color.new_tensor(margin)
+            high[REGION_INDEX[name]] = color.quantile(1 - rest, dim=0) + color.new_tensor(margin)
     return low, high
 
 
@@ -297,7 +270,11 @@ def lightness_and_tint(color: Tensor) -> Tensor:
     return torch.cat([light, color - light], 1)
 
 
-def within(color: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def within(
+    color: Tensor,  # [N, 3]
+    low: Tensor,  # [N, 4]
+    high: Tensor,  # [N, 4]
+) -> Tensor:
     """The nearest colours [N, 3] whose lightness and tint lie between `low` and `high` [N, 4]."""
     kept = torch.maximum(torch.minimum(lightness_and_tint(color), high), low)
     return kept[:, :1] + kept[:, 1:]
@@ -313,38 +290,42 @@ def rare_frames(motion: HeadMotion) -> Tensor:
     return torch.from_numpy(rows if len(rows) < 0.12 * len(motion) else rows[:0])
 
 
-@torch.no_grad()
 def draw_frame(
-    avatar: GaussianAvatar, motion: HeadMotion, t: int, torso: Tensor | None = None, shrink: int = 1
+    avatar: GaussianAvatar,
+    motion: HeadMotion,
+    t: int,
+    torso: Tensor | None = None,  # [3] or [3, 4], as for `GaussianAvatar.pose`
+    shrink: int = 1,
 ) -> np.ndarray:
     """The avatar through its own camera and before its own background: [H, W, 3] float32 in [0, 1]."""
-    from emotalk.fitting.samples import shrink_camera
+    return _drawn(avatar, motion, t, torso, shrink).contiguous().cpu().numpy()
 
+
+@torch.no_grad()
+def _drawn(avatar: GaussianAvatar, motion: HeadMotion, t: int, torso: Tensor | None = None, shrink: int = 1) -> Tensor:
+    """The picture of `draw_frame` [H, W, 3] on the avatar's device."""
     camera, background = shrink_camera(avatar.camera, shrink), avatar.background
     if background.ndim == 3 and background.shape[:2] != (camera.height, camera.width):
         planes = background.permute(2, 0, 1)[None]
         fitted = torch.nn.functional.interpolate(planes, (camera.height, camera.width), mode="area")
         background = fitted[0].permute(1, 2, 0)
-    image = rasterize(avatar.pose(motion, t, camera, torso), camera, background).image
-    return image.clamp(0, 1).contiguous().numpy()
+    return rasterize(avatar.pose(motion, t, camera, torso), camera, background).image.clamp(0, 1)
 
 
 def scores(
     avatar: GaussianAvatar,
     motion: HeadMotion,
-    torso: Tensor,  # [T, 3]
+    torso: Tensor,  # [T, 3] or [T, 3, 4]
     picture: Callable[[int], np.ndarray],  # t -> [H, W, 3] uint8
-    rows: np.ndarray,
+    rows: np.ndarray,  # [R] frame numbers
     mask: Tensor,  # [H, W] bool, the head
 ) -> dict[str, float]:
-    """Mean PSNR (dB) and SSIM over the full picture and within the mask, of the rows of a motion."""
-    from emotalk.core.image_metrics import peak_ratio
-    from emotalk.core.ssim import ssim
-
-    results = []
+    """Mean PSNR (dB) and SSIM over the full picture and within the mask, of the rows of a motion, on the avatar's
+    device."""
+    mask, results = mask.to(avatar.device), []
     for t in rows:
-        image = torch.from_numpy(draw_frame(avatar, motion, int(t), torso[int(t)]))
-        wanted = torch.from_numpy(picture(int(t))).float() / 255
+        image = _drawn(avatar, motion, int(t), torso[int(t)])
+        wanted = torch.from_numpy(picture(int(t))).to(avatar.device).float() / 255
         squares = (image - wanted).square()
         results.append(
             (

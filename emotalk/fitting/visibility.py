@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
 from emotalk.core.camera import Camera
+from emotalk.core.kernels.cache import EXACT, kernel
 
-JIT = {"nogil": True, "cache": True}
 BEHIND = 0.004
 """Metres behind the nearest surface at which a point still counts as seen: the tolerance of a fitted mesh."""
 LEAST_COSINE = 0.15
@@ -79,7 +78,7 @@ def colors_at(picture: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return (top * (1 - down) + bottom * down) / 255
 
 
-@numba.njit(**JIT)
+@kernel(**EXACT)
 def _draw(pixels, depth, triangles, nearest, owner):
     height, width = nearest.shape
     for f in range(triangles.shape[0]):

@@ -1,7 +1,6 @@
-"""The parametric head: 52 ARKit shapes, an identity basis and six joints; FLAME behind the same interface."""
+"""The parametric head: 52 ARKit shapes, an identity basis and six joints."""
 
-from emotalk.head.flame import FlameHead
 from emotalk.head.mesh import JOINT_NAMES, HeadMesh, landmark_points, triangle_frames
 from emotalk.head.model import HeadModel
 
-__all__ = ["JOINT_NAMES", "FlameHead", "HeadMesh", "HeadModel", "landmark_points", "triangle_frames"]
+__all__ = ["JOINT_NAMES", "HeadMesh", "HeadModel", "landmark_points", "triangle_frames"]

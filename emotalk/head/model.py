@@ -74,10 +74,12 @@ class HeadModel(nn.Module):
 
     @property
     def components(self) -> int:
+        """K, the size of the identity space; 0 for a head that has its identity worked in."""
         return len(self.identity_basis)
 
     @property
     def regions(self) -> dict[str, Tensor]:
+        """Which vertices belong to a region: name -> bool [V]."""
         return {name: getattr(self, f"region_{name}") for name in self._region_names}
 
     def with_identity(self, identity: Tensor) -> HeadModel:
@@ -139,17 +141,6 @@ class HeadModel(nn.Module):
         self._guard_lids(vertices, joints)
         transforms = self._transforms(joints, values["jaw"], angles, values["head_pose"])
         return HeadMesh(self._skin(vertices, transforms).transpose(1, 2).contiguous(), transforms)
-
-    def joint_transforms(
-        self,
-        jaw: Tensor,  # [B, 3]
-        gaze: Tensor,  # [B, 2]
-        head_pose: Tensor,  # [B, 6]
-    ) -> Tensor:
-        """Transforms [B, 6, 4, 4] of the joints alone, for things bound to a joint (hair, clothes)."""
-        yaw, pitch = gaze[:, 0], gaze[:, 1]
-        angles = torch.stack([torch.stack([yaw, pitch], -1)] * 2, 1)
-        return self._transforms(self.joints.expand(len(jaw), -1, -1), jaw, angles, head_pose)
 
     def landmarks(self, vertices: Tensor, kind: str = "mediapipe478") -> Tensor:
         """Landmarks [B, L, 3] on `vertices` [B, V, 3]: "mediapipe478" (with irises) or "ibug68"."""

@@ -21,7 +21,6 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,8 +29,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from emotalk.core.atomic import replacing_folder, write_json
 from emotalk.core.errors import HubError
 from emotalk.core.paths import cache_dir
+from emotalk.core.progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
@@ -51,8 +52,6 @@ client's own retries take 23 s."""
 KEPT_REPOSITORIES = 200
 """Downloaded repositories that stay; the one not used for longest makes room."""
 
-DownloadProgress = Callable[[int, int], None]
-"""Called with bytes received and bytes in all."""
 _Result = TypeVar("_Result")
 _DOWNLOADING = threading.Lock()
 """One download at a time: two of the same thing would share their half-finished files."""
@@ -100,14 +99,14 @@ def fetch(
     wanted: Mapping[str, int],
     optional: frozenset[str] = frozenset(),
     refresh: bool = False,
-    progress: DownloadProgress | None = None,
+    progress: ProgressCallback | None = None,
     keep: int = KEPT_REPOSITORIES,
 ) -> Path:
     """The folder on this machine that holds the files of `wanted` ({name: most bytes}) from the Hub.
 
     Files named in `optional` may be missing in the repository. A copy that is already here is used without asking the
     Hub, unless `refresh` is set; then it still serves where the Hub cannot be reached. `keep` repositories stay
-    downloaded, those used last. Raises a HubError.
+    downloaded, those used last; `progress` counts bytes. Raises a HubError.
     """
     home = cache_dir("hub") / address.repo.replace("/", "--")
     known = _known(home, address)
@@ -201,10 +200,7 @@ def _revisions(home: Path) -> dict[str, str]:
 
 
 def _remember(home: Path, revision: str, commit: str) -> None:
-    table = _revisions(home) | {revision: commit}
-    with tempfile.NamedTemporaryFile("w", dir=home, suffix=".json", delete=False) as file:
-        json.dump(table, file)
-    os.replace(file.name, home / "revisions.json")
+    write_json(home / "revisions.json", _revisions(home) | {revision: commit}, indent=None)
 
 
 def _require_reachable(address: HubAddress) -> None:
@@ -261,7 +257,7 @@ def _download(
     commit: str,
     files: Mapping[str, RepoSibling],
     folder: Path,
-    progress: DownloadProgress | None,
+    progress: ProgressCallback | None,
 ) -> None:
     """Bring the files to `folder`, all or nothing; an interrupted download goes on where it stopped."""
     from huggingface_hub import hf_hub_download
@@ -269,7 +265,7 @@ def _download(
     work = folder.with_name(f".{folder.name}.partial")
     work.mkdir(parents=True, exist_ok=True)
     total = sum(file.size or 0 for file in files.values())
-    activity = _Activity(total, progress)
+    activity = _Activity(f"Downloading {address}", total, progress)
 
     def bring() -> list[tuple[str, Path]]:
         return [
@@ -289,16 +285,9 @@ def _download(
         if path.is_symlink() or not path.is_file() or not _sum_matches(path, files[name]):
             shutil.rmtree(work, ignore_errors=True)
             raise HubError(f"{name} from {address} arrived damaged (its checksum is wrong); download it again.")
-    ready = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    for name, path in arrived:
-        os.replace(path, ready / name)
-    ready.chmod(0o755)
-    try:
-        ready.rename(folder)
-    except OSError:  # somebody else brought the same commit meanwhile
-        shutil.rmtree(ready, ignore_errors=True)
-        if not folder.is_dir():
-            raise
+    with replacing_folder(folder, keep=True) as ready:  # somebody else may bring the same commit meanwhile
+        for name, path in arrived:
+            path.rename(ready / name)
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -314,10 +303,10 @@ def _sum_matches(path: Path, file: RepoSibling) -> bool:
 class _Activity:
     """When something last arrived, and how much."""
 
-    def __init__(self, total: int, progress: DownloadProgress | None) -> None:
-        self.total, self.progress = total, progress
+    def __init__(self, what: str, total: int, progress: ProgressCallback | None) -> None:
+        self.what, self.total, self.progress = what, total, progress
         self.received = 0
-        self.last = time.monotonic()
+        self.started = self.last = time.monotonic()
 
     def bar_class(self) -> type:
         """A progress bar for the Hub's client that draws nothing and reports here."""
@@ -340,7 +329,8 @@ class _Activity:
         self.received += count
         self.last = time.monotonic()
         if self.progress is not None:
-            self.progress(min(self.received, self.total), self.total)
+            done = min(self.received, self.total)
+            self.progress(Progress(self.what, done, self.total, self.last - self.started))
 
 
 def _within(

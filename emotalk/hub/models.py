@@ -1,34 +1,26 @@
 """Models as folders of two files, config.json and model.safetensors, on this machine or on the Hub.
 
-The speech encoder, the motion model and the lip-sync network read and write them (`from_pretrained`,
-`save_pretrained`) under the rules of `client.fetch`: two files, each within its size limit, checksums, no stall.
+The speech encoder, the motion model and the lip-sync network are brought (`from_pretrained`) under the rules of
+`client.fetch`: two files, each within its size limit, checksums, no stall. What they hold `core.checkpoint` reads.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import tempfile
 from pathlib import Path
-from typing import Any
 
+from emotalk.core.checkpoint import CONFIG, SIZE_LIMITS, WEIGHTS
 from emotalk.core.errors import CheckpointError
-from emotalk.hub.client import DownloadProgress, HubAddress, fetch
+from emotalk.core.progress import ProgressCallback
+from emotalk.hub.client import HubAddress, fetch
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-SIZE_LIMITS = {CONFIG: 64 * 2**10, WEIGHTS: 256 * 2**20}
-"""Bytes; the largest of the three models has 3 MB."""
 PREPARATION = "preprocessor_config.json"
 TRANSFORMER_LIMIT = 2 * 2**30
 """Bytes; the large wav2vec 2.0 and HuBERT models have 1.3 GB."""
-LARGEST = 4096
-"""Largest number and length in a config.json: a layer of a million channels would fill the memory before its weights
-are found missing."""
 
 
 def model_folder(
-    name_or_path: str | Path, refresh: bool = False, progress: DownloadProgress | None = None
+    name_or_path: str | Path, refresh: bool = False, progress: ProgressCallback | None = None
 ) -> tuple[Path, Path]:
     """The config.json and the model.safetensors of a model named by a folder or by a Hub address
     (`org/repo[/subfolder][@revision]`, downloaded at its first use; `refresh` looks for something newer).
@@ -65,39 +57,3 @@ def transformer_folder(name_or_path: str | Path, revision: str | None = None, re
         address = dataclasses.replace(address, revision=revision)
     wanted = {CONFIG: SIZE_LIMITS[CONFIG], WEIGHTS: TRANSFORMER_LIMIT, PREPARATION: SIZE_LIMITS[CONFIG]}
     return fetch(address, wanted, frozenset({PREPARATION}), refresh=refresh)
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The table in a config.json, all its numbers and lengths small; a CheckpointError for anything else."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(SIZE_LIMITS[CONFIG] + 1)
-        table = json.loads(data.decode("utf-8")) if len(data) <= SIZE_LIMITS[CONFIG] else None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); download or save the model again.") from error
-    if not isinstance(table, dict) or not _small(table):
-        raise CheckpointError(
-            f"{path} holds something else than a table of numbers up to {LARGEST}; it is of no model of emotalk's."
-        )
-    return table
-
-
-def _small(value: Any, depth: int = 0) -> bool:
-    if isinstance(value, dict):
-        return depth < 4 and len(value) <= 64 and all(_small(v, depth + 1) for v in value.values())
-    if isinstance(value, list):
-        return depth < 4 and len(value) <= 64 and all(_small(v, depth + 1) for v in value)
-    if isinstance(value, str):
-        return len(value) <= LARGEST
-    return value is None or abs(value) <= LARGEST  # false for NaN
-
-
-def write_config(folder: str | Path, config: dict[str, Any]) -> Path:
-    """Write a config.json into `folder`, made if needed, and return the path where the weights belong."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=f".{CONFIG}.", delete=False, encoding="utf-8") as file:
-        json.dump(config, file, indent=2)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, folder / CONFIG)
-    return folder / WEIGHTS

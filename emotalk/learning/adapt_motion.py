@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import AudioError, InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
 from emotalk.learning.motion_data import rhythm_of
@@ -45,12 +45,12 @@ _LAGS = range(-8, 9)
 _FEW = 10 * FPS
 """Frames below which only gains and the resting face are fitted and no lag is looked for: of 5 s the rest learns the
 words."""
-_LAG_GAIN = (0.04, 1.5)  # a lag is believed where it correlates better than none by a + b / sqrt(frames)
+_LAG_GAIN = (0.04, 1.5)  # a lag is trusted where it correlates better than none by a + b / sqrt(frames)
 _OWN_VOICE = (0.33, 0.2)
 """Sync score and confidence below which a voice is somebody else's. Of filmed clips, 5 s at a time, 16 pairs of lips
 and their own voice had at least (0.37, 0.27), 60 pairs of lips and another voice at most (0.29, 0.23)."""
 _WARM = 20  # frames of a window that its first frames' memory needs; they do not count
-_INNER, _OUTER, _WIDTH, _JAW = range(4)  # lipmeasures.MEASURES
+_INNER, _OUTER, _WIDTH, _JAW = range(4)  # lip_measures.MEASURES
 _MEASURE_WEIGHTS = torch.tensor([1.0, 0.5, 0.5, 0.4])
 _NOISE = 0.004  # of a lip measure, in eye distances: below that tracked lips tremble
 _PARTING = [i for i, name in enumerate(ARKIT_NAMES) if name in ("jawOpen", "mouthFunnel") or
@@ -90,14 +90,14 @@ def adapt_motion(
     seen: np.ndarray,
     model: MotionModel,
     config: AdaptConfig | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> MotionAdaptation:
     """What makes `model` move its mouth as the person of a video: pass it to `MotionModel.adapted`.
 
     `features` are those of the video's own sound, `motion` is what was tracked in its picture, `seen` [T] the frames
     whose tracking is good. Sound and picture may be up to 8 frames apart; that is found and allowed for. The same
-    arguments give the same numbers; about 10 s on one core, whatever the length. `progress(step, steps)` is called
-    after every step. Raises InputError where less than 2 s can be used.
+    arguments give the same numbers; about 10 s on one core, whatever the length. `progress` is called after
+    every step. Raises InputError where less than 2 s can be used.
     """
     config = config or AdaptConfig()
     seen = np.asarray(seen, bool)
@@ -115,7 +115,7 @@ def adapt_motion(
     for step in range(config.steps):
         fit.step(step)
         if progress is not None:
-            progress(step + 1, config.steps)
+            progress(Progress("adapt", step + 1, config.steps))
     before, after = fit.agreement(None), fit.agreement(fit.person)
     facts = {
         "seconds": person_data.usable / FPS,
@@ -128,9 +128,7 @@ def adapt_motion(
     return fit.person.adaptation(network.fingerprint(), facts)
 
 
-def motion_of_video(
-    tracked: TrackedVideo, progress: Callable[[int, int], None] | None = None
-) -> MotionAdaptation | None:
+def motion_of_video(tracked: TrackedVideo, progress: ProgressCallback | None = None) -> MotionAdaptation | None:
     """`adapt_motion` for a tracked video and the shipped models; None where its sound tells nothing of its person.
 
     That is: no sound, less than 2 s of speech beside a well-tracked face, or a voice that is somebody else's, as the
@@ -177,8 +175,7 @@ class _Recorded:
 
 
 def _recorded(features: SpeechFeatures, motion: HeadMotion, seen: np.ndarray, network: MotionNetwork) -> _Recorded:
-    even = len(features) // 2 * 2
-    features = SpeechFeatures(**{f.name: getattr(features, f.name)[:even] for f in dataclasses.fields(features)})
+    features = features[: len(features) // 2 * 2]
     rows = np.concatenate([quiet(BEFORE), pair_rows(speech_rows(features)), quiet(AHEAD)])
     rhythm = rhythm_of(features)[:, :RHYTHM_SIZE]
     basis = _lip_basis()
@@ -292,9 +289,9 @@ class _Fit:
         rows, rhythm = batch
         style = torch.zeros(len(rows), STYLE_SIZE)
         gains = torch.ones(len(rows), len(ARKIT_NAMES))
-        heard, _ = network.hear(rows, rhythm, style, None, person)
-        calm = network.show(heard, torch.zeros_like(va), gains, person)
-        moved = network.show(heard, va, gains, person)
+        code, _ = network.encode_speech(rows, rhythm, style, None, person)
+        calm = network.apply_emotion(code, torch.zeros_like(va), gains, person)
+        moved = network.apply_emotion(code, va, gains, person)
         with torch.no_grad():
             shared = network(rows, rhythm, va, style, gains)[0]
         count = recorded.good[windows].float()

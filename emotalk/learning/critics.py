@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from emotalk.learning.motion_data import ClipSampler, SpokenBatch
 from emotalk.learning.teacher import teach
 from emotalk.motion.body import Body
-from emotalk.motion.emotion_recogniser import ConsistencyNetwork, face_tensor, motion_tensor
+from emotalk.motion.emotion_recogniser import RecogniserNetwork, face_tensor, motion_tensor
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.network import BEFORE, NetworkOutput
 from emotalk.motion.rhythm import Rhythm
@@ -81,15 +81,15 @@ def _noise(shape: tuple[int, ...], random: torch.Generator, hold: float) -> Tens
     return torch.stack(out, 1)
 
 
-def careless(articulation: Tensor, random: torch.Generator) -> Tensor:
-    """Articulation [B, T, 6] as real people leave it: each articulator reaches its targets now more, now less, and
-    contacts are sometimes hinted at only."""
+def undershot(articulation: Tensor, random: torch.Generator) -> Tensor:
+    """Articulation [B, T, 6] with the undershoot of real speakers: each articulator reaches its targets now more, now
+    less, and contacts are sometimes hinted at only."""
     gain = torch.exp(0.35 * _noise(tuple(articulation.shape), random, 6.0) - 0.05)
     looser = torch.rand(len(articulation), 1, articulation.shape[-1], generator=random) * 0.5
     return articulation * (gain * (1 - looser)).clamp(0.1, 1.6)
 
 
-def filmed(measures: Tensor, random: torch.Generator) -> Tensor:
+def as_tracked(measures: Tensor, random: torch.Generator) -> Tensor:
     """Lip measures [B, T, 4] as a camera and a tracker would give them: other proportions, measures leaking into each
     other, shutter and smoothing, a shift of a fraction of a frame, head movements and trembling."""
     batch, frames, channels = measures.shape
@@ -112,7 +112,11 @@ def filmed(measures: Tensor, random: torch.Generator) -> Tensor:
 
 
 def contrast(heard: Tensor, seen: Tensor, sharpness: Tensor, near: int = 3) -> Tensor:
-    """InfoNCE both ways over all frames of a batch, [B, T, E] each; frames 1..near apart count as neither."""
+    """InfoNCE (van den Oord et al. 2018) both ways over all frames of a batch, a scalar tensor.
+
+    `heard` [B, T, E] and `seen` [B, T, E] are unit vectors, `sharpness` [] is the logarithm of the factor on their
+    cosines; frames 1..near apart count as neither the same nor different.
+    """
     batch, frames, _ = heard.shape
     logits = heard.flatten(0, 1) @ seen.flatten(0, 1).T * sharpness.exp().clamp(max=50)
     at = torch.arange(frames)
@@ -124,7 +128,7 @@ def contrast(heard: Tensor, seen: Tensor, sharpness: Tensor, near: int = 3) -> T
 
 
 def train_sync(clips: list, basis: LipBasis, config: CriticConfig, sizes: SyncConfig | None = None) -> SyncNetwork:
-    """A sync network from spoken clips: the sound as heard against the teacher's lips as filmed."""
+    """A sync network from spoken clips: the encoder's rows against the teacher's lips as a tracker sees them."""
     torch.manual_seed(config.seed)
     network = SyncNetwork(basis, sizes)
 
@@ -132,9 +136,9 @@ def train_sync(clips: list, basis: LipBasis, config: CriticConfig, sizes: SyncCo
         batch = ClipSampler(clips, config.frames, seed).spoken(config.batch)
         random = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            articulation = careless(batch.articulation, random)
+            articulation = undershot(batch.articulation, random)
             taught = teach(articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
-            measures = filmed(basis.measures(taught.expression), random)
+            measures = as_tracked(basis.measures(taught.expression), random)
         rows = batch.rows[:, BEFORE : BEFORE + config.frames]
         return contrast(network.embed_sound(rows), network.embed_lips(measures), network.sharpness)
 
@@ -142,14 +146,14 @@ def train_sync(clips: list, basis: LipBasis, config: CriticConfig, sizes: SyncCo
 
 
 @dataclass(frozen=True)
-class FeltMotion:
+class LabelledMotion:
     """Whole motions and the emotion each of them shows."""
 
-    motion: Tensor  # [N, T, 65] as `consistency.motion_tensor`
+    motion: Tensor  # [N, T, 65] as `emotion_recogniser.motion_tensor`
     va: Tensor  # [N, T, 2]
 
 
-def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, seed: int) -> FeltMotion:
+def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, seed: int) -> LabelledMotion:
     """`count` whole motions: the teacher's faces with gaze, lids and head around them."""
     sampler = ClipSampler(clips, frames, seed)
     motions, emotions = [], []
@@ -163,30 +167,33 @@ def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, se
             rhythm = [Rhythm.of(row) for row in batch.rhythm[i].tolist()]
             motions.append(motion_tensor(body.play(taught.expression[i].numpy(), rhythm, batch.va[i].numpy())))
         emotions.append(batch.va)
-    return FeltMotion(torch.cat(motions), torch.cat(emotions))
+    return LabelledMotion(torch.cat(motions), torch.cat(emotions))
 
 
-def train_consistency(felt: FeltMotion, config: CriticConfig) -> ConsistencyNetwork:
+def train_recogniser(labelled: LabelledMotion, config: CriticConfig) -> RecogniserNetwork:
     """An emotion recogniser from whole motions; it learns to do with parts of them, too."""
     torch.manual_seed(config.seed)
-    network = ConsistencyNetwork()
+    network = RecogniserNetwork()
 
     def loss_of(seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
-        rows = torch.randint(len(felt.motion), (config.batch,), generator=random)
-        motion = felt.motion[rows].clone()
+        rows = torch.randint(len(labelled.motion), (config.batch,), generator=random)
+        motion = labelled.motion[rows].clone()
         # One motion in four is seen without body, so that faces alone can be judged while training.
         faceless = torch.rand(config.batch, generator=random) < 0.25
         motion[faceless, :, 52:57] = 0
         motion[faceless, :, 59:] = 0
         motion = motion + 0.02 * torch.randn(motion.shape, generator=random)
-        return (network(motion) - felt.va[rows]).square().mean()
+        return (network(motion) - labelled.va[rows]).square().mean()
 
-    return _optimise(network, config, loss_of, "consistency")
+    return _optimise(network, config, loss_of, "recogniser")
 
 
 def sync_critic(network: SyncNetwork, frames: int) -> Callable[[NetworkOutput, SpokenBatch], Tensor]:
-    """The sync loss of EmoTalkingGaussian (arXiv 2502.00654): lips that the frozen sync network finds in step."""
+    """The sync loss of EmoTalkingGaussian (arXiv 2502.00654): lips that the frozen sync network finds in step.
+
+    The critic's loss is a scalar tensor.
+    """
     network.eval().requires_grad_(False)
 
     def critic(output: NetworkOutput, batch: SpokenBatch) -> Tensor:
@@ -195,8 +202,8 @@ def sync_critic(network: SyncNetwork, frames: int) -> Callable[[NetworkOutput, S
     return critic
 
 
-def emotion_critic(network: ConsistencyNetwork) -> Callable[[NetworkOutput, SpokenBatch], Tensor]:
-    """Squared error of the emotion that the frozen recogniser sees in the generated face."""
+def emotion_critic(network: RecogniserNetwork) -> Callable[[NetworkOutput, SpokenBatch], Tensor]:
+    """Squared error, a scalar tensor, of the emotion that the frozen recogniser sees in the generated face."""
     network.eval().requires_grad_(False)
 
     def critic(output: NetworkOutput, batch: SpokenBatch) -> Tensor:

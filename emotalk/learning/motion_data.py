@@ -21,14 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FEATURE_RATE
-from emotalk.core.speech import PHONES, Speech, SpeechFeatures
+from emotalk.core.speech import PHONES, Speech, SpeechFeatures, video_pairs
 from emotalk.motion.network import AHEAD, BEFORE
 from emotalk.motion.rhythm import LOOKAHEAD, RhythmTracker
 from emotalk.motion.style import MotionStyle
-from emotalk.motion.visemes import at_video_rate
+from emotalk.motion.visemes import articulation_at_video_rate
 from emotalk.speech.coarticulation import articulation_targets
 from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
 from emotalk.speech.known_phones import known_phones
@@ -80,33 +81,28 @@ def spoken_clip(speech: Speech, heard: list[SpeechFeatures]) -> SpokenClip:
     if not speech.phones:
         raise InputError("A spoken training clip needs phone times; this speech has none.")
     rows_50 = min(len(features) for features in heard) // 2 * 2
-    cut = [_first(features, rows_50) for features in heard]
+    cut = [features[:rows_50] for features in heard]
     versions = [*cut, known_phones(cut[0], speech)]
-    true_phones = known_phones(cut[0], speech).phones.reshape(-1, 2, len(PHONES)).mean(1)
+    true_phones = video_pairs(versions[-1].phones).mean(1)
     return SpokenClip(
         rows=np.stack([pair_rows(speech_rows(version)) for version in versions]).astype(np.float16),
         rhythm=np.stack([rhythm_of(version) for version in versions]),
-        articulation=at_video_rate(articulation_targets(speech.phones, rows_50, FEATURE_RATE)),
+        articulation=articulation_at_video_rate(articulation_targets(speech.phones, rows_50, FEATURE_RATE)),
         phones=true_phones.astype(np.float16),
     )
 
 
-def _first(features: SpeechFeatures, rows: int) -> SpeechFeatures:
-    return SpeechFeatures(**{f.name: getattr(features, f.name)[:rows] for f in dataclasses.fields(features)})
-
-
 def save_clips(path: Path, clips: list[SpokenClip]) -> None:
     """Many spoken clips in one npz, moved into place when complete."""
-    temporary = path.with_name(path.name + ".tmp.npz")
-    np.savez(
-        temporary,
-        lengths=np.array([len(clip) for clip in clips]),
-        rows=np.concatenate([clip.rows for clip in clips], 1),
-        rhythm=np.concatenate([clip.rhythm for clip in clips], 1).astype(np.float16),
-        articulation=np.concatenate([clip.articulation for clip in clips]).astype(np.float16),
-        phones=np.concatenate([clip.phones for clip in clips]),
-    )
-    temporary.replace(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            lengths=np.array([len(clip) for clip in clips]),
+            rows=np.concatenate([clip.rows for clip in clips], 1),
+            rhythm=np.concatenate([clip.rhythm for clip in clips], 1).astype(np.float16),
+            articulation=np.concatenate([clip.articulation for clip in clips]).astype(np.float16),
+            phones=np.concatenate([clip.phones for clip in clips]),
+        )
 
 
 def load_clips(path: Path) -> list[SpokenClip]:
@@ -139,7 +135,7 @@ def load_tracked(path: Path, encode: Callable[[Speech], SpeechFeatures]) -> Trac
         raise InputError(f"`emotion` in {path.name} must have shape [{len(motion)}, 2], found {list(emotion.shape)}.")
     features = encode(Speech(audio, source=path.name))
     frames = min(len(features) // 2, len(motion))
-    cut = _first(features, 2 * frames)
+    cut = features[: 2 * frames]
     return TrackedClip(
         pair_rows(speech_rows(cut))[None].astype(np.float16), rhythm_of(cut)[None], motion[:frames], emotion[:frames]
     )
@@ -250,6 +246,7 @@ class ClipSampler:
 
     def tracked(self, batch: int) -> TrackedBatch:
         """A batch of tracked videos, without style (fitting it to people is personalisation's part)."""
+        average = MotionStyle(face=0)
         columns: list[tuple] = []
         for clip, start, version in self._draw(batch):
             rows, rhythm = self._heard(clip, start, version)
@@ -259,8 +256,8 @@ class ClipSampler:
                     rhythm,
                     self._rows(clip.motion.expression, start, self.frames, np.zeros(52, np.float32)),
                     self._rows(clip.emotion, start, self.frames, np.zeros(2, np.float32)),
-                    MotionStyle().vector,
-                    MotionStyle().gains,
+                    average.vector,
+                    average.gains,
                 )
             )
         return TrackedBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*columns, strict=True)))

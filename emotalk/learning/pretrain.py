@@ -73,7 +73,7 @@ SHAPE_WEIGHTS = torch.tensor(
 
 
 def taught_loss(output: NetworkOutput, taught: Taught, config: PretrainConfig) -> dict[str, Tensor]:
-    """The losses by name, unweighted, of a batch of spoken clips."""
+    """The losses by name, unweighted scalar tensors, of a batch of spoken clips."""
     weights = SHAPE_WEIGHTS.to(output.expression.device)
     off = output.expression - taught.expression
     contacts = nn.functional.binary_cross_entropy_with_logits(output.contacts, taught.contacts, reduction="none")
@@ -88,7 +88,8 @@ def taught_loss(output: NetworkOutput, taught: Taught, config: PretrainConfig) -
 
 
 def tracked_loss(output: NetworkOutput, batch: TrackedBatch) -> dict[str, Tensor]:
-    """The losses of a batch of tracked videos, which know no decomposition: only what the face did."""
+    """The losses by name, scalar tensors, of a batch of tracked videos, which know no decomposition: only what the face
+    did."""
     weights = SHAPE_WEIGHTS.to(output.expression.device)
     off = output.expression - batch.expression
     return {

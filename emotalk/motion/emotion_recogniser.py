@@ -7,17 +7,14 @@ arousal. It is a training loss (does the generated face still show its emotion w
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from emotalk.core import checkpoint
 from emotalk.core.arkit import ARKIT_NAMES
-from emotalk.core.errors import CheckpointError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.emotion.expression import LID_SHAPES, LOOK_SHAPES
@@ -45,7 +42,7 @@ def face_tensor(expression: Tensor) -> Tensor:
     return torch.cat([expression * keep, zeros[..., :5], lids, zeros[..., :6]], -1)
 
 
-class ConsistencyNetwork(nn.Module):
+class RecogniserNetwork(nn.Module):
     """Motion [B, T, 65] -> valence and arousal [B, T, 2] in (-1, 1), each from the second around its frame."""
 
     def __init__(self, hidden: int = 96) -> None:
@@ -76,13 +73,13 @@ def _around(x: Tensor) -> Tensor:
 class EmotionRecogniser:
     """`EmotionRecogniser.load()(motion) -> [T, 2]` valence and arousal that the motion shows."""
 
-    def __init__(self, network: ConsistencyNetwork) -> None:
+    def __init__(self, network: RecogniserNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> EmotionRecogniser:
         """The shipped network; CheckpointError where its file is missing or damaged."""
-        return cls(load_consistency(Path(path or CHECKPOINTS / "consistency.safetensors")))
+        return cls(load_recogniser(Path(path or CHECKPOINTS / "consistency.safetensors")))
 
     def __call__(self, motion: HeadMotion) -> np.ndarray:
         if not len(motion):
@@ -98,28 +95,15 @@ def concordance(predicted: np.ndarray, truth: np.ndarray) -> float:
     return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2 + 1e-12))
 
 
-def save_consistency(network: ConsistencyNetwork, path: Path) -> None:
+def save_recogniser(network: RecogniserNetwork, path: Path) -> None:
     """Half-precision weights, moved into place when complete."""
-    temporary = path.with_name(path.name + ".tmp")
-    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, temporary, {"format": FORMAT, "config": json.dumps({"hidden": network.hidden})})
-    temporary.chmod(0o644)  # safetensors writes for the owner only
-    temporary.replace(path)
+    checkpoint.save_network(path, network, FORMAT, {"hidden": network.hidden})
 
 
-def load_consistency(path: Path) -> ConsistencyNetwork:
-    """The network of a file written by `save_consistency`, in float32; CheckpointError where it is none."""
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"format {metadata.get('format')!r}, expected {FORMAT!r}")
-        network = ConsistencyNetwork(**json.loads(metadata["config"]))
-        network.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"The emotion recogniser {path} cannot be used ({error}); restore the file or rebuild it with "
-            "`python -m scripts.train_motion`."
-        ) from error
-    return network
+def load_recogniser(path: Path) -> RecogniserNetwork:
+    """The network of a file written by `save_recogniser`, in float32; CheckpointError where it is none."""
+
+    def build(config: dict, _weights: dict) -> RecogniserNetwork:
+        return RecogniserNetwork(**config)
+
+    return checkpoint.load_network(path, build, FORMAT, "emotion recogniser", checkpoint.remake("train_motion"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import find_peaks, medfilt
 
-from emotalk.core.errors import CheckpointError
+from emotalk.core import checkpoint
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import FPS
@@ -118,11 +118,6 @@ def median_of(statistics: list[EyeStatistics]) -> EyeStatistics:
 def load_eye_statistics(path: Path | None = None) -> EyeStatistics:
     """The shipped numbers (`checkpoints/eyes.json`); CheckpointError where they are missing or damaged."""
     path = path or CHECKPOINTS / "eyes.json"
-    try:
+    with checkpoint.explained(f"The eye statistics {path}", checkpoint.remake("fit_eyes")):
         values = json.loads(path.read_text())["statistics"]
         return EyeStatistics(**{**values, "blink_profile": tuple(values["blink_profile"])})
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"The eye statistics {path} cannot be used ({error}); restore the file or rebuild it with "
-            "`python -m scripts.fit_eyes`."
-        ) from error

@@ -76,29 +76,30 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
 
 _BILABIALS = [PHONES.index(phone) for phone in ("p", "b", "m")]
 
-_CLOSED = (0.1, 0.3)
+# What these three pairs do on three voices is in docs/motion.md.
+_NETWORK_EDGES = (0.1, 0.3)
 """Probability of a closure at which lips begin to shut, and at which they are shut."""
 
-_HEARD = (0.06, 0.12)
+_PHONE_EDGES = (0.06, 0.12)
 """The same for the probability that p, b or m is being said."""
 
-_SURE = (0.3, 0.6)
+_ENCODER_EDGES = (0.3, 0.6)
 """The same for the encoder's own closure, beside which a probability of p, b or m says nothing more."""
 
 _NEAR = 3  # rows (60 ms) to either side
 
 
-def ramp(x: Tensor, edges: tuple[float, float]) -> Tensor:
-    """0 below the first edge, 1 above the second."""
+def _ramp(x: Tensor, edges: tuple[float, float]) -> Tensor:
+    """0 below the first edge, 1 above the second, for `x` of any shape."""
     return ((x - edges[0]) / (edges[1] - edges[0])).clamp(0, 1)
 
 
-def decided(probability: Tensor) -> Tensor:
-    """Closures [...] in [0, 1] for the probabilities that the motion network gives them."""
-    return ramp(probability, _CLOSED)
+def closure_from_network(probability: Tensor) -> Tensor:
+    """Closures [...] in [0, 1] for the probabilities [...] that the motion network gives them."""
+    return _ramp(probability, _NETWORK_EDGES)
 
 
-def suspected(rows: Tensor, before: int, frames: int) -> Tensor:
+def closure_from_phones(rows: Tensor, before: int, frames: int) -> Tensor:
     """Closures [B, frames] in [0, 1] that only the phones tell of, from paired speech rows [B, before + frames + n, 96]
     whose first `before` frames, and last n >= 2, are context."""
     single = rows.unflatten(-1, (2, -1)).flatten(1, 2)  # [B, 2 rows a frame, 48]
@@ -106,5 +107,5 @@ def suspected(rows: Tensor, before: int, frames: int) -> Tensor:
     said = nn.functional.avg_pool1d(nn.functional.pad(said[:, None], (1, 1)), 2, 1)
     said = nn.functional.avg_pool1d(said, 2, 1)[:, 0]  # weights 1 2 1: one row alone may be a slip
     sure = nn.functional.max_pool1d(single[:, None, :, len(PHONES) + CLOSURE], 2 * _NEAR + 1, 1, _NEAR)[:, 0]
-    closures = ramp(said, _HEARD) * (1 - ramp(sure, _SURE))
+    closures = _ramp(said, _PHONE_EDGES) * (1 - _ramp(sure, _ENCODER_EDGES))
     return torch.maximum(closures[:, 0::2], closures[:, 1::2])[:, before : before + frames]

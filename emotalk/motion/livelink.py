@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS
@@ -66,18 +65,12 @@ def write_livelink(motion: HeadMotion, path: str | Path, start_frame: int = 0) -
     yaw, pitch = motion.gaze.T
     eye = np.stack([-yaw, -pitch, np.zeros_like(yaw)], -1)
     rows = np.concatenate([arkit, head_angles(motion.head_pose), eye, eye], 1)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", newline="", encoding="ascii") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            names = [name[0].upper() + name[1:] for name in SHAPE_COLUMNS]
-            writer.writerow(["Timecode", "BlendShapeCount", *names, *ANGLE_COLUMNS])
-            for index, row in enumerate(rows):
-                writer.writerow([timecode(start_frame + index), CHANNELS, *(f"{value:.10f}" for value in row)])
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        names = [name[0].upper() + name[1:] for name in SHAPE_COLUMNS]
+        writer.writerow(["Timecode", "BlendShapeCount", *names, *ANGLE_COLUMNS])
+        for index, row in enumerate(rows):
+            writer.writerow([timecode(start_frame + index), CHANNELS, *(f"{value:.10f}" for value in row)])
     return path
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
+from emotalk.core import checkpoint
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
@@ -51,10 +49,10 @@ class MotionModel:
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
-        from emotalk.hub.models import model_folder, read_config
+        from emotalk.hub.models import model_folder
 
         config, weights = model_folder(name_or_path, refresh)
-        table = read_config(config)
+        table = checkpoint.read_config(config)
         network = load_network(weights, table)
         try:
             eyes = EyeStatistics(**{**table["eyes"], "blink_profile": tuple(table["eyes"]["blink_profile"])})
@@ -64,10 +62,10 @@ class MotionModel:
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json (sizes, statistics of eyes) and model.safetensors (half precision) into `folder`."""
-        from emotalk.hub.models import write_config
-
         sizes = dataclasses.asdict(self.network.config)
-        target = write_config(folder, {"format": FORMAT, "config": sizes, "eyes": dataclasses.asdict(self.eyes)})
+        target = checkpoint.write_config(
+            folder, {"format": FORMAT, "config": sizes, "eyes": dataclasses.asdict(self.eyes)}
+        )
         save_network(self.network, target)
 
     def __call__(
@@ -86,7 +84,7 @@ class MotionModel:
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
-        return MotionStream(self, curve, style or MotionStyle(face=seed + 1), seed)
+        return MotionStream(self, curve, style or MotionStyle(), seed)
 
 
 class MotionStream:
@@ -116,11 +114,11 @@ class MotionStream:
         if self._finished:
             raise InputError("This motion stream has been finished; start a new one with MotionModel.stream().")
         if self._odd is not None:
-            features = _joined(self._odd, features)
+            features = SpeechFeatures.concatenate([self._odd, features])
         even = len(features) // 2 * 2
-        self._odd = _rows_of(features, slice(even, None)) if even < len(features) else None
+        self._odd = features[even:] if even < len(features) else None
         if even:
-            self._take(_rows_of(features, slice(0, even)))
+            self._take(features[:even])
         return self._ready()
 
     def finish(self) -> HeadMotion | None:
@@ -128,7 +126,7 @@ class MotionStream:
         if self._finished:
             return None
         if self._odd is not None:
-            self._take(_joined(self._odd, self._odd))  # an odd last row stands for its whole frame
+            self._take(SpeechFeatures.concatenate([self._odd, self._odd]))  # it stands for its whole frame
         self._finished = True
         owed = self._received - self._done
         if not owed:
@@ -210,31 +208,9 @@ class _MoodGlide:
         return smooth, np.clip(lively, -1, 1)
 
 
-def _rows_of(features: SpeechFeatures, rows: slice) -> SpeechFeatures:
-    return SpeechFeatures(**{f.name: getattr(features, f.name)[rows] for f in dataclasses.fields(features)})
-
-
-def _joined(first: SpeechFeatures, second: SpeechFeatures) -> SpeechFeatures:
-    return SpeechFeatures(
-        **{
-            f.name: np.concatenate([getattr(first, f.name), getattr(second, f.name)])
-            for f in dataclasses.fields(SpeechFeatures)
-        }
-    )
-
-
 def save_network(network: MotionNetwork, path: Path, facts: dict | None = None) -> None:
     """Half-precision weights with their sizes (and any `facts`) in the header, moved into place when complete."""
-    temporary = path.with_name(path.name + ".tmp")
-    weights = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {
-        "format": FORMAT,
-        "config": json.dumps(dataclasses.asdict(network.config)),
-        "facts": json.dumps(facts or {}),
-    }
-    save_file(weights, temporary, metadata)
-    temporary.chmod(0o644)  # safetensors writes for the owner only
-    temporary.replace(path)
+    checkpoint.save_network(path, network, FORMAT, dataclasses.asdict(network.config), facts)
 
 
 def load_network(path: Path, table: dict | None = None) -> MotionNetwork:
@@ -242,23 +218,8 @@ def load_network(path: Path, table: dict | None = None) -> MotionNetwork:
 
     `table` is the content of a config.json that speaks for the file: it has to agree with the file's own header.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise CheckpointError(
-                f"{path.name} is not a motion model of this version (format {metadata.get('format')!r}, expected "
-                f"{FORMAT!r}); restore it or rebuild it with `python -m scripts.train_motion`."
-            )
-        config = json.loads(metadata["config"])
-        if table is not None and (table["format"], table["config"]) != (FORMAT, config):
-            raise ValueError("config.json describes another network")
-        network = MotionNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
-        network.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"The motion model {path} cannot be used ({error}); restore the file or rebuild it with "
-            "`python -m scripts.train_motion`."
-        ) from error
-    return network
+
+    def build(config: dict, _weights: dict) -> MotionNetwork:
+        return MotionNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
+
+    return checkpoint.load_network(path, build, FORMAT, "motion model", checkpoint.remake("train_motion"), table)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
-from emotalk.motion.lip_rules import combine, decided, suspected
+from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.speech.feature_rows import ROW_SIZE
@@ -75,12 +75,12 @@ class NetworkOutput:
 
 
 @dataclass(frozen=True)
-class Heard:
+class SpeechCode:
     """What T frames of speech ask of a face, before any emotion."""
 
-    channels: Tensor  # [B, T, H]
-    code: Tensor  # [B, 1, S] of the style, for AdaIN
-    suspected: Tensor  # [B, T] closures that only the phones tell of
+    channels: Tensor  # [B, T, H] after the last block
+    style: Tensor  # [B, 1, S] the style's code, for AdaIN
+    closures: Tensor  # [B, T] in [0, 1], those that only the phones tell of
 
 
 class AdaInBlock(nn.Module):
@@ -132,7 +132,7 @@ class MotionNetwork(nn.Module):
         nn.init.constant_(self.gate.bias, 2.0)
 
     def start(self, batch: int = 1) -> list[Tensor]:
-        """The state before the first frame."""
+        """The state before the first frame: for each block, [batch, 2 * dilation, H] of zeros."""
         return [self.window.weight.new_zeros(batch, 2 * d, self.config.hidden) for d in self.config.dilations]
 
     def fingerprint(self) -> str:
@@ -164,14 +164,20 @@ class MotionNetwork(nn.Module):
         state: list[Tensor] | None = None,
         person: PersonLayer | None = None,
     ) -> tuple[NetworkOutput, list[Tensor]]:
-        """Motion of T frames, as `person` where one is given, and the state to go on from (`start()` where None)."""
-        heard, after = self.hear(rows, rhythm, style, state, person)
-        return self.show(heard, va, gains, person), after
+        """Motion of T frames, as `person` where one is given, and the state to go on from, [B, 2 dilation, H] for each
+        block (`start()` where None)."""
+        code, after = self.encode_speech(rows, rhythm, style, state, person)
+        return self.apply_emotion(code, va, gains, person), after
 
-    def hear(
-        self, rows: Tensor, rhythm: Tensor, style: Tensor, state: list[Tensor] | None, person: PersonLayer | None = None
-    ) -> tuple[Heard, list[Tensor]]:
-        """The half of `forward` that no emotion reaches, and the new state."""
+    def encode_speech(
+        self,
+        rows: Tensor,  # [B, T + BEFORE + AHEAD, 2 * ROW_SIZE]
+        rhythm: Tensor,  # [B, T, RHYTHM_SIZE]
+        style: Tensor,  # [B, 16]
+        state: list[Tensor] | None,
+        person: PersonLayer | None = None,
+    ) -> tuple[SpeechCode, list[Tensor]]:
+        """The half of `forward` that no emotion reaches, and the new state, [B, 2 dilation, H] for each block."""
         batch, frames = rhythm.shape[:2]
         state = state or self.start(batch)
         windows = torch.cat([rows[:, i : i + frames] for i in range(BEFORE + 1 + AHEAD)], -1)
@@ -183,11 +189,17 @@ class MotionNetwork(nn.Module):
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
-        return Heard(x, who, suspected(rows, BEFORE, frames)), after
+        return SpeechCode(x, who, closure_from_phones(rows, BEFORE, frames)), after
 
-    def show(self, said: Heard, va: Tensor, gains: Tensor, person: PersonLayer | None) -> NetworkOutput:
-        """The other half: the face for what was heard, under an emotion."""
-        x, who = said.channels, said.code
+    def apply_emotion(
+        self,
+        code: SpeechCode,
+        va: Tensor,  # [B, T, 2] valence and arousal
+        gains: Tensor,  # [B, 52] the person's idiosyncrasy
+        person: PersonLayer | None,
+    ) -> NetworkOutput:
+        """The other half of `forward`: the face that says this speech under an emotion."""
+        x, who = code.channels, code.style
         everyone = who.expand(-1, x.shape[1], -1)
         base = self.base(torch.cat([x, everyone], -1))
         if person is not None:
@@ -198,13 +210,13 @@ class MotionNetwork(nn.Module):
             speech = person.speak(speech, va) * self.spoken
         contacts = self.contact(x)
         closure, labiodental, rest = contacts.sigmoid().unbind(-1)
-        closure = torch.maximum(decided(closure), said.suspected)
+        closure = torch.maximum(closure_from_network(closure), code.closures)
         v, a = va.unbind(-1)
         mood = self.mood(torch.cat([torch.stack([v, a, v * a, v * v, a * a], -1), everyone], -1))
-        heard = torch.cat([x, mood], -1)
-        gate = self.gate(heard).sigmoid()
+        both = torch.cat([x, mood], -1)
+        gate = self.gate(both).sigmoid()
         # The residual is the field of faces, brought to life: zero without emotion, and never dead with it.
-        lively = 1 + 0.8 * torch.tanh(self.modulation(heard))
+        lively = 1 + 0.8 * torch.tanh(self.modulation(both))
         emotion = gate[..., self.region] * lively * expression_tensor(va) * gains[:, None]
         face = combine(speech, emotion, closure, labiodental, rest)
         return NetworkOutput(face, speech, emotion, gate, contacts)

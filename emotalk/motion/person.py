@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from emotalk.core import checkpoint
 from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.atomic import write_bytes
 from emotalk.core.errors import CheckpointError, InputError
 
 FORMAT = "emotalk-motion-person-1"
@@ -64,16 +64,13 @@ class MotionAdaptation:
 
     def save(self, path: str | Path) -> None:
         """Writes a safetensors file, moved into place when complete."""
-        path = Path(path)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_bytes(self.to_bytes())
-        temporary.replace(path)
+        write_bytes(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The content of the file that `save` writes."""
         arrays = {name: getattr(self, name) for name in _LARGEST}
         about = {"format": FORMAT, "network": self.network, "facts": json.dumps(self.facts)}
-        return safetensors.numpy.save(arrays, about)
+        return checkpoint.to_bytes(arrays, about)
 
     @classmethod
     def load(cls, path: str | Path) -> MotionAdaptation:
@@ -88,22 +85,16 @@ class MotionAdaptation:
     @classmethod
     def from_bytes(cls, data: bytes) -> MotionAdaptation:
         """The content of such a file, after checking all of it; CheckpointError where it is anything else."""
-        try:
-            if len(data) > MAX_BYTES:
-                raise ValueError(f"it is larger than {MAX_BYTES} bytes")
-            arrays = safetensors.numpy.load(data)  # checks sizes and places before anything else is read
-            about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+        remedy = "make it again from the person's video, or delete it to move the avatar as an average person"
+        with checkpoint.explained("This motion adaptation", remedy):
+            stored = checkpoint.from_bytes(data, MAX_BYTES)
+            arrays, about = stored.tensors, stored.notes
             if about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')!r:.40}, expected {FORMAT!r}")
             if set(arrays) != set(_LARGEST):
                 raise ValueError(f"it holds {', '.join(sorted(arrays)):.120}")
             facts = {str(name): float(value) for name, value in json.loads(about.get("facts", "{}")).items()}
             return cls(**arrays, network=str(about.get("network", ""))[:64], facts=facts)
-        except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError, InputError) as error:
-            raise CheckpointError(
-                f"This motion adaptation cannot be used ({error}); make it again from the person's video, or delete it "
-                "to move the avatar as an average person."
-            ) from error
 
 
 class PersonLayer(nn.Module):

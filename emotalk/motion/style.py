@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from emotalk.core.errors import InputError
 from emotalk.emotion.expression import idiosyncrasy
 
 STYLE_SIZE = 16
-"""Length of the style vector: the eight named numbers, then eight free ones (0 for everybody) that fitting the model
-to a recorded person may use."""
+"""Length of the style vector: the eight named numbers, then eight that are always 0 (the shipped weights have columns
+for them; one recorded person's way is a `person.MotionAdaptation`)."""
 _RANGE = 2.0
 
 
@@ -35,8 +35,7 @@ class MotionStyle:
     blink_rate: float = 1.0  # factor on the average person's
     head_energy: float = 1.0  # factor on the size of head movements
     gaze_wander: float = 1.0  # factor on how often and how far the eyes leave the listener
-    face: int = 0  # which idiosyncratic face (0: perfectly symmetric average)
-    free: tuple[float, ...] = (0.0,) * 8
+    face: int = 1  # which idiosyncratic face (0: perfectly symmetric average)
 
     def __post_init__(self) -> None:
         for f in fields(self)[:8]:
@@ -49,8 +48,8 @@ class MotionStyle:
             value = getattr(self, name)
             if not (np.isfinite(value) and 0.0 <= value <= 5.0):
                 raise InputError(f"MotionStyle.{name} must lie in [0, 5], found {value!r}; 1 is the average person.")
-        if len(self.free) != STYLE_SIZE - 8 or not np.isfinite(self.free).all():
-            raise InputError(f"MotionStyle.free needs {STYLE_SIZE - 8} finite numbers, found {self.free!r}.")
+        if type(self.face) is not int or self.face < 0:
+            raise InputError(f"MotionStyle.face must be a whole number from 0 on, found {self.face!r}.")
 
     @classmethod
     def random(cls, seed: int, strength: float = 1.0) -> MotionStyle:
@@ -60,14 +59,12 @@ class MotionStyle:
         factors = np.exp(strength * np.clip([0.25, 0.25, 0.25] * random.standard_normal(3), -0.6, 0.6))
         return cls(*map(float, named), *map(float, factors), face=seed + 1)
 
-    def with_face(self, face: int) -> MotionStyle:
-        """The same style on another idiosyncratic face."""
-        return replace(self, face=face)
-
     @property
     def vector(self) -> np.ndarray:
         """[16] float32: what conditions the network through AdaIN."""
-        return np.array([*(getattr(self, f.name) for f in fields(self)[:8]), *self.free], np.float32)
+        vector = np.zeros(STYLE_SIZE, np.float32)
+        vector[:8] = [getattr(self, f.name) for f in fields(self)[:8]]
+        return vector
 
     @property
     def gains(self) -> np.ndarray:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.speech import ARTICULATION_NAMES, PHONES
+from emotalk.core.speech import ARTICULATION_NAMES, PHONES, video_pairs
 
 JAW, WIDTH, PUCKER, CLOSURE, LABIODENTAL, TONGUE = range(len(ARTICULATION_NAMES))
 SILENCE = PHONES.index("sil")
@@ -30,12 +30,13 @@ BROW_FLASH = {"browInnerUp": 0.22, "browOuterUpLeft": 0.2, "browOuterUpRight": 0
 in ten rises of pitch; Krahmer & Swerts 2007)."""
 
 
-def at_video_rate(articulation: np.ndarray) -> np.ndarray:
-    """[T50, 6] -> [ceil(T50 / 2), 6]: means of row pairs, but the stronger row for the contacts (closure,
-    labiodental), which may last one row only and must not be averaged away."""
-    if len(articulation) % 2:
-        articulation = np.concatenate([articulation, articulation[-1:]])
-    pairs = articulation.reshape(-1, 2, articulation.shape[-1])
+def articulation_at_video_rate(articulation: np.ndarray) -> np.ndarray:
+    """True articulation [T50, 6] of phone times as targets at 25 fps [ceil(T50 / 2), 6]: means of row pairs, but the
+    stronger row for the contacts (closure, labiodental), which may last one row only and must not be averaged away.
+
+    `SpeechFeatures.at_video_rate`, for rows that an encoder heard, takes plain means.
+    """
+    pairs = video_pairs(articulation)
     halved = pairs.mean(1)
     halved[:, [CLOSURE, LABIODENTAL]] = pairs[:, :, [CLOSURE, LABIODENTAL]].max(1)
     return halved

@@ -52,7 +52,7 @@ class Background:
 
     @staticmethod
     def of(background: Tensor, width: int) -> Background:
-        """From a colour [3] or a picture [H, W, 3]."""
+        """From a `background` [3] or [H, W, 3], for pictures of that `width`."""
         values = background.detach().cpu().float()
         if values.ndim == 1:
             return Background(values[:, None].expand(3, width).contiguous().numpy().ravel(), 0, width)
@@ -65,13 +65,18 @@ def _counter() -> np.ndarray:
 
 
 def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().float().contiguous().numpy()
+    return tensor.detach().to("cpu", torch.float32).contiguous().numpy()
 
 
 def prepare(
-    means: Tensor, scales: Tensor, quats: Tensor, opacities: Tensor, colors: Tensor, camera: Camera
+    means: Tensor,  # [N, 3] metres
+    scales: Tensor,  # [N, 3] metres
+    quats: Tensor,  # [N, 4] wxyz
+    opacities: Tensor,  # [N]
+    colors: Tensor,  # [N, 3]
+    camera: Camera,
 ) -> Prepared:
-    """Project, sort and bin float CPU tensors."""
+    """Project, sort and bin float tensors (copied to the CPU where they are elsewhere)."""
     count = means.shape[0]
     parameters = camera_parameters(camera)
     records, boxes = np.empty((count, RECORD), np.float32), np.empty((count, 4), np.int32)
@@ -109,7 +114,7 @@ def draw_floats(frame: Prepared, background: Background, early_stop: bool = True
 
 
 def draw_bytes(frame: Prepared, background: Background, pixels: np.ndarray) -> None:
-    """Write 8-bit RGB into pixels [H, W, 3] (C-contiguous uint8)."""
+    """Write 8-bit RGB into `pixels` [H, W, 3] (C-contiguous uint8)."""
     _draw(frame, background, True, _NO_FLOATS, _NO_FLOATS, pixels.reshape(-1))
 
 
@@ -161,15 +166,15 @@ class _Rasterize(torch.autograd.Function):
 
 
 def rasterize_cpu(
-    means: Tensor,
-    scales: Tensor,
-    quats: Tensor,
-    opacities: Tensor,
-    colors: Tensor,
-    background: Tensor,
+    means: Tensor,  # [N, 3] metres
+    scales: Tensor,  # [N, 3] metres
+    quats: Tensor,  # [N, 4] wxyz
+    opacities: Tensor,  # [N]
+    colors: Tensor,  # [N, 3]
+    background: Tensor,  # [3] or [H, W, 3]
     camera: Camera,
     early_stop: bool,
-    screen_gradients: Tensor | None,
+    screen_gradients: Tensor | None,  # [N, 2], see `rasterize`
 ) -> tuple[Tensor, Tensor]:
     """image [H, W, 3] (a view of planes) and alpha [H, W] of float32 CPU tensors, differentiable."""
     tensors = (means, scales, quats, opacities, colors)

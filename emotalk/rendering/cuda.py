@@ -9,8 +9,8 @@ from emotalk.core.camera import Camera
 
 
 def gsplat_problem() -> str | None:
-    """None if gsplat can draw, else the reason in words. Draws one Gaussian: gsplat's import succeeds even where its
-    CUDA code is missing and cannot be compiled."""
+    """None if gsplat is here with its CUDA code, else the reason in words: its import succeeds even where that code is
+    missing and cannot be compiled. Needs no GPU."""
     try:
         import gsplat
         from gsplat.cuda import _backend
@@ -21,19 +21,44 @@ def gsplat_problem() -> str | None:
     return None
 
 
+def drawing_problem() -> str | None:
+    """None if gsplat draws one Gaussian on this machine's GPU, forwards and backwards, else the reason in words: its
+    code may have been built for another one."""
+    import gsplat
+
+    device = torch.device("cuda", torch.cuda.current_device())
+    means = torch.zeros(1, 3, device=device, requires_grad=True)
+    rest = [torch.tensor(x, device=device) for x in ([[0.01] * 3], [[1.0, 0.0, 0.0, 0.0]], [0.5], [[0.5] * 3])]
+    view = torch.eye(4)
+    view[2, 3] = 1.0
+    try:
+        with torch.enable_grad():
+            camera = Camera(view, 16.0, 16.0, 8.0, 8.0, 16, 16)
+            image, _ = rasterize_cuda(means, *rest, torch.zeros(3, device=device), camera, True, None)
+            image.sum().backward()
+        torch.cuda.synchronize(device)
+    except (RuntimeError, AttributeError, TypeError) as error:
+        return f"gsplat {gsplat.__version__} cannot draw on this GPU ({str(error).splitlines()[0]})"
+    return None
+
+
 def rasterize_cuda(
-    means: Tensor,
-    scales: Tensor,
-    quats: Tensor,
-    opacities: Tensor,
-    colors: Tensor,
-    background: Tensor,
+    means: Tensor,  # [N, 3] metres
+    scales: Tensor,  # [N, 3] metres
+    quats: Tensor,  # [N, 4] wxyz
+    opacities: Tensor,  # [N]
+    colors: Tensor,  # [N, 3]
+    background: Tensor,  # [3] or [H, W, 3]
     camera: Camera,
     early_stop: bool,
-    screen_gradients: Tensor | None,
+    screen_gradients: Tensor | None,  # [N, 2], see `rasterize`
 ) -> tuple[Tensor, Tensor]:
     """image [H, W, 3] and alpha [H, W] of float32 CUDA tensors, differentiable. `early_stop` has no effect: gsplat
-    always stops, and leaves out the Gaussian that would bring a pixel's transmittance below 1e-4."""
+    always stops, and leaves out the Gaussian that would bring a pixel's transmittance below 1e-4.
+
+    Checked against gsplat 1.5.3: pixel centres at +0.5, covariances + 0.3 px without compensation ("classic"),
+    alpha in [1/255, 0.999], nothing nearer than `near_plane`, limits of the Jacobian 0.3 half fields of view outside of
+    the picture, no clipping by radius, quaternions normalised with their gradient; `means2d` in pixels."""
     from gsplat import rasterization
 
     device = means.device

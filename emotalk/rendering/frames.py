@@ -56,6 +56,7 @@ class FrameRenderer:
     def background(self, background: Tensor | np.ndarray | tuple[float, float, float]) -> None:
         self._background = background_tensor(background, self.width, self.height, torch.device("cpu"))
         self._behind = None  # its form for the CPU kernels, made at first use
+        self._on_device: Tensor | None = None  # the same on the GPU that draws
 
     def draw(self, cloud: GaussianCloud, camera: Camera) -> np.ndarray:
         """One picture [height, width, 3] uint8, in one of the reused buffers."""
@@ -112,7 +113,10 @@ class FrameRenderer:
         pixels = next(self._ring)
         if isinstance(frame, tuple):
             with torch.no_grad():
-                image = rasterize(*frame, self._background, "cuda").image
+                device = frame[0].means.device
+                if self._on_device is None or self._on_device.device != device:
+                    self._on_device = self._background.to(device)
+                image = rasterize(*frame, self._on_device, "cuda").image
                 pixels[...] = (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
             return pixels
         from emotalk.rendering.cpu import Background, draw_bytes

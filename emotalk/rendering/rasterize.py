@@ -11,20 +11,11 @@ from torch import Tensor
 from emotalk.core.camera import Camera
 from emotalk.core.errors import InputError
 from emotalk.core.gaussians import GaussianCloud, Render
+from emotalk.rendering.device import cuda_problem
 
 log = logging.getLogger(__name__)
 
 BACKENDS = ("auto", "cpu", "cuda")
-
-
-@functools.cache
-def cuda_problem() -> str | None:
-    """Why the CUDA backend cannot be used here, or None if it can."""
-    if not torch.cuda.is_available():
-        return "torch finds no CUDA device"
-    from emotalk.rendering.cuda import gsplat_problem
-
-    return gsplat_problem()
 
 
 def choose_backend(backend: str, device: torch.device) -> str:
@@ -102,7 +93,10 @@ def rasterize(
             f"screen_gradients must be a plain float32 tensor [{len(cloud.means)}, 2], found {screen_gradients.dtype} "
             f"{list(screen_gradients.shape)}{' that requires gradients' * screen_gradients.requires_grad}."
         )
-    target = torch.device("cpu") if chosen == "cpu" else (device if device.type == "cuda" else torch.device("cuda"))
+    if chosen == "cpu":
+        target = torch.device("cpu")
+    else:
+        target = device if device.type == "cuda" else torch.device("cuda", torch.cuda.current_device())
     if screen_gradients is not None and (screen_gradients.device != target or not screen_gradients.is_contiguous()):
         raise InputError(f"screen_gradients must be contiguous and on {target}, where the picture is drawn.")
     tensors = [

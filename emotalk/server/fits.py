@@ -71,6 +71,7 @@ class FitDesk:
             CONSENT,
             minutes=min(float(minutes), allowed.personalise_minutes),
             seconds=allowed.personalise_seconds,
+            device=str(self._studio.device),
         )
         with self._lock:
             if self._running is not None and not self._running.fit.done:

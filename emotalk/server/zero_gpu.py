@@ -44,6 +44,20 @@ def on_zero_gpu() -> bool:
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
+def page_device() -> str:
+    """The device of the page's own studio: EMOTALK_DEVICE ("auto", "cpu" or "cuda"), or "auto".
+
+    Always "cpu" on a ZeroGPU Space: there torch says that a GPU is there, but only a borrowed one can draw. Raises
+    InputError for a device that is not there, so that the page does not open without it.
+    """
+    from emotalk.rendering.device import resolve_device
+
+    if on_zero_gpu():
+        return "cpu"
+    wanted = os.environ.get("EMOTALK_DEVICE", "").strip().lower() or "auto"
+    return wanted if wanted == "auto" else str(resolve_device(wanted))
+
+
 def expected_seconds(request: TalkRequest) -> float:
     """GPU seconds to ask for: the start, and as long as the clip plays (it is made faster than that)."""
     if request.text is not None:
@@ -71,8 +85,8 @@ def talker(studio: Studio) -> Talker:
     import spaces
 
     @spaces.GPU(duration=lambda request, *_: expected_seconds(request))
-    def lent(request: TalkRequest, target: str, motion_out: str | None) -> Iterator[tuple[str, Any]]:
-        yield from news_of(studio.forked("cuda"), request, target, motion_out)
+    def on_borrowed_gpu(request: TalkRequest, target: str, motion_out: str | None) -> Iterator[tuple[str, Any]]:
+        yield from talk_events(studio.forked("cuda"), request, target, motion_out)
 
     def talk(
         request: TalkRequest,
@@ -83,23 +97,23 @@ def talker(studio: Studio) -> Talker:
         progress: Callable[[Any], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Clip:
-        wishes = {"motion_out": motion_out, "on_piece": on_piece, "progress": progress, "cancelled": cancelled}
+        options = {"motion_out": motion_out, "on_piece": on_piece, "progress": progress, "cancelled": cancelled}
         problem = gpu_problem()
         if problem is not None:
             log.info("Talking on the CPU: %s.", problem)
-            return studio.talk(request, target, **wishes)
-        coming = lent(request, str(target), None if motion_out is None else str(motion_out))
-        told = {"piece": on_piece, "progress": progress}
+            return studio.talk(request, target, **options)
+        events = on_borrowed_gpu(request, str(target), None if motion_out is None else str(motion_out))
+        callbacks = {"piece": on_piece, "progress": progress}
         began = False
         try:
-            for kind, what in coming:
+            for kind, what in events:
                 if kind == "clip":
                     return what
                 if kind == "error":
                     raise getattr(errors, what[0], EmotalkError)(what[1])
                 began = began or kind == "piece"
-                if told[kind] is not None:
-                    told[kind](what)
+                if callbacks[kind] is not None:
+                    callbacks[kind](what)
                 if cancelled is not None and cancelled():
                     raise Cancelled("Stopped: nothing was kept.")
         except gr.Error as refusal:  # what `spaces` raises: no quota, no free GPU, taken away
@@ -107,25 +121,25 @@ def talker(studio: Studio) -> Talker:
                 raise VideoError(f"The GPU was taken away before the clip was finished: {refusal.message}") from refusal
             log.info("No GPU: %s", refusal.message)
             gr.Warning(f"No GPU just now, so it takes a little longer. {html.escape(str(refusal.message))}")
-            return studio.talk(request, target, **wishes)
+            return studio.talk(request, target, **options)
         finally:
-            coming.close()
+            events.close()
         raise VideoError("The GPU ended without a clip; try again.")
 
     return talk
 
 
 def gpu_problem() -> str | None:
-    """Why a borrowed GPU could not draw, or None. Looks at gsplat alone: until it is lent, there is no GPU."""
+    """Why a borrowed GPU could not draw, or None. Looks at gsplat alone: until it is borrowed, there is no GPU."""
     from emotalk.rendering.cuda import gsplat_problem
 
     return gsplat_problem()
 
 
-def news_of(studio: Studio, request: TalkRequest, target: str, motion_out: str | None) -> Iterator[tuple[str, Any]]:
-    """A talk as news that can go to another process: ("piece", bytes), ("progress", Progress), and at the end
+def talk_events(studio: Studio, request: TalkRequest, target: str, motion_out: str | None) -> Iterator[tuple[str, Any]]:
+    """A talk as events that can go to another process: ("piece", bytes), ("progress", Progress), and at the end
     ("clip", Clip) or ("error", (class, sentence)). Closing the iterator stops the talk."""
-    news: queue.Queue[tuple[str, Any]] = queue.Queue()
+    events: queue.Queue[tuple[str, Any]] = queue.Queue()
     stopped = threading.Event()
 
     def work() -> None:
@@ -134,23 +148,23 @@ def news_of(studio: Studio, request: TalkRequest, target: str, motion_out: str |
                 request,
                 target,
                 motion_out=motion_out,
-                on_piece=lambda piece: news.put(("piece", piece)),
-                progress=lambda progress: news.put(("progress", progress)),
+                on_piece=lambda piece: events.put(("piece", piece)),
+                progress=lambda progress: events.put(("progress", progress)),
                 cancelled=stopped.is_set,
             )
-            news.put(("clip", clip))
+            events.put(("clip", clip))
         except EmotalkError as error:
-            news.put(("error", (type(error).__name__, str(error))))
+            events.put(("error", (type(error).__name__, str(error))))
         except Exception as error:
-            # The thread's end: the other process must hear of it, not wait for news for ever.
+            # The thread's end: the other process must learn of it, not wait for ever.
             log.exception("a talk failed")
-            news.put(("error", ("VideoError", f"Something unexpected went wrong ({type(error).__name__}).")))
+            events.put(("error", ("VideoError", f"Something unexpected went wrong ({type(error).__name__}).")))
 
     thread = threading.Thread(target=work, name="emotalk-gpu", daemon=True)
     thread.start()
     try:
         while True:
-            kind, what = news.get()
+            kind, what = events.get()
             yield kind, what
             if kind in ("clip", "error"):
                 return

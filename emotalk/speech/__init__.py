@@ -1,14 +1,13 @@
 """Speech: any text or any audio in, what the mouth must do out.
 
 `load_audio` and `stream_audio` read sound, `say` and `say_stream` make it from text with one of the `voices`,
-`SpeechEncoder` hears in it what the face needs; `prosody` describes how it was said.
+`SpeechEncoder` hears in it what the face needs.
 """
 
 from emotalk.speech.audio import load_audio, stream_audio
-from emotalk.speech.prosody import prosody
 from emotalk.speech.tts import default_voice, say, say_stream, voices
 
-__all__ = ["SpeechEncoder", "default_voice", "load_audio", "prosody", "say", "say_stream", "stream_audio", "voices"]
+__all__ = ["SpeechEncoder", "default_voice", "load_audio", "say", "say_stream", "stream_audio", "voices"]
 
 
 def __getattr__(name: str):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
-from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core import checkpoint
+from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
@@ -19,7 +17,6 @@ from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLevel
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
 from emotalk.speech.pitch import ProsodyStream
 
-_COLUMNS = ("features", "phones", "articulation", "voicing", "energy", "f0")
 _PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time
 
 
@@ -43,7 +40,7 @@ class SpeechEncoder:
         Raises CheckpointError where either is missing or damaged.
         """
         path = CHECKPOINTS / "speech.safetensors" if path is None else Path(path)
-        return cls._read(path, path.with_suffix(".json"))
+        return cls._read(path, path.with_suffix(".json"), checkpoint.remake("train_speech"))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> SpeechEncoder:
@@ -51,39 +48,23 @@ class SpeechEncoder:
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
-        from emotalk.hub.models import model_folder, read_config
+        from emotalk.hub.models import model_folder
 
         config, model = model_folder(name_or_path, refresh)
-        read_config(config)
-        return cls._read(model, config)
+        return cls._read(model, config, checkpoint.SAVE_AGAIN)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json and model.safetensors (half precision) into `folder`, made if needed."""
-        from emotalk.hub.models import write_config
-
-        target = write_config(folder, asdict(self.config))
-        temporary = target.with_name(f"{target.name}.tmp")
-        halves = {name: array.astype(np.float16) for name, array in self._weights.items()}
-        temporary.write_bytes(safetensors.numpy.save(halves))
-        temporary.replace(target)
+        target = checkpoint.write_config(folder, asdict(self.config))
+        checkpoint.save(target, {name: array.astype(np.float16) for name, array in self._weights.items()})
 
     @classmethod
-    def _read(cls, model: Path, config: Path) -> SpeechEncoder:
-        for path in (model, config):
-            if not path.is_file():
-                raise CheckpointError(
-                    f"The speech encoder's file {path} is missing; restore it from the repository, "
-                    "or rebuild it with `python -m scripts.train_speech`."
-                )
-        try:
-            fields = json.loads(config.read_text(encoding="utf-8"))
+    def _read(cls, model: Path, config: Path, remedy: str) -> SpeechEncoder:
+        with checkpoint.explained(f"The speech encoder {model}", remedy):
+            weights = checkpoint.read(model, "np").tensors
+            fields = checkpoint.read_config(config, remedy)
             taps = tuple(tuple(int(tap) for tap in block) for block in fields["taps"])
             shape = NetworkConfig(int(fields["width"]), int(fields["hidden"]), taps)
-            weights = safetensors.numpy.load_file(model)
-        except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
-            raise CheckpointError(
-                f"The speech encoder in {model} is damaged ({error}); restore it from the repository."
-            ) from error
         return cls(shape, weights)
 
     @property
@@ -112,7 +93,7 @@ class SpeechEncoder:
         stream = self.stream()
         parts = [stream.push(speech.samples[i : i + _PIECE]) for i in range(0, len(speech.samples), _PIECE)]
         parts.append(stream.finish())
-        return concatenate([part for part in parts if part is not None])
+        return SpeechFeatures.concatenate([part for part in parts if part is not None])
 
     def stream(self) -> EncoderStream:
         """A new stream; any number may run side by side."""
@@ -138,7 +119,7 @@ class EncoderStream:
         self._finished = False
         self._waiting: list[np.ndarray] | None = None  # columns of rows that the other half has not finished
         # The network's first output looks back on `past` rows: let silence precede the sound.
-        self.hear(np.zeros(config.past * HOP, np.float32))
+        self.push_without_prosody(np.zeros(config.past * HOP, np.float32))
 
     def push(self, samples: np.ndarray) -> SpeechFeatures | None:
         """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none."""
@@ -149,7 +130,7 @@ class EncoderStream:
         if self._finished:
             raise InputError("This encoder stream is finished; start a new one for another sound.")
         self._heard += len(samples)
-        return self._join(self.hear(samples), self._prosody.push(samples))
+        return self._join(self.push_without_prosody(samples), self._prosody.push(samples))
 
     def finish(self) -> SpeechFeatures | None:
         """The rows still held back; silence is taken to follow the sound. None where nothing was pushed."""
@@ -158,22 +139,18 @@ class EncoderStream:
         self._finished = True
         rows = -(-self._heard // HOP)
         missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
-        return self._join(self.hear(np.zeros(missing, np.float32)), self._prosody.finish())
+        return self._join(self.push_without_prosody(np.zeros(missing, np.float32)), self._prosody.finish())
 
-    def hear(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The half of `push` that is mel and network, without prosody: features, phones, articulation [n, ..]."""
+    def push_without_prosody(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The half of `push` that is mel and network, for samples [N]: features [n, C], phones [n, 40] and articulation
+        [n, 6] of the rows they completed."""
         rows = self._mel.push(samples)
         return self._network.push(self._leveller.push(rows[None])[0])
 
-    def _join(self, heard: tuple[np.ndarray, ...], prosody) -> SpeechFeatures | None:
-        columns = [*heard, prosody.voicing, prosody.energy, prosody.f0]
+    def _join(self, encoded: tuple[np.ndarray, ...], prosody) -> SpeechFeatures | None:
+        columns = [*encoded, prosody.voicing, prosody.energy, prosody.f0]
         if self._waiting is not None:
             columns = [np.concatenate(pair) for pair in zip(self._waiting, columns, strict=True)]
         count = min(len(column) for column in columns)
         self._waiting = [column[count:].copy() for column in columns]
         return SpeechFeatures(*(column[:count] for column in columns)) if count else None
-
-
-def concatenate(parts: list[SpeechFeatures]) -> SpeechFeatures:
-    """Consecutive stretches of one sound as one; at least one part."""
-    return SpeechFeatures(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import InputError
 from emotalk.core.speech import SpeechFeatures
 
@@ -39,10 +40,8 @@ def save_features(features: SpeechFeatures, target: Path) -> None:
     """Write all columns at 50 Hz into an .npz (`SpeechFeatures` by name), moved into place when complete."""
     if target.suffix != ".npz":
         raise InputError(f"Features are written as .npz, found {target.name!r}; name the file so.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.part.npz")
-    np.savez_compressed(temporary, **vars(features))
-    temporary.replace(target)
+    with replacing(target) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **vars(features))
 
 
 def load_features(path: Path) -> SpeechFeatures:

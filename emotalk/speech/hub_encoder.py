@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emotalk.core import checkpoint
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
@@ -98,8 +99,6 @@ class HubSpeechEncoder:
         from emotalk.hub.models import transformer_folder
 
         folder = transformer_folder(name, revision, refresh)
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
         from transformers import AutoFeatureExtractor, AutoModel
 
         try:
@@ -118,8 +117,8 @@ class HubSpeechEncoder:
         if adapter is not None:
             layer = LinearAdapter(model.config.hidden_size, embedded.feature_size)
             try:
-                layer.load_state_dict(load_file(adapter))
-            except (OSError, RuntimeError, SafetensorError) as error:
+                layer.load_state_dict(checkpoint.read(adapter).tensors)
+            except (OSError, RuntimeError, ValueError) as error:
                 raise CheckpointError(
                     f"The adapter {adapter} does not fit {name!r} ({error}); fit one with LinearAdapter.fit."
                 ) from error
@@ -165,11 +164,6 @@ class HubSpeechEncoder:
 
     def save_adapter(self, path: str | Path) -> None:
         """Writes the adapter's weights (safetensors), moved into place."""
-        from safetensors.torch import save_file
-
         if self.adapter is None:
             raise InputError("This encoder has no adapter to save; make one with LinearAdapter and fit it.")
-        path = Path(path)
-        temporary = path.with_name(path.name + ".tmp")
-        save_file({name: value.contiguous().cpu() for name, value in self.adapter.state_dict().items()}, temporary)
-        temporary.replace(path)
+        checkpoint.save(path, self.adapter.state_dict())

@@ -61,9 +61,3 @@ def to_numpy(network: SpeechNetwork) -> dict[str, np.ndarray]:
     """The weights as `forward.NetworkStream` takes them: float32, matrices as [in, out]."""
     arrays = {name: value.detach().float().cpu().numpy() for name, value in network.state_dict().items()}
     return {name: np.ascontiguousarray(value.T) for name, value in arrays.items()}
-
-
-def load_numpy(network: SpeechNetwork, weights: dict[str, np.ndarray]) -> None:
-    """The reverse of `to_numpy`; entries that are none of the network's are ignored."""
-    names = network.state_dict().keys()
-    network.load_state_dict({name: torch.from_numpy(np.ascontiguousarray(weights[name].T)) for name in names})

@@ -1,4 +1,5 @@
-"""Arousal heard in a voice, with an honest confidence; valence is not in prosody and stays with the slider.
+"""Arousal from a voice, with the correlation to be expected as its confidence; valence is not in prosody and stays with
+the slider.
 
 Two cues are weighed: the height of the pitch and the spectral balance (loud, pressed voices hold more energy above
 1 kHz); where much of one recording is heard also the level. Each is compared with what this speaker sounds like at
@@ -23,7 +24,7 @@ import numpy as np
 from emotalk.core.rates import FEATURE_RATE, FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion.space import EmotionCurve
-from emotalk.speech.prosody import ProsodyFrames, prosody_frames
+from emotalk.speech.pitch import ProsodyFrames, prosody_frames
 
 WINDOW_SECONDS = 2.0
 """Arousal is heard over so much speech at a time."""
@@ -82,11 +83,11 @@ def voice_emotion(speech: Speech, frames: ProsodyFrames | None = None) -> VoiceE
 
     Costs about 1/200 of the time the speech lasts on one core, pitch tracking included.
     """
-    return VoiceListener().listen(speech, frames)
+    return VoiceArousal().listen(speech, frames)
 
 
-class VoiceListener:
-    """Hears one speaker over many pieces (a long file in chunks, a conversation) and gets to know the voice.
+class VoiceArousal:
+    """The arousal of one speaker over many pieces (a long file in chunks, a conversation), who becomes better known.
 
     Pieces of half a second to minutes; two seconds of sound are kept from one to the next.
     """

@@ -9,17 +9,15 @@ It works on generated motion (ARKit coefficients) and on filmed faces (landmarks
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core import checkpoint
+from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import SpeechFeatures
@@ -130,17 +128,15 @@ class SyncModel:
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
-        from emotalk.hub.models import model_folder, read_config
+        from emotalk.hub.models import model_folder
 
         config, weights = model_folder(name_or_path, refresh)
-        return cls(load_sync(weights, read_config(config)))
+        return cls(load_sync(weights, checkpoint.read_config(config)))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Writes config.json and model.safetensors (half precision, the lip basis in full) into `folder`."""
-        from emotalk.hub.models import write_config
-
         sizes = dataclasses.asdict(self.network.config)
-        save_sync(self.network, write_config(folder, {"format": FORMAT, "config": sizes}))
+        save_sync(self.network, checkpoint.write_config(folder, {"format": FORMAT, "config": sizes}))
 
     def lips(self, motion: HeadMotion) -> np.ndarray:
         """Lip measures [T, 4] of generated motion (those of filmed faces: `lip_measures.measures_of_landmarks`)."""
@@ -148,8 +144,7 @@ class SyncModel:
 
     def embeddings(self, features: SpeechFeatures, measures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Unit vectors [T, E] of the sound and of the lips, cut to the shorter of the two."""
-        even = features if len(features) % 2 == 0 else _without_last(features)
-        rows = pair_rows(speech_rows(even))
+        rows = pair_rows(speech_rows(features[: len(features) // 2 * 2]))
         frames = min(len(rows), len(measures))
         if frames < 2 * AUDIO_REACH + 1:
             raise InputError(f"Judging lip sync needs at least {2 * AUDIO_REACH + 1} frames, found {frames}.")
@@ -183,19 +178,10 @@ def best_offset(heard: np.ndarray, seen: np.ndarray, reach: int = 15) -> Offset:
     return Offset(best - reach, float(scores[best] - np.median(scores)), float(scores[best]), scores)
 
 
-def _without_last(features: SpeechFeatures) -> SpeechFeatures:
-    return SpeechFeatures(**{f.name: getattr(features, f.name)[:-1] for f in dataclasses.fields(features)})
-
-
 def save_sync(network: SyncNetwork, path: Path, facts: dict | None = None) -> None:
     """Half-precision weights (the lip basis in full) with their sizes in the header, moved into place."""
-    temporary = path.with_name(path.name + ".tmp")
-    full = ("neutral", "shapes")
-    weights = {n: (t if n in full else t.half()).contiguous() for n, t in network.state_dict().items()}
-    config = json.dumps(dataclasses.asdict(network.config))
-    save_file(weights, temporary, {"format": FORMAT, "config": config, "facts": json.dumps(facts or {})})
-    temporary.chmod(0o644)  # safetensors writes for the owner only
-    temporary.replace(path)
+    config = dataclasses.asdict(network.config)
+    checkpoint.save_network(path, network, FORMAT, config, facts, full=("neutral", "shapes"))
 
 
 def load_sync(path: Path, table: dict | None = None) -> SyncNetwork:
@@ -203,20 +189,8 @@ def load_sync(path: Path, table: dict | None = None) -> SyncNetwork:
 
     `table` is the content of a config.json that speaks for the file: it has to agree with the file's own header.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != FORMAT:
-            raise ValueError(f"format {metadata.get('format')!r}, expected {FORMAT!r}")
-        config = json.loads(metadata["config"])
-        if table is not None and (table["format"], table["config"]) != (FORMAT, config):
-            raise ValueError("config.json describes another network")
-        network = SyncNetwork(LipBasis(weights["neutral"], weights["shapes"]), SyncConfig(**config))
-        network.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(
-            f"The sync network {path} cannot be used ({error}); restore the file or rebuild it with "
-            "`python -m scripts.train_motion`."
-        ) from error
-    return network
+
+    def build(config: dict, weights: dict[str, Tensor]) -> SyncNetwork:
+        return SyncNetwork(LipBasis(weights["neutral"], weights["shapes"]), SyncConfig(**config))
+
+    return checkpoint.load_network(path, build, FORMAT, "sync network", checkpoint.remake("train_motion"), table)

@@ -81,7 +81,7 @@ class Talk:
     ) -> Clip:
         look = self.request.look
         self.progress(Progress("speech"))
-        scene = Scene(self.studio.avatar(self.request.avatar), look, self.studio.backend)
+        scene = Scene(self.studio.avatar(self.request.avatar), look)
         blocks = self._sound()
         first = next(blocks)  # what cannot be spoken or heard is known before anything is written
         frames = FrameFolder(frames_dir) if frames_dir is not None else None
@@ -200,7 +200,8 @@ class Talk:
         encoder = self.studio.encoder.stream()
         # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
         shows = max(0.0, 2 * (request.expressiveness - 1))
-        style = MotionStyle(head_energy=request.head_motion, face=request.seed + 1, expressivity=shows)
+        face = self.studio.avatar(request.avatar).card.face
+        style = MotionStyle(head_energy=request.head_motion, face=face, expressivity=shows)
         mood = _Mood(request)
         stream = self.studio.motion_of(request.avatar).stream(mood.curve, style, request.seed)
         waiting: list[np.ndarray] = []
@@ -242,9 +243,9 @@ class _Mood:
         self._request = request
         self._ear = None
         if request.emotion == "auto":
-            from emotalk.speech.voice_arousal import VoiceListener
+            from emotalk.speech.voice_arousal import VoiceArousal
 
-            self._ear = VoiceListener()
+            self._ear = VoiceArousal()
             self._heard = 0  # frames
             self._recent = np.zeros((0, 2))
             self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)

@@ -32,14 +32,15 @@ def still_motion(valence: float, arousal: float) -> HeadMotion:
 
 
 class Scene:
-    """One avatar, camera and background; draws single frames and whole clips. Not for two threads at once."""
+    """One avatar, camera and background; draws single frames and whole clips, on the device where the avatar lies. Not
+    for two threads at once."""
 
-    def __init__(self, avatar: GaussianAvatar, look: Look, backend: str = "auto") -> None:
+    def __init__(self, avatar: GaussianAvatar, look: Look) -> None:
         from emotalk.rendering import FrameRenderer
 
         self.avatar, self.look = avatar, look
         self.camera = camera_of(avatar, look)
-        self._renderer = FrameRenderer(look.size, look.size, background_of(avatar, look), backend)
+        self._renderer = FrameRenderer(look.size, look.size, background_of(avatar, look))
 
     def pose(self, motion: HeadMotion, t: int) -> GaussianCloud:
         """The avatar's Gaussians at frame `t`."""

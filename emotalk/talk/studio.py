@@ -43,7 +43,8 @@ class Studio:
 
     Models are loaded at first use; `warm_up` does it ahead. `folders` says whether an avatar may be named by the
     path of its folder (a command line may, a web page must not). `encoder` and `motion` take the shipped ones' place;
-    `kept_downloads` repositories of the Hub stay on the disk, those used last.
+    `kept_downloads` repositories of the Hub stay on the disk, those used last. `device` ("auto", "cpu" or "cuda") is
+    where avatars lie, are posed and are drawn; speech and motion, which are small, are computed on the CPU.
 
     Sets torch to one thread: here frames are made in parallel, and a second torch thread spins where the next frame
     is drawn (measured on two busy cores: 43 ms of CPU per pose instead of 6, 4.9 per frame of motion instead of 0.7).
@@ -55,6 +56,7 @@ class Studio:
         encoder: SpeechEncoder | None = None,
         motion: MotionModel | None = None,
         kept_downloads: int = KEPT_REPOSITORIES,
+        device: str | torch.device = "auto",
     ) -> None:
         torch.set_num_threads(1)
         self._folders, self._kept_downloads = folders, kept_downloads
@@ -64,13 +66,23 @@ class Studio:
         self._lent: dict[str, Path] = {}
         self._head: str | None = None  # version
         self._drawing = threading.Lock()
-        self.backend = "auto"
-        """What draws the frames of talks (`rendering.rasterize`)."""
+        self._wanted_device, self._device = device, None
+
+    @property
+    def device(self) -> torch.device:
+        """Where avatars are posed and drawn; InputError where the device that was asked for is not there."""
+        with self._lock:
+            if self._device is None:
+                from emotalk.rendering.device import resolve_device
+
+                # At first use: on a new GPU machine gsplat's CUDA code is compiled for minutes.
+                self._device = resolve_device(self._wanted_device)
+            return self._device
 
     def avatars(self) -> list[AvatarInfo]:
         """All avatars of the gallery; unusable ones carry their `problem`."""
         from emotalk.avatar import list_avatars
-        from emotalk.avatar.model import head_version
+        from emotalk.avatar.model import head_version, same_head
 
         with self._lock:
             if self._head is None:
@@ -79,7 +91,9 @@ class Studio:
                 self._head = head_version(HeadModel.load())
         problem = "it was made for another version of the head; get a matching avatar or make it again."
         return [
-            replace(info, problem=problem) if info.card is not None and info.card.head_version != self._head else info
+            info
+            if info.card is None or same_head(info.card.head_version, self._head)
+            else replace(info, problem=problem)
             for info in list_avatars()
         ]
 
@@ -89,13 +103,12 @@ class Studio:
 
         return voices(installed_only=True)
 
-    def forked(self, backend: str) -> Studio:
+    def forked(self, device: str) -> Studio:
         """A studio for a process that was forked off this one: what is loaded is shared, its locks are new (those of
-        this one may be held by threads that do not exist there), and its talks draw with `backend`."""
-        other = Studio(self._folders, kept_downloads=self._kept_downloads)
+        this one may be held by threads that do not exist there), and its avatars go to `device`."""
+        other = Studio(self._folders, kept_downloads=self._kept_downloads, device=device)
         other._encoder, other._motion, other._head = self._encoder, self._motion, self._head
         other._avatars, other._lent = dict(self._avatars), dict(self._lent)
-        other.backend = backend
         return other
 
     def voice_for(self, avatar: str) -> str | None:
@@ -104,9 +117,10 @@ class Studio:
         return next((v for v in PRESET_VOICES.get(avatar, ()) if v.partition("+")[0] in installed), None)
 
     def avatar(self, name: str) -> GaussianAvatar:
-        """A loaded avatar; AvatarError where there is none of that name."""
+        """A loaded avatar on the studio's device; AvatarError where there is none of that name."""
         from emotalk.avatar.hub_avatars import load_avatar, resolve_avatar
 
+        device = self.device
         if name not in self._avatars and name not in self._lent:
             resolve_avatar(name, paths=self._folders, keep=self._kept_downloads)  # a download holds up nobody else
         with self._lock:
@@ -114,6 +128,8 @@ class Studio:
             if avatar is None:
                 lent = self._lent.get(name)
                 avatar = load_avatar(name, paths=self._folders) if lent is None else load_avatar(str(lent))
+            if avatar.device.type != device.type:
+                avatar = avatar.to(device)
             self._avatars[name] = avatar  # now the newest
             while len(self._avatars) > KEPT_AVATARS:
                 self._avatars.pop(next(iter(self._avatars)))
@@ -190,8 +206,9 @@ class Studio:
 
         features = self.encoder.encode(say("Hello."))
         moment = int(features.at_video_rate().articulation[:, 0].argmax())
-        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0)
-        scene, model = Scene(self.avatar(avatar), look), self.motion_of(avatar)
+        person = self.avatar(avatar)
+        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0, face=person.card.face)
+        scene, model = Scene(person, look), self.motion_of(avatar)
         rows = []
         for arousal in np.linspace(1, -1, moods):
             row = []
@@ -266,13 +283,15 @@ def talk(
     voice: str | None = None,
     seed: int = 0,
     look: Look | None = None,
+    device: str = "auto",
     **options: Any,
 ) -> Clip:
     """One video with a fresh studio: `talk("Hello!", "hello.mp4", emotion=(0.7, 0.3))`.
 
-    `emotion` is (valence, arousal) in [-1, 1], the name of an emotion, a curve over time, or "auto". Further
-    options are those of `TalkRequest` (head_motion, expressiveness) and of `Studio.talk` (motion_out, frames_dir,
-    progress, cancelled). Raises the package's errors. Make a `Studio` yourself to load the models only once.
+    `emotion` is (valence, arousal) in [-1, 1], the name of an emotion, a curve over time, or "auto"; `device` is where
+    it is drawn ("auto", "cpu" or "cuda"). Further options are those of `TalkRequest` (head_motion, expressiveness) and
+    of `Studio.talk` (motion_out, frames_dir, progress, cancelled). Raises the package's errors. Make a
+    `Studio` yourself to load the models only once.
     """
     if isinstance(emotion, tuple):
         emotion = EmotionCurve.constant(*emotion)
@@ -284,4 +303,4 @@ def talk(
     request = TalkRequest(
         avatar=avatar, text=text, audio=audio, voice=voice, emotion=emotion, seed=seed, look=look or Look(), **wishes
     )
-    return Studio(folders=True).talk(request, target, **options)
+    return Studio(folders=True, device=device).talk(request, target, **options)

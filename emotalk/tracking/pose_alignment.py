@@ -18,13 +18,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 
+from emotalk.core.kernels.cache import KEEP_NAN, kernel
 from emotalk.tracking.skin import Skin
 from emotalk.tracking.solve import Lens
 
-JIT = {"nogil": True, "cache": True, "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}}
 WORK = 256
 """Side of the picture that is compared, and about half of it first: finer ones bring no better poses."""
 STEPS = 4  # at each of the two resolutions
@@ -156,7 +155,7 @@ class SkinAligner:
         return lens.focal * share, lens.cx * share, lens.cy * share, lens.distance
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _look(picture, points, normals, turn, shift, focal, cx, cy, distance, grey, facing):
     """Grey of every point [N] in a picture, and the cosine of its normal and the view (-1 outside)."""
     height, width = picture.shape
@@ -180,7 +179,7 @@ def _look(picture, points, normals, turn, shift, focal, cx, cy, distance, grey, 
         grey[n] = above * (1 - b) + below * b
 
 
-@numba.njit(**JIT)
+@kernel(**KEEP_NAN)
 def _equations(
     picture, points, normals, viewed, weight, grey, spread, turn, shift, lever, focal, cx, cy, distance, gain, bias,
     matrix, slope,

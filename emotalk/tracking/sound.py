@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import EmotalkError
 from emotalk.core.rates import FPS, SAMPLE_RATE
 
@@ -54,6 +55,5 @@ def delay_sound(path: Path, frames: int) -> None:
         moved[shift:] = samples[: len(samples) - shift]
     else:
         moved[: len(samples) - shift] = samples[shift:]
-    temporary = path.with_name(path.name + ".part")
-    soundfile.write(temporary, moved, SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        soundfile.write(temporary, moved, SAMPLE_RATE, format="WAV", subtype="PCM_16")

@@ -13,17 +13,19 @@ import itertools
 import json
 import logging
 import shutil
+import time
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from emotalk.core.atomic import replacing, write_bytes, write_json
 from emotalk.core.camera import Camera
 from emotalk.core.errors import Cancelled, TrackingError
 from emotalk.core.landmarks import eye_distance
+from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
 from emotalk.tracking.fit import Fit, fit_person, fit_video, key_frames, lens_for, start_frames
@@ -36,7 +38,7 @@ from emotalk.tracking.rig import FaceRig, axis_angle, motion_of
 from emotalk.tracking.sound import delay_sound, picture_delay
 from emotalk.tracking.source import Crop, VideoInfo, crop_frames, probe, write_sound
 from emotalk.tracking.survey import LEAST_SECONDS, Survey, survey
-from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track, write_json
+from emotalk.tracking.tracked import FINISHED, SOUND, TrackedVideo, load_tracked, save_track
 
 log = logging.getLogger(__name__)
 
@@ -51,19 +53,10 @@ PROFILE = 45.0
 """Degrees of head turn beyond which landmarks of the far side are guesses."""
 
 
-@dataclass(frozen=True)
-class TrackProgress:
-    """How far `track_video` is."""
-
-    stage: str  # "look", "read", "fit", "masks" or "poses"
-    share: float  # of the whole, in [0, 1]
-    frames: int = 0  # of the tracked stretch; 0 before it is known
-
-
 def track_video(
     video: str | Path,
     folder: str | Path,
-    progress: Callable[[TrackProgress], None] | None = None,
+    progress: ProgressCallback | None = None,
     *,
     seconds: float | None = None,
     start: float = 0.0,
@@ -77,6 +70,7 @@ def track_video(
     side of the square crop. Head poses are aligned with how the person's skin looks in frames from the whole stretch,
     or from its first `texture_seconds` only (so that what comes later can be judged by). A folder that holds a part of
     the same work is gone on with; a finished one is loaded.
+    `progress` counts percent of the whole; its stages are "look", "read", "fit", "masks" and "poses".
     Raises TrackingError where the video cannot be used, with a sentence that says why; Cancelled when `cancelled()`
     turns true.
     """
@@ -100,14 +94,14 @@ class _Work:
         start: float,
         size: int,
         texture_seconds: float | None,
-        progress: Callable[[TrackProgress], None],
+        progress: ProgressCallback,
         cancelled: Callable[[], bool],
     ) -> None:
         self.video, self.folder, self.size = video, folder, size
         self._asked = {"seconds": seconds, "start": start, "size": size}
         self._progress, self._cancelled = progress, cancelled
         self._texture = texture_seconds
-        self._frames = 0
+        self._started = time.perf_counter()
 
     def run(self) -> TrackedVideo:
         """Do what is left to do."""
@@ -117,7 +111,6 @@ class _Work:
         if kept and self._finished():
             return load_tracked(self.folder)
         looked = kept or self._look(info, task)
-        self._frames = looked.frames
         shots = self._read(info, looked)
         (self.folder / FINISHED).unlink(missing_ok=True)
         head = HeadModel.load()
@@ -145,7 +138,8 @@ class _Work:
             raise Cancelled("Tracking was stopped.")
         names = list(_SHARES)
         before = sum(_SHARES[name] for name in names[: names.index(stage)])
-        self._progress(TrackProgress(stage, before + _SHARES[stage] * min(1.0, share), self._frames))
+        done = round(100 * (before + _SHARES[stage] * min(1.0, share)))
+        self._progress(Progress(stage, done, 100, time.perf_counter() - self._started))
 
     def _kept_plan(self, task: dict) -> Survey | None:
         path = self.folder / _PLAN
@@ -209,10 +203,8 @@ class _Work:
             if delay:
                 delay_sound(sound, delay)
         shots = reader.finish(delay)
-        temporary = kept.with_name(kept.name + ".part")
-        with temporary.open("wb") as file:
+        with replacing(kept) as temporary, temporary.open("wb") as file:
             np.savez(file, **vars(shots), version=SEEN_VERSION)
-        temporary.replace(kept)
         return shots
 
     def _fit(self, head: HeadModel, shots: Shots) -> tuple[Fit, np.ndarray]:
@@ -345,10 +337,8 @@ def _write_picture(path: Path, picture: np.ndarray) -> None:
     done, data = cv2.imencode(path.suffix, picture, options)
     if not done:
         raise TrackingError(f"The picture {path.name} cannot be encoded.")
-    temporary = path.with_name(path.name + ".part")
     try:
-        temporary.write_bytes(data.tobytes())
-        temporary.replace(path)
+        write_bytes(path, data.tobytes(), flush=False)  # thousands of them, and any can be made again
     except OSError as error:
         raise TrackingError(f"Frames cannot be written to {path.parent} ({error.strerror}). Free some space.") from (
             error

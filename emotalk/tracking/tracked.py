@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from emotalk.core.atomic import replacing, write_json
 from emotalk.core.errors import TrackingError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS
@@ -133,18 +134,9 @@ def save_track(tracked: TrackedVideo) -> None:
     arrays["world_to_camera"] = torch.as_tensor(camera.world_to_camera).cpu().numpy()
     arrays["lens"] = np.array([camera.fx, camera.fy, camera.cx, camera.cy])
     arrays["size"], arrays["version"] = np.array(tracked.size), np.array(FORMAT_VERSION)
-    temporary = tracked.folder / f"{TRACK}.part"
-    with temporary.open("wb") as file:
+    with replacing(tracked.folder / TRACK) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
-    temporary.replace(tracked.folder / TRACK)
     write_json(tracked.folder / QUALITY, dataclasses.asdict(tracked.quality))
-
-
-def write_json(path: Path, value: dict) -> None:
-    """A JSON file, moved into place."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=1))
-    temporary.replace(path)
 
 
 def load_tracked(folder: str | Path) -> TrackedVideo:

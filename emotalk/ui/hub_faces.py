@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from emotalk.avatar.hub_avatars import recommended_avatars, resolve_avatar
 from emotalk.core.errors import EmotalkError, HubError
+from emotalk.core.progress import Progress
 from emotalk.hub import HubAddress, downloaded
 from emotalk.hub.client import commit_of
 from emotalk.server.limits import limits
@@ -22,11 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class Arrival:
-    """A face on its way here. `received` and `total` are bytes; `error` says what went wrong once it is `done`."""
+    """A face on its way here. `progress` counts bytes; `error` says what went wrong once it is `done`."""
 
     def __init__(self, studio: Studio, address: HubAddress) -> None:
         self.address = address
-        self.received = self.total = 0
+        self.progress = Progress("waiting")
         self.error: Exception | None = None
         self._studio = studio
         self._ended = threading.Event()
@@ -49,8 +50,8 @@ class Arrival:
         finally:
             self._ended.set()
 
-    def _note(self, received: int, total: int) -> None:
-        self.received, self.total = received, total
+    def _note(self, progress: Progress) -> None:
+        self.progress = progress
 
 
 class HubFaces:

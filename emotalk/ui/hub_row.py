@@ -95,8 +95,8 @@ class HubRow:
             arrival = self.hub.fetch(address)
             yield gr.skip(), _line(f"Looking for {address} ..."), gr.skip()
             while not arrival.wait(0.3):
-                if arrival.total:
-                    done, whole = arrival.received / 1e6, arrival.total / 1e6
+                if (news := arrival.progress).total:
+                    done, whole = news.done / 1e6, news.total / 1e6
                     yield gr.skip(), _line(f"Downloading {address}: {done:.1f} of {whole:.1f} MB"), gr.skip()
             if arrival.error is not None:
                 raise arrival.error

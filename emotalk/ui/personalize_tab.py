@@ -182,7 +182,7 @@ class PersonalizeTab:
             "state": "working",
             "note": news.stage,
             "detail": _detail(news),
-            "share": news.step / news.steps if news.steps else 0.0,
+            "share": news.share,
             "curve": [[round(at, 1), round(level, 2)] for at, level in news.curve],
             "axis": f"likeness {news.psnr:.1f} dB" if news.psnr is not None else "",
         }
@@ -193,10 +193,8 @@ class PersonalizeTab:
 
 def _detail(news: FitNews) -> str:
     """One quiet line below the picture."""
-    parts = [f"step {news.step} of {news.steps}"] if news.steps else []
-    if news.remaining is not None:
-        parts.append(f"{int(news.remaining) // 60}:{int(news.remaining) % 60:02d} left")
-    return ", ".join(parts)
+    steps = f"step {news.done} of {news.total}" if news.total else ""
+    return ", ".join(filter(None, (steps, news.time_left)))
 
 
 def _report(news: FitNews, shown: FitNews | None) -> Any:

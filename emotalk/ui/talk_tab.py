@@ -280,7 +280,7 @@ def _line(clip: LiveClip) -> str:
         made, took = clip.clip, clip.clip.timings["total"]
         return f'<div class="line">{made.seconds:.1f} s of video made in {took:.1f} s</div>'
     p = clip.progress
-    if not p.frames:
+    if not p.done:
         return f'<div class="line">{_words(clip)}</div>'
     of = f" of {p.total / 25:.0f}" if p.total else ""
-    return f'<div class="line">{p.frames / 25:.0f}{of} s of video, {p.frames / max(p.elapsed, 1e-3):.0f} frames/s</div>'
+    return f'<div class="line">{p.done / 25:.0f}{of} s of video, {p.done / max(p.seconds, 1e-3):.0f} frames/s</div>'

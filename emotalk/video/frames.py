@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import VideoError
 
 
@@ -24,12 +25,10 @@ class FrameFolder:
     def write(self, frame: np.ndarray) -> None:
         """Append one frame [H, W, 3] uint8."""
         path = self.folder / f"{self._next:06d}.png"
-        temporary = path.with_suffix(".png.part")
         try:
-            # Level 1: the fastest that still halves the size.
-            Image.fromarray(frame).save(temporary, "PNG", compress_level=1)
-            temporary.replace(path)
+            with replacing(path, flush=False) as temporary:  # many, and they can be made again
+                # Level 1: the fastest that still halves the size.
+                Image.fromarray(frame).save(temporary, "PNG", compress_level=1)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise VideoError(f"Frame {self._next} could not be written to {self.folder}: {error}.") from error
         self._next += 1

@@ -24,6 +24,7 @@ from typing import IO
 
 import numpy as np
 
+from emotalk.core.atomic import replacing
 from emotalk.core.errors import InputError, VideoError
 from emotalk.core.rates import FPS
 from emotalk.video.fragments import FragmentSplitter
@@ -239,18 +240,15 @@ class VideoWriter:
 
     def _publish(self) -> None:
         """Copy the fragmented file to a plain one with its index in front, then move it into place."""
-        ready = self._part_path.with_suffix(".ready.mp4")
         command = [ffmpeg_path(), "-v", "error", "-nostdin", "-y", "-i", str(self._part_path), "-map", "0"]
-        command += ["-c", "copy", "-movflags", "+faststart", "-f", "mp4", str(ready)]
+        command += ["-c", "copy", "-movflags", "+faststart", "-f", "mp4"]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise VideoError(f"The finished video could not be written: {done.stderr.strip()[-300:]}.")
-            os.replace(ready, self.target)
+            with replacing(self.target) as ready:
+                done = subprocess.run([*command, str(ready)], capture_output=True, text=True, check=False)
+                if done.returncode != 0:
+                    raise VideoError(f"The finished video could not be written: {done.stderr.strip()[-300:]}.")
         except OSError as error:
             raise VideoError(f"The finished video could not be moved to {self.target}: {error}.") from error
-        finally:
-            ready.unlink(missing_ok=True)
 
     def _discard_part(self) -> None:
         if self._part is not None:

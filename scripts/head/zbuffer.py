@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from emotalk.core.kernels.cache import EXACT, kernel
 
-@numba.njit(cache=True)
+
+@kernel(**EXACT)
 def _fill(xy: np.ndarray, depth: np.ndarray, triangles: np.ndarray, owner: np.ndarray, bary: np.ndarray) -> None:
     height, width = owner.shape
     nearest = np.full((height, width), np.inf, np.float32)

@@ -15,12 +15,11 @@ DONE              written when every picture is there
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import numpy as np
 
+from emotalk.core.atomic import replacing, write_json
 from emotalk.rendering import portrait_camera
 from scripts.preset_scene.character import Character
 from scripts.preset_scene.film import srgb
@@ -28,23 +27,9 @@ from scripts.preset_scene.shots import Shot, as_json
 from scripts.preset_scene.spectacles import centrelines
 
 
-def _temporary(path: Path) -> Path:
-    """A name beside `path` that no other process uses: several may describe one set at once."""
-    return path.with_name(f".{os.getpid()}-{path.name}")
-
-
-def write_json(path: Path, value: object) -> None:
-    """`value` as JSON, complete or not at all."""
-    temporary = _temporary(path)
-    temporary.write_text(json.dumps(value, indent=1))
-    os.replace(temporary, path)
-
-
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    temporary = _temporary(path)
-    with open(temporary, "wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    os.replace(temporary, path)
 
 
 def _grooms(character: Character) -> dict[str, np.ndarray]:
@@ -81,10 +66,8 @@ def _resampled(line: np.ndarray, closed: bool, count: int = 40) -> np.ndarray:
 def describe(folder: Path, character: Character, identity: np.ndarray, skinning: np.ndarray) -> None:
     """Everything but the pictures. `skinning` [V, 6] are the head's joint weights."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(folder / "identity.npy")
-    with open(temporary, "wb") as file:
+    with replacing(folder / "identity.npy") as temporary, temporary.open("wb") as file:
         np.save(file, identity)
-    os.replace(temporary, folder / "identity.npy")
     _write_arrays(folder / "hair.npz", _grooms(character))
     cloth = character.cloth
     _write_arrays(folder / "garment.npz", {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter, maximum_filter
+
+from emotalk.core.atomic import replacing
 
 EXPOSURE = 2.0**0.18
 
@@ -56,6 +57,5 @@ def develop(premultiplied: np.ndarray) -> np.ndarray:
 
 def write(picture: np.ndarray, path: Path) -> None:
     """A uint8 picture as PNG, complete or not at all."""
-    temporary = path.with_name("." + path.name)
-    Image.fromarray(picture).save(temporary, format="PNG")
-    os.replace(temporary, path)
+    with replacing(path, flush=False) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG")

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.signal
 import soundfile
 
+from emotalk.core.atomic import replacing
 from emotalk.core.rates import SAMPLE_RATE
 from scripts.speech_corpus.align import align
 from scripts.speech_corpus.distort import distort
@@ -114,18 +115,17 @@ def shard_path(folder: Path, voice: str) -> Path:
 
 def save_shard(path: Path, utterances: list[Utterance]) -> None:
     """Write utterances to one npz (16-bit sound, no pickles), moved into place when complete."""
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez(
-        temporary,
-        voice=np.array([u.voice for u in utterances]),
-        text=np.array([u.text for u in utterances]),
-        clean=np.concatenate([_to_int16(u.clean) for u in utterances]),
-        distorted=np.concatenate([_to_int16(u.distorted) for u in utterances]),
-        lengths=np.array([len(u.clean) for u in utterances]),
-        segments=np.concatenate([u.segments for u in utterances]).astype(np.float32),
-        counts=np.array([len(u.segments) for u in utterances]),
-    )
-    temporary.replace(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            voice=np.array([u.voice for u in utterances]),
+            text=np.array([u.text for u in utterances]),
+            clean=np.concatenate([_to_int16(u.clean) for u in utterances]),
+            distorted=np.concatenate([_to_int16(u.distorted) for u in utterances]),
+            lengths=np.array([len(u.clean) for u in utterances]),
+            segments=np.concatenate([u.segments for u in utterances]).astype(np.float32),
+            counts=np.array([len(u.segments) for u in utterances]),
+        )
 
 
 def load_shard(path: Path) -> list[Utterance]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.speech_methods import HEADER, Sample, score_rows, scores
+from emotalk.core.atomic import write_text
 from emotalk.speech.encoder import SpeechEncoder
 from scripts.speech_corpus.build import (
     HELD_OUT,
@@ -82,9 +83,7 @@ def write_card(path: Path, encoder: SpeechEncoder, corpus: Path, steps: int, see
         held_out=", ".join(HELD_OUT),
         table=HEADER.format("sound") + score_rows(table),
     )
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, text)
 
 
 def _samples(corpus: Path, trained: list[str]) -> Iterator[Sample]:

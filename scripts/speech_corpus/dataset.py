@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emotalk.core.atomic import replacing
 from emotalk.core.rates import FEATURE_RATE
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES
 from emotalk.speech.coarticulation import articulation_targets
@@ -57,9 +58,8 @@ def voice_rows(folder: Path, shard: Path) -> VoiceRows:
     path = folder / f"{shard.stem}.rows.npz"
     if not path.exists():
         columns = _rows_of([u for u in load_shard(shard) if not validation_sentence(u.text)])
-        temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, **columns)
-        temporary.replace(path)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **columns)
     with np.load(path) as columns:
         return VoiceRows(**{name: columns[name] for name in columns.files})
 

@@ -48,6 +48,7 @@ class EggHead:
             ]
         )
         self.lower = (self.template[:, 1] < 0).float()
+        self.identity_basis = torch.stack([self.template * axis for axis in torch.eye(3)])
 
     def with_identity(self, identity):
         person = copy.copy(self)

@@ -21,7 +21,8 @@ def both(avatar, motion, t):
     g, c = avatar.gaussians, avatar.corrections
     latents = torch.linspace(-1, 1, len(c.matrix))
     results = []
-    for make, apply in ((binding.carriers, binding.carry), (binding.carriers_cpu, binding.carry_cpu)):
+    plain = binding.binding_frames_torch, binding.apply_frames_torch
+    for make, apply in (plain, (binding.binding_frames, binding.apply_frames)):
         frames = make(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
         scale = g.log_scale.exp()
         carried = apply(frames, g.position, g.rotation, scale, g.color, c.index, *c.offsets(latents))
@@ -35,7 +36,7 @@ def as_rotations(quats):
 
 
 @pytest.mark.parametrize("t", range(5))
-def test_compiled_carrying_equals_the_plain_one(avatar, t):
+def test_compiled_placing_equals_the_plain_one(avatar, t):
     (plain_frames, plain), (fast_frames, fast) = both(avatar, make_motion(), t)
     torch.testing.assert_close(fast_frames.base, plain_frames.base, atol=1e-7, rtol=1e-5)
     torch.testing.assert_close(fast_frames.matrix, plain_frames.matrix, atol=2e-6, rtol=1e-5)
@@ -50,11 +51,12 @@ def test_compiled_gradients_equal_autograd(avatar):
     vertices, rotations, translations = (part[2] for part in avatar.mesh(make_motion()))
     g, c = avatar.gaussians, avatar.corrections
     latents = torch.linspace(-1, 1, len(c.matrix))
-    frames = binding.carriers(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
+    mesh = vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations
+    frames = binding.binding_frames_torch(g, *mesh)
     generator = torch.Generator().manual_seed(3)
     weights = [torch.randn(len(g), width, generator=generator) for width in (3, 4, 3, 3)]
     gradients = []
-    for apply in (binding.carry, binding.carry_cpu):
+    for apply in (binding.apply_frames_torch, binding.apply_frames):
         leaves = [
             part.clone().requires_grad_()
             for part in (g.position, g.rotation, g.log_scale.exp(), g.color, *c.offsets(latents))
@@ -69,7 +71,7 @@ def test_compiled_gradients_equal_autograd(avatar):
 
 def test_plain_form_passes_gradients_to_the_mesh_and_the_joints(avatar):
     vertices, rotations, translations = (part[1].clone().requires_grad_() for part in avatar.mesh(make_motion()))
-    frames = binding.carriers(
+    frames = binding.binding_frames_torch(
         avatar.gaussians, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations
     )
     frames.base.sum().backward()
@@ -84,8 +86,8 @@ def test_a_rigid_move_of_the_head_moves_everything_on_it_rigidly():
     sizes = binding.triangle_sizes(head.template, head.triangles)
     turn, shift = rotation_matrix(torch.tensor([0.3, -0.8, 0.2])), torch.tensor([0.01, 0.02, -0.03])
     still = torch.eye(3).expand(3, 3, 3), torch.zeros(3, 3)
-    before = binding.carriers_cpu(g, head.template, head.triangles, sizes, *still)
-    after = binding.carriers_cpu(g, head.template @ turn.T + shift, head.triangles, sizes, *still)
+    before = binding.binding_frames(g, head.template, head.triangles, sizes, *still)
+    after = binding.binding_frames(g, head.template @ turn.T + shift, head.triangles, sizes, *still)
     torch.testing.assert_close(after.base, before.base @ turn.T + shift, atol=1e-6, rtol=0)
     torch.testing.assert_close(after.matrix, turn @ before.matrix, atol=1e-5, rtol=0)
     turned = quat_multiply(quat_from_matrix(turn).expand(len(g), 4), before.quat)
@@ -98,7 +100,7 @@ def test_gaussians_grow_with_their_triangle_within_limits():
     sizes = binding.triangle_sizes(head.template, head.triangles)
     still = torch.eye(3).expand(3, 3, 3), torch.zeros(3, 3)
     for growth, expected in ((1.0, 1.0), (1.5, 1.5), (10.0, 2.5), (0.01, 0.6)):
-        frames = binding.carriers_cpu(g, head.template * growth, head.triangles, sizes, *still)
+        frames = binding.binding_frames(g, head.template * growth, head.triangles, sizes, *still)
         torch.testing.assert_close(frames.stretch, torch.full((len(g),), expected), atol=1e-4, rtol=0)
 
 
@@ -106,7 +108,7 @@ def test_a_collapsed_triangle_gives_finite_gaussians(avatar):
     g = avatar.gaussians
     still = torch.eye(3).expand(3, 3, 3), torch.zeros(3, 3)
     flat = torch.zeros_like(avatar.head.template)
-    for make in (binding.carriers, binding.carriers_cpu):
+    for make in (binding.binding_frames_torch, binding.binding_frames):
         frames = make(g, flat, avatar.head.triangles, avatar.neutral_sizes, *still)
         # A zero triangle has no direction: any finite frame will do.
         assert all(part.isfinite().all() for part in (frames.base, frames.matrix, frames.quat, frames.stretch))
@@ -119,7 +121,7 @@ def test_hair_follows_the_joints_it_hangs_on():
     turn = rotation_matrix(torch.tensor([[0.0, 0, 0], [0, 0.3, 0], [0, 0.6, 0]]))
     shift = torch.tensor([[0.0, 0, 0], [0, 0.01, 0], [0, 0.02, 0]])
     sizes = binding.triangle_sizes(head.template, head.triangles)
-    frames = binding.carriers_cpu(g, head.template, head.triangles, sizes, turn, shift)
+    frames = binding.binding_frames(g, head.template, head.triangles, sizes, turn, shift)
     world = frames.base + (frames.matrix @ g.position[..., None])[..., 0]
     torch.testing.assert_close(world, (turn @ g.position[..., None])[..., 0] + shift, atol=1e-7, rtol=1e-5)
 
@@ -131,7 +133,7 @@ def test_blended_joints_turn_by_the_blended_angle():
     g = type(g)(**{**vars(g), "joint_weights": half})
     turn = rotation_matrix(torch.tensor([[0.0, 0, 0], [0, 0.4, 0], [0, 0.8, 0]]))
     sizes = binding.triangle_sizes(head.template, head.triangles)
-    for make in (binding.carriers, binding.carriers_cpu):
+    for make in (binding.binding_frames_torch, binding.binding_frames):
         frames = make(g, head.template, head.triangles, sizes, turn, torch.zeros(3, 3))
         expected = torch.tensor([[math.cos(0.2), 0, math.sin(0.2), 0]])
         torch.testing.assert_close(frames.quat, expected, atol=1e-6, rtol=0)

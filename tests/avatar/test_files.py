@@ -297,6 +297,14 @@ def test_an_oversized_file_is_refused_before_reading(folder, head):
     assert "at most" in refusal(folder, head)
 
 
+def test_a_face_of_its_own_comes_back_and_a_card_without_one_is_face_one(folder, head):
+    card = json.loads((folder / files.CARD).read_text())
+    for written, read in (({"face": 12}, 12), ({}, 1)):
+        without = {name: value for name, value in card.items() if name != "face"}
+        (folder / files.CARD).write_text(json.dumps(without | written))
+        assert load_avatar(folder, head).card.face == read
+
+
 def test_an_avatar_of_another_head_is_refused(folder, head):
     card = json.loads((folder / files.CARD).read_text())
     card["head_version"] = "flame-2023"
@@ -316,6 +324,9 @@ def test_an_avatar_of_another_head_is_refused(folder, head):
         ({"synthetic": False}, "consent"),
         ({"consent": "sure"}, "consent"),
         ({"consent": {"statement": 1, "time": 2}}, "consent"),
+        ({"face": -1}, "'face'"),
+        ({"face": 1.5}, "'face'"),
+        ({"face": True}, "'face'"),
         ({"metrics": {"psnr": "high"}}, "psnr"),
         ({"metrics": [1, 2]}, "metrics"),
         ({"licence": None}, "'licence'"),

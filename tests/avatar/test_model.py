@@ -122,11 +122,12 @@ def test_the_compiled_pose_equals_the_plain_functions(avatar, t, culled):
     cloud = avatar.pose(motion, t, camera)
     g, c = avatar.gaussians, avatar.corrections
     vertices, rotations, translations = (part[t] for part in avatar.mesh(motion))
-    frames = binding.carriers(g, vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations)
+    mesh = vertices, avatar.head.triangles, avatar.neutral_sizes, rotations, translations
+    frames = binding.binding_frames_torch(g, *mesh)
     latents = c.latents(torch.from_numpy(signals(motion)[t]))
     view = view_direction(rotations[2], translations[2], camera)
     color = g.color + view[0] * g.view_color[:, 0] + view[1] * g.view_color[:, 1]
-    means, quats, scales, colors = binding.carry(
+    means, quats, scales, colors = binding.apply_frames_torch(
         frames, g.position, g.rotation, g.log_scale.exp(), color, c.index, *c.offsets(latents)
     )
     opacities = g.opacity_logit.sigmoid()

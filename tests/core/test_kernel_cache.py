@@ -69,7 +69,7 @@ def test_a_second_process_loads_what_the_first_compiled(tmp_path):
     cache = tmp_path / "cache"
     first = run(SQUARE, cache)
     assert first.stdout.startswith("[0.0, 1.0, 4.0, 9.0] 0")
-    assert "Compiling the CPU renderer" in first.stderr
+    assert "Compiling for this machine" in first.stderr
     assert len(kernels(cache)) == 1
     second = run(SQUARE, cache)
     assert second.stdout.startswith("[0.0, 1.0, 4.0, 9.0] 1")
@@ -121,7 +121,7 @@ def test_a_full_disk_only_costs_time(tmp_path, monkeypatch):
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(kernel_cache.tempfile, "mkstemp", full)
+    monkeypatch.setattr(kernel_cache, "write_bytes", full)
     assert square_in(tmp_path, monkeypatch) == ([0.0, 1.0, 4.0], 0)
     assert not kernels(tmp_path)
 
@@ -135,6 +135,54 @@ def test_another_configuration_and_another_source_do_not_share_kernels(tmp_path)
     assert other_lanes[-2] == "0"
     changed = run(SQUARE.replace("values[i] * values[i]", "values[i] * 10"), cache)
     assert changed.stdout.startswith("[0.0, 10.0, 20.0, 30.0] 0")
+
+
+def hash_of_kernel_in(folder: Path, called: str = "return x * FACTOR", factor: str = "2.0") -> str:
+    """The hash of a kernel that calls a compiled function of another package, which uses a constant of a third."""
+    for package in ("first", "second", "third"):
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").write_text("")
+    (folder / "third" / "constants.py").write_text(f"FACTOR = {factor}\nUNUSED = {folder.name!r}\n")
+    (folder / "second" / "called.py").write_text(
+        "from third.constants import FACTOR\nfrom emotalk.core.kernels.cache import inlined\n"
+        f"@inlined\ndef scaled(x):\n    {called}\n"
+    )
+    (folder / "first" / "kernels.py").write_text(
+        "from second.called import scaled\nfrom emotalk.core.kernels.cache import kernel, source_hash\n"
+        "@kernel\ndef outer(values):\n    values[0] = scaled(values[0])\n"
+    )
+    code = "from first.kernels import outer, source_hash; print(source_hash(outer.py_func))"
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{root}"}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_change_in_what_a_kernel_calls_is_noticed_whatever_package_it_lies_in(tmp_path):
+    first = hash_of_kernel_in(tmp_path / "a")
+    assert hash_of_kernel_in(tmp_path / "b") == first
+    assert hash_of_kernel_in(tmp_path / "c", called="return x + FACTOR") != first
+    assert hash_of_kernel_in(tmp_path / "d", factor="3.0") != first
+
+
+def test_a_kernel_has_its_own_options(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel_cache, "cache_folder", lambda: tmp_path)
+
+    def divide(values, slot):
+        values[0] = values[0] / values[1]
+
+    kernel_cache.kernel(divide)(np.zeros(2), 0)  # as numpy divides
+    as_python_divides = kernel_cache.kernel(**kernel_cache.EXACT)(divide)
+    monkeypatch.setattr(kernel_cache, "cache_folder", lambda: tmp_path / "other")
+    with pytest.raises(ZeroDivisionError):
+        as_python_divides(np.zeros(2), 0)
+
+
+def test_every_compiled_function_of_the_package_is_in_this_cache():
+    package = Path(kernel_cache.__file__).parents[2]
+    found = [path for path in package.rglob("*.py") if "njit(" in path.read_text() or "numba.jit(" in path.read_text()]
+    assert [str(path.relative_to(package)) for path in found] == ["core/kernels/cache.py"]
 
 
 @pytest.mark.slow

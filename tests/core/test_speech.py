@@ -52,6 +52,14 @@ def test_video_rate_takes_the_voiced_pitch_at_a_voicing_border():
     assert coarse.f0[0] == 120
 
 
+@pytest.mark.parametrize("cut", [0, 1, 4, 9])
+def test_features_slice_and_join_back_to_themselves(cut):
+    fine = features(9)
+    joined = SpeechFeatures.concatenate([fine[:cut], fine[cut:]])
+    for name, column in vars(fine).items():
+        np.testing.assert_array_equal(getattr(joined, name), column)
+
+
 def test_features_name_the_array_that_does_not_fit():
     fine = features(4)
     with pytest.raises(InputError, match=r"phones must have shape \[4, 40\]"):

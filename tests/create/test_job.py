@@ -13,12 +13,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
 from emotalk.core.errors import Cancelled, InputError, TrackingError
+from emotalk.core.progress import FitProgress, Progress
 from emotalk.create.job import discard, personalize
 from emotalk.create.request import CONSENT, PersonalizeRequest
-from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeProgress
+from emotalk.fitting.personalize import PersonalizeConfig
 
 
 class Workshop:
@@ -33,14 +35,12 @@ class Workshop:
         self.fail: Exception | None = None
 
     def track_video(self, video, folder: Path, progress, **options):
-        from emotalk.tracking import TrackProgress
-
         self.tracked.append(options | {"fresh": not (folder / "marker").exists()})
         if self.fail is not None:
             raise self.fail
         folder.mkdir(exist_ok=True)
         (folder / "marker").write_text("tracked")
-        progress(TrackProgress("read", 0.5))
+        progress(Progress("read", 50, 100))
         quality = SimpleNamespace(verdict=self.verdict, sentences=("The light is dim.",))
         return SimpleNamespace(quality=quality, seen=np.ones(50, bool))
 
@@ -52,7 +52,7 @@ class Workshop:
             (folder / "state").write_text("half")
             if self.stop_in_fit or cancelled():
                 raise Cancelled("Stopped.")
-            report(PersonalizeProgress("fit", 5, 10, 27.5, 1.0, 1.0, None))
+            report(FitProgress("fit", 5, 10, 1.0, 1.0, psnr=27.5))
             card = AvatarCard(
                 name, "personal", "by a test", False, consent=consent, created="now", limitations="Short.",
                 metrics={"psnr_head": 27.5},
@@ -62,7 +62,7 @@ class Workshop:
         return SimpleNamespace(run=run)
 
     def motion_of_video(self, tracked, progress):
-        progress(1, 160)
+        progress(Progress("adapt", 1, 160))
         return None
 
 
@@ -119,7 +119,7 @@ def test_every_stage_is_told_in_words(workshop: Workshop, video: Path, base: Pat
     personalize(request(video), told.append, folder=base, on_tracked=tracked.append)
     stages = [news.stage for news in told]
     assert stages == ["Following the face", "Fitting the avatar", "Learning how this person speaks"]
-    assert (told[0].step, told[0].steps, told[1].psnr) == (50, 100, 27.5)
+    assert (told[0].done, told[0].total, told[1].psnr) == (50, 100, 27.5)
     assert len(tracked) == 1
 
 
@@ -235,6 +235,21 @@ def test_a_work_folder_that_was_half_removed_is_not_gone_on_with(
     assert (base / ".anna-b.work" / "track" / "marker").is_file()
     personalize(request(video, resume=True), folder=base)
     assert [tracking["fresh"] for tracking in workshop.tracked] == [True, True]
+
+
+def test_a_stopped_run_goes_on_with_its_settings_on_the_device_asked_for_now(
+    workshop: Workshop, video: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workshop.stop_in_fit = True
+    with monkeypatch.context() as patch:
+        patch.setattr("emotalk.create.job.resolve_device", torch.device)
+        with pytest.raises(Cancelled):
+            personalize(request(video, device="cuda", minutes=5), folder=base)
+    with pytest.raises(InputError, match="one of auto, cpu, cuda"):
+        personalize(request(video, resume=True, device="tpu"), folder=base)
+    workshop.stop_in_fit = False
+    personalize(request(video, resume=True, device="cpu"), folder=base)
+    assert [(config.device, config.minutes) for config in workshop.configs] == [("cuda", 5), ("cpu", 5)]
 
 
 def test_the_video_is_limited_to_the_seconds_asked_for(workshop: Workshop, video: Path, base: Path) -> None:

@@ -81,7 +81,7 @@ class Run:
     @property
     def first_step(self) -> int | None:
         """Steps already done when the fit was taken up."""
-        return next((news["step"] for news in self.news if news.get("stage") == "Fitting the avatar"), None)
+        return next((news["done"] for news in self.news if news.get("stage") == "Fitting the avatar"), None)
 
 
 def contents(folder: Path) -> str:

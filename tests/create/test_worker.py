@@ -39,7 +39,7 @@ def test_what_is_wrong_with_a_video_arrives_as_a_sentence(tmp_path: Path) -> Non
 def test_a_cancelled_fit_ends_soon_and_makes_nothing(video: Path, tmp_path: Path) -> None:
     fit = BackgroundFit(PersonalizeRequest(video, "me", CONSENT), tmp_path / "avatars").start()
     end = time.monotonic() + 300
-    while not fit.news.step:
+    while not fit.news.done:
         assert time.monotonic() < end
         fit.wait(0.2)
     fit.cancel()

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotalk.core.atomic import write_json
 from emotalk.evaluation.command import run
-from emotalk.tracking.tracked import FINISHED, SOUND, save_track, write_json
+from emotalk.tracking.tracked import FINISHED, SOUND, save_track
 from tests.evaluation.rendered_video import chatter, filmed
 
 
@@ -29,7 +30,7 @@ def test_an_avatar_is_measured_by_motion_by_sound_and_by_another_sound(tmp_path:
             file.writeframes((buzz * 32767).astype("<i2").tobytes())
     seen = []
     output = tmp_path / "report"
-    reports = run(tracked.folder, "mira", None, tmp_path / "other.wav", output, 0.75, 1.0, None, seen.append)
+    reports = run(tracked.folder, "mira", None, tmp_path / "other.wav", output, 0.75, 1.0, None, "cpu", seen.append)
     motion, audio, other = reports
     assert [report.drive for report in reports] == ["motion", "audio", "other audio"]
     assert motion.frames == audio.frames == 30

@@ -13,15 +13,15 @@ from tests.avatar.doubles import make_avatar, make_motion
 
 
 def means_of(avatar, mesh, position, exact: bool):
-    """Places of the Gaussians [N, 3] by plain torch (exact in everything) or by the compiled carriers and `follow`."""
+    """Places of the Gaussians [N, 3] by plain torch (exact in everything) or by the compiled frames and `follow`."""
     g = dataclasses.replace(avatar.gaussians, position=position)
     nothing = torch.zeros(0, dtype=torch.int64), torch.zeros(0, 3), torch.zeros(0, 3)
     if exact:
-        frames = binding.carriers(g, mesh[0], avatar.head.triangles, avatar.neutral_sizes, *mesh[1:])
-        return binding.carry(frames, position, g.rotation, g.log_scale.exp(), g.color, *nothing)[0]
+        frames = binding.binding_frames_torch(g, mesh[0], avatar.head.triangles, avatar.neutral_sizes, *mesh[1:])
+        return binding.apply_frames_torch(frames, position, g.rotation, g.log_scale.exp(), g.color, *nothing)[0]
     still = [part.detach() for part in mesh]
-    frames = binding.carriers_cpu(g, still[0], avatar.head.triangles, avatar.neutral_sizes, *still[1:])
-    means = binding.carry_cpu(frames, position, g.rotation, g.log_scale.exp(), g.color, *nothing)[0]
+    frames = binding.binding_frames(g, still[0], avatar.head.triangles, avatar.neutral_sizes, *still[1:])
+    means = binding.apply_frames(frames, position, g.rotation, g.log_scale.exp(), g.color, *nothing)[0]
     return follow(means, g, position, avatar.head.triangles, *mesh)
 
 

@@ -13,7 +13,7 @@ from emotalk.core.camera import Camera
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.densify import densify
-from emotalk.fitting.gaussian_fit import FitConfig, PhotometricFit, blank_corrections, score
+from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit, blank_corrections, score
 from emotalk.fitting.gaussian_parameters import FACE_REACH, GaussianParameters
 from emotalk.fitting.samples import FitSample, shrink_camera, target_of
 from emotalk.rendering import rasterize
@@ -70,34 +70,34 @@ def start(person):
 def test_a_fit_finds_the_person(start, samples):
     train, held_out = samples[:6], samples[6:]
     before = score(start, held_out)
-    fit = PhotometricFit(start, train, FitConfig(steps=100, densify_every=0))
+    fit = GaussianFit(start, train, FitConfig(steps=100, densify_every=0))
     after = score(fit.run(), held_out)
     assert after[0] > before[0] + 2.5
     assert after[1] > before[1]
 
 
 def test_corrections_learn_what_changes_with_the_expression(start, samples):
-    with_them = PhotometricFit(start, samples, FitConfig(steps=80, densify_every=0, seed=1)).run()
-    without = PhotometricFit(start, samples, FitConfig(steps=80, densify_every=0, seed=1, corrections=False)).run()
+    with_them = GaussianFit(start, samples, FitConfig(steps=80, densify_every=0, seed=1)).run()
+    without = GaussianFit(start, samples, FitConfig(steps=80, densify_every=0, seed=1, corrections=False)).run()
     assert score(with_them, samples)[0] > score(without, samples)[0] + 0.1
     assert len(without.corrections.index) == 0
 
 
 def test_the_starting_avatar_stays_as_it_was(start, samples):
     before = {f.name: getattr(start.gaussians, f.name).clone() for f in dataclasses.fields(BoundGaussians)}
-    PhotometricFit(start, samples, FitConfig(steps=5)).run()
+    GaussianFit(start, samples, FitConfig(steps=5)).run()
     for name, value in before.items():
         assert torch.equal(getattr(start.gaussians, name), value), name
 
 
 def test_a_resumed_fit_ends_with_the_same_numbers(start, samples, tmp_path):
     config = FitConfig(steps=24, densify_every=8)
-    whole = PhotometricFit(start, samples, config).run()
-    first = PhotometricFit(start, samples, config)
+    whole = GaussianFit(start, samples, config).run()
+    first = GaussianFit(start, samples, config)
     for _ in range(11):
         first.step()
     first.save_state(tmp_path / "state.safetensors")
-    second = PhotometricFit(start, samples, config)
+    second = GaussianFit(start, samples, config)
     second.load_state(tmp_path / "state.safetensors")
     assert second.step_count == 11
     resumed = second.run()
@@ -109,7 +109,7 @@ def test_a_resumed_fit_ends_with_the_same_numbers(start, samples, tmp_path):
 
 @pytest.mark.parametrize("damage", [lambda b: b[:100], lambda b: b"", lambda b: b"x" * 500])
 def test_a_damaged_state_is_refused_with_a_sentence(start, samples, tmp_path, damage):
-    fit = PhotometricFit(start, samples, FitConfig(steps=4))
+    fit = GaussianFit(start, samples, FitConfig(steps=4))
     fit.step()
     fit.save_state(tmp_path / "state")
     (tmp_path / "state").write_bytes(damage((tmp_path / "state").read_bytes()))
@@ -118,17 +118,17 @@ def test_a_damaged_state_is_refused_with_a_sentence(start, samples, tmp_path, da
 
 
 def test_a_state_of_other_pictures_is_refused(start, samples, tmp_path):
-    PhotometricFit(start, samples, FitConfig(steps=4)).save_state(tmp_path / "state")
-    other = PhotometricFit(start, samples[:3], FitConfig(steps=4))
+    GaussianFit(start, samples, FitConfig(steps=4)).save_state(tmp_path / "state")
+    other = GaussianFit(start, samples[:3], FitConfig(steps=4))
     with pytest.raises(CheckpointError, match="8 pictures"):
         other.load_state(tmp_path / "state")
 
 
 def test_a_fit_goes_on_with_more_pictures(start, samples, tmp_path):
-    fit = PhotometricFit(start, samples[:4], FitConfig(steps=10))
+    fit = GaussianFit(start, samples[:4], FitConfig(steps=10))
     fit.run()
     fit.save_state(tmp_path / "state")
-    more = PhotometricFit(start, samples, FitConfig(steps=20))
+    more = GaussianFit(start, samples, FitConfig(steps=20))
     more.load_state(tmp_path / "state", grown=True)
     assert more.step_count == 10
     torch.testing.assert_close(more.result().gaussians.color, fit.result().gaussians.color)
@@ -141,7 +141,7 @@ def test_time_ends_a_fit(start, samples, monkeypatch):
     clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 8)  # so every step takes an eighth of a second
     monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", clock)
     told = []
-    fit = PhotometricFit(start, samples, FitConfig(steps=10**6, minutes=1 / 60))
+    fit = GaussianFit(start, samples, FitConfig(steps=10**6, minutes=1 / 60))
     fit.run(told.append, every=2)
     assert (fit.step_count, fit.seconds, fit.progress) == (8, 1.0, 1.0)
     assert [round(p.remaining, 3) for p in told] == [0.75, 0.5, 0.25, 0]
@@ -152,13 +152,13 @@ def test_progress_is_told_and_may_cancel(start, samples):
 
     def report(progress):
         told.append(progress)
-        if progress.step == 20:
+        if progress.done == 20:
             raise Cancelled("enough")
 
-    fit = PhotometricFit(start, samples, FitConfig(steps=100))
+    fit = GaussianFit(start, samples, FitConfig(steps=100))
     with pytest.raises(Cancelled):
         fit.run(report, every=10)
-    assert [p.step for p in told] == [10, 20]
+    assert [p.done for p in told] == [10, 20]
     assert told[0].remaining > 0
     assert len(fit.result()) == len(start)
 
@@ -172,12 +172,12 @@ def test_filmed_pictures_are_fitted_over_the_avatars_background(person, start, s
         mask = (target.alpha * 255).round().byte().numpy()
         filmed.append(FitSample(picture, sample.camera, sample.motion, mask))
     start = start.replace(background=plate)
-    fitted = PhotometricFit(start, filmed, FitConfig(steps=80, densify_every=0)).run()
+    fitted = GaussianFit(start, filmed, FitConfig(steps=80, densify_every=0)).run()
     assert score(fitted, filmed)[0] > score(start, filmed)[0] + 2
 
 
 def test_gaussians_stay_near_their_triangles(start, samples):
-    fit = PhotometricFit(start, samples, FitConfig(steps=30, densify_every=0))
+    fit = GaussianFit(start, samples, FitConfig(steps=30, densify_every=0))
     fit.parameters.settings["position"] = dataclasses.replace(fit.parameters.settings["position"], rate=1.0, final=1.0)
     fitted = fit.run()
     moved = fitted.gaussians.position - start.gaussians.position
@@ -188,7 +188,7 @@ def test_gaussians_stay_near_their_triangles(start, samples):
 
 def test_latents_that_are_at_rest_do_not_learn(start, samples):
     rest = [dataclasses.replace(samples[0], motion=HeadMotion.neutral())]
-    fit = PhotometricFit(start, rest, FitConfig(steps=20, corrections_from=0.0))
+    fit = GaussianFit(start, rest, FitConfig(steps=20, corrections_from=0.0))
     fitted = fit.run()
     assert fitted.corrections.color.abs().max() == 0
 
@@ -201,7 +201,7 @@ def test_settings_that_make_no_sense_are_refused(values):
 
 def test_a_fit_without_pictures_is_refused(start):
     with pytest.raises(InputError, match="at least one sample"):
-        PhotometricFit(start, [])
+        GaussianFit(start, [])
 
 
 # --- densification ------------------------------------------------------------------------------------------------

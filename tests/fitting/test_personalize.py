@@ -16,6 +16,7 @@ from PIL import Image
 
 from emotalk.avatar import BoundGaussians, Consent, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting import personalize
@@ -29,7 +30,7 @@ from emotalk.fitting.visibility import project
 from emotalk.tracking import load_tracked
 from emotalk.tracking.masks import BODY, HAIR, SKIN
 from emotalk.tracking.shoulder_alignment import torso_shifts
-from emotalk.tracking.tracked import FINISHED, save_track, write_json
+from emotalk.tracking.tracked import FINISHED, save_track
 from tests.fitting.synthetic_video import make_cloth, make_video, moved
 from tests.killing import Forks
 

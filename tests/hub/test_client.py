@@ -112,7 +112,7 @@ class TestDownloads:
     def test_reports_progress_to_the_last_byte(self, hub):
         hub.add("org/repo", FILES)
         seen = []
-        fetch(HubAddress("org/repo"), WANTED, progress=lambda done, total: seen.append((done, total)))
+        fetch(HubAddress("org/repo"), WANTED, progress=lambda news: seen.append((news.done, news.total)))
         assert seen[-1] == (len(SMALL) + len(LARGE),) * 2
         assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 

@@ -16,7 +16,7 @@ from emotalk.motion import MotionModel
 from emotalk.speech import SpeechEncoder, say
 from emotalk.sync.lip_measures import measures_of_motion
 from emotalk.sync.network import SyncModel
-from tests.motion.test_model import rows_of, spoken
+from tests.motion.test_model import spoken
 from tests.motion.test_person import somebody
 
 CALM = EmotionCurve.constant(0, 0)
@@ -51,7 +51,7 @@ def adapted(model, recording):
     """Adapted to the first three quarters."""
     features, motion = recording
     k = len(motion) * 3 // 4
-    return adapt_motion(rows_of(features, 0, 2 * k), motion[:k], np.ones(k, bool), model, QUICK)
+    return adapt_motion(features[: 2 * k], motion[:k], np.ones(k, bool), model, QUICK)
 
 
 def lips_of(model: MotionModel, features: SpeechFeatures, mood: EmotionCurve = CALM) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_frames_without_a_face_do_not_count(model, recording, adapted):
     wild = motion.expression[:k].copy()
     wild[40:60] = np.random.default_rng(1).random((20, 52))
     spoiled = dataclasses.replace(motion[:k], expression=wild)
-    other = adapt_motion(rows_of(features, 0, 2 * k), spoiled, seen, model, QUICK)
+    other = adapt_motion(features[: 2 * k], spoiled, seen, model, QUICK)
     assert np.abs(other.gain - adapted.gain).max() < 0.25
     assert np.abs(other.rest - adapted.rest).max() < 0.06
 
@@ -124,13 +124,13 @@ def test_the_same_recording_gives_the_same_person(model, recording):
 def test_what_is_too_short_or_unseen_is_refused(model, recording):
     features, motion = recording
     with pytest.raises(InputError, match="2 s"):
-        adapt_motion(rows_of(features, 0, 80), motion[:40], np.ones(40, bool), model)
+        adapt_motion(features[:80], motion[:40], np.ones(40, bool), model)
     with pytest.raises(InputError, match=r"0\.0 s"):
         adapt_motion(features, motion, np.zeros(len(motion), bool), model)
     with pytest.raises(InputError, match="seen"):
         adapt_motion(features, motion, np.ones(3, bool), model)
     with pytest.raises(InputError, match="2 s"):
-        adapt_motion(rows_of(features, 0, 0), motion, np.ones(len(motion), bool), model)
+        adapt_motion(features[:0], motion, np.ones(len(motion), bool), model)
 
 
 class Filmed:

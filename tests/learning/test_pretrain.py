@@ -14,7 +14,7 @@ from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.speech import SpeechFeatures
-from emotalk.learning.critics import careless, contrast, filmed
+from emotalk.learning.critics import as_tracked, contrast, undershot
 from emotalk.learning.motion_data import ClipSampler, load_clips, load_tracked, save_clips, spoken_clip
 from emotalk.learning.pretrain import PretrainConfig, learning_rate_at, pretrain, run_network, taught_loss
 from emotalk.learning.teacher import teach
@@ -161,15 +161,15 @@ def test_true_pairs_contrast_with_false_ones():
     assert contrast(heard, heard, sharpness) < 0.1 * contrast(heard, heard.flip(0), sharpness)
 
 
-def test_filmed_and_careless_lips_still_follow_the_original():
+def test_tracked_and_undershot_lips_still_follow_the_original():
     random = torch.Generator().manual_seed(0)
     t = torch.arange(75.0)[None, :, None]
     measures = torch.sin(t * torch.tensor([0.5, 0.6, 0.4, 0.7])).repeat(16, 1, 1) * 0.05
-    seen = filmed(measures, random)
+    seen = as_tracked(measures, random)
     assert seen.shape == measures.shape
     related = [np.corrcoef(seen[i, :, k], measures[i, :, k])[0, 1] for i in range(16) for k in range(4)]
     assert np.median(related) > 0.5
-    loose = careless(torch.full((4, 30, 6), 0.8), random)
+    loose = undershot(torch.full((4, 30, 6), 0.8), random)
     assert 0 < loose.min() < 0.7
     assert loose.max() < 1.3
 

@@ -12,13 +12,13 @@ from emotalk.emotion import EmotionCurve
 from emotalk.motion import MotionModel, MotionStyle
 from emotalk.motion.emotion_recogniser import (
     REACH,
-    ConsistencyNetwork,
     EmotionRecogniser,
+    RecogniserNetwork,
     concordance,
     face_tensor,
-    load_consistency,
+    load_recogniser,
     motion_tensor,
-    save_consistency,
+    save_recogniser,
 )
 from tests.motion.test_model import spoken
 
@@ -37,7 +37,7 @@ def test_valence_and_arousal_are_read_back_from_generated_motion():
 
 def test_every_channel_counts():
     torch.manual_seed(0)
-    network = ConsistencyNetwork().eval()
+    network = RecogniserNetwork().eval()
     random = np.random.default_rng(0)
     motion = HeadMotion(*(random.random((40, n)).astype(np.float32) for n in (52, 3, 2, 2, 6)))
     plain = network(motion_tensor(motion))
@@ -48,7 +48,7 @@ def test_every_channel_counts():
 
 def test_a_moment_is_judged_by_the_second_around_it():
     torch.manual_seed(0)
-    network = ConsistencyNetwork().eval()
+    network = RecogniserNetwork().eval()
     motion = torch.rand(1, 120, 65)
     later = motion.clone()
     later[:, 80:] += 1
@@ -60,7 +60,7 @@ def test_a_moment_is_judged_by_the_second_around_it():
 
 def test_faces_alone_pass_gradients():
     face = torch.rand(2, 40, 52, requires_grad=True)
-    ConsistencyNetwork()(face_tensor(face)).square().sum().backward()
+    RecogniserNetwork()(face_tensor(face)).square().sum().backward()
     assert torch.isfinite(face.grad).all()
     assert face.grad.abs().sum() > 0
 
@@ -83,10 +83,10 @@ def test_concordance_is_one_for_agreement_and_punishes_bias():
 
 
 def test_saving_and_loading(tmp_path):
-    network = ConsistencyNetwork(24).eval()
-    save_consistency(network, tmp_path / "c.safetensors")
-    again = load_consistency(tmp_path / "c.safetensors").eval()
+    network = RecogniserNetwork(24).eval()
+    save_recogniser(network, tmp_path / "c.safetensors")
+    again = load_recogniser(tmp_path / "c.safetensors").eval()
     x = torch.rand(1, 30, 65)
     torch.testing.assert_close(again(x), network(x), atol=5e-3, rtol=0)
     with pytest.raises(CheckpointError, match="train_motion"):
-        load_consistency(tmp_path / "absent.safetensors")
+        load_recogniser(tmp_path / "absent.safetensors")

@@ -15,7 +15,7 @@ from emotalk.motion import MotionModel
 from emotalk.motion.person import RANK, MotionAdaptation
 from emotalk.sync.lip_measures import measures_of_motion
 from emotalk.sync.network import SyncModel
-from tests.motion.test_model import CURVE, FIELDS, rows_of, spoken
+from tests.motion.test_model import CURVE, FIELDS, spoken
 
 SHAPES = len(ARKIT_NAMES)
 JAW, SMILE = ARKIT_INDEX["jawOpen"], ARKIT_INDEX["mouthSmileLeft"]
@@ -66,7 +66,7 @@ def test_a_person_streams_bit_for_bit_as_the_whole(model, nobody):
     own = model.adapted(somebody(nobody))
     stream, parts = own.stream(CURVE), []
     for start in range(0, len(features), 37):
-        parts.append(stream.push(rows_of(features, start, min(start + 37, len(features)))))
+        parts.append(stream.push(features[start : start + 37]))
     parts.append(stream.finish())
     pieces = np.concatenate([part.expression for part in parts if part is not None])
     np.testing.assert_array_equal(pieces, own(features, CURVE).expression)

@@ -7,7 +7,7 @@ import torch
 
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.rendering import FrameRenderer, rasterize
-from emotalk.rendering.rasterize import cuda_problem
+from emotalk.rendering.device import cuda_problem
 from tests.rendering import reference
 from tests.rendering.scenes import camera, double, random_cloud
 
@@ -43,6 +43,9 @@ def test_gradients_and_statistics_equal_the_cpu_backend():
         drawn = rasterize(GaussianCloud(*leaves), view, BACKGROUND, screen_gradients=screen)
         (drawn.image * weights.to(drawn.image)).sum().backward()
         results.append([leaf.grad.cpu() for leaf in leaves] + [screen.cpu()])
+    counts = [result[-1][:, 1] for result in results]
+    assert float((counts[0] - counts[1]).abs().sum()) <= 4  # gsplat rounds what a Gaussian reaches up to whole pixels
+    results = [[*result[:-1], result[-1][:, 0]] for result in results]
     for ours, theirs in zip(*results, strict=True):
         assert float((ours - theirs).norm() / ours.norm()) <= 1e-2
 

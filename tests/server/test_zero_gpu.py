@@ -12,9 +12,16 @@ from types import ModuleType
 import gradio as gr
 import pytest
 
-from emotalk.core.errors import AvatarError, Cancelled, VideoError
+from emotalk.core.errors import AvatarError, Cancelled, InputError, VideoError
 from emotalk.server import zero_gpu
-from emotalk.server.zero_gpu import LEAST_SECONDS, MOST_SECONDS, START_SECONDS, expected_seconds, talker
+from emotalk.server.zero_gpu import (
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    START_SECONDS,
+    expected_seconds,
+    page_device,
+    talker,
+)
 from emotalk.talk.request import Look, TalkRequest
 from tests.ui.browsing import expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
@@ -34,7 +41,7 @@ class Spaces(ModuleType):
 
     def GPU(self, duration):
         def decorate(task):
-            def lent(*arguments):
+            def borrowed(*arguments):
                 self.wishes.append(duration(*arguments))
                 if self.refusal is not None:
                     raise self.refusal
@@ -49,7 +56,7 @@ class Spaces(ModuleType):
                     self.closed += 1
                     inner.close()
 
-            return lent
+            return borrowed
 
         return decorate
 
@@ -57,10 +64,10 @@ class Spaces(ModuleType):
 class GpuStudio(DrawnStudio):
     """A drawn studio that says where it drew."""
 
-    backend = "auto"
+    drew_on = "cpu"
 
-    def forked(self, backend: str) -> GpuStudio:
-        self.backend = backend
+    def forked(self, device: str) -> GpuStudio:
+        self.drew_on = device
         return self
 
 
@@ -97,12 +104,12 @@ def test_a_talk_is_made_on_the_borrowed_gpu(studio: GpuStudio, spaces: Spaces, t
         TalkRequest(text="Hello.", look=SMALL), tmp_path / "a.mp4", motion_out=tmp_path / "a.csv",
         on_piece=pieces.append, progress=seen.append,
     )  # fmt: skip
-    assert studio.backend == "cuda"
+    assert studio.drew_on == "cuda"
     assert clip.path == str(tmp_path / "a.mp4")
     assert Path(clip.path).stat().st_size > 1000
     assert (tmp_path / "a.csv").is_file()
     assert b"".join(pieces)[4:8] == b"ftyp"
-    assert seen[-1].frames == 75
+    assert seen[-1].done == 75
 
 
 class TestDurations:
@@ -136,7 +143,7 @@ class TestWithoutAGpu:
         spaces.refusal = gr.Error("You have exceeded your <b>quota</b>.", title="ZeroGPU quota exceeded")
         pieces = []
         clip = talker(studio)(TalkRequest(text="Hi.", look=SMALL), tmp_path / "a.mp4", on_piece=pieces.append)
-        assert studio.backend == "auto"
+        assert studio.drew_on == "cpu"
         assert Path(clip.path).is_file()
         assert pieces
         assert warnings == [
@@ -164,6 +171,28 @@ class TestWithoutAGpu:
         spaces.taken_after = "progress"
         assert talker(studio)(TalkRequest(text="Hi.", look=SMALL), tmp_path / "a.mp4").frames == 75
         assert len(warnings) == 1
+
+
+class TestTheDeviceOfThePage:
+    def test_it_is_found_by_itself_or_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("EMOTALK_DEVICE", raising=False)
+        assert page_device() == "auto"
+        monkeypatch.setenv("EMOTALK_DEVICE", " CPU ")
+        assert page_device() == "cpu"
+        monkeypatch.setattr("emotalk.rendering.device.resolve_device", lambda name: name)  # whatever is there
+        monkeypatch.setenv("EMOTALK_DEVICE", "cuda")
+        assert page_device() == "cuda"
+
+    def test_a_gpu_that_is_not_there_keeps_the_page_from_opening(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("emotalk.rendering.device.cuda_problem", lambda: "torch finds no CUDA device")
+        monkeypatch.setenv("EMOTALK_DEVICE", "cuda")
+        with pytest.raises(InputError, match="no CUDA device"):
+            page_device()
+
+    def test_a_zero_gpu_space_draws_its_own_pictures_on_the_cpu(self, spaces: Spaces, monkeypatch) -> None:
+        monkeypatch.setattr("emotalk.rendering.device.resolve_device", lambda name: name)  # torch says it is there
+        monkeypatch.setenv("EMOTALK_DEVICE", "cuda")
+        assert page_device() == "cpu"
 
 
 def test_errors_come_back_as_what_they_were(studio: GpuStudio, spaces: Spaces, tmp_path: Path) -> None:

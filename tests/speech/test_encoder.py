@@ -12,10 +12,10 @@ from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
-from emotalk.speech.encoder import SpeechEncoder, concatenate
+from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.mel import BANDS, MelStream, SpectralLeveller
-from emotalk.speech.network import SpeechNetwork, load_numpy, to_numpy
+from emotalk.speech.network import SpeechNetwork, to_numpy
 
 COLUMNS = [field.name for field in dataclasses.fields(SpeechFeatures)]
 SMALL = NetworkConfig(width=24, hidden=32, taps=((-1, 0, 1), (-4, 0, 2), (-2, 0)))
@@ -53,7 +53,7 @@ def streamed(encoder: SpeechEncoder, sound: np.ndarray, longest: int) -> SpeechF
         parts.append(stream.push(sound[start : start + length]))
         start += length
     parts.append(stream.finish())
-    return concatenate([part for part in parts if part is not None])
+    return SpeechFeatures.concatenate([part for part in parts if part is not None])
 
 
 def test_numpy_computes_what_torch_was_trained_to(network, encoder, sound):
@@ -71,13 +71,6 @@ def test_numpy_computes_what_torch_was_trained_to(network, encoder, sound):
     width = ARTICULATION_NAMES.index("width")
     inside = np.clip(articulation[:rows], [-1 if i == width else 0 for i in range(6)], 1)
     np.testing.assert_allclose(given.articulation, inside, atol=2e-5)
-
-
-def test_weights_survive_the_way_to_numpy_and_back(network):
-    other = SpeechNetwork(SMALL)
-    load_numpy(other, to_numpy(network))
-    for name, value in network.state_dict().items():
-        torch.testing.assert_close(other.state_dict()[name], value)
 
 
 @pytest.mark.parametrize("longest", [40, 900, 5000, 30000])
@@ -118,7 +111,8 @@ def test_streams_do_not_disturb_each_other(encoder, sound):
         b.append(second.push(sound[::-1][start : start + 4000]))
     a.append(first.finish())
     expected = encoder.encode(Speech(sound))
-    np.testing.assert_array_equal(concatenate([p for p in a if p is not None]).features, expected.features)
+    joined = SpeechFeatures.concatenate([part for part in a if part is not None])
+    np.testing.assert_array_equal(joined.features, expected.features)
 
 
 def test_probabilities_and_ranges(shipped, sound):
@@ -171,12 +165,12 @@ def test_broken_checkpoints_are_explained(shipped, tmp_path):
     with pytest.raises(CheckpointError, match=r"blocks\.6"):
         SpeechEncoder.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"width": 192')
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"config\.json cannot be used"):
         SpeechEncoder.from_pretrained(tmp_path)
     shipped.save_pretrained(tmp_path)
     model = tmp_path / "model.safetensors"
     model.write_bytes(model.read_bytes()[:-1000])
-    with pytest.raises(CheckpointError, match="damaged"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors cannot be used"):
         SpeechEncoder.from_pretrained(tmp_path)
 
 

@@ -6,8 +6,8 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion.space import EmotionCurve
 from emotalk.speech.loudness import normalise
-from emotalk.speech.prosody import prosody_frames
-from emotalk.speech.voice_arousal import VoiceListener, voice_emotion
+from emotalk.speech.pitch import prosody_frames
+from emotalk.speech.voice_arousal import VoiceArousal, voice_emotion
 
 
 def voice(seconds: float, pitch: float, brightness: float = 0.9, level: float = 0.05, seed: int = 0) -> np.ndarray:
@@ -47,7 +47,7 @@ def test_a_raised_pressed_voice_is_aroused_and_a_low_soft_one_is_not(rest):
 def test_the_same_pitch_means_more_to_who_has_heard_the_voice_before():
     raised = Speech(normalise(voice(3, 165, 0.85, seed=5)))
     stranger = voice_emotion(raised)
-    listener = VoiceListener()
+    listener = VoiceArousal()
     listener.listen(Speech(normalise(voice(60, 110, 0.93))))
     friend = listener.listen(raised)
     assert friend.arousal.mean() > stranger.arousal.mean() + 0.05
@@ -93,7 +93,7 @@ def test_pieces_give_what_the_whole_gives_once_the_voice_is_known(piece):
     calm, outburst = voice(20, 115, 0.95, 0.03), voice(6, 180, 0.6, 0.12, seed=3)
     sound = normalise(np.concatenate([calm, outburst, calm[: 8 * SAMPLE_RATE]]))
     size = round(piece * SAMPLE_RATE)
-    listener = VoiceListener()
+    listener = VoiceArousal()
     parts = [listener.listen(Speech(sound[i : i + size])) for i in range(0, len(sound), size)]
     pieces = np.concatenate([part.arousal for part in parts])
     whole = voice_emotion(Speech(sound)).arousal
@@ -105,14 +105,14 @@ def test_pieces_give_what_the_whole_gives_once_the_voice_is_known(piece):
 
 def test_pieces_of_odd_length_never_lose_a_frame():
     sound = normalise(voice(8, 130))
-    listener = VoiceListener()
+    listener = VoiceArousal()
     cuts = np.cumsum([1234, 16001, 777, 31, 0, 20_000])
     frames = sum(len(listener.listen(Speech(part)).values) for part in np.split(sound, cuts))
     assert frames == Speech(sound).frames
 
 
 def test_a_mood_lasts_through_silence():
-    listener = VoiceListener()
+    listener = VoiceArousal()
     before = listener.listen(Speech(normalise(voice(6, 210, 0.55)))).arousal[-1]
     silence = listener.listen(Speech(np.zeros(4 * SAMPLE_RATE)))
     assert silence.arousal == pytest.approx(before, abs=0.1)

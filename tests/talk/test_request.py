@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from emotalk.core.errors import EmotalkError, InputError
-from emotalk.core.progress import Progress
 from emotalk.emotion import EmotionCurve
 from emotalk.talk.request import Look, TalkRequest, colour
 
@@ -69,9 +68,3 @@ def test_a_background_may_be_a_colour_or_a_picture(tmp_path: Path) -> None:
     assert Look(background=str(tmp_path / "room.png")).background.endswith("room.png")
     assert colour("#fff") == (1, 1, 1)
     assert colour("#336699") == pytest.approx((0.2, 0.4, 0.6))
-
-
-def test_progress_knows_its_share() -> None:
-    assert Progress("frames", 5, 20).share == 0.25
-    assert Progress("frames", 5).share == 0
-    assert Progress("frames", 25, 20).share == 1

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,9 +97,30 @@ def test_a_text_becomes_a_clip_with_sound_and_motion(studio: Studio, tmp_path: P
     assert len(pieces) >= 2
     assert pieces[0][4:8] == b"ftyp"
     assert {"speech", "motion", "pose", "render", "encode", "first_piece", "total"} <= clip.timings.keys()
-    assert seen[-1].frames == clip.frames
+    assert seen[-1].done == clip.frames
     assert seen[-1].total == clip.frames
-    assert all(a.frames <= b.frames for a, b in itertools.pairwise(seen))
+    assert all(a.done <= b.done for a, b in itertools.pairwise(seen))
+
+
+def test_the_seed_changes_the_take_and_the_card_says_whose_face_it_is(tmp_path: Path) -> None:
+    studio = Studio()
+    person = studio.avatar("mira")
+
+    def talk(seed: int) -> dict[str, np.ndarray]:
+        request = TalkRequest(text="Hello.", seed=seed, emotion=EmotionCurve.constant(-0.5, 0.8), look=SMALL)
+        clip = studio.talk(request, None, motion_out=tmp_path / "motion.csv")
+        with open(clip.motion_path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: np.array([float(row[name]) for row in rows]) for name in rows[0] if name != "Timecode"}
+
+    def lopsided(motion: dict[str, np.ndarray]) -> float:
+        return motion["NoseSneerLeft"].mean() / motion["NoseSneerRight"].mean()
+
+    first, second = talk(0), talk(1)
+    assert np.abs(first["HeadYaw"] - second["HeadYaw"]).max() > 0.005
+    assert lopsided(first) == pytest.approx(lopsided(second), rel=0.003)
+    person.card = replace(person.card, face=2)
+    assert abs(lopsided(talk(0)) / lopsided(first) - 1) > 0.01
 
 
 def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: Studio, tmp_path: Path) -> None:
@@ -199,7 +221,7 @@ def test_stopping_raises_and_leaves_nothing(studio: Studio, tmp_path: Path) -> N
         studio.talk(
             TalkRequest(text=SENTENCE * 20, look=SMALL),
             tmp_path / "long.mp4",
-            progress=lambda p: p.frames >= 10 and stop.set(),
+            progress=lambda p: p.done >= 10 and stop.set(),
             cancelled=stop.is_set,
         )
     assert list(tmp_path.iterdir()) == []
@@ -307,7 +329,7 @@ def test_a_killed_ffmpeg_is_said(studio: Studio, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(talking, "VideoWriter", Remembered)
 
     def kill(progress: Progress) -> None:
-        if progress.frames == 5:
+        if progress.done == 5:
             os.kill(started[0]._process.pid, signal.SIGKILL)
 
     with pytest.raises(VideoError, match="ffmpeg stopped early"):

@@ -8,11 +8,12 @@ import soundfile
 import torch
 from PIL import Image
 
+from emotalk.core.atomic import write_json
 from emotalk.core.camera import Camera
 from emotalk.core.errors import TrackingError
 from emotalk.core.motion import HeadMotion
 from emotalk.tracking import TrackedVideo, TrackQuality, load_tracked
-from emotalk.tracking.tracked import FINISHED, save_track, write_json
+from emotalk.tracking.tracked import FINISHED, save_track
 
 QUALITY = TrackQuality(
     verdict="good",

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from emotalk.avatar import AvatarCard, AvatarInfo
@@ -22,6 +23,7 @@ class DrawnStudio:
     """Stands in for `emotalk.talk.studio.Studio`; `frame_seconds` makes it as slow as a test wants."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("mira", "kofi"), frame_seconds: float = 0.0) -> None:
+        self.device = torch.device("cpu")
         self.frame_seconds = frame_seconds
         self.requests: list[TalkRequest] = []
         self.forgotten: list[str] = []

@@ -161,7 +161,7 @@ class TestArrivals:
         arrival = HubFaces(studio).fetch(hub_row.HubAddress.parse("me/kofi"))
         assert arrival.wait(60)
         assert arrival.error is None
-        assert arrival.received == arrival.total > 100_000
+        assert arrival.progress.done == arrival.progress.total > 100_000
 
     def test_a_face_that_cannot_be_loaded_is_not_kept(self, studio: DrawnStudio, monkeypatch) -> None:
         from emotalk.core.errors import AvatarError

@@ -73,7 +73,7 @@ class ScriptedFit:
 
     def _run(self) -> None:
         frames = np.full((200, 600, 3), 120, np.uint8)
-        self.news = FitNews(stage="Following the face", step=40, steps=100)
+        self.news = FitNews(stage="Following the face", done=40, total=100)
         time.sleep(self.pause)
         self.news = dataclasses.replace(
             self.news, overlay=picture_address(frames), verdict="usable", quality=("The light is <dim>.",)
@@ -86,7 +86,7 @@ class ScriptedFit:
                 break
             picture = np.full((128, 256, 3), 40 + 30 * step, np.uint8)
             self.news = dataclasses.replace(
-                self.news, stage="Fitting the avatar", step=step + 1, steps=self.steps, psnr=22.0 + step,
+                self.news, stage="Fitting the avatar", done=step + 1, total=self.steps, psnr=22.0 + step,
                 remaining=65.0 - step, preview=picture_address(picture),
                 curve=(*self.news.curve, (float(step), 22.0 + step)),
             )  # fmt: skip
@@ -246,7 +246,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
                 fit.news = coming.pop(0)
         return [report for report in heard if isinstance(report, str) and report]
 
-    begun = FitNews(stage="Following the face", step=40, steps=100)
+    begun = FitNews(stage="Following the face", done=40, total=100)
     judged = dataclasses.replace(begun, overlay="data:image/jpeg;base64,", verdict="usable", quality=("Dim.",))
     fitting = dataclasses.replace(judged, stage="Fitting the avatar", psnr=22.0, preview="data:,1")
     for news, last in (((begun, judged, fitting), fitting), ((begun,), judged)):

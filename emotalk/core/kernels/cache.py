@@ -1,11 +1,12 @@
 """Compiled kernels on disk: compile once per machine, load in milliseconds ever after.
 
-numba's own cache is keyed by the source file that holds the function alone. It would go on using machine code made
-for another lane count, another version of a module the kernel imports, or a half-written file - and wrong machine
-code does not raise, it corrupts memory. So kernels made with `@kernel` have their own cache:
+Every compiled function of the package is made by `kernel` or, where kernels call it, by `inlined`. numba's own cache is
+keyed by the source file that holds the function alone. It would go on using machine code made for another lane count,
+another version of a module the kernel imports, or a half-written file - and wrong machine code does not raise, it
+corrupts memory. So kernels have their own cache:
 
 - one folder per configuration: versions of emotalk, Python, numba and llvmlite, CPU name and features, lane count;
-- one file per kernel, source and signature, its name holding a hash of every source file that kernels are made of;
+- one file per kernel, source and signature, its name holding a hash of all that the kernel is made of: `source_hash`;
 - a SHA-256 of the contents in front: a damaged or truncated file is compiled again, not run; so is a stale one;
 - written to a temporary name and moved into place, so that an interrupted compile or two processes at once do no harm;
 - a folder that somebody else could have written is not trusted (loading machine code is running it).
@@ -22,16 +23,21 @@ import platform
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import llvmlite
 import numba
+import numpy as np
 from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.compiler import CompileResult
+from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
 import emotalk
+from emotalk.core.atomic import write_bytes
 from emotalk.core.kernels import simd
 from emotalk.core.paths import cache_dir
 
@@ -69,15 +75,49 @@ def _is_ours(status: os.stat_result) -> bool:
     return status.st_uid in (os.getuid(), 0) and not status.st_mode & (stat.S_IWOTH | stat.S_IWGRP)
 
 
-@functools.cache
-def _source_hash(source_file: str) -> str:
-    """Of the sources whose functions and constants may end up inside a kernel of this file: those of its own package
-    and of this one."""
+def source_hash(function: Callable) -> str:
+    """Of everything that may end up inside the machine code of `function`: the sources of its own package and of this
+    one, those of compiled functions that it calls, in whatever package, and the values of constants that all of these
+    use."""
+    folders = dict.fromkeys((Path(function.__code__.co_filename).parent, Path(__file__).parent))
     digest = hashlib.sha256()
-    for folder in dict.fromkeys((Path(source_file).parent, Path(__file__).parent)):
-        for path in sorted(folder.glob("*.py")):
+    for folder in folders:
+        digest.update(_folder_hash(folder))
+    pending, known = [function], {function}
+    while pending:
+        current = pending.pop()
+        path = Path(current.__code__.co_filename)
+        if path.parent not in folders:
             digest.update(path.read_bytes())
+        for name, value in _globals_of(current):
+            if isinstance(value, Dispatcher):
+                if value.py_func not in known:
+                    known.add(value.py_func)
+                    pending.append(value.py_func)
+            elif isinstance(value, int | float | str | tuple | np.generic):
+                digest.update(f"{name}={value!r}|".encode())
     return digest.hexdigest()
+
+
+def _globals_of(function: Callable) -> Iterator[tuple[str, Any]]:
+    """Names and values that a function takes from its module, from its enclosing function and from modules it names,
+    always in the same order."""
+    names = function.__code__.co_names
+    found = [(name, function.__globals__[name]) for name in names if name in function.__globals__]
+    for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        found.append((cell_name, cell.cell_contents))
+    for name, value in found:
+        yield name, value
+        if isinstance(value, ModuleType) and value.__name__.startswith("emotalk"):
+            yield from ((f"{name}.{part}", getattr(value, part)) for part in names if hasattr(value, part))
+
+
+@functools.cache
+def _folder_hash(folder: Path) -> bytes:
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.digest()
 
 
 class KernelCache(_Cache):
@@ -85,6 +125,7 @@ class KernelCache(_Cache):
 
     def __init__(self, function: Callable) -> None:
         self._function = function
+        self._sources: str | None = None
         self._enabled = True
 
     @property
@@ -92,7 +133,9 @@ class KernelCache(_Cache):
         return str(cache_folder())
 
     def _path(self, signature) -> Path:
-        key = f"{_source_hash(self._function.__code__.co_filename)}|{self._function.__qualname__}|{signature}"
+        if self._sources is None:  # not when it is made: what it calls may be defined below it
+            self._sources = source_hash(self._function)
+        key = f"{self._sources}|{self._function.__module__}.{self._function.__qualname__}|{signature}"
         return cache_folder() / f"{self._function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.kernel"
 
     def load_overload(self, sig, target_context) -> CompileResult | None:
@@ -124,10 +167,8 @@ class KernelCache(_Cache):
         contents = dumps(data._reduce())
         path = self._path(sig)
         try:
-            handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(contents).digest() + contents)
-            os.replace(temporary, path)
+            # Not flushed: the checksum tells whatever a power failure leaves.
+            write_bytes(path, hashlib.sha256(contents).digest() + contents, flush=False)
         except OSError as error:  # a full or read-only disk: slower next time, but this run goes on
             log.warning("The compiled kernel %s could not be kept: %s", path.name, error)
 
@@ -146,19 +187,30 @@ def _announce() -> None:
     global _announced
     if not _announced:
         _announced = True
-        log.warning("Compiling the CPU renderer for this machine, once: about 15 seconds ...")
+        log.warning("Compiling for this machine, once: the CPU renderer takes about 15 seconds ...")
 
 
-_OPTIONS = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+KEEP_NAN: dict[str, Any] = {"fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"}, "error_model": "python"}
+"""Options of kernels whose numbers may be NaN or infinite: with the renderer's own, a test for them is left out."""
+EXACT: dict[str, Any] = {"fastmath": False, "error_model": "python"}
+"""Options of kernels that calculate in the order in which they are written."""
 
 
-def kernel(function: Callable) -> Callable:
-    """Compile `function` with numba at its first call (without the GIL) and keep the machine code on disk."""
-    dispatcher = numba.njit(**_OPTIONS)(function)
+def kernel(function: Callable | None = None, **options: Any) -> Callable:
+    """Compile `function` with numba at its first call (without the GIL) and keep the machine code on disk.
+
+    Used as `@kernel`, with all of LLVM's fast arithmetic, or as `@kernel(**KEEP_NAN)` with other options of numba.njit.
+    """
+    if function is None:
+        return functools.partial(kernel, **options)
+    dispatcher = numba.njit(**_OPTIONS | options)(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
 
 
-def inlined(function: Callable) -> Callable:
-    """A function called from kernels; it becomes part of their machine code."""
-    return numba.njit(**_OPTIONS)(function)
+def inlined(function: Callable | None = None, **options: Any) -> Callable:
+    """A function called from kernels; it becomes part of their machine code. Options as for `kernel`."""
+    if function is None:
+        return functools.partial(inlined, **options)
+    return numba.njit(**_OPTIONS | options)(function)

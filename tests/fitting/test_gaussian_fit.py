@@ -1,6 +1,8 @@
 """A fit turns a wrong avatar into the person in the pictures, within bounds, and can be stopped and resumed."""
 
 import dataclasses
+import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -134,11 +136,15 @@ def test_a_fit_goes_on_with_more_pictures(start, samples, tmp_path):
     assert more.step_count == 20
 
 
-def test_time_ends_a_fit(start, samples):
+def test_time_ends_a_fit(start, samples, monkeypatch):
+    ticks = itertools.count()
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 8)  # so every step takes an eighth of a second
+    monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", clock)
+    told = []
     fit = GaussianFit(start, samples, FitConfig(steps=10**6, minutes=1 / 60))
-    fit.run()
-    assert 1.0 <= fit.seconds < 3.0
-    assert fit.progress == 1.0
+    fit.run(told.append, every=2)
+    assert (fit.step_count, fit.seconds, fit.progress) == (8, 1.0, 1.0)
+    assert [round(p.remaining, 3) for p in told] == [0.75, 0.5, 0.25, 0]
 
 
 def test_progress_is_told_and_may_cancel(start, samples):

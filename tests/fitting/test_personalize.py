@@ -1,30 +1,38 @@
 """A tracked video becomes an avatar: recognisable at once, better with time, resumable, bounded."""
 
 import dataclasses
-import os
-import signal
-import subprocess
-import sys
-import time
+import itertools
+import json
+import random
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 from PIL import Image
 
 from emotalk.avatar import BoundGaussians, Consent, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.atomic import write_json
 from emotalk.core.camera import project
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.fitting import personalize
+from emotalk.fitting.fit_start import load_start
 from emotalk.fitting.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
 from emotalk.fitting.shoulders import neck_point, without_outliers
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.tracking import load_tracked
 from emotalk.tracking.masks import BODY, HAIR, SKIN
 from emotalk.tracking.shoulder_alignment import shoulder_shifts
+from emotalk.tracking.tracked import FINISHED, save_track
 from tests.fitting.synthetic_video import make_cloth, make_video, moved
+from tests.killing import Forks
 
 CONSENT = Consent("I am the person in this video and agree.", "2026-01-01T12:00:00+00:00")
 QUICK = {"size": 96, "gaussians": 5000, "budget": 6000, "hold_out": 3}
@@ -118,7 +126,7 @@ def test_the_background_lies_behind_and_not_in_the_person(start, video):
     assert (empty - first)[far].abs().mean() < 0.02
 
 
-def test_torso_shifts_bring_back_how_the_shoulders_moved(video):
+def test_shoulder_shifts_bring_back_how_the_shoulders_moved(video):
     # With the track of a torso that stands still and no pictures to align, shifts undo the root's motion.
     still = dataclasses.replace(video, torso=np.full_like(video.torso, 1e-7))
     shifts = shoulder_shifts(still, 7, rows=())
@@ -250,29 +258,52 @@ def test_a_cancelled_fit_goes_on_with_the_same_numbers(video, tmp_path):
     assert (resumed.corrections.color - whole.corrections.color).abs().max() < 1e-4
 
 
-def test_a_folder_of_another_video_is_begun_afresh(video, tmp_path):
-    fit_of(video, tmp_path, steps=5).run()
+def begun(fit: PersonalizeFit) -> int:
+    """Steps that the fit has behind it when it is taken up from its folder."""
+    return fit._begin().step_count
+
+
+@pytest.fixture(scope="module")
+def five_steps(video, tmp_path_factory):
+    """The folder of a fit of five steps."""
+    folder = tmp_path_factory.mktemp("five") / "steps"
+    fit_of(video, folder, steps=5).run()
+    return folder
+
+
+@pytest.fixture
+def left(five_steps, tmp_path):
+    """A copy of it."""
+    return Path(shutil.copytree(five_steps, tmp_path / "left"))
+
+
+def test_a_fit_is_taken_up_where_it_was_left(video, left):
+    assert begun(fit_of(video, left, steps=6)) == 5
+
+
+def test_a_folder_of_another_video_is_begun_afresh(video, left):
     other = dataclasses.replace(video, identity=video.identity * 0.5)
-    fit = fit_of(other, tmp_path, steps=3)
-    fit.run()
-    assert fit.fit.step_count == 3
+    assert begun(fit_of(other, left, steps=6)) == 0
 
 
-def test_damaged_state_is_begun_afresh(video, tmp_path):
-    fit_of(video, tmp_path, steps=5).run()
-    (tmp_path / STATE).write_bytes(b"\0" * 100)
-    fit = fit_of(video, tmp_path, steps=6)
-    fit.run()
-    assert fit.fit.step_count == 6
-    (tmp_path / START).write_bytes((tmp_path / START).read_bytes()[:5000])
-    fit_of(video, tmp_path, steps=6).run()
+@pytest.mark.parametrize(("name", "size"), [(STATE, 0), (STATE, 5000), (START, 5000)])
+def test_damaged_files_are_begun_afresh(video, left, name, size):
+    """Also where only the start is damaged: what was learned belongs to a start that is no more."""
+    (left / name).write_bytes((left / name).read_bytes()[:size])
+    fit = fit_of(video, left, steps=6)
+    assert begun(fit) == 0
+    assert load_start(left / START, fit._fingerprint(), make_card(), video) is not None
+    assert (left / STATE).exists() == (name == STATE)  # the fit writes a new one over it
 
 
-def test_a_budget_of_time_is_kept(video, tmp_path):
-    fit = fit_of(video, tmp_path, minutes=0.03)
-    avatar = fit.run()
-    assert fit.fit.progress == 1
-    assert 0 < avatar.card.metrics["steps"] < 2000  # 20,000 would be the most without a budget
+def test_a_budget_of_time_is_kept(video, tmp_path, monkeypatch):
+    ticks = itertools.count()
+    stopped = SimpleNamespace(perf_counter=lambda: 0.0)
+    monkeypatch.setattr("emotalk.fitting.personalize.time", stopped)
+    monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", SimpleNamespace(perf_counter=lambda: next(ticks) / 4))
+    avatar = fit_of(video, tmp_path, minutes=0.1).run()
+    assert avatar.card.metrics["steps"] == 24  # 6 s, each step of a quarter
+    assert avatar.card.metrics["seconds"] == 6.0
 
 
 def test_gaussians_stay_on_their_triangles(video, tmp_path):
@@ -297,44 +328,32 @@ def test_settings_that_make_no_sense_are_refused(wrong):
         PersonalizeConfig(**wrong)
 
 
-CHILD = """
-import sys
-from pathlib import Path
-from tests.training.test_personalize import fit_of, pickle_free_video
-import emotalk.fitting.personalize as personalize
-personalize.SAVE_EVERY = 0.3
-video = pickle_free_video(Path(sys.argv[1]))
-print("begun", flush=True)
-fit_of(video, Path(sys.argv[2]), steps=100000 // 100).run()
-"""
+def run_to_the_end(work: Path, video: str) -> None:
+    """What a fork does in the next test: a fit that saves its state after every step."""
+    personalize.SAVE_EVERY = 0.0
+    fit_of(load_tracked(Path(video)), work, steps=8).run()
 
 
-def pickle_free_video(folder):
-    from emotalk.tracking import load_tracked
-
-    return load_tracked(folder)
+def saved_steps(work: Path) -> int:
+    """Steps in the state of a folder, 0 where there is none; fails where the state is not whole."""
+    if not (work / STATE).exists():
+        return 0
+    with safetensors.safe_open(work / STATE, "pt") as file:
+        assert all(file.get_tensor(name).double().isfinite().all() for name in file.keys())  # noqa: SIM118
+        return json.loads(file.metadata()["fit"])["step"]
 
 
 @pytest.mark.slow
 def test_a_killed_fit_resumes_from_a_sound_state(tmp_path):
-    from emotalk.core.atomic import write_json
-    from emotalk.tracking.tracked import FINISHED, save_track
-
+    """Killed between any two changes of its files, or in the middle of one, it keeps every step that it saved."""
     folder, work = tmp_path / "video", tmp_path / "work"
-    tracked, _ = make_video(folder, "kofi", frames=40, size=96)
-    save_track(tracked)
+    save_track(make_video(folder, "kofi", frames=40, size=96)[0])
     write_json(folder / FINISHED, {})
-    rng, done = np.random.default_rng(0), 0
-    for _ in range(10):
-        command = [sys.executable, "-c", CHILD, str(folder), str(work)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.getcwd()})
-        child.stdout.readline()
-        time.sleep(rng.uniform(0.2, 6.0))
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        fit = fit_of(pickle_free_video(folder), work, steps=1000)
-        begun = fit._begin()
-        assert begun.step_count >= done
-        assert all(value.isfinite().all() for value in begun.parameters.values.values())
-        done = begun.step_count
-    assert done > 0
+    chance, saved = random.Random(0), [0]
+    with Forks("tests.fitting.test_personalize:run_to_the_end", work, folder) as forks:
+        while forks.run(kill_before=chance.randint(4, 40)):
+            saved.append(saved_steps(work))
+            assert len(saved) < 40
+    assert saved == sorted(saved)
+    assert len(set(saved)) > 2  # it was killed in many places, and went on
+    assert begun(fit_of(load_tracked(folder), work, steps=8)) == 8

@@ -1,11 +1,9 @@
-"""The dataclasses that cross module borders keep their promises."""
+"""Speech and its features keep their promises."""
 
 import numpy as np
 import pytest
 
-from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
-from emotalk.core.motion import HeadMotion
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 
 
@@ -19,14 +17,6 @@ def features(rows: int, seed: int = 0) -> SpeechFeatures:
         energy=rng.uniform(-60, -10, rows),
         f0=rng.uniform(80, 250, rows),
     )
-
-
-def test_arkit_has_52_names_in_alphabetical_order_as_pairs():
-    assert len(set(ARKIT_NAMES)) == 52
-    assert sorted(ARKIT_NAMES) == list(ARKIT_NAMES)
-    left = {name.removesuffix("Left") for name in ARKIT_NAMES if name.endswith("Left")}
-    right = {name.removesuffix("Right") for name in ARKIT_NAMES if name.endswith("Right")}
-    assert left == right
 
 
 def test_speech_counts_the_video_frames_that_cover_it():
@@ -62,36 +52,15 @@ def test_video_rate_takes_the_voiced_pitch_at_a_voicing_border():
     assert coarse.f0[0] == 120
 
 
-@pytest.mark.parametrize("cut", [0, 1, 4, 9])
-def test_features_slice_and_join_back_to_themselves(cut):
-    fine = features(9)
-    joined = SpeechFeatures.concatenate([fine[:cut], fine[cut:]])
-    for name, column in vars(fine).items():
-        np.testing.assert_array_equal(getattr(joined, name), column)
-
-
 def test_features_name_the_array_that_does_not_fit():
     fine = features(4)
     with pytest.raises(InputError, match=r"phones must have shape \[4, 40\]"):
         SpeechFeatures(fine.features, fine.phones[:3], fine.articulation, fine.voicing, fine.energy, fine.f0)
 
 
-def test_motion_slices_and_joins_back_to_itself():
-    rng = np.random.default_rng(0)
-    motion = HeadMotion(
-        expression=rng.random((9, 52)),
-        jaw=rng.normal(size=(9, 3)),
-        gaze=rng.normal(size=(9, 2)),
-        eyelids=rng.random((9, 2)),
-        head_pose=rng.normal(size=(9, 6)),
-    )
-    joined = HeadMotion.concatenate([motion[:4], motion[4:]])
-    assert len(joined) == 9
-    np.testing.assert_array_equal(joined.expression, motion.expression)
-    np.testing.assert_array_equal(joined.head_pose, motion.head_pose)
-
-
-def test_neutral_motion_is_zero_everywhere():
-    motion = HeadMotion.neutral(3)
-    assert len(motion) == 3
-    assert not any(np.any(getattr(motion, name)) for name in ("expression", "jaw", "gaze", "eyelids", "head_pose"))
+@pytest.mark.parametrize("cut", [0, 1, 4, 9])
+def test_features_slice_and_join_back_to_themselves(cut):
+    fine = features(9)
+    joined = SpeechFeatures.concatenate([fine[:cut], fine[cut:]])
+    for name, column in vars(fine).items():
+        np.testing.assert_array_equal(getattr(joined, name), column)

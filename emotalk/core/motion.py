@@ -65,6 +65,7 @@ class HeadMotion:
 
     @staticmethod
     def concatenate(parts: list[HeadMotion]) -> HeadMotion:
+        """The frames of all parts, one after another; at least one part."""
         return HeadMotion(
             **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in dataclasses.fields(HeadMotion)}
         )

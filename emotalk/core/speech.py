@@ -40,6 +40,7 @@ class Speech:
 
     @property
     def seconds(self) -> float:
+        """How long the sound is."""
         return len(self.samples) / SAMPLE_RATE
 
     @property

@@ -17,7 +17,11 @@ from emotalk.core.kernels.workers import pool
 from emotalk.core.ssim_kernels import C1, C2, HALF, PAD, WINDOW, blur_table, compare, compare_backward, window
 
 
-def l1_and_ssim(image: Tensor, target: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def l1_and_ssim(
+    image: Tensor,  # [H, W, 3]
+    target: Tensor,  # [H, W, 3]
+    weights: Tensor | None = None,  # [H, W]
+) -> tuple[Tensor, Tensor]:
     """Mean absolute difference and mean structural similarity of two pictures [H, W, 3], two scalars differentiable by
     `image`.
 
@@ -35,7 +39,11 @@ def l1_and_ssim(image: Tensor, target: Tensor, weights: Tensor | None = None) ->
     return apart * scale, alike * scale
 
 
-def ssim(image: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+def ssim(
+    image: Tensor,  # [H, W, 3]
+    target: Tensor,  # [H, W, 3]
+    weights: Tensor | None = None,  # [H, W]
+) -> Tensor:
     """Mean structural similarity, a scalar <= 1, differentiable by `image`; arguments as in `l1_and_ssim`."""
     return l1_and_ssim(image, target, weights)[1]
 

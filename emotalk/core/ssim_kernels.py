@@ -37,7 +37,7 @@ _TINY = np.float32(1e-30)
 
 
 def window() -> np.ndarray:
-    """The 11 weights of a Gaussian of sigma 1.5, summing to 1 (float64)."""
+    """The weights [11] of a Gaussian of sigma 1.5, summing to 1 (float64)."""
     weights = np.exp(-0.5 * ((np.arange(WINDOW) - HALF) / SIGMA) ** 2)
     return weights / weights.sum()
 

@@ -130,6 +130,7 @@ class KernelCache(_Cache):
 
     @property
     def cache_path(self) -> str:
+        """The folder of the files, as numba shows it."""
         return str(cache_folder())
 
     def _path(self, signature) -> Path:
@@ -139,6 +140,7 @@ class KernelCache(_Cache):
         return cache_folder() / f"{self._function.__name__}-{hashlib.sha256(key.encode()).hexdigest()[:24]}.kernel"
 
     def load_overload(self, sig, target_context) -> CompileResult | None:
+        """The machine code of the function for a signature; None where it has to be compiled."""
         target_context.refresh()
         path = self._path(sig)
         try:
@@ -162,6 +164,7 @@ class KernelCache(_Cache):
         return None
 
     def save_overload(self, sig, data: CompileResult) -> None:
+        """Keep what was compiled for a signature; only a warning where the disk refuses."""
         if not self._enabled or not CompileResultCacheImpl.check_cachable(self, data):
             return
         contents = dumps(data._reduce())
@@ -173,12 +176,15 @@ class KernelCache(_Cache):
             log.warning("The compiled kernel %s could not be kept: %s", path.name, error)
 
     def enable(self) -> None:
+        """Read and write files, as at the beginning."""
         self._enabled = True
 
     def disable(self) -> None:
+        """Compile always, and keep nothing."""
         self._enabled = False
 
     def flush(self) -> None:
+        """Remove this function's files, of all signatures and sources."""
         for path in cache_folder().glob(f"{self._function.__name__}-*.kernel"):
             path.unlink(missing_ok=True)
 

@@ -69,7 +69,9 @@ def expression_tensor(va: Tensor) -> Tensor:
 
 
 def expression_field(
-    valence: np.ndarray | float, arousal: np.ndarray | float, gains: np.ndarray | None = None
+    valence: np.ndarray | float,  # [T] or scalar
+    arousal: np.ndarray | float,  # [T] or scalar
+    gains: np.ndarray | None = None,  # [52]
 ) -> np.ndarray:
     """The emotional face without speech: [T, 52] float32 ARKit weights for T points (scalars give T = 1).
 

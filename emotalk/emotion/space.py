@@ -25,8 +25,11 @@ NAMED_EMOTIONS: dict[str, tuple[float, float]] = {
 """Name -> (valence, arousal) at full intensity, on the border of the square."""
 
 
-def radius(valence: np.ndarray | float, arousal: np.ndarray | float) -> np.ndarray:
-    """How strong an emotion is: 0 at the origin, 1 on the whole border of the square, rising along every ray.
+def radius(
+    valence: np.ndarray | float,  # [...] or scalar
+    arousal: np.ndarray | float,  # [...] or scalar
+) -> np.ndarray:
+    """How strong emotions [...] are: 0 at the origin, 1 on the whole border of the square, rising along every ray.
 
     sqrt(v^2 + a^2 - v^2 a^2), the inverse of Fernandez-Guasti's squircular mapping, so corners are no stronger
     than sides.

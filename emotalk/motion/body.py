@@ -29,7 +29,12 @@ class Body:
         self._blink = BlinkGenerator(blink, eyes, style.blink_rate)
         self._head = HeadGenerator(head, style.head_energy)
 
-    def play(self, face: np.ndarray, rhythm: list[Rhythm], va: np.ndarray) -> HeadMotion:
+    def play(
+        self,
+        face: np.ndarray,  # [T, 52]
+        rhythm: list[Rhythm],
+        va: np.ndarray,  # [T, 2]
+    ) -> HeadMotion:
         """HeadMotion of T frames from faces [T, 52] (whose eyeBlink*/eyeLook* are the emotion's lids and gaze), the
         rhythm of their speech and their valence and arousal [T, 2]."""
         expression, drooping, lowered = split_eyes(face)

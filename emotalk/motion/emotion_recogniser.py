@@ -53,7 +53,7 @@ class RecogniserNetwork(nn.Module):
         self.judge = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.GELU(), nn.Linear(hidden, 2))
 
     def forward(self, motion: Tensor) -> Tensor:
-        """See the class."""
+        """Valence and arousal [B, T, 2] of a motion [B, T, 65] (`motion_tensor`)."""
         speed = torch.diff(motion, dim=1, prepend=motion[:, :1]) * 5
         seen = self.moment(torch.cat([motion, speed], -1))
         mean = _around(seen)
@@ -82,6 +82,7 @@ class EmotionRecogniser:
         return cls(load_recogniser(Path(path or CHECKPOINTS / "consistency.safetensors")))
 
     def __call__(self, motion: HeadMotion) -> np.ndarray:
+        """[T, 2] valence and arousal in (-1, 1) of each frame."""
         if not len(motion):
             return np.zeros((0, 2), np.float32)
         with torch.inference_mode():
@@ -89,7 +90,7 @@ class EmotionRecogniser:
 
 
 def concordance(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """Lin's concordance correlation coefficient (Biometrics 45, 1989) of two rows of numbers: 1 is agreement."""
+    """Lin's concordance correlation coefficient (Biometrics 45, 1989) of two courses [N]: 1 is agreement."""
     x, y = np.asarray(predicted, np.float64).ravel(), np.asarray(truth, np.float64).ravel()
     covariance = ((x - x.mean()) * (y - y.mean())).mean()
     return float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2 + 1e-12))

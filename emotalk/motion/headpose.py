@@ -67,6 +67,7 @@ class HeadGenerator:
         self._size = 0.4
 
     def step(self, rhythm: Rhythm, mood: Behaviour, row: int) -> np.ndarray:
+        """`HeadMotion.head_pose` [6] of the next frame, axis-angle (radians) and shift (metres); `mood` at `row`."""
         random = self._random
         white, posture = random.standard_normal(6), random.standard_normal(3)
         tilt = random.standard_normal(2)

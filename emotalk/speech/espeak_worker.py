@@ -26,10 +26,14 @@ MAX_SECONDS = 120  # a phrase has 300 letters; more sound than this is a fault o
 
 
 class EventId(ctypes.Union):
+    """The `id` of `espeak_EVENT`: which of the three is set depends on the event's type."""
+
     _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
 
 
 class Event(ctypes.Structure):
+    """`espeak_EVENT`: something that begins at a sample of the sound."""
+
     _fields_ = (
         ("type", ctypes.c_int),
         ("unique_identifier", ctypes.c_uint),
@@ -43,6 +47,8 @@ class Event(ctypes.Structure):
 
 
 class VoiceRecord(ctypes.Structure):
+    """`espeak_VOICE`: one installed voice."""
+
     _fields_ = (
         ("name", ctypes.c_char_p),
         ("languages", ctypes.POINTER(ctypes.c_ubyte)),  # a priority byte, then the name, ended by 0
@@ -91,6 +97,7 @@ class Espeak:
         return found
 
     def receive(self, samples, count: int, events) -> int:
+        """What espeak calls with each piece of sound and its events; 0 to go on, 1 to stop."""
         if samples and count > 0:
             self.sound += ctypes.string_at(samples, 2 * count)
         i = 0

@@ -35,6 +35,7 @@ class LinearAdapter(nn.Module):
         self.linear = nn.Linear(hidden, size)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features [..., size] of transformer features [..., hidden]."""
         return self.linear(self.norm(x))
 
     def fit(self, hidden: Tensor, wanted: Tensor, damping: float = 1e-2) -> LinearAdapter:

@@ -72,7 +72,7 @@ class Leveller:
         return np.concatenate(released) if released else np.zeros(0, np.float32)
 
     def finish(self) -> np.ndarray:
-        """What is still held back."""
+        """The samples [N] that are still held back."""
         if self._gain is not None or not self._held:
             return np.zeros(0, np.float32)
         return self._decide(np.concatenate(self._held))
@@ -91,7 +91,7 @@ class Leveller:
 
 
 def soft_limit(samples: np.ndarray) -> np.ndarray:
-    """Samples as float32 in (-1, 1): untouched up to 0.9, smoothly bent above."""
+    """Samples [N] as float32 in (-1, 1): untouched up to 0.9, smoothly bent above."""
     limited = np.array(samples, np.float32)
     loud = np.flatnonzero(np.abs(limited) > _KNEE)  # few: a tanh of every sample would cost more than all else
     over = (np.abs(limited[loud]) - _KNEE) / (1 - _KNEE)

@@ -162,5 +162,6 @@ def loudness_of(pairs: np.ndarray) -> np.ndarray:
 
 
 def speech_weight(loudness: np.ndarray, peak: np.ndarray) -> np.ndarray:
-    """How much a row counts as speech, in (0, 1)."""
+    """How much rows [...] count as speech, in (0, 1), from their `loudness` [...] and the loudest level so far, `peak`
+    [...], in the same unit."""
     return 1 / (1 + np.exp((peak - _SPEECH_DEPTH - loudness) / _SPEECH_SOFTNESS))

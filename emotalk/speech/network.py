@@ -50,6 +50,7 @@ class SpeechNetwork(nn.Module):
         self.articulation = nn.Linear(config.width, len(ARTICULATION_NAMES))
 
     def forward(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, phone logits and articulation as the class says, of `rows` [B, T, 128]: shapes [B, T', ...]."""
         x = _gelu(self.input(_seen_through(rows, (-1, 0, 1))))
         for block in self.blocks:
             x = block(x)

@@ -51,7 +51,7 @@ class Resampler:
         self._start = -self._history  # input index of the first sample in the buffer
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """Takes float32 samples [N]; returns the samples at 16 kHz that are complete."""
+        """Takes float32 samples [N]; returns the samples [M] at 16 kHz that are complete."""
         self._heard += len(samples)
         if self._up == self._down:
             return samples
@@ -61,7 +61,7 @@ class Resampler:
         return self._emit(last + 1)
 
     def finish(self) -> np.ndarray:
-        """The samples still held back: ceil(heard * 16000 / rate) in all."""
+        """The samples [N] still held back; with them ceil(pushed * 16000 / rate) in all."""
         if self._up == self._down:
             return np.zeros(0, np.float32)
         total = -(-self._heard * self._up // self._down)

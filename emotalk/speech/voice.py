@@ -27,10 +27,12 @@ class VoiceInfo:
 
     @property
     def engine(self) -> str:
+        """What speaks with it: the part of `id` before the colon."""
         return self.id.split(":")[0]
 
     @property
     def name(self) -> str:
+        """What the engine calls it: the part of `id` behind the colon."""
         return self.id.split(":", 1)[1]
 
 
@@ -107,7 +109,7 @@ def resampled(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def pitch_by_speed(samples: np.ndarray, factor: float) -> np.ndarray:
-    """16 kHz samples played `factor` times as fast: higher and shorter by it, formants included.
+    """16 kHz samples [N] played `factor` times as fast: higher and shorter by it, formants included.
 
     For engines that change the rate but not the pitch: speak slower by `factor` first.
     """

@@ -96,6 +96,7 @@ class SyncNetwork(nn.Module):
 
     @property
     def basis(self) -> LipBasis:
+        """Where the lips of the shipped head are and how shapes move them, as this network was trained with it."""
         return LipBasis(self.neutral, self.shapes)
 
     def embed_sound(self, rows: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ class SyncNetwork(nn.Module):
         return nn.functional.normalize(self.see(_windows(lip_features(measures), LIPS_REACH)), dim=-1)
 
     def loss(self, rows: Tensor, expression: Tensor) -> Tensor:
-        """1 - mean cosine between speech rows [B, T, 96] and a generated face [B, T, 52], for training."""
+        """1 - mean cosine, a scalar tensor, of speech `rows` [B, T, 96] and a generated `expression` [B, T, 52]."""
         return 1 - (self.embed_sound(rows) * self.embed_lips(self.basis.measures(expression))).sum(-1).mean()
 
 
@@ -143,7 +144,7 @@ class SyncModel:
         return measures_of_motion(motion, self.network.basis)
 
     def embeddings(self, features: SpeechFeatures, measures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Unit vectors [T, E] of the sound and of the lips, cut to the shorter of the two."""
+        """Unit vectors [T, E] of the sound and of the lips (`measures` [T', 4]), cut to the shorter of the two."""
         rows = pair_rows(speech_rows(features[: len(features) // 2 * 2]))
         frames = min(len(rows), len(measures))
         if frames < 2 * AUDIO_REACH + 1:
@@ -154,17 +155,20 @@ class SyncModel:
         return heard.numpy(), seen.numpy()
 
     def score(self, features: SpeechFeatures, measures: np.ndarray) -> float:
-        """Mean cosine in [-1, 1] of sound and lips as they stand."""
+        """Mean cosine in [-1, 1] of sound and lips (`measures` [T', 4]) as they stand."""
         heard, seen = self.embeddings(features, measures)
         return float((heard * seen).sum(-1).mean())
 
     def offset(self, features: SpeechFeatures, measures: np.ndarray, reach: int = 15) -> Offset:
-        """The offset at which the lips fit the sound best, within +-`reach` frames."""
+        """The offset at which the lips (`measures` [T', 4]) fit the sound best, within +-`reach` frames."""
         return best_offset(*self.embeddings(features, measures), reach)
 
 
 def best_offset(heard: np.ndarray, seen: np.ndarray, reach: int = 15) -> Offset:
-    """`Offset` of two rows of unit vectors [T, E]; at least 9 frames must overlap at every offset."""
+    """`Offset` between the unit vectors `heard` [T, E] of a sound and `seen` [T', E] of lips (`SyncModel.embeddings`).
+
+    At least 9 frames must overlap at every offset; InputError where there are fewer frames.
+    """
     reach = min(reach, len(heard) - 9)
     if reach < 0:
         raise InputError(f"An offset needs at least 9 frames, found {len(heard)}.")

@@ -82,14 +82,14 @@ def expression_field(
     return (field if gains is None else field * gains).astype(np.float32)
 
 
-def idiosyncrasy(seed: int, strength: float = 1.0) -> np.ndarray:
-    """One person's way of making faces: [52] factors around 1, to multiply the field with.
+def idiosyncrasy(face: int, strength: float = 1.0) -> np.ndarray:
+    """The way of making faces of person number `face`: [52] factors around 1, to multiply the field with.
 
     Every shape gets its own liveliness (log-normal, 10 %), one half of the face is a little stronger everywhere
     (posed and felt smiles alike are rarely equal on both sides; Ekman, Hager & Friesen 1981) and every pair of
     shapes has its own imbalance (6 %). `strength` scales all of it; 0 gives a perfectly symmetric average person.
     """
-    random = np.random.default_rng([0x1D10, seed])
+    random = np.random.default_rng([0x1D10, face])
     logs = np.zeros(len(ARKIT_NAMES))
     logs += 0.10 * random.standard_normal(len(logs))
     dominant = 0.05 * random.standard_normal()

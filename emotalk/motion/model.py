@@ -122,20 +122,20 @@ class MotionStream:
         return self._ready()
 
     def finish(self) -> HeadMotion | None:
-        """The frames still owed; the stream is over."""
+        """The frames that remain; the stream is over."""
         if self._finished:
             return None
         if self._odd is not None:
             self._take(SpeechFeatures.concatenate([self._odd, self._odd]))  # it stands for its whole frame
         self._finished = True
-        owed = self._received - self._done
-        if not owed:
+        remaining = self._received - self._done
+        if not remaining:
             return None
-        padding = -owed % BLOCK
+        padding = -remaining % BLOCK
         self._rows = np.concatenate([self._rows, quiet(padding + LOOKAHEAD)])
         for _ in range(padding + LOOKAHEAD):
             self._track(1.0, -100.0, 0.0, 0.0)
-        return self._ready()[:owed]
+        return self._ready()[:remaining]
 
     def _take(self, features: SpeechFeatures) -> None:
         self._rows = np.concatenate([self._rows, pair_rows(speech_rows(features))])

@@ -24,7 +24,7 @@ class MotionStyle:
     and with the lips.
     """
 
-    articulation: float = 0.0  # mumbling (-) to over-articulating (+)
+    hyperarticulation: float = 0.0  # mumbling (-) to over-articulating (+)
     jaw: float = 0.0
     lips: float = 0.0
     brows: float = 0.0  # how much the brows mark stressed syllables

@@ -49,10 +49,10 @@ def speech_shapes(articulation: Tensor, phones: Tensor, stress: Tensor, style: T
     of a stressed syllable; `style` [..., 16] as in `MotionStyle.vector` (broadcast over time).
     """
     jaw, width, pucker, _, _, _ = articulation.unbind(-1)
-    articulate, jaw_style, lip_style, brows, _, _, teeth_style, _ = style[..., :8].unbind(-1)
+    hyper, jaw_style, lip_style, brows, _, _, teeth_style, _ = style[..., :8].unbind(-1)
     sibilant = phones[..., _SIBILANTS].sum(-1)
-    jaw_scale = torch.exp(0.18 * articulate + 0.22 * jaw_style)
-    lip_scale = torch.exp(0.15 * articulate + 0.22 * lip_style)
+    jaw_scale = torch.exp(0.18 * hyper + 0.22 * jaw_style)
+    lip_scale = torch.exp(0.15 * hyper + 0.22 * lip_style)
     teeth = torch.exp(0.25 * teeth_style)
     spread, narrow = width.clamp(min=0), (-width).clamp(min=0)
     unrounded = 1 - 0.6 * pucker.clamp(0, 1)

@@ -137,7 +137,7 @@ class GaussianParameters:
         self._set_bounds()
 
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on later, as plain tensors."""
+        """Everything needed to go on later, as plain tensors by name, in the shapes [N, ...] that they have here."""
         state = {f"fixed.{f.name}": getattr(self.fixed, f.name) for f in dataclasses.fields(self.fixed)}
         for part in ("values", "start", "first", "second"):
             state |= {f"{part}.{name}": value.detach() for name, value in getattr(self, part).items()}

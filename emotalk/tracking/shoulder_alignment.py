@@ -69,8 +69,13 @@ class ClothMotion:
         levels = (_level(picture, cloth, shrink) for shrink in shrinks)
         self.levels = [level for level in levels if len(level.grey) >= FEWEST]
 
-    def follow(self, picture: np.ndarray, cloth: np.ndarray, starts: list[np.ndarray]) -> tuple[np.ndarray, float]:
-        """The map to another frame, from the best of some maps to start with; and how well it fits: the share of
+    def follow(
+        self,
+        picture: np.ndarray,  # [H, W, 3] uint8
+        cloth: np.ndarray,  # [H, W] bool
+        starts: list[np.ndarray],
+    ) -> tuple[np.ndarray, float]:
+        """The map [6] to another frame, from the best of some maps to start with; and how well it fits: the share of
         the edges that is explained, 1 at best. Where there is too little cloth, the first start and 0."""
         if not self.levels:
             return starts[0], 0.0

@@ -71,20 +71,21 @@ def talk(
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
         motion_model: another motion model, in the same way.
     """
-    from emotalk.talk.request import Look, TalkRequest
+    from emotalk.talk.request import Look, talk_request
     from emotalk.talk.studio import Studio
 
     if stdin:
         if text is not None or audio is not None:
             raise InputError("--stdin was given beside --text or --audio; give one of the three.")
         text = sys.stdin.read()
-    request = TalkRequest(
+    request = talk_request(
         avatar=avatar,
         text=text,
         audio=audio,
         voice=voice,
-        emotion=_emotion(emotion, valence, arousal),
-        valence_in_auto=valence,
+        valence=valence,
+        arousal=arousal,
+        emotion=emotion,
         seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
@@ -333,23 +334,6 @@ def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
 
 def _speaks(spoken: str, wanted: str) -> bool:
     return spoken == wanted.lower() or spoken.startswith(f"{wanted.lower()}-")
-
-
-def _emotion(emotion: str | None, valence: float, arousal: float):
-    """The curve that the three emotion options describe, or "auto"."""
-    from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
-
-    if emotion is None:
-        return EmotionCurve.constant(valence, arousal)
-    if emotion == "auto":
-        return "auto"
-    if Path(emotion).suffix.lower() in (".json", ".csv"):
-        return load_curve(emotion)
-    if emotion.strip().lower() in NAMED_EMOTIONS:
-        return EmotionCurve.named(emotion)
-    raise InputError(
-        f"--emotion takes auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r}."
-    )
 
 
 class _progress_bar:

@@ -80,7 +80,7 @@ class TalkTab:
                     self.save_motion = gr.DownloadButton(
                         "Motion (Live Link CSV)", visible=False, size="sm", elem_id="save-motion"
                     )
-                face = parts.faces(people, chosen, self.hub.guests())
+                face = parts.faces(people, chosen, self.hub.faces())
                 with gr.Row(elem_id="starters"):
                     self.starters = {
                         gr.Button(title, size="sm", variant="secondary"): line for title, line in STARTERS.items()

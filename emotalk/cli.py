@@ -91,7 +91,7 @@ def talk(
         expressiveness=expressiveness,
         look=Look(size, yaw, pitch, zoom, background, mark),
     )
-    _bring(avatar, refresh)
+    _download(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
     with _progress_bar() as show:
         clip = studio.talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
@@ -299,7 +299,7 @@ COMMANDS = {
 }
 
 
-def _bring(avatar: str, refresh: bool) -> None:
+def _download(avatar: str, refresh: bool) -> None:
     """Download an avatar that is named by a Hub address, with its progress on standard error."""
     from emotalk.avatar.hub_avatars import resolve_avatar
     from emotalk.hub import HubAddress, downloaded

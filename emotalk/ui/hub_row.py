@@ -58,10 +58,10 @@ class HubRow:
             "outputs": [face, self.note, self.address], "concurrency_id": "hub", "concurrency_limit": 4,
             "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "once",
         }  # fmt: skip
-        brought = [
-            self.get.click(self.bring, self.address, **shared),
-            self.address.submit(self.bring, self.address, **shared),
-            face.select(self.bring_pressed, None, **shared),
+        downloads = [
+            self.get.click(self.download, self.address, **shared),
+            self.address.submit(self.download, self.address, **shared),
+            face.select(self.download_pressed, None, **shared),
         ]
         blocks.load(self.now, None, face, queue=False, show_progress="hidden", api_visibility="private")
         if self.share is not None:
@@ -72,17 +72,17 @@ class HubRow:
                 return self.shared(name, own, request.session_hash or "", profile, token)
 
             self.share.click(share, face, self.note, show_progress="minimal", api_visibility="private")
-        return brought
+        return downloads
 
     def now(self, request: gr.Request) -> dict[str, Any]:
         """The row of faces of a page that opens: what was downloaded since the server started is here."""
         return gr.update(hub_faces=self.hub.faces(request.session_hash or ""))
 
-    def bring_pressed(self, pressed: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+    def download_pressed(self, pressed: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         """A face that is not here yet was pressed."""
-        yield from self.bring(str(pressed.address), request)
+        yield from self.download(str(pressed.address), request)
 
-    def bring(self, text: str, request: gr.Request) -> Iterator[tuple]:
+    def download(self, text: str, request: gr.Request) -> Iterator[tuple]:
         """Download the face behind an address, reporting it, and choose it."""
         session = request.session_hash or ""
         try:

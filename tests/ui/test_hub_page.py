@@ -172,12 +172,12 @@ class TestAvatarDownloads:
         monkeypatch.setattr(studio, "avatar", refuse)
         row = unbuilt_row(studio)
         with pytest.raises(gr.Error, match="another head"):
-            list(row.bring("me/kofi", SimpleNamespace(session_hash="a")))
+            list(row.download("me/kofi", SimpleNamespace(session_hash="a")))
         assert [face["name"] for face in row.hub.faces("a")] == ["org/faces/ada"]
 
     def test_a_closed_page_is_forgotten(self, studio: DrawnStudio) -> None:
         row = unbuilt_row(studio)
-        told = list(row.bring(" me/kofi ", SimpleNamespace(session_hash="a")))
+        told = list(row.download(" me/kofi ", SimpleNamespace(session_hash="a")))
         assert told[-1][0]["value"] == "me/kofi"
         assert "Looking for me/kofi" in told[0][1]
         assert [face["name"] for face in row.hub.faces("a")] == ["org/faces/ada", "me/kofi"]

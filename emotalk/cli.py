@@ -75,26 +75,27 @@ def talk(
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
         motion_model: another motion model, in the same way.
     """
-    from emotalk.talk.request import Look, TalkRequest
+    from emotalk.talk.request import Look, talk_request
     from emotalk.talk.studio import Studio
 
     if stdin:
         if text is not None or audio is not None:
             raise InputError("--stdin was given beside --text or --audio; give one of the three.")
         text = sys.stdin.read()
-    request = TalkRequest(
+    request = talk_request(
         avatar=avatar,
         text=text,
         audio=audio,
         voice=voice,
-        emotion=_emotion(emotion, valence, arousal),
-        valence_in_auto=valence,
+        valence=valence,
+        arousal=arousal,
+        emotion=emotion,
         seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
         look=Look(size, yaw, pitch, zoom, background, mark),
     )
-    _bring(avatar, refresh)
+    _download(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
     with _progress_bar(unit=" frames") as show:
         clip = studio.talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
@@ -303,7 +304,7 @@ COMMANDS = {
 }
 
 
-def _bring(avatar: str, refresh: bool) -> None:
+def _download(avatar: str, refresh: bool) -> None:
     """Download an avatar that is named by a Hub address, with its progress on standard error."""
     from emotalk.avatar.hub_avatars import resolve_avatar
     from emotalk.hub import HubAddress, downloaded
@@ -331,23 +332,6 @@ def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
 
 def _speaks(spoken: str, wanted: str) -> bool:
     return spoken == wanted.lower() or spoken.startswith(f"{wanted.lower()}-")
-
-
-def _emotion(emotion: str | None, valence: float, arousal: float):
-    """The curve that the three emotion options describe, or "auto"."""
-    from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
-
-    if emotion is None:
-        return EmotionCurve.constant(valence, arousal)
-    if emotion == "auto":
-        return "auto"
-    if Path(emotion).suffix.lower() in (".json", ".csv"):
-        return load_curve(emotion)
-    if emotion.strip().lower() in NAMED_EMOTIONS:
-        return EmotionCurve.named(emotion)
-    raise InputError(
-        f"--emotion takes auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r}."
-    )
 
 
 class _progress_bar:

@@ -78,7 +78,7 @@ _OUTLIERS = 0.9995
 
 
 def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
-    """The arrays of avatar.safetensors: the avatar's numbers, quantised."""
+    """The arrays of avatar.safetensors: the avatar's numbers, quantised, each with its shape in `SPEC`."""
     g, c = avatar.gaussians.detach(), avatar.corrections
 
     def array(tensor: torch.Tensor) -> np.ndarray:

@@ -58,7 +58,7 @@ def decode(
     """The arrays of a safetensors file that must hold exactly the tensors of `spec` and may hold those of `optional`.
 
     `limits` bounds each lettered size. Raises an AvatarError that begins with `what` and names the first thing
-    wrong. The arrays are read-only views of `data`.
+    wrong. Each array has its shape in `spec`; they are read-only views of `data`.
     """
 
     def broken(problem: str) -> AvatarError:

@@ -23,11 +23,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.progress import FitCallback, FitProgress, Progress, ProgressCallback
-from emotalk.create.request import PersonalizeRequest, PersonalizeResult, _need_consent
+from emotalk.create.request import PersonalizeRequest, PersonalizeResult, need_consent
 from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ TRACK_STAGES = {
 }
 FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Finishing the avatar"}
 SPEAKING = "Learning how this person speaks"
-JOB = "job.json"
+JOB, LOCK = "job.json", "lock"
 _DIGEST_BYTES = 1 << 22
 """Of the beginning and of the end of a video, to tell it from another one."""
 
@@ -115,17 +117,12 @@ def _workplace(base: Path, name: str) -> Iterator[Path]:
     """The work folder, held by this process alone."""
     work = _work_folder(base, name)
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            import fcntl
-        except ImportError:  # Windows: one run at a time is up to the person
-            yield work
-            return
-        try:
-            # Bound to the process: a killed one holds nothing.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"The avatar {name!r} is being made by another run; wait for it or stop it.") from error
+    lock = FileLock(work / LOCK)  # the system's own lock, bound to the process: a killed one holds nothing
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout as error:
+        raise InputError(f"The avatar {name!r} is being made by another run; wait for it or stop it.") from error
+    with held:
         for leftover in base.glob(f".{glob.escape(name)}.new-*"):  # of a save that was killed; no other run saves now
             shutil.rmtree(leftover, ignore_errors=True)
         yield work
@@ -143,11 +140,11 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
                 "or start anew without --resume."
             )
         return job
-    _need_consent(request.consent)
+    need_consent(request.consent)
     for entry in work.iterdir():
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
-        elif entry.name != "lock":
+        elif entry.name != LOCK:
             entry.unlink()
     settings = vars(request)
     job = {name: settings[name] for name in ("name", "consent", "minutes", "size", "seed", "seconds")}

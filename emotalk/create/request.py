@@ -46,7 +46,7 @@ class PersonalizeRequest:
         if not isinstance(self.consent, str) or len(self.consent) > 2000:
             raise InputError("The consent must be a sentence of at most 2000 characters.")
         if not self.resume:
-            _need_consent(self.consent)
+            need_consent(self.consent)
         check_number("The minutes for the fit", self.minutes, 0.1, 120)
         if self.seconds is not None:
             check_number("The seconds of the video", self.seconds, 2, 3600)
@@ -67,6 +67,7 @@ class PersonalizeResult:
     seconds: float  # of this run
 
 
-def _need_consent(consent: str) -> None:
+def need_consent(consent: str) -> None:
+    """Raise InputError unless somebody agreed to something."""
     if not consent.strip():
         raise InputError(f'An avatar of a person needs consent. With --consent you say: "{CONSENT}"')

@@ -57,23 +57,24 @@ class BackgroundFit:
         self._changed = threading.Condition()
         self._done = False
         self._child: subprocess.Popen | None = None
-        self._thread = threading.Thread(target=self._follow, name="emotalk-fit", daemon=True)
+        self._thread = threading.Thread(target=self._read_messages, name="emotalk-fit", daemon=True)
 
     @property
     def done(self) -> bool:
+        """Whether the child has ended and `on_done` was called."""
         return self._done
 
     def start(self) -> BackgroundFit:
         """Start the child; returns at once."""
         order = asdict(self.request) | {"video": str(Path(self.request.video).resolve())}
         order["folder"] = None if self._folder is None else str(self._folder)
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _follow
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _read_messages
         self._child = subprocess.Popen(
             [sys.executable, "-m", "emotalk.create.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
             cwd=Path(__file__).resolve().parents[2],
         )  # fmt: skip
-        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by _follow
+        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by _read_messages
             self._child.stdin.write(json.dumps(order) + "\n")
             self._child.stdin.flush()
         self._thread.start()
@@ -86,7 +87,7 @@ class BackgroundFit:
             return
         with contextlib.suppress(OSError):
             self._child.stdin.close()
-        threading.Thread(target=self._insist, name="emotalk-fit-stop", daemon=True).start()
+        threading.Thread(target=self._kill_late, name="emotalk-fit-stop", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
         """Wait for news at most that long; True when the fit has ended."""
@@ -96,18 +97,19 @@ class BackgroundFit:
         return self._done
 
     def join(self, seconds: float | None = None) -> None:
+        """Wait for the end, at most that long."""
         self._thread.join(seconds)
 
-    def _insist(self) -> None:
+    def _kill_late(self) -> None:
         try:
             self._child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._child.kill()
 
-    def _follow(self) -> None:
+    def _read_messages(self) -> None:
         try:
             for line in self._child.stdout:
-                self._hear(json.loads(line))
+                self._receive(json.loads(line))
             status = self._child.wait()
             if self.name is None and self.error is None:
                 self.error = Cancelled("Stopped: no avatar was made.") if self._stopping else self._crash(status)
@@ -116,7 +118,7 @@ class BackgroundFit:
             self._child.kill()
             self.error = EmotalkError("The fit's messages cannot be read; the server's log has the details.")
         finally:
-            self._said.close()
+            self._errors.close()
             try:
                 if self._on_done is not None:
                     self._on_done(self)
@@ -125,7 +127,7 @@ class BackgroundFit:
                     self._done = True
                     self._changed.notify_all()
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _receive(self, message: dict[str, Any]) -> None:
         if "name" in message:
             self.name = message["name"]
         elif "error" in message:
@@ -143,8 +145,8 @@ class BackgroundFit:
             self._changed.notify_all()
 
     def _crash(self, status: int) -> EmotalkError:
-        self._said.seek(0)
-        log.error("a fit ended with status %d:\n%s", status, self._said.read()[-4000:])
+        self._errors.seek(0)
+        log.error("a fit ended with status %d:\n%s", status, self._errors.read()[-4000:])
         if status < 0:
             return EmotalkError("The machine ended the fit, most likely for want of memory. Try a shorter video.")
         return EmotalkError("Something unexpected went wrong in the fit; the server's log has the details.")
@@ -164,7 +166,7 @@ def main() -> int:
     stop = threading.Event()
     threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
 
-    def tell(**message: Any) -> None:
+    def send(**message: Any) -> None:
         try:
             out.write(json.dumps(message) + "\n")
             out.flush()
@@ -178,13 +180,13 @@ def main() -> int:
         message = {name: getattr(news, name) for name in _NUMBERS}
         if news.preview is not None:
             message["preview"] = picture_address(news.preview)
-        tell(**message)
+        send(**message)
 
     def tracked(video: TrackedVideo) -> None:
         from emotalk.tracking.overlay import overlay
 
         quality = video.quality
-        tell(
+        send(
             overlay=picture_address(overlay(video)), verdict=quality.verdict,
             quality=list(quality.sentences),
         )  # fmt: skip
@@ -198,9 +200,9 @@ def main() -> int:
     except Cancelled:
         return 0
     except EmotalkError as error:
-        tell(error=str(error))
+        send(error=str(error))
         return 2
-    tell(name=result.name)
+    send(name=result.name)
     return 0
 
 

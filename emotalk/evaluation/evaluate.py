@@ -62,8 +62,7 @@ def evaluate(
     drive: "motion": everything moves as tracked. "audio": lips and face come from the sound alone; head, gaze and
     lids move as recorded, as in the papers, so that the pictures can be compared. sound: another recording in place
     of the video's own (with "audio"): lips are then judged against that sound and nothing against the pictures.
-    torso: how the shoulders moved (`shoulder_shifts`); None leaves them where the head's motion has them. The avatar is
-    posed and drawn on the device where it lies.
+    torso: how the shoulders moved (`shoulder_shifts`); None leaves them where the head's motion has them.
     moods: also ask for nine moods along with the sound, and judge the motion. Frames that tracking marks as bad are
     left out of the comparison. Raises InputError where there is nothing to compare or to hear.
 
@@ -205,8 +204,7 @@ class _Comparison:
         from emotalk.fitting.video_frames import box_mask, head_box
         from emotalk.rendering import FrameRenderer
 
-        self.avatar, self.tracked, self.foreign = avatar, tracked, foreign
-        self.torso = None if torso is None else torso.to(avatar.device)
+        self.avatar, self.tracked, self.torso, self.foreign = avatar, tracked, torso, foreign
         self.progress, self.cancelled = progress, cancelled
         self.notes: list[str] = []
         self.compared = 0

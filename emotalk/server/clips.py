@@ -66,14 +66,17 @@ class LiveClip:
 
     @property
     def live_path(self) -> str:
+        """Address of the growing file, below the page's."""
         return f"emotalk/live/{self.token}.mp4"
 
     @property
     def final_path(self) -> str:
+        """Address of the finished file, below the page's."""
         return f"emotalk/clip/{self.token}.mp4"
 
     @property
     def done(self) -> bool:
+        """Whether the talk has ended, well or not."""
         return self._done
 
     @property
@@ -87,6 +90,7 @@ class LiveClip:
         return self.first_piece_seconds is not None
 
     def start(self) -> LiveClip:
+        """Begin the talk in its own thread; returns at once."""
         self._thread.start()
         return self
 
@@ -102,6 +106,7 @@ class LiveClip:
         return self._done
 
     def join(self, seconds: float | None = None) -> None:
+        """Wait for the end, at most that long."""
         self._thread.join(seconds)
 
     def remove(self) -> None:
@@ -208,6 +213,7 @@ class LiveClips:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def find(self, token: str) -> LiveClip | None:
+        """The clip of that token, or None where it is gone."""
         with self._lock:
             return self._clips.get(token)
 

@@ -1,7 +1,8 @@
 """Who is making an avatar on this page server, and which avatars are whose.
 
-On one's own machine avatars go to the gallery and stay. On a page open to strangers (`limits.is_public`) they lie in a
-temporary folder of the page session, are known to that page alone, and go when it is closed.
+On one's own machine avatars go to the gallery and stay. Where they are not kept (`Limits.keep_avatars`: on a page
+open to strangers) they lie in a temporary folder of the page session, are known to that page alone, and go when it is
+closed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from emotalk.core.errors import AvatarError, InputError
 from emotalk.create.job import discard
 from emotalk.create.request import CONSENT, PersonalizeRequest
 from emotalk.create.worker import BackgroundFit
-from emotalk.server.limits import is_public, limits
+from emotalk.server.limits import limits
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
@@ -41,14 +42,14 @@ class _Running:
     folder: Path
 
 
-class FitDesk:
+class FitSessions:
     """One fit at a time for the whole server; own avatars by page session."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._lock = threading.Lock()
         self._running: _Running | None = None
-        self._lent: dict[str, dict[str, str]] = {}  # session -> name in the gallery -> name of the folder
+        self._private: dict[str, dict[str, str]] = {}  # session -> name in the studio -> name of the folder
         self._videos: dict[str, list[Path]] = {}
         self._gone: set[str] = set()  # closed pages whose fit has yet to stop
         self.temporary = Path(tempfile.mkdtemp(prefix="emotalk-own-"))
@@ -80,7 +81,7 @@ class FitDesk:
             folder.mkdir(parents=True, exist_ok=True)
             fit = BackgroundFit(request, folder, on_done=self._ended)
             self._running = _Running(session, fit, folder)
-            if is_public():
+            if not limits().keep_avatars:
                 self._videos.setdefault(session, []).append(Path(video))
         return fit.start()
 
@@ -88,7 +89,7 @@ class FitDesk:
         """The fit that this page may watch and stop: its own, or on one's own machine whichever runs."""
         with self._lock:
             now = self._running
-            mine = now is not None and (now.session == session or not is_public())
+            mine = now is not None and (now.session == session or limits().keep_avatars)
             return now.fit if mine and not now.fit.done else None
 
     def cancel(self, session: str) -> None:
@@ -100,9 +101,9 @@ class FitDesk:
     def own(self, session: str) -> list[AvatarInfo]:
         """The usable own avatars of this page by the names they have in its gallery."""
         infos = [info for info in list_avatars([(self._folder(session), False)]) if info.problem is None]
-        if not is_public():
+        if limits().keep_avatars:
             return infos
-        names = {folder: name for name, folder in self._lent.get(session, {}).items()}
+        names = {folder: name for name, folder in self._private.get(session, {}).items()}
         return [replace(info, name=names[info.name]) for info in infos if info.name in names]
 
     def pack(self, session: str, name: str) -> Path:
@@ -120,21 +121,21 @@ class FitDesk:
         """Remove an own avatar for good; AvatarError where this page has none of that name."""
         delete_avatar(self._folder_name(session, name), self._folder(session))
         self._studio.forget(name)
-        if is_public():
-            self._studio.lend(name, None)
-            self._lent.get(session, {}).pop(name, None)
+        if not limits().keep_avatars:
+            self._studio.unregister(name)
+            self._private.get(session, {}).pop(name, None)
 
     def end_session(self, session: str) -> None:
         """The page was closed. What a stranger made goes; on one's own machine even a running fit goes on."""
-        if not is_public():
+        if limits().keep_avatars:
             return
         fit = self.running(session)
         if fit is not None:
             self._gone.add(session)
             fit.cancel()
-        for name in self._lent.pop(session, {}):
+        for name in self._private.pop(session, {}):
             self._studio.forget(name)
-            self._studio.lend(name, None)
+            self._studio.unregister(name)
         for video in self._videos.pop(session, []):
             with contextlib.suppress(OSError):
                 video.unlink()
@@ -157,24 +158,24 @@ class FitDesk:
             shutil.rmtree(now.folder, ignore_errors=True)
         elif fit.name is None:
             discard(fit.request.name, now.folder)
-        elif is_public():
+        elif not limits().keep_avatars:
             name = f"{fit.name}-{secrets.token_hex(6)}"  # nobody can guess what others made
-            self._studio.lend(name, now.folder / fit.name)
-            self._lent.setdefault(now.session, {})[name] = fit.name
+            self._studio.register(name, now.folder / fit.name)
+            self._private.setdefault(now.session, {})[name] = fit.name
             fit.name = name
         else:
             self._studio.forget(fit.name)
 
     def _folder(self, session: str) -> Path:
-        if not is_public():
+        if limits().keep_avatars:
             return own_folder()
         return self.temporary / (re.sub(r"[^A-Za-z0-9]", "", session)[:64] or "nobody")
 
     def _folder_name(self, session: str, name: str) -> str:
-        if not is_public():
+        if limits().keep_avatars:
             return name
         try:
-            return self._lent.get(session, {})[name]
+            return self._private.get(session, {})[name]
         except KeyError as error:
             raise AvatarError(f"This page has no avatar of its own called {name!r:.80}.") from error
 

@@ -68,7 +68,7 @@ class Talk:
         self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
         self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
         self.motions: list[HeadMotion] = []
-        self.known = KnownPhones()  # a voice that says when it speaks which phone is believed rather than heard
+        self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.total: int | None = None
         self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
 
@@ -79,6 +79,7 @@ class Talk:
         frames_dir: str | Path | None,
         on_piece: Callable[[bytes], None] | None,
     ) -> Clip:
+        """Make the clip; arguments, files and errors as `Studio.talk` has them."""
         look = self.request.look
         self.progress(Progress("speech"))
         scene = Scene(self.studio.avatar(self.request.avatar), look)
@@ -124,8 +125,8 @@ class Talk:
         )
 
     def _title(self) -> str:
-        said = " ".join((self.request.text or Path(self.request.audio or "").stem).split())
-        return f"{self.request.avatar}: {said[:60]}"
+        words = " ".join((self.request.text or Path(self.request.audio or "").stem).split())
+        return f"{self.request.avatar}: {words[:60]}"
 
     def _sound(self) -> Iterator[np.ndarray]:
         """Blocks of samples at 16 kHz."""
@@ -147,10 +148,10 @@ class Talk:
                 self.total = int(np.ceil(claimed * FPS))
             more = {} if limit is None else {"max_seconds": limit}
             blocks = (part.samples for part in stream_audio(request.audio, self.block_seconds, **more))
-        heard = 0
+        received = 0  # samples
         for block in blocks:
-            heard += len(block)
-            if limit is not None and heard > limit * SAMPLE_RATE:
+            received += len(block)
+            if limit is not None and received > limit * SAMPLE_RATE:
                 raise AudioError(
                     f"This lasts longer than {limit:.0f} seconds, the most that is made here. Make it shorter."
                 )
@@ -213,7 +214,7 @@ class Talk:
         while block is not None:
             waiting.append(block)
             features = self._timed("speech", encoder.push, block)
-            stream.curve = self._timed("speech", mood.hear, block)
+            stream.curve = self._timed("speech", mood.update, block)
             motion = self._timed("motion", moved, features)
             if motion is not None:
                 yield motion, np.concatenate(waiting)
@@ -241,22 +242,22 @@ class _Mood:
 
     def __init__(self, request: TalkRequest) -> None:
         self._request = request
-        self._ear = None
+        self._listener = None
         if request.emotion == "auto":
             from emotalk.speech.voice_arousal import VoiceArousal
 
-            self._ear = VoiceArousal()
+            self._listener = VoiceArousal()
             self._heard = 0  # frames
             self._recent = np.zeros((0, 2))
             self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)
         else:
             self.curve = mood_of(request.emotion, request.expressiveness)
 
-    def hear(self, samples: np.ndarray) -> EmotionCurve:
-        """The curve from about a second before these samples to their end."""
-        if self._ear is None or not len(samples):
+    def update(self, samples: np.ndarray) -> EmotionCurve:
+        """The curve from about a second before these samples [n] (16 kHz) to their end."""
+        if self._listener is None or not len(samples):
             return self.curve
-        heard = self._ear.listen(Speech(samples)).values
+        heard = self._listener.listen(Speech(samples)).values
         heard[:, 0] = self._request.valence_in_auto
         # The motion lags behind the sound by its look-ahead: keep what it still has to play.
         self._recent = np.concatenate([self._recent[-FPS:], heard])

@@ -9,7 +9,7 @@ from pathlib import Path
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.checks import check_number
 from emotalk.core.errors import InputError
-from emotalk.emotion import EmotionCurve
+from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
 from emotalk.video import MARK_POSITIONS
 
 SIZES = (256, 512, 768)
@@ -110,3 +110,54 @@ class TalkRequest:
                     f"The text has {words:,} words, about {seconds / 60:.0f} minutes; at most "
                     f"{self.max_seconds:.0f} seconds are made here. Shorten it or split it."
                 )
+
+
+def talk_request(
+    *,
+    avatar: str = "mira",
+    text: str | None = None,
+    audio: str | Path | None = None,
+    voice: str | None = None,
+    valence: float = 0.0,
+    arousal: float = 0.0,
+    emotion: EmotionCurve | str | None = None,
+    seed: float = 0,
+    head_motion: float = 1.0,
+    expressiveness: float = 1.0,
+    look: Look | None = None,
+    max_seconds: float | None = None,
+) -> TalkRequest:
+    """The request that plain values describe, as commands, forms and other programs have them; an empty text, file or
+    voice counts as left out.
+
+    `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
+    valence stays), the name of an emotion ("happy"), or a file of key frames (.json, .csv): check before what comes
+    from strangers. Raises InputError.
+    """
+    return TalkRequest(
+        avatar=avatar,
+        text=text or None,
+        audio=audio or None,
+        voice=voice or None,
+        emotion=_emotion(emotion, valence, arousal),
+        valence_in_auto=valence,
+        seed=int(seed or 0),
+        head_motion=head_motion,
+        expressiveness=expressiveness,
+        look=look or Look(),
+        max_seconds=max_seconds,
+    )
+
+
+def _emotion(emotion: EmotionCurve | str | None, valence: float, arousal: float) -> EmotionCurve | str:
+    if emotion is None:
+        return EmotionCurve.constant(valence, arousal)
+    if isinstance(emotion, EmotionCurve) or emotion == "auto":
+        return emotion
+    if Path(emotion).suffix.lower() in (".json", ".csv"):
+        return load_curve(emotion)
+    if emotion.strip().lower() in NAMED_EMOTIONS:
+        return EmotionCurve.named(emotion)
+    raise InputError(
+        f"An emotion is auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r:.80}."
+    )

@@ -51,7 +51,7 @@ class Scene:
         return self._renderer.draw(self.pose(motion, t), self.camera)
 
     def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
-        """A picture for every cloud, the next cloud made while this one is drawn."""
+        """A picture [size, size, 3] uint8 for every cloud, the next cloud made while this one is drawn."""
         return self._renderer.frames(clouds, self.camera)
 
 
@@ -87,7 +87,8 @@ def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
 
 
 def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:
-    """A sheet of pictures with the names of its two axes, which run from -1 to 1, in a strip below and at the left."""
+    """A sheet of pictures [H, W, 3] uint8 with the names of its two axes, which run from -1 to 1, in a strip below and
+    at the left: [H + strip, W + strip, 3]."""
     height, width = sheet.shape[:2]
     strip = max(16, width // 36)
     font = ImageFont.load_default(strip * 0.6)

@@ -20,7 +20,7 @@ from emotalk.core.progress import ProgressCallback
 from emotalk.emotion import EmotionCurve
 from emotalk.hub.client import KEPT_REPOSITORIES
 from emotalk.talk.job import Talk, mood_of
-from emotalk.talk.request import Look, TalkRequest
+from emotalk.talk.request import Look, TalkRequest, talk_request
 from emotalk.talk.scene import Scene, still_motion, with_axes
 from emotalk.video import Mark
 
@@ -63,7 +63,7 @@ class Studio:
         self._lock = threading.RLock()
         self._encoder, self._motion = encoder, motion
         self._avatars: dict[str, GaussianAvatar] = {}
-        self._lent: dict[str, Path] = {}
+        self._registered: dict[str, Path] = {}
         self._head: str | None = None  # version
         self._drawing = threading.Lock()
         self._wanted_device, self._device = device, None
@@ -108,7 +108,7 @@ class Studio:
         this one may be held by threads that do not exist there), and its avatars go to `device`."""
         other = Studio(self._folders, kept_downloads=self._kept_downloads, device=device)
         other._encoder, other._motion, other._head = self._encoder, self._motion, self._head
-        other._avatars, other._lent = dict(self._avatars), dict(self._lent)
+        other._avatars, other._registered = dict(self._avatars), dict(self._registered)
         return other
 
     def voice_for(self, avatar: str) -> str | None:
@@ -121,13 +121,13 @@ class Studio:
         from emotalk.avatar.hub_avatars import load_avatar, resolve_avatar
 
         device = self.device
-        if name not in self._avatars and name not in self._lent:
+        if name not in self._avatars and name not in self._registered:
             resolve_avatar(name, paths=self._folders, keep=self._kept_downloads)  # a download holds up nobody else
         with self._lock:
             avatar = self._avatars.pop(name, None)
             if avatar is None:
-                lent = self._lent.get(name)
-                avatar = load_avatar(name, paths=self._folders) if lent is None else load_avatar(str(lent))
+                folder = self._registered.get(name)
+                avatar = load_avatar(name, paths=self._folders) if folder is None else load_avatar(str(folder))
             if avatar.device.type != device.type:
                 avatar = avatar.to(device)
             self._avatars[name] = avatar  # now the newest
@@ -140,16 +140,20 @@ class Studio:
         with self._lock:
             self._avatars.pop(name, None)
 
-    def lend(self, name: str, folder: Path | None) -> None:
-        """Let an avatar that is not in the gallery be used by whoever knows this name; None: no more."""
+    def register(self, name: str, folder: Path) -> None:
+        """Let the avatar in `folder`, which is not in the gallery, be used by whoever knows this name."""
         with self._lock:
-            if folder is None:
-                self._lent.pop(name, None)
-            else:
-                self._lent[name] = folder
+            self._registered[name] = folder
+
+    def unregister(self, name: str) -> None:
+        """The opposite of `register`; the avatar is forgotten too."""
+        with self._lock:
+            self._registered.pop(name, None)
+            self._avatars.pop(name, None)
 
     @property
     def encoder(self) -> SpeechEncoder:
+        """The speech encoder, loaded at first use."""
         with self._lock:
             if self._encoder is None:
                 from emotalk.speech import SpeechEncoder
@@ -159,6 +163,7 @@ class Studio:
 
     @property
     def motion(self) -> MotionModel:
+        """The motion model of an average person, loaded at first use."""
         with self._lock:
             if self._motion is None:
                 from emotalk.motion import MotionModel
@@ -288,19 +293,17 @@ def talk(
 ) -> Clip:
     """One video with a fresh studio: `talk("Hello!", "hello.mp4", emotion=(0.7, 0.3))`.
 
-    `emotion` is (valence, arousal) in [-1, 1], the name of an emotion, a curve over time, or "auto"; `device` is where
+    `emotion` is (valence, arousal) in [-1, 1], or what `talk_request` takes; `device` is where
     it is drawn ("auto", "cpu" or "cuda"). Further options are those of `TalkRequest` (head_motion, expressiveness) and
     of `Studio.talk` (motion_out, frames_dir, progress, cancelled). Raises the package's errors. Make a
     `Studio` yourself to load the models only once.
     """
+    values = {name: options.pop(name) for name in ("head_motion", "expressiveness") if name in options}
+    valence, arousal = options.pop("valence_in_auto", 0.0), 0.0
     if isinstance(emotion, tuple):
-        emotion = EmotionCurve.constant(*emotion)
-    elif isinstance(emotion, str) and emotion != "auto":
-        emotion = EmotionCurve.named(emotion)
-    wishes = {
-        name: options.pop(name) for name in ("head_motion", "expressiveness", "valence_in_auto") if name in options
-    }
-    request = TalkRequest(
-        avatar=avatar, text=text, audio=audio, voice=voice, emotion=emotion, seed=seed, look=look or Look(), **wishes
-    )
+        (valence, arousal), emotion = emotion, None
+    request = talk_request(
+        avatar=avatar, text=text, audio=audio, voice=voice, valence=valence, arousal=arousal,
+        emotion=emotion, seed=seed, look=look, **values,
+    )  # fmt: skip
     return Studio(folders=True, device=device).talk(request, target, **options)

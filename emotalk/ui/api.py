@@ -14,9 +14,8 @@ import gradio as gr
 from emotalk.avatar.hub_avatars import recommended_avatars
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import EmotalkError
-from emotalk.emotion import EmotionCurve
 from emotalk.server.limits import max_seconds
-from emotalk.talk.request import Look, TalkRequest, colour
+from emotalk.talk.request import Look, colour, talk_request
 from emotalk.ui.toasts import friendly
 from emotalk.video import MARK_POSITIONS
 
@@ -85,14 +84,15 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         try:
             if background:
                 colour(background)  # a colour only: nobody may name files of the server
-            request = TalkRequest(
+            request = talk_request(
                 avatar=avatar,
-                text=text or None,
-                audio=audio or None,
-                voice=voice or None,
-                emotion="auto" if follow_voice else EmotionCurve.constant(valence, arousal),
-                valence_in_auto=valence,
-                seed=int(seed),
+                text=text,
+                audio=audio,
+                voice=voice,
+                valence=valence,
+                arousal=arousal,
+                emotion="auto" if follow_voice else None,
+                seed=seed,
                 head_motion=head_motion,
                 expressiveness=expressiveness,
                 look=Look(int(size), yaw, 0.0, zoom, background or None, mark),
@@ -118,11 +118,11 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             for info in studio.avatars()
             if info.card is not None and not info.problem
         ]
-        guests = [
+        on_the_hub = [
             {"name": entry.address, "title": entry.title, "licence": entry.licence, "kind": "on the Hugging Face Hub"}
             for entry in recommended_avatars()
         ]
-        return [*here, *guests]
+        return [*here, *on_the_hub]
 
     def voices() -> list[dict[str, str]]:
         """List the voices that can read a text here: id, title, language."""

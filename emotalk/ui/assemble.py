@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from emotalk.server.clips import LiveClips
-from emotalk.server.fits import FitDesk
+from emotalk.server.fits import FitSessions
 from emotalk.server.limits import limits
 from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
@@ -30,7 +30,7 @@ class App:
 
     blocks: gr.Blocks
     clips: LiveClips
-    desk: FitDesk
+    fits: FitSessions
 
     def launch(self, **options: Any) -> Any:
         """Serve the page; the clip addresses are part of the same server."""
@@ -47,24 +47,24 @@ def build_app(studio: Studio) -> App:
     """The whole page for one studio."""
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
-    desk = FitDesk(studio)
+    fits = FitSessions(studio)
     hub = HubFaces(studio)
     atexit.register(clips.close)
-    atexit.register(desk.close)
+    atexit.register(fits.close)
     with gr.Blocks(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):
-                talk = TalkTab(studio, clips, hub, desk.own, blocks)
+                talk = TalkTab(studio, clips, hub, fits.own, blocks)
             with gr.Tab("Personalise", id="personalise"):
-                PersonalizeTab(studio, desk, blocks, talk.controls.face, tabs)
+                PersonalizeTab(studio, fits, blocks, talk.controls.face, tabs)
         add_endpoints(studio, talk_on)
 
         def leave(request: gr.Request) -> None:
             clips.end_session(request.session_hash or "")
-            desk.end_session(request.session_hash or "")
+            fits.end_session(request.session_hash or "")
             hub.end_session(request.session_hash or "")
 
         blocks.unload(leave)
     blocks.queue(max_size=limits().waiting_people, default_concurrency_limit=2)
-    return App(blocks, clips, desk)
+    return App(blocks, clips, fits)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from emotalk.emotion import EmotionCurve
 from emotalk.server.limits import max_seconds
-from emotalk.talk.request import Look, TalkRequest
+from emotalk.talk.request import Look, TalkRequest, talk_request
 
 FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)
@@ -53,6 +53,7 @@ class Controls:
     mark: gr.Dropdown
 
     def all(self) -> list[Any]:
+        """Every control, in the order of `request_of`."""
         return list(vars(self).values())
 
     def of_still(self) -> list[Any]:
@@ -94,14 +95,15 @@ def request_of(
     yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
-    return TalkRequest(
+    return talk_request(
         avatar=face,
         text=text if source == TYPED else None,
         audio=audio if source == HEARD else None,
-        voice=voice or None,
+        voice=voice,
+        valence=valence,
+        arousal=arousal,
         emotion="auto" if follow else curve_of(valence, arousal, timeline),
-        valence_in_auto=valence,
-        seed=int(seed or 0),
+        seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
         look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Arrival:
-    """A face on its way here. `progress` counts bytes; `error` says what went wrong once it is `done`."""
+class AvatarDownload:
+    """An avatar that is being downloaded. `progress` counts bytes; `error` says what went wrong when `wait` is over."""
 
     def __init__(self, studio: Studio, address: HubAddress) -> None:
         self.address = address
@@ -61,9 +61,9 @@ class HubFaces:
         self._studio = studio
         self._fetched: dict[str, list[HubAddress]] = {}
 
-    def fetch(self, address: HubAddress) -> Arrival:
-        """Begin to bring a face here."""
-        return Arrival(self._studio, address)
+    def fetch(self, address: HubAddress) -> AvatarDownload:
+        """Begin to download a face."""
+        return AvatarDownload(self._studio, address)
 
     def keep(self, session: str, address: HubAddress) -> None:
         """Show a fetched face to this page from now on."""
@@ -75,7 +75,7 @@ class HubFaces:
         """The page was closed."""
         self._fetched.pop(session, None)
 
-    def guests(self, session: str = "") -> list[dict[str, str]]:
+    def faces(self, session: str = "") -> list[dict[str, str]]:
         """What the row of faces shows for a page: recommended faces, then what it fetched itself."""
         try:
             recommended = recommended_avatars()

@@ -58,10 +58,10 @@ class HubRow:
             "outputs": [face, self.note, self.address], "concurrency_id": "hub", "concurrency_limit": 4,
             "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "once",
         }  # fmt: skip
-        brought = [
-            self.get.click(self.bring, self.address, **shared),
-            self.address.submit(self.bring, self.address, **shared),
-            face.select(self.bring_pressed, None, **shared),
+        downloads = [
+            self.get.click(self.download, self.address, **shared),
+            self.address.submit(self.download, self.address, **shared),
+            face.select(self.download_pressed, None, **shared),
         ]
         blocks.load(self.now, None, face, queue=False, show_progress="hidden", api_visibility="private")
         if self.share is not None:
@@ -72,17 +72,17 @@ class HubRow:
                 return self.shared(name, own, request.session_hash or "", profile, token)
 
             self.share.click(share, face, self.note, show_progress="minimal", api_visibility="private")
-        return brought
+        return downloads
 
     def now(self, request: gr.Request) -> dict[str, Any]:
         """The row of faces of a page that opens: what was downloaded since the server started is here."""
-        return gr.update(guests=self.hub.guests(request.session_hash or ""))
+        return gr.update(hub_faces=self.hub.faces(request.session_hash or ""))
 
-    def bring_pressed(self, pressed: gr.EventData, request: gr.Request) -> Iterator[tuple]:
+    def download_pressed(self, pressed: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         """A face that is not here yet was pressed."""
-        yield from self.bring(str(pressed.address), request)
+        yield from self.download(str(pressed.address), request)
 
-    def bring(self, text: str, request: gr.Request) -> Iterator[tuple]:
+    def download(self, text: str, request: gr.Request) -> Iterator[tuple]:
         """Download the face behind an address, reporting it, and choose it."""
         session = request.session_hash or ""
         try:
@@ -92,22 +92,22 @@ class HubRow:
                     f"{text.strip()[:80]!r} is no address on the Hub; write organisation/name, or paste the link of "
                     "the avatar's page."
                 )
-            arrival = self.hub.fetch(address)
+            download = self.hub.fetch(address)
             yield gr.skip(), _line(f"Looking for {address} ..."), gr.skip()
-            while not arrival.wait(0.3):
-                if (news := arrival.progress).total:
+            while not download.wait(0.3):
+                if (news := download.progress).total:
                     done, whole = news.done / 1e6, news.total / 1e6
                     yield gr.skip(), _line(f"Downloading {address}: {done:.1f} of {whole:.1f} MB"), gr.skip()
-            if arrival.error is not None:
-                raise arrival.error
+            if download.error is not None:
+                raise download.error
         except Exception as error:
             # The row of faces anew: a face that was pressed stops saying that it comes.
-            yield gr.update(guests=self.hub.guests(session), answered=time.monotonic()), "", gr.skip()
+            yield gr.update(hub_faces=self.hub.faces(session), answered=time.monotonic()), "", gr.skip()
             raise friendly(error) from error
         self.hub.keep(session, address)
-        guests = self.hub.guests(session)
-        about = next((face["about"] for face in guests if face["name"] == str(address)), str(address))
-        yield gr.update(value=str(address), guests=guests), _line(about, escaped=True), ""
+        faces = self.hub.faces(session)
+        about = next((face["about"] for face in faces if face["name"] == str(address)), str(address))
+        yield gr.update(value=str(address), hub_faces=faces), _line(about, escaped=True), ""
 
     def shared(
         self, name: str, own: OwnAvatars, session: str, profile: gr.OAuthProfile | None, token: gr.OAuthToken | None

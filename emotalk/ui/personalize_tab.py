@@ -11,7 +11,7 @@ import gradio as gr
 
 from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.create.request import CONSENT
-from emotalk.server.limits import is_public, limits
+from emotalk.server.limits import limits
 from emotalk.ui import parts
 from emotalk.ui.pictures import people_of
 from emotalk.ui.toasts import friendly
@@ -19,7 +19,7 @@ from emotalk.ui.toasts import friendly
 if TYPE_CHECKING:
     from emotalk.create.news import FitNews
     from emotalk.create.worker import BackgroundFit
-    from emotalk.server.fits import FitDesk
+    from emotalk.server.fits import FitSessions
     from emotalk.talk.studio import Studio
 
 ADVICE = (
@@ -35,8 +35,8 @@ PRESS_FACE = """(name) => { document.querySelector(`#faces button[data-name="${n
 class PersonalizeTab:
     """Builds the tab inside a `gr.Blocks` and holds its handlers."""
 
-    def __init__(self, studio: Studio, desk: FitDesk, blocks: gr.Blocks, faces: gr.HTML, tabs: gr.Tabs) -> None:
-        self.studio, self.desk = studio, desk
+    def __init__(self, studio: Studio, fits: FitSessions, blocks: gr.Blocks, faces: gr.HTML, tabs: gr.Tabs) -> None:
+        self.studio, self.fits = studio, fits
         self.faces, self.tabs = faces, tabs
         self._layout()
         shared = {"show_progress": "hidden", "api_visibility": "private"}
@@ -87,7 +87,7 @@ class PersonalizeTab:
                     self.stop = gr.Button(
                         "Cancel", size="lg", elem_id="fit-stop", scale=1, min_width=90, interactive=False
                     )
-                if is_public():
+                if not allowed.keep_avatars:
                     stay = (
                         "Video and avatar stay on this server only while the page is open; download the avatar to keep "
                         f"it. The first {allowed.personalise_seconds:.0f} seconds of the video are used."
@@ -105,14 +105,14 @@ class PersonalizeTab:
     ) -> Iterator[tuple]:
         """Start a fit and report it until it has ended; it goes on when the page no longer looks."""
         try:
-            fit = self.desk.start(request.session_hash or "", video, title, minutes, consent)
+            fit = self.fits.start(request.session_hash or "", video, title, minutes, consent)
         except EmotalkError as error:
             raise friendly(error) from error
         yield from self._report(fit)
 
     def follow(self, request: gr.Request) -> Iterator[tuple]:
         """Report a fit that this page finds running."""
-        fit = self.desk.running(request.session_hash or "")
+        fit = self.fits.running(request.session_hash or "")
         if fit is None:
             yield (gr.skip(),) * 4
         else:
@@ -120,11 +120,11 @@ class PersonalizeTab:
 
     def cancel(self, request: gr.Request) -> None:
         """Stop the fit; the page hears of it from the report."""
-        self.desk.cancel(request.session_hash or "")
+        self.fits.cancel(request.session_hash or "")
 
     def gallery(self, face: str, request: gr.Request) -> tuple:
         """The row of faces of the Talk tab and the list of own avatars, as they are now."""
-        mine = self.desk.own(request.session_hash or "")
+        mine = self.fits.own(request.session_hash or "")
         people = people_of(self.studio, mine)
         names = [person["name"] for person in people]  # a face from the Hub has a slash in its name
         choices = [(info.card.name, info.name) for info in mine]
@@ -143,7 +143,7 @@ class PersonalizeTab:
         if not name:
             return gr.update(value=None, visible=False)
         try:
-            return gr.update(value=str(self.desk.pack(request.session_hash or "", name)), visible=True)
+            return gr.update(value=str(self.fits.pack(request.session_hash or "", name)), visible=True)
         except EmotalkError as error:
             raise friendly(error) from error
 
@@ -151,7 +151,7 @@ class PersonalizeTab:
         """Delete an own avatar; nothing where the person thought again."""
         if name:
             try:
-                self.desk.delete(request.session_hash or "", name)
+                self.fits.delete(request.session_hash or "", name)
             except EmotalkError as error:
                 raise friendly(error) from error
         return self.gallery(face, request)

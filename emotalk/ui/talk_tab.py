@@ -80,7 +80,7 @@ class TalkTab:
                     self.save_motion = gr.DownloadButton(
                         "Motion (Live Link CSV)", visible=False, size="sm", elem_id="save-motion"
                     )
-                face = parts.faces(people, chosen, self.hub.guests())
+                face = parts.faces(people, chosen, self.hub.faces())
                 with gr.Row(elem_id="starters"):
                     self.starters = {
                         gr.Button(title, size="sm", variant="secondary"): line for title, line in STARTERS.items()
@@ -162,8 +162,8 @@ class TalkTab:
             c.ground, [c.colour, c.picture], show_progress="hidden", api_visibility="private", queue=False,
         )  # fmt: skip
 
-    def _live_still(self, brought: list[Any]) -> None:
-        """The face on the stage shows every change of mood and camera at once, and a face `brought` from the Hub."""
+    def _live_still(self, downloads: list[Any]) -> None:
+        """The face on the stage shows every change of mood and camera at once, and what was downloaded."""
         c = self.controls
 
         def still(face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark):
@@ -177,7 +177,7 @@ class TalkTab:
         watched = [self.blocks.load, c.face.input, *(getattr(part, "change") for part in c.of_still()[1:])]  # noqa: B009
         shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
         gr.on(watched, still, c.of_still(), self.still, trigger_mode="always_last", **shared)
-        for event in brought:
+        for event in downloads:
             event.success(still, c.of_still(), self.still, **shared)
 
     def _generate(self) -> None:

@@ -127,7 +127,7 @@ class VideoWriter:
             raise
 
     def write(self, frame: np.ndarray, samples: np.ndarray) -> None:
-        """Append one frame [H, W, 3] uint8 and its 640 samples (fewer at the very end; the rest is silence).
+        """Append one frame [H, W, 3] uint8 and its samples [640] (fewer at the very end; the rest is silence).
 
         The frame's buffer may be reused as soon as this returns.
         """

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -207,6 +209,22 @@ def test_two_runs_for_one_name_do_not_mix(workshop: Workshop, video: Path, base:
     go_on.set()
     first.join(20)
     assert results[0].name == "anna-b"
+
+
+def test_a_killed_run_frees_its_name(workshop: Workshop, video: Path, base: Path) -> None:
+    code = "import sys, pathlib\nfrom emotalk.create.job import _workplace\n"
+    code += (
+        "with _workplace(pathlib.Path(sys.argv[1]), 'anna-b'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(base)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(InputError, match="being made by another run"):
+        personalize(request(video), folder=base)
+    other.kill()
+    other.communicate()
+    assert personalize(request(video), folder=base).name == "anna-b"
 
 
 def test_discarding_removes_the_stopped_run_and_keeps_the_avatar(workshop: Workshop, video: Path, base: Path) -> None:

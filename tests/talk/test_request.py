@@ -7,7 +7,7 @@ from PIL import Image
 
 from emotalk.core.errors import EmotalkError, InputError
 from emotalk.emotion import EmotionCurve
-from emotalk.talk.request import Look, TalkRequest, colour
+from emotalk.talk.request import Look, TalkRequest, colour, talk_request
 
 
 def test_a_plain_request_is_taken() -> None:
@@ -68,3 +68,30 @@ def test_a_background_may_be_a_colour_or_a_picture(tmp_path: Path) -> None:
     assert Look(background=str(tmp_path / "room.png")).background.endswith("room.png")
     assert colour("#fff") == (1, 1, 1)
     assert colour("#336699") == pytest.approx((0.2, 0.4, 0.6))
+
+
+class TestPlainValues:
+    """What the command line, the page and the endpoints share."""
+
+    def test_two_numbers_are_a_constant_mood(self) -> None:
+        request = talk_request(text="Hi.", valence=0.5, arousal=-0.25)
+        assert request == TalkRequest(text="Hi.", emotion=EmotionCurve.constant(0.5, -0.25), valence_in_auto=0.5)
+
+    def test_an_emotion_by_name_curve_or_file_takes_their_place(self, tmp_path) -> None:
+        curve = EmotionCurve.constant(-0.5, 0.5)
+        (tmp_path / "mood.csv").write_text("time,valence,arousal\n0,-0.5,0.5\n")
+        assert talk_request(text="Hi.", emotion=" Happy ").emotion == EmotionCurve.named("happy")
+        assert talk_request(text="Hi.", valence=1, emotion=curve).emotion is curve
+        assert talk_request(text="Hi.", emotion=str(tmp_path / "mood.csv")).emotion.at(3).tolist() == [[-0.5, 0.5]] * 3
+        with pytest.raises(InputError, match="An emotion is auto"):
+            talk_request(text="Hi.", emotion="hungry")
+
+    def test_in_auto_the_valence_stays(self) -> None:
+        request = talk_request(text="Hi.", valence=0.4, arousal=0.9, emotion="auto")
+        assert (request.emotion, request.valence_in_auto) == ("auto", 0.4)
+
+    def test_what_a_form_leaves_empty_is_left_out(self) -> None:
+        request = talk_request(text="Hi.", audio="", voice="", seed=7.0)
+        assert (request.audio, request.voice, request.seed) == (None, None, 7)
+        with pytest.raises(InputError, match="nothing to say"):
+            talk_request(text="", audio=None)

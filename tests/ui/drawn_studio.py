@@ -27,7 +27,7 @@ class DrawnStudio:
         self.frame_seconds = frame_seconds
         self.requests: list[TalkRequest] = []
         self.forgotten: list[str] = []
-        self.lent: dict[str, Path | None] = {}
+        self.registered: dict[str, Path] = {}
         self.running = 0
         self.most_running = 0
         self.cancelled = 0
@@ -44,8 +44,11 @@ class DrawnStudio:
     def forget(self, name: str) -> None:
         self.forgotten.append(name)
 
-    def lend(self, name: str, folder: Path | None) -> None:
-        self.lent[name] = folder
+    def register(self, name: str, folder: Path) -> None:
+        self.registered[name] = folder
+
+    def unregister(self, name: str) -> None:
+        del self.registered[name]
 
     def voices(self) -> list[VoiceInfo]:
         return [VoiceInfo("drawn:tone", "en", 1, "CC0-1.0", "A tone", True)]

@@ -142,26 +142,26 @@ def test_programs_are_told_of_recommended_faces_too(address: str) -> None:
 
 
 def test_the_row_told_anew_leaves_a_choice_alone_that_was_made_meanwhile(studio: DrawnStudio) -> None:
-    from emotalk.server.fits import FitDesk
+    from emotalk.server.fits import FitSessions
     from emotalk.ui import parts
     from emotalk.ui.personalize_tab import PersonalizeTab
 
-    desk = FitDesk(studio)
+    fits = FitSessions(studio)
     with gr.Blocks() as blocks, gr.Tabs() as tabs:
-        tab = PersonalizeTab(studio, desk, blocks, parts.faces([], ""), tabs)
+        tab = PersonalizeTab(studio, fits, blocks, parts.faces([], ""), tabs)
     visitor = SimpleNamespace(session_hash="a")
     for face in ("kofi", "org/faces/ada"):
         assert "value" not in tab.gallery(face, visitor)[0]
     assert tab.gallery("deleted", visitor)[0]["value"] == "mira"
-    desk.close()
+    fits.close()
 
 
-class TestArrivals:
+class TestAvatarDownloads:
     def test_progress_counts_to_the_last_byte(self, studio: DrawnStudio) -> None:
-        arrival = HubFaces(studio).fetch(hub_row.HubAddress.parse("me/kofi"))
-        assert arrival.wait(60)
-        assert arrival.error is None
-        assert arrival.progress.done == arrival.progress.total > 100_000
+        download = HubFaces(studio).fetch(hub_row.HubAddress.parse("me/kofi"))
+        assert download.wait(60)
+        assert download.error is None
+        assert download.progress.done == download.progress.total > 100_000
 
     def test_a_face_that_cannot_be_loaded_is_not_kept(self, studio: DrawnStudio, monkeypatch) -> None:
         from emotalk.core.errors import AvatarError
@@ -172,21 +172,21 @@ class TestArrivals:
         monkeypatch.setattr(studio, "avatar", refuse)
         row = unbuilt_row(studio)
         with pytest.raises(gr.Error, match="another head"):
-            list(row.bring("me/kofi", SimpleNamespace(session_hash="a")))
-        assert [face["name"] for face in row.hub.guests("a")] == ["org/faces/ada"]
+            list(row.download("me/kofi", SimpleNamespace(session_hash="a")))
+        assert [face["name"] for face in row.hub.faces("a")] == ["org/faces/ada"]
 
     def test_a_closed_page_is_forgotten(self, studio: DrawnStudio) -> None:
         row = unbuilt_row(studio)
-        told = list(row.bring(" me/kofi ", SimpleNamespace(session_hash="a")))
+        told = list(row.download(" me/kofi ", SimpleNamespace(session_hash="a")))
         assert told[-1][0]["value"] == "me/kofi"
         assert "Looking for me/kofi" in told[0][1]
-        assert [face["name"] for face in row.hub.guests("a")] == ["org/faces/ada", "me/kofi"]
+        assert [face["name"] for face in row.hub.faces("a")] == ["org/faces/ada", "me/kofi"]
         row.hub.end_session("a")
-        assert [face["name"] for face in row.hub.guests("a")] == ["org/faces/ada"]
+        assert [face["name"] for face in row.hub.faces("a")] == ["org/faces/ada"]
 
     def test_a_broken_index_recommends_nothing_and_is_logged(self, studio, tmp_path, caplog) -> None:
         (tmp_path / "index.json").write_text("{")
-        assert HubFaces(studio).guests() == []
+        assert HubFaces(studio).faces() == []
         assert "No avatar is recommended" in caplog.text
 
     def test_a_download_holds_up_nobody(self, hub: LocalHub, studio: DrawnStudio) -> None:

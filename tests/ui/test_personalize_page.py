@@ -219,13 +219,13 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
 
 
 def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:
-    from emotalk.server.fits import FitDesk
+    from emotalk.server.fits import FitSessions
     from emotalk.ui import parts
     from emotalk.ui.personalize_tab import PersonalizeTab
 
-    desk = FitDesk(drawn)
+    fits = FitSessions(drawn)
     with gr.Blocks() as blocks, gr.Tabs() as tabs:
-        tab = PersonalizeTab(drawn, desk, blocks, parts.faces([], ""), tabs)
+        tab = PersonalizeTab(drawn, fits, blocks, parts.faces([], ""), tabs)
 
     def reports(*news: FitNews, last: FitNews) -> list[str]:
         """The reports that a page gets of a fit whose next news comes whenever the page has just been told something,
@@ -238,7 +238,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
                 fit.news = last
             return ended
 
-        fit.wait, desk.running = wait, lambda session: fit
+        fit.wait, fits.running = wait, lambda session: fit
         heard = []
         for _, report, *_ in tab.follow(SimpleNamespace(session_hash="a")):
             heard.append(report)
@@ -253,7 +253,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
         told = reports(*news, last=last)
         assert len(told) == 1  # neither lost nor sent again and again
         assert "Usable video" in told[0]
-    desk.close()
+    fits.close()
 
 
 def test_it_can_be_downloaded_and_deleted(page, clip: Path, fits, own_cache: Path, tmp_path: Path) -> None:
@@ -361,14 +361,14 @@ def test_on_a_page_for_strangers_an_avatar_is_its_page_s_alone_and_goes_with_it(
     theirs.wait_for_timeout(700)
     assert name not in faces(theirs)
     assert not (own_cache / "avatars" / "gil").exists()
-    folder = drawn.lent[name]
+    folder = drawn.registered[name]
     assert folder.is_dir()
     contexts[0].close()
     end = time.monotonic() + 30
     while folder.exists():
         assert time.monotonic() < end, "what a stranger made is still there after the page was closed"
         time.sleep(0.1)
-    assert drawn.lent[name] is None
+    assert name not in drawn.registered
     contexts[1].close()
 
 

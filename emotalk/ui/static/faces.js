@@ -1,9 +1,9 @@
 // The avatars as a row of round pictures. value = the chosen name; props.people = [{name, title, about, picture}];
-// props.guests = the same for faces from the Hub; one with a `note` has to be downloaded first: pressing it fires
-// `select` with {address: name}, and the page answers with new guests, or with the same and another `answered`.
+// props.hub_faces = the same for faces from the Hub; one with a `note` has to be downloaded first: pressing it fires
+// `select` with {address: name}, and the page answers with new ones, or with the same and another `answered`.
 const row = element.querySelector(".faces");
 let shown = "";
-const everybody = () => [...props.people, ...(props.guests || [])];
+const everybody = () => [...props.people, ...(props.hub_faces || [])];
 
 function choose(name, tell) {
   for (const button of row.children) {
@@ -77,6 +77,6 @@ row.addEventListener("keydown", (event) => {
   choose(names[(names.indexOf(props.value) + step + names.length) % names.length], true);
 });
 watch("people", fill);
-watch(["guests", "answered"], fill);
+watch(["hub_faces", "answered"], fill);
 watch("value", () => choose(props.value, false));
 fill();

@@ -44,7 +44,7 @@ def import_graph(root: Path = ROOT) -> Graph:
     graph.packages = {parts[0] for parts in files.values()} - {"__init__"}
     for file, parts in files.items():
         for name, typing_only in _imports(ast.parse(file.read_text(encoding="utf-8")), ("emotalk", *parts[:-1])):
-            if name in graph.packages - {parts[0]}:  # `emotalk.__version__` is no package
+            if {name, parts[0]} <= graph.packages and name != parts[0]:  # `emotalk.__version__` is no package
                 (graph.typing_only if typing_only else graph.running)[parts[0], name] += 1
     return graph
 
@@ -105,7 +105,8 @@ def picture(graph: Graph, rows: list[list[str]]) -> str:
         (x1, y1), (x2, y2) = place[source], place[target]
         parts.append(
             f'<line x1="{x1:.0f}" y1="{y1 + _HEIGHT / 2:.0f}" x2="{x2:.0f}" y2="{y2 - _HEIGHT / 2:.0f}"'
-            f' stroke="#5b6b7b" stroke-opacity="0.45" stroke-width="{0.7 + count**0.5 / 3:.1f}" marker-end="url(#tip)"/>'
+            f' stroke="#5b6b7b" stroke-opacity="0.45" stroke-width="{0.7 + count**0.5 / 3:.1f}"'
+            ' marker-end="url(#tip)"/>'
         )
     for name, (x, y) in place.items():
         parts.append(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.hub.conftest import hub  # noqa: F401 (a fixture for tests of other folders too)
+from tests.hub.conftest import hub  # noqa: F401 (fixtures for tests of other folders too)
+from tests.ui.conftest import browser  # noqa: F401
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -59,6 +59,7 @@ def test_talk_reads_the_text_from_standard_input(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "x.mp4").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("emotion", ["happy", "auto", "curve.json", "curve.csv"])
 def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path, emotion: str) -> None:
     (tmp_path / "curve.json").write_text('{"keys": [{"time": 0, "valence": 0.5, "arousal": 0.2}]}')
@@ -172,6 +173,7 @@ class TestHub:
     def mira(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in (CHECKPOINTS / "avatars" / "mira").iterdir()}
 
+    @pytest.mark.slow
     def test_refresh_looks_for_something_newer_and_nothing_else_does(self, hub, mira, tmp_path: Path) -> None:
         hub.add("org/face", mira)
         speak = [*HELLO, "--avatar", "org/face", "-o", str(tmp_path / "x.mp4")]
@@ -184,6 +186,7 @@ class TestHub:
         assert commit_of(downloaded(HubAddress("org/face"))) == newer
         assert (tmp_path / "x.mp4").is_file()
 
+    @pytest.mark.slow
     def test_models_may_come_from_the_hub_too(self, hub, tmp_path: Path) -> None:
         for kind, repo in ((SpeechEncoder, "org/speech"), (MotionModel, "org/motion")):
             kind.load().save_pretrained(tmp_path / "m")

@@ -56,11 +56,3 @@ def test_features_name_the_array_that_does_not_fit():
     fine = features(4)
     with pytest.raises(InputError, match=r"phones must have shape \[4, 40\]"):
         SpeechFeatures(fine.features, fine.phones[:3], fine.articulation, fine.voicing, fine.energy, fine.f0)
-
-
-@pytest.mark.parametrize("cut", [0, 1, 4, 9])
-def test_features_slice_and_join_back_to_themselves(cut):
-    fine = features(9)
-    joined = SpeechFeatures.concatenate([fine[:cut], fine[cut:]])
-    for name, column in vars(fine).items():
-        np.testing.assert_array_equal(getattr(joined, name), column)

@@ -221,6 +221,7 @@ def test_extra_pairs_are_learned_from_and_checked(video):
 # --- the fit ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_fit_improves_frames_it_never_saw_and_says_who_it_is(video, tmp_path):
     train = video.part(0, 32)
     said = []
@@ -242,6 +243,7 @@ def test_a_fit_improves_frames_it_never_saw_and_says_who_it_is(video, tmp_path):
     assert np.abs(drawn - again).mean() < 0.01
 
 
+@pytest.mark.slow
 def test_a_cancelled_fit_goes_on_with_the_same_numbers(video, tmp_path):
     whole = fit_of(video, tmp_path / "a", steps=24).run()
     calls = iter(range(1000))
@@ -281,11 +283,13 @@ def test_a_fit_is_taken_up_where_it_was_left(video, left):
     assert begun(fit_of(video, left, steps=6)) == 5
 
 
+@pytest.mark.slow
 def test_a_folder_of_another_video_is_begun_afresh(video, left):
     other = dataclasses.replace(video, identity=video.identity * 0.5)
     assert begun(fit_of(other, left, steps=6)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), [(STATE, 0), (STATE, 5000), (START, 5000)])
 def test_damaged_files_are_begun_afresh(video, left, name, size):
     """Also where only the start is damaged: what was learned belongs to a start that is no more."""
@@ -296,6 +300,7 @@ def test_damaged_files_are_begun_afresh(video, left, name, size):
     assert (left / STATE).exists() == (name == STATE)  # the fit writes a new one over it
 
 
+@pytest.mark.slow
 def test_a_budget_of_time_is_kept(video, tmp_path, monkeypatch):
     ticks = itertools.count()
     stopped = SimpleNamespace(perf_counter=lambda: 0.0)
@@ -306,6 +311,7 @@ def test_a_budget_of_time_is_kept(video, tmp_path, monkeypatch):
     assert avatar.card.metrics["seconds"] == 6.0
 
 
+@pytest.mark.slow
 def test_gaussians_stay_on_their_triangles(video, tmp_path):
     fit = fit_of(video, tmp_path, steps=40)
     avatar = fit.run()

@@ -98,6 +98,7 @@ def test_a_late_picture_is_found_and_put_right(model, recording):
     assert adapt_motion(features, late, np.ones(k, bool), model, AdaptConfig(steps=1, batch=1)).facts["lag"] == 3
 
 
+@pytest.mark.slow
 def test_frames_without_a_face_do_not_count(model, recording, adapted):
     features, motion = recording
     k = len(motion) * 3 // 4

@@ -80,6 +80,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(clips, tmp_path
         torch.testing.assert_close(x, y, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_critic_is_part_of_what_is_learned(clips):
     def smile_less(output, batch):
         return output.speech[..., ARKIT_INDEX["mouthSmileLeft"]].mean()

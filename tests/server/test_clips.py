@@ -39,6 +39,7 @@ def made(clips: LiveClips, session: str):
     return clip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("public", ["0", "1"])
 def test_a_page_keeps_its_newest_clips_only(clips: LiveClips, monkeypatch, public: str) -> None:
     monkeypatch.setenv("EMOTALK_PUBLIC", public)
@@ -86,6 +87,7 @@ def test_a_page_that_is_closed_while_its_clip_is_made_leaves_nothing_either(
     assert files(clips) == []
 
 
+@pytest.mark.slow
 def test_a_stopped_talk_says_so_from_then_on(clips: LiveClips, drawn: DrawnStudio) -> None:
     drawn.frame_seconds = 0.05
     finished = made(clips, "a")

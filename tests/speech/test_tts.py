@@ -200,6 +200,7 @@ def test_without_espeak_its_voice_says_how_to_get_it(monkeypatch):
         engine.speak("Hello", "en-us", Style())
 
 
+@pytest.mark.slow
 def test_every_listed_espeak_language_speaks():
     engine = EspeakEngine()
     silent = [v.id for v in engine.voices() if not len(engine.speak("12", v.name, Style()).samples)]
@@ -350,6 +351,7 @@ def test_ipa_becomes_arpabet(ipa, phones):
     assert arpabet(ipa) == phones
 
 
+@pytest.mark.slow
 @given(st.text(max_size=8))
 def test_any_string_maps_to_known_phones(text):
     assert set(arpabet(text)) <= set(PHONES)

@@ -123,6 +123,7 @@ def test_the_seed_changes_the_take_and_the_card_says_whose_face_it_is(tmp_path: 
     assert abs(lopsided(talk(0)) / lopsided(first) - 1) > 0.01
 
 
+@pytest.mark.slow
 def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: Studio, tmp_path: Path) -> None:
     pieces = list(studio.stream(TalkRequest(text=SENTENCE, look=SMALL), target=tmp_path / "whole.mp4"))
     (tmp_path / "joined.mp4").write_bytes(b"".join(pieces))
@@ -149,6 +150,7 @@ def test_one_call_makes_a_clip(tmp_path: Path) -> None:
     assert Path(clip.path).stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_an_audio_file_keeps_its_time(studio: Studio, tmp_path: Path) -> None:
     source = speech_file(tmp_path, 3.0)
     clip = studio.talk(TalkRequest(audio=source, look=SMALL), tmp_path / "spoken.mp4")
@@ -162,6 +164,7 @@ def test_an_audio_file_keeps_its_time(studio: Studio, tmp_path: Path) -> None:
     assert abs(lags[int(np.argmax(score))]) / SAMPLE_RATE <= 0.020
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_clip_and_another_seed_another(studio: Studio, tmp_path: Path) -> None:
     def make(name: str, seed: int) -> bytes:
         studio.talk(TalkRequest(text=SENTENCE, look=SMALL, seed=seed), tmp_path / f"{name}.mp4")
@@ -190,6 +193,7 @@ def plain_frames(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> np
     return frames_of(studio.talk(TalkRequest(**BASE), tmp_path_factory.mktemp("plain") / "plain.mp4").path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("control", CHANGES)
 def test_every_control_visibly_does_something(
     studio: Studio, tmp_path: Path, plain_frames: np.ndarray, control: str
@@ -207,6 +211,7 @@ def test_expressiveness_scales_the_mood(studio: Studio) -> None:
     assert mood_of(EmotionCurve.constant(0.8, -0.4), 2.0).values == ((1.0, -0.8),)
 
 
+@pytest.mark.slow
 def test_the_mood_sheet_shows_a_different_face_in_every_cell(studio: Studio) -> None:
     sheet = studio.mood_sheet("mira", SMALL, mark="off").astype(float)
     assert sheet.shape == (320 + 16, 320 + 16, 3)  # with a strip for each axis
@@ -337,6 +342,7 @@ def test_a_killed_ffmpeg_is_said(studio: Studio, tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_arousal_follows_the_voice_in_auto(studio: Studio, tmp_path: Path) -> None:
     source = speech_file(tmp_path, 3.0)
     auto = TalkRequest(audio=source, look=SMALL, emotion="auto", valence_in_auto=0.8)

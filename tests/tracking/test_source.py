@@ -65,6 +65,7 @@ def test_oblong_pixels_become_square(half_red, tmp_path):
     assert (probe(wide).width, probe(wide).height) == (640, 180)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "codec"), [("a.webm", ["libvpx", "-deadline", "realtime"]), ("a.mkv", ["ffv1"]), ("a.avi", ["mpeg4"])]
 )

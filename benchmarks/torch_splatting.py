@@ -31,7 +31,7 @@ def _rotation(quats: Tensor) -> Tensor:
 
 def render(cloud: GaussianCloud, camera: Camera, background: Tensor) -> Tensor:
     """image [H, W, 3], differentiable."""
-    pose = camera.world_to_camera
+    pose, device = camera.world_to_camera.to(cloud.means), cloud.means.device
     p = cloud.means @ pose[:3, :3].T + pose[:3, 3]
     order = torch.argsort(p[:, 2].detach())
     order = order[p[order, 2].detach() > camera.near]
@@ -57,14 +57,18 @@ def render(cloud: GaussianCloud, camera: Camera, background: Tensor) -> Tensor:
             right = min(left + TILE, camera.width)
             near = near_rows & (u.detach() + half_x > left) & (u.detach() - half_x < right)
             k = near.nonzero()[:, 0]
-            py, px = torch.meshgrid(torch.arange(top, bottom) + 0.5, torch.arange(left, right) + 0.5, indexing="ij")
+            py, px = torch.meshgrid(
+                torch.arange(top, bottom, device=device) + 0.5,
+                torch.arange(left, right, device=device) + 0.5,
+                indexing="ij",
+            )
             dx, dy = px.reshape(-1, 1) - u[k], py.reshape(-1, 1) - v[k]
             s = 0.5 * (yy[k] * dx * dx - 2 * xy[k] * dx * dy + xx[k] * dy * dy) / det[k]
             alpha = (opacities[k] * torch.exp(-s)).clamp(max=0.999)
             alpha = alpha * (alpha >= 1 / 255)
             through = torch.cumprod(1 - alpha, 1)
             before = torch.cat([torch.ones_like(through[:, :1]), through[:, :-1]], 1)
-            left_over = through[:, -1:] if len(k) else torch.ones(len(dx), 1)
+            left_over = through[:, -1:] if len(k) else torch.ones(len(dx), 1, device=device)
             tiles.append(((alpha * before) @ colors[k] + left_over * background).reshape(bottom - top, right - left, 3))
         rows.append(torch.cat(tiles, 1))
     return torch.cat(rows)

@@ -46,7 +46,7 @@ def cpu_seconds() -> float:
 
 
 def skin_points(tracked: TrackedVideo, head: HeadModel) -> np.ndarray:
-    """The fitted head's own landmarks [T, 478, 2] in pixels: no habit or offset of the detector is in them."""
+    """The fitted head's own landmarks [T, 478, 2] in pixels: no bias of the detector is in them."""
     rig = FaceRig.of(head, tracked.identity)
     rotation, place, controls = pose_of(rig, tracked.motion)
     camera = tracked.camera

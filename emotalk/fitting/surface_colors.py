@@ -119,16 +119,18 @@ def _filled(color: np.ndarray, known: np.ndarray, points: np.ndarray, region: np
     face = known & (region == REGION_INDEX["face"])
     skin = np.median(color[face if face.any() else known], axis=0) if known.any() else np.full(3, 0.5)
     light = float(np.clip(skin.max() / 0.8, 0.2, 1.15))
-    for name, lenders in BORROW.items():
+    for name, source_regions in BORROW.items():
         blind = (region == REGION_INDEX[name]) & ~known
-        lend = known & np.isin(region, [REGION_INDEX[n] for n in lenders])
-        if not lend.any():
-            lend = known
-        if blind.any() and lend.any():
+        source = known & np.isin(region, [REGION_INDEX[n] for n in source_regions])
+        if not source.any():
+            source = known
+        if blind.any() and source.any():
             near = (
-                cKDTree(points[lend]).query(points[blind], k=min(8, int(lend.sum())))[1].reshape(int(blind.sum()), -1)
+                cKDTree(points[source])
+                .query(points[blind], k=min(8, int(source.sum())))[1]
+                .reshape(int(blind.sum()), -1)
             )
-            color[blind] = np.median(color[lend][near], axis=1)
+            color[blind] = np.median(color[source][near], axis=1)
     for name, own in MOUTH.items():
         color[region == REGION_INDEX[name]] = light * np.array(own)
     lashes = region == REGION_INDEX["lashes"]

@@ -13,11 +13,12 @@ from emotalk.emotion.prototypes import PROTOTYPES
 from emotalk.ui.theme import static
 
 
-def _part(name: str, value: Any, *, elem_id: str, **props: Any) -> gr.HTML:
+def _part(name: str, value: Any, *, elem_id: str, busy: bool = False, **props: Any) -> gr.HTML:
+    """The component of `static/<name>.*`; a `busy` one also has a veil with a spinner, and a bar that fills."""
     return gr.HTML(
         value,
         html_template=static(f"{name}.html"),
-        css_template=static(f"{name}.css"),
+        css_template=(static("busy.css") if busy else "") + static(f"{name}.css"),
         js_on_load=static(f"{name}.js"),
         apply_default_css=False,
         elem_id=elem_id,
@@ -28,7 +29,7 @@ def _part(name: str, value: Any, *, elem_id: str, **props: Any) -> gr.HTML:
 
 def stage(first: str) -> gr.HTML:
     """The big face. Its value is the clip's state (see static/stage.js); `first` is a picture's data address."""
-    return _part("stage", {"state": "idle"}, elem_id="stage", first=first)
+    return _part("stage", {"state": "idle"}, elem_id="stage", busy=True, first=first)
 
 
 def still() -> gr.HTML:
@@ -51,7 +52,7 @@ def faces(people: list[dict[str, str]], chosen: str, hub_faces: list[dict[str, s
 
 def fit() -> gr.HTML:
     """An avatar taking shape: picture, progress and the curve of its likeness (see static/fit.js for its value)."""
-    return _part("fit", {"state": "idle"}, elem_id="fit")
+    return _part("fit", {"state": "idle"}, elem_id="fit", busy=True)
 
 
 def mood_pad(valence: float, arousal: float) -> gr.HTML:

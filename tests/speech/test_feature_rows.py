@@ -7,7 +7,7 @@ import numpy as np
 from emotalk.core.speech import PHONES, Speech, SpeechFeatures
 from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
 from emotalk.speech.known_phones import KnownPhones, known_phones
-from tests.motion.test_model import rows_of, spoken
+from tests.motion.test_model import spoken
 
 
 def _heard(features: SpeechFeatures) -> SpeechFeatures:
@@ -25,7 +25,7 @@ def test_a_stream_of_sentences_gets_its_phones_as_the_whole_does():
     times.said(speech)
     parts = []
     for start in range(0, len(heard), 23):
-        parts.append(times.correct(rows_of(heard, start, min(start + 23, len(heard)))))
+        parts.append(times.correct(heard[start : start + 23]))
     second = times.correct(heard)
     joined = np.concatenate([part.articulation for part in parts])
     np.testing.assert_allclose(joined[:-40], whole.articulation[:-40], atol=1e-3)

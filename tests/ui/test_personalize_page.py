@@ -223,9 +223,9 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
     from emotalk.ui import parts
     from emotalk.ui.personalize_tab import PersonalizeTab
 
-    fits = FitSessions(drawn)
+    sessions = FitSessions(drawn)
     with gr.Blocks() as blocks, gr.Tabs() as tabs:
-        tab = PersonalizeTab(drawn, fits, blocks, parts.faces([], ""), tabs)
+        tab = PersonalizeTab(drawn, sessions, blocks, parts.faces([], ""), tabs)
 
     def reports(*news: FitNews, last: FitNews) -> list[str]:
         """The reports that a page gets of a fit whose next news comes whenever the page has just been told something,
@@ -238,7 +238,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
                 fit.news = last
             return ended
 
-        fit.wait, fits.running = wait, lambda session: fit
+        fit.wait, sessions.running = wait, lambda session: fit
         heard = []
         for _, report, *_ in tab.follow(SimpleNamespace(session_hash="a")):
             heard.append(report)
@@ -253,7 +253,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
         told = reports(*news, last=last)
         assert len(told) == 1  # neither lost nor sent again and again
         assert "Usable video" in told[0]
-    fits.close()
+    sessions.close()
 
 
 def test_it_can_be_downloaded_and_deleted(page, clip: Path, fits, own_cache: Path, tmp_path: Path) -> None:

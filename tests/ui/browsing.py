@@ -6,6 +6,18 @@ read once, it is looked at until it is right.
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parents[2]
 TOAST = "[data-testid=toast-body]"
 
 
@@ -44,3 +56,44 @@ def box_of(locator) -> dict[str, float]:
             return box
         locator.page.wait_for_timeout(50)
     raise AssertionError(f"{locator} has no place on the page")
+
+
+def free_port() -> int:
+    """A port on this machine that nobody listens on, as the system gives it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextmanager
+def running_app(folder: Path, **settings: str) -> Iterator[str]:
+    """The address of a running `python app.py` without a network, its files in `folder`; nothing that it writes may be
+    a traceback."""
+    port = free_port()
+    settings |= {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_TEMP_DIR": str(folder / "gradio"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    log = folder / "app.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=file, stderr=subprocess.STDOUT
+        )
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(1500):  # five minutes and more: a guard against hanging, no verdict
+            try:
+                urlopen(url, timeout=60).read()
+                break
+            except (URLError, OSError):
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+        else:
+            raise AssertionError(log.read_text())
+        yield url
+    finally:
+        process.terminate()
+        process.wait(120)
+    assert "Traceback" not in log.read_text(), log.read_text()

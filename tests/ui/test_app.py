@@ -1,20 +1,14 @@
 """`python app.py` as people meet it: a browser opens the page, types, picks moods, and watches real faces talk."""
 
-import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
 from emotalk.video import ffmpeg_path
-from tests.ui.browsing import box_of, wait_until_open
+from tests.ui.browsing import box_of, running_app, wait_until_open
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,34 +18,8 @@ VIDEO = "document.querySelector('#stage video')"
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A running `python app.py`, without a network."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio")),
-        "HF_HUB_OFFLINE": "1",
-    }
-    log = tmp_path_factory.mktemp("log") / "app.txt"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=file, stderr=subprocess.STDOUT
-        )
-    url = f"http://127.0.0.1:{port}/"
-    end = time.monotonic() + 120
-    while True:
-        try:
-            urlopen(url, timeout=5).read()
-            break
-        except (URLError, OSError):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with running_app(tmp_path_factory.mktemp("app")) as url:
+        yield url
 
 
 def choose_mood(page, valence: float, arousal: float) -> None:

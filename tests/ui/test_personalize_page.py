@@ -7,20 +7,14 @@ synthetic person through `python app.py` and lets it talk.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import threading
 import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import gradio as gr
 import numpy as np
@@ -32,7 +26,7 @@ from emotalk.core.errors import Cancelled, TrackingError
 from emotalk.create.news import FitNews, picture_address
 from emotalk.video import VideoWriter
 from tests.preset_video import preset_video
-from tests.ui.browsing import expect, expect_toast, wait_until_open
+from tests.ui.browsing import expect, expect_toast, running_app, wait_until_open
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -388,34 +382,10 @@ def address(tmp_path: Path) -> Iterator[str]:
     """`python app.py` with a cache of its own (but the compiled kernels of this machine)."""
     from emotalk.core.kernels.cache import cache_folder
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     cache = tmp_path / "cache"
     shutil.copytree(cache_folder(), cache / "kernels" / cache_folder().name)
-    settings = {
-        "GRADIO_SERVER_PORT": str(port), "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_TEMP_DIR": str(tmp_path / "gradio"),
-        "EMOTALK_CACHE": str(cache), "HF_HUB_OFFLINE": "1",
-    }  # fmt: skip
-    log = tmp_path / "app.txt"
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=os.environ | settings, stdout=file, stderr=subprocess.STDOUT
-        )
-    url = f"http://127.0.0.1:{port}/"
-    end = time.monotonic() + 120
-    while True:
-        try:
-            urlopen(url, timeout=5).read()
-            break
-        except (URLError, OSError):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < end, log.read_text()
-            time.sleep(0.2)
-    yield url
-    process.terminate()
-    process.wait(30)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    with running_app(tmp_path, EMOTALK_CACHE=str(cache)) as url:
+        yield url
 
 
 def test_an_uploaded_video_becomes_an_avatar_that_talks(browser, address: str, tmp_path: Path, shots: Path) -> None:

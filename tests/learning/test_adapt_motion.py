@@ -9,15 +9,16 @@ import torch
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import AudioError, InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
 from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.learning.adapt_motion import AdaptConfig, adapt_motion, motion_of_video
 from emotalk.motion import MotionModel
 from emotalk.speech import SpeechEncoder, say
+from emotalk.speech.coarticulation import articulation_targets
 from emotalk.sync.lip_measures import measures_of_motion
 from emotalk.sync.network import SyncModel
 from tests.motion.test_model import spoken
-from tests.motion.test_person import somebody
 
 CALM = EmotionCurve.constant(0, 0)
 QUICK = AdaptConfig(steps=40, batch=3)
@@ -36,12 +37,32 @@ def model() -> MotionModel:
     return MotionModel.load()
 
 
+def mouth_of_somebody(speech: Speech) -> HeadMotion:
+    """What the mouth of a person who is not average does for these phones, drawn by hand: no network takes part.
+
+    They open wide, purse their lips hard, rest with a slight smile and the mouth a little open, and shut p, b and m.
+    """
+    jaw, width, pucker, closure, _, _ = articulation_targets(speech.phones, speech.frames, FPS).T
+    shapes = {
+        "jawOpen": (0.06 + 0.62 * jaw) * (1 - 0.8 * closure),
+        "mouthPucker": 0.75 * pucker, "mouthFunnel": 0.3 * pucker,
+        "mouthSmileLeft": 0.12, "mouthSmileRight": 0.12,
+        "mouthStretchLeft": 0.3 * width.clip(0), "mouthStretchRight": 0.3 * width.clip(0),
+        "mouthLowerDownLeft": 0.3 * jaw * (1 - closure), "mouthLowerDownRight": 0.3 * jaw * (1 - closure),
+        "mouthClose": 0.12 * closure,
+    }  # fmt: skip
+    motion = HeadMotion.neutral(speech.frames)
+    expression = motion.expression.copy()
+    for name, amount in shapes.items():
+        expression[:, ARKIT_INDEX[name]] = amount
+    return dataclasses.replace(motion, expression=expression)
+
+
 @pytest.fixture(scope="module")
-def recording(model) -> tuple[SpeechFeatures, HeadMotion]:
-    """Twenty seconds of somebody who is not average, as a tracker with a little noise would see them."""
-    person = somebody(model.network.person().adaptation(model.network.fingerprint(), {}))
-    _, features = spoken(8)
-    motion = model.adapted(person)(features, CALM)
+def recording() -> tuple[SpeechFeatures, HeadMotion]:
+    """Twenty seconds of that person, as a tracker with a little noise would see them."""
+    speech, features = spoken(8)
+    motion = mouth_of_somebody(speech)
     noise = 0.01 * np.random.default_rng(0).standard_normal(motion.expression.shape)
     return features, dataclasses.replace(motion, expression=np.clip(motion.expression + noise, 0, 1))
 
@@ -156,9 +177,7 @@ def spoken_sound() -> Speech:
 
 @pytest.mark.slow
 def test_a_video_with_its_own_voice_gives_an_adaptation(model, spoken_sound):
-    person = somebody(model.network.person().adaptation(model.network.fingerprint(), {}))
-    motion = model.adapted(person)(SpeechEncoder.load().encode(spoken_sound), CALM)
-    found = motion_of_video(Filmed(motion, spoken_sound))
+    found = motion_of_video(Filmed(mouth_of_somebody(spoken_sound), spoken_sound))
     assert found is not None
     assert found.facts["opening_r_after"] > 0.8
 

@@ -109,7 +109,5 @@ step fit 150 "torch numba gsplat scipy PIL" "$PYTHON" -m benchmarks.fit_devices 
 talk="torch numba soundfile imageio_ffmpeg psutil"
 step "talk on the GPU" 60 "$talk gsplat" "$PYTHON" -m benchmarks.talk --device cuda --lengths 10 --runs 2
 step "talk on the CPU" 60 "$talk" "$PYTHON" -m benchmarks.talk --device cpu --lengths 10 --runs 2
-step "renderer on the CPU" 60 "torch numba" \
-  "$PYTHON" -m benchmarks.rasterizer --device cpu --seconds 0.3 --output "$work/table"
 echo "$failed step(s) did not succeed; $SECONDS s in all; report and log are in $folder"
 exit "$failed"

@@ -159,6 +159,7 @@ def hash_of_kernel_in(folder: Path, called: str = "return x * FACTOR", factor: s
     ).stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_change_in_what_a_kernel_calls_is_noticed_whatever_package_it_lies_in(tmp_path):
     first = hash_of_kernel_in(tmp_path / "a")
     assert hash_of_kernel_in(tmp_path / "b") == first

@@ -211,6 +211,7 @@ def test_two_runs_for_one_name_do_not_mix(workshop: Workshop, video: Path, base:
     assert results[0].name == "anna-b"
 
 
+@pytest.mark.slow
 def test_a_killed_run_frees_its_name(workshop: Workshop, video: Path, base: Path) -> None:
     code = "import sys, pathlib\nfrom emotalk.create.job import _workplace\n"
     code += (

@@ -22,6 +22,8 @@ from tests.fitting.test_gaussian_fit import camera, one_thread, person, samples,
 from tests.fitting.test_personalize import make_card
 from tests.rendering.pretend_gpu import GpuTensor, plain, pretend_gpu
 
+pytestmark = pytest.mark.slow
+
 CONFIG = FitConfig(steps=6, densify_every=3, densify_until=1.0, corrections_from=0.0, coarse=0.5, budget=900)
 
 

@@ -20,6 +20,8 @@ from emotalk.sync.lip_measures import measures_of_motion
 from emotalk.sync.network import SyncModel
 from tests.motion.test_model import spoken
 
+pytestmark = pytest.mark.slow
+
 CALM = EmotionCurve.constant(0, 0)
 QUICK = AdaptConfig(steps=40, batch=3)
 
@@ -119,7 +121,6 @@ def test_a_late_picture_is_found_and_put_right(model, recording):
     assert adapt_motion(features, late, np.ones(k, bool), model, AdaptConfig(steps=1, batch=1)).facts["lag"] == 3
 
 
-@pytest.mark.slow
 def test_frames_without_a_face_do_not_count(model, recording, adapted):
     features, motion = recording
     k = len(motion) * 3 // 4
@@ -175,7 +176,6 @@ def spoken_sound() -> Speech:
     return say("Bob may move five big maps before Friday, but my mother bought a very fine blue poppy.", "espeak:en-us")
 
 
-@pytest.mark.slow
 def test_a_video_with_its_own_voice_gives_an_adaptation(model, spoken_sound):
     found = motion_of_video(Filmed(mouth_of_somebody(spoken_sound), spoken_sound))
     assert found is not None

@@ -9,6 +9,8 @@ from emotalk.tracking.rig import CONTROLS, axis_angle, rotation_matrix
 from emotalk.tracking.skin import Skin
 from tests.tracking.painted import LENS, SIZE, PaintedHead, swaying
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 14
 STILL = np.zeros(CONTROLS)
 

@@ -15,6 +15,8 @@ from emotalk.tracking.solve import Frames
 from tests.tracking.painted import LENS, SIZE, PaintedHead, swaying
 from tests.tracking.test_solve import JAW_OPEN, performance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def head() -> HeadModel:

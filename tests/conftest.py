@@ -2,15 +2,23 @@
 the repository)."""
 
 import random
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.hub.conftest import hub  # noqa: F401 (fixtures for tests of other folders too)
-from tests.ui.conftest import browser  # noqa: F401
+from tests.hub.conftest import hub  # noqa: F401 (a fixture for tests of other folders too)
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--autoplay-policy=no-user-gesture-required",
+]
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # The same examples in every run, and no verdict by the clock.
@@ -32,3 +40,15 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the research data folder (../shared/data) is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """A headless Chromium; skips where none is installed."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium here (Debian: apt-get install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install -r requirements-dev.txt")
+    with playwright.sync_playwright() as running:
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+        yield opened
+        opened.close()

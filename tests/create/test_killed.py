@@ -19,7 +19,7 @@ from tests.killing import Forks
 from tests.preset_video import preset_video
 
 pytestmark = pytest.mark.slow
-KILLS = 8
+KILLS = 5
 TOLD = "told.txt"  # stages of the last run, beside the avatars
 
 

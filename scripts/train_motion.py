@@ -60,13 +60,13 @@ CARDS: dict[str, tuple[str, str]] = {
         "Gated residual motion network",
         """Speech features, valence/arousal and a style vector to ARKit-52 expression at 25 fps
 (`emotalk/motion/network.py`). Its teacher is a coarticulation model over known phone times, joined with the
-valence/arousal field by the lip rules (`emotalk/training/teacher.py`). Losses: face, velocity, base branch, contacts,
+valence/arousal field by the lip rules (`emotalk/learning/teacher.py`). Losses: face, velocity, base branch, contacts,
 gate, sync score, recognised emotion.""",
     ),
     "sync": (
         "Audio-visual sync network",
         """Scores whether lips (four measures, from ARKit coefficients or from face landmarks) belong to a sound, and
-finds their offset (`emotalk/motion/sync.py`). Contrastive, trained on the teacher's lips as a camera would see them.
+finds their offset (`emotalk/sync/network.py`). Contrastive, trained on the teacher's lips as a camera would see them.
 Not fit for telling who speaks or whether a video is genuine.""",
     ),
     "consistency": (

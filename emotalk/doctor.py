@@ -1,4 +1,7 @@
-"""What is installed, what is missing, and how to get it: the facts behind `python -m emotalk doctor`."""
+"""What is installed, what is missing, and how to get it: the facts behind `python -m emotalk doctor`.
+
+Each part is imported where it is looked at, so that one that cannot be imported hides no other.
+"""
 
 from __future__ import annotations
 

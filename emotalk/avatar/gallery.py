@@ -29,6 +29,7 @@ from emotalk.core.atomic import recover_folder, replacing, set_aside
 from emotalk.core.errors import AvatarError, CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.head.model import HeadModel
+from emotalk.motion.person import MotionAdaptation
 
 NAME_LENGTH = 40
 _FOLDER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -111,8 +112,6 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
     folder = find_avatar(name_or_folder)
     card = check_folder(folder)
     if head is None:
-        from emotalk.head import HeadModel
-
         head = HeadModel.load()
     if not same_head(card.head_version, head_version(head)):
         raise AvatarError(
@@ -124,8 +123,6 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
     avatar = unpack(arrays, card, head, what)
     avatar.thumbnail = read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL])
     if (folder / MOTION).exists():
-        from emotalk.motion.person import MotionAdaptation
-
         try:
             avatar.motion = MotionAdaptation.from_bytes(read_regular(folder / MOTION, SIZE_LIMITS[MOTION]))
         except CheckpointError as error:

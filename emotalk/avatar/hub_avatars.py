@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotalk.avatar.files import CARD, SIZE_LIMITS, TENSORS, THUMBNAIL
+from emotalk.avatar.gallery import find_avatar
 from emotalk.core.errors import AvatarError, HubError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.core.progress import ProgressCallback
@@ -46,8 +48,6 @@ def resolve_avatar(
     the Hub are looked at. `keep` as for `hub.fetch`. Raises an AvatarError for an unknown name and a HubError for an
     address that cannot be downloaded.
     """
-    from emotalk.avatar.files import CARD, SIZE_LIMITS, TENSORS, THUMBNAIL
-    from emotalk.avatar.gallery import find_avatar
 
     address = HubAddress.parse(text)
     if address is None and not paths and Path(text).name != text:
@@ -108,8 +108,6 @@ def push_avatar(name_or_folder: str | Path, repo: str, private: bool = True, tok
     and a HubError where the upload fails.
     """
     from emotalk import avatar
-    from emotalk.avatar.files import CARD, TENSORS, THUMBNAIL
-    from emotalk.avatar.gallery import find_avatar
 
     folder = find_avatar(name_or_folder)
     card = avatar.load_avatar(folder).card

@@ -138,6 +138,7 @@ class GaussianAvatar:
 
     def save(self, folder: str | Path) -> Path:
         """Write the avatar as a folder (docs/avatar-format.md), all or nothing; returns the folder."""
+        # Imported here: files.py imports this module.
         from emotalk.avatar.files import save_avatar
 
         return save_avatar(self.to("cpu"), folder)

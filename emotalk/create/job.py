@@ -65,6 +65,7 @@ def personalize(
     `progress` hears of every stage in words, `on_tracked` gets the tracked video before the fit, `cancelled` is asked
     often (Cancelled is raised; what was done stays for `resume`, see `discard`). Raises the package's errors.
     """
+    # Imported here: what is wrong with a request is said before these are loaded, which takes seconds.
     from emotalk.avatar import Consent
     from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
     from emotalk.learning.adapt_motion import motion_of_video

@@ -173,6 +173,7 @@ def main() -> int:
         except BrokenPipeError:
             stop.set()
 
+    # Imported here: the page imports this module for `BackgroundFit` and needs none of these.
     from emotalk.create.job import personalize
     from emotalk.create.request import PersonalizeRequest
 

@@ -6,12 +6,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotalk.avatar.hub_avatars import load_avatar
 from emotalk.core.errors import InputError
 from emotalk.core.progress import ProgressCallback
 from emotalk.evaluation.evaluate import evaluate, shoulders, sound_of
 from emotalk.evaluation.protocols import cross_audio, held_out
 from emotalk.evaluation.report import EvaluationReport, write_reports
 from emotalk.rendering.device import resolve_device
+from emotalk.speech import load_audio
+from emotalk.tracking import load_tracked, track_video
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -46,8 +49,6 @@ def run(
                 progress=progress, fitting=progress,
             )  # fmt: skip
         else:
-            from emotalk.avatar.hub_avatars import load_avatar
-
             person = load_avatar(avatar).to(where)
             first = round((1 - share) * len(tracked))
             tail = tracked.part(first, len(tracked))
@@ -56,8 +57,6 @@ def run(
             if sound_of(tail) is not None:
                 reports.append(evaluate(person, tail, "audio", moods=True, **shared))
         if audio is not None:
-            from emotalk.speech import load_audio
-
             title = f"{avatar or protocol} with {audio.name}"
             reports.append(cross_audio(person, tracked, load_audio(audio), name=title, video=name, progress=progress))
         write_reports(reports, output)
@@ -65,7 +64,6 @@ def run(
 
 
 def _tracked(video: Path, folder: Path, seconds: float | None, progress: ProgressCallback) -> TrackedVideo:
-    from emotalk.tracking import load_tracked, track_video
 
     if video.is_dir():
         return load_tracked(video)

@@ -28,6 +28,15 @@ from emotalk.evaluation.detections import Detections
 from emotalk.evaluation.faces import blendshape_error, landmark_distance, lid_agreement, lip_agreement
 from emotalk.evaluation.mood import mood_scores
 from emotalk.evaluation.report import LPIPS_NOTE, EvaluationReport, Example
+from emotalk.fitting.personalize import PersonalizeConfig
+from emotalk.fitting.starting_avatar import reference_frame
+from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.motion import MotionModel
+from emotalk.rendering import FrameRenderer
+from emotalk.speech import SpeechEncoder
+from emotalk.sync.lip_measures import measures_of_landmarks
+from emotalk.sync.network import SyncModel
+from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -130,10 +139,6 @@ def sound_of(tracked: TrackedVideo) -> Speech | None:
 def shoulders(tracked: TrackedVideo) -> torch.Tensor:
     """[T, 3, 4] for `evaluate`'s torso: how the shoulders moved in this video, hung where an avatar that was
     fitted to all of it hangs them."""
-    from emotalk.fitting.personalize import PersonalizeConfig
-    from emotalk.fitting.starting_avatar import reference_frame
-    from emotalk.fitting.video_frames import VideoFrames, held_out, usable_rows, varied
-    from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
     config = PersonalizeConfig()
     train, _ = held_out(usable_rows(tracked), config.hold_out)
@@ -142,7 +147,6 @@ def shoulders(tracked: TrackedVideo) -> torch.Tensor:
 
 
 def _hear(sound: Speech | None) -> SpeechFeatures | None:
-    from emotalk.speech import SpeechEncoder
 
     return None if sound is None else SpeechEncoder.load().encode(sound)
 
@@ -150,7 +154,6 @@ def _hear(sound: Speech | None) -> SpeechFeatures | None:
 def _from_sound(avatar: GaussianAvatar, features: SpeechFeatures, recorded: HeadMotion, lag: int) -> HeadMotion:
     """The recorded motion with expression and jaw as the motion model makes them of the sound, `lag` frames later; as
     this person speaks, where the avatar knows that."""
-    from emotalk.motion import MotionModel
 
     model = MotionModel.load().adapted(getattr(avatar, "motion", None))
     spoken = model(features, EmotionCurve.constant(0.0, 0.0))
@@ -178,8 +181,6 @@ class _Sync:
 
 def _offset(features: SpeechFeatures, detections: Detections) -> _Sync | None:
     """Lip sync of a face that was seen; None where it was seen for less than a second."""
-    from emotalk.sync.lip_measures import measures_of_landmarks
-    from emotalk.sync.network import SyncModel
 
     if detections.found.sum() < SYNC_FRAMES:
         return None
@@ -201,8 +202,6 @@ class _Comparison:
         progress: ProgressCallback,
         cancelled: Callable[[], bool],
     ) -> None:
-        from emotalk.fitting.video_frames import box_mask, head_box
-        from emotalk.rendering import FrameRenderer
 
         self.avatar, self.tracked, self.torso, self.foreign = avatar, tracked, torso, foreign
         self.progress, self.cancelled = progress, cancelled

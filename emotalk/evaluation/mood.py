@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotalk.emotion import EmotionCurve
+from emotalk.motion import MotionModel
+from emotalk.motion.emotion_recogniser import EmotionRecogniser
 
 if TYPE_CHECKING:
     from emotalk.core.speech import SpeechFeatures
@@ -22,8 +24,6 @@ NOTE = (
 def mood_scores(features: SpeechFeatures) -> tuple[dict[str, float], str]:
     """(scores, what they mean): RMSE of shown against asked valence and arousal in [-1, 1], and the share of frames
     with the right sign where one was asked for (the V/A measures of EmoTalkingGaussian, on motion)."""
-    from emotalk.motion import MotionModel
-    from emotalk.motion.emotion_recogniser import EmotionRecogniser
 
     model, recognise = MotionModel.load(), EmotionRecogniser.load()
     errors, signs = ([], []), ([], [])

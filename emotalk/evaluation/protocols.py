@@ -8,11 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotalk.avatar import Consent
 from emotalk.core.errors import InputError
 from emotalk.core.progress import FitCallback, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.evaluation.evaluate import evaluate, sound_of
 from emotalk.evaluation.report import EvaluationReport
+from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
+from emotalk.learning.adapt_motion import motion_of_video
+from emotalk.rendering.device import resolve_device
+from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -68,11 +73,6 @@ def held_out(
     holds the state of the fit, `device` ("auto", "cpu" or "cuda") is where it is computed and drawn. Returns the avatar
     and one report for each way of driving it.
     """
-    from emotalk.avatar import Consent
-    from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
-    from emotalk.learning.adapt_motion import motion_of_video
-    from emotalk.rendering.device import resolve_device
-    from emotalk.tracking.shoulder_alignment import shoulder_shifts
 
     if protocol not in PROTOCOLS:
         raise InputError(f"There is no protocol {protocol!r}; choose one of {', '.join(PROTOCOLS)}.")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.core.camera import unproject
+from emotalk.head import HeadModel
 from emotalk.tracking.masks import BODY, HAIR, SKIN
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ OVERLAP = 0.62
 
 def neck_point(tracked: TrackedVideo) -> np.ndarray:
     """The place [3] at rest of the shoulders' surface below the chin: its depth stands for the whole torso."""
-    from emotalk.head import HeadModel
 
     joint = HeadModel.load().with_identity(torch.from_numpy(np.asarray(tracked.identity, np.float32))).joints[1]
     return joint.double().numpy() + np.array([0, 0, BEHIND_NECK])

@@ -30,6 +30,7 @@ from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, Ne
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.motion.visemes import SILENCE
+from emotalk.speech import SpeechEncoder
 from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncModel
@@ -134,7 +135,6 @@ def motion_of_video(tracked: TrackedVideo, progress: ProgressCallback | None = N
     That is: no sound, less than 2 s of speech beside a well-tracked face, or a voice that is somebody else's, as the
     sync network finds.
     """
-    from emotalk.speech import SpeechEncoder
 
     try:
         sound = tracked.audio()

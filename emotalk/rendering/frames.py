@@ -106,6 +106,7 @@ class FrameRenderer:
             )
         if choose_backend(self.backend, cloud.means.device) == "cuda":
             return cloud, camera
+        # Imported here: numba's compiler only where the CPU draws.
         from emotalk.rendering.cpu import prepare
 
         return prepare(cloud.means, cloud.scales, cloud.quats, cloud.opacities, cloud.colors, camera)
@@ -120,6 +121,7 @@ class FrameRenderer:
                 image = rasterize(*frame, self._on_device, "cuda").image
                 pixels[...] = (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
             return pixels
+        # Imported here: numba's compiler only where the CPU draws.
         from emotalk.rendering.cpu import Background, draw_bytes
 
         if self._behind is None:

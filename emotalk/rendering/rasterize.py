@@ -104,6 +104,7 @@ def rasterize(
     ]
     behind = background_tensor(background, camera.width, camera.height, target)
     if chosen == "cuda":
+        # Imported here: each backend's compiler only where it draws.
         from emotalk.rendering.cuda import rasterize_cuda as run
     else:
         from emotalk.rendering.cpu import rasterize_cpu as run

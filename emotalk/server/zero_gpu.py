@@ -50,6 +50,7 @@ def page_device() -> str:
     Always "cpu" on a ZeroGPU Space: there torch says that a GPU is there, but only a borrowed one can draw. Raises
     InputError for a device that is not there, so that the page does not open without it.
     """
+    # Imported here: torch and gsplat after the page has been put together.
     from emotalk.rendering.device import resolve_device
 
     if on_zero_gpu():
@@ -131,6 +132,7 @@ def talker(studio: Studio) -> Talker:
 
 def gpu_problem() -> str | None:
     """Why a borrowed GPU could not draw, or None. Looks at gsplat alone: until it is borrowed, there is no GPU."""
+    # Imported here: gsplat only where a GPU may be borrowed.
     from emotalk.rendering.cuda import gsplat_problem
 
     return gsplat_problem()

@@ -26,6 +26,7 @@ def load_encoder(
     Raises CheckpointError, HubError, or InputError for an adapter without such a model.
     """
     if name != EMBEDDED:
+        # Imported here: transformers only for its own models.
         from emotalk.speech.hub_encoder import HubSpeechEncoder
 
         return HubSpeechEncoder.load(name, adapter=adapter, refresh=refresh)

@@ -97,6 +97,7 @@ class HubSpeechEncoder:
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
+        # Imported here: the Hub's client only where an address is given.
         from emotalk.hub.models import transformer_folder
 
         folder = transformer_folder(name, revision, refresh)

@@ -129,6 +129,7 @@ class SyncModel:
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
+        # Imported here: the Hub's client only where an address is given.
         from emotalk.hub.models import model_folder
 
         config, weights = model_folder(name_or_path, refresh)

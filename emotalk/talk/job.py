@@ -25,6 +25,8 @@ from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
+from emotalk.speech.decoding import sound_seconds
+from emotalk.speech.known_phones import KnownPhones
 from emotalk.talk.request import TalkRequest
 from emotalk.talk.scene import Scene
 from emotalk.video import FrameFolder, Mark, VideoWriter
@@ -59,7 +61,6 @@ class Talk:
         progress: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> None:
-        from emotalk.speech.known_phones import KnownPhones
 
         self.studio, self.request = studio, request
         self.progress = progress or (lambda _: None)
@@ -135,8 +136,8 @@ class Talk:
         if request.text is not None and request.audio is None:
             blocks = self._spoken()
         else:
+            # Imported here: ffmpeg's library only for recordings.
             from emotalk.speech import stream_audio
-            from emotalk.speech.decoding import sound_seconds
 
             claimed = sound_seconds(request.audio)
             if claimed is not None:
@@ -159,6 +160,7 @@ class Talk:
 
     def _spoken(self) -> Iterator[np.ndarray]:
         """The text said sentence by sentence, in the mood's tone of voice."""
+        # Imported here: voices only for texts.
         from emotalk.speech import say_stream
 
         request, size = self.request, round(self.block_seconds * SAMPLE_RATE)
@@ -195,6 +197,7 @@ class Talk:
 
     def _motion(self, first: np.ndarray, blocks: Iterator[np.ndarray]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
         """Stretches of motion with the samples that came in since the last one."""
+        # Imported here: loaded with the studio's model.
         from emotalk.motion import MotionStyle
 
         request = self.request
@@ -244,6 +247,7 @@ class _Mood:
         self._request = request
         self._listener = None
         if request.emotion == "auto":
+            # Imported here: only where the voice sets the mood.
             from emotalk.speech.voice_arousal import VoiceArousal
 
             self._listener = VoiceArousal()
@@ -270,6 +274,7 @@ class _Mood:
 
 
 def _write_motion(parts: list[HeadMotion], target: Path) -> None:
+    # Imported here: only where the motion is wanted.
     from emotalk.motion import write_livelink
 
     try:

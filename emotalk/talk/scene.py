@@ -36,6 +36,7 @@ class Scene:
     for two threads at once."""
 
     def __init__(self, avatar: GaussianAvatar, look: Look) -> None:
+        # Imported here: numba after the request has been checked.
         from emotalk.rendering import FrameRenderer
 
         self.avatar, self.look = avatar, look
@@ -58,6 +59,7 @@ class Scene:
 def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
     """Where the look is taken from. An avatar with a camera of its own is seen as in its video at the default look;
     yaw, pitch and zoom are relative to that."""
+    # Imported here: as above.
     from emotalk.rendering import portrait_camera
 
     yaw, pitch = math.radians(look.yaw), math.radians(look.pitch)
@@ -71,6 +73,7 @@ def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
 def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
     """What stands behind the head: [3] or [size, size, 3] in [0, 1]."""
     if look.background is None:
+        # Imported here: as above.
         from emotalk.avatar.view import zoomed_plate
 
         plain = avatar.background.float().cpu()

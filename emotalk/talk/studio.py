@@ -81,6 +81,7 @@ class Studio:
 
     def avatars(self) -> list[AvatarInfo]:
         """All avatars of the gallery; unusable ones carry their `problem`."""
+        # Imported here: the page is put together before numba and the head are loaded.
         from emotalk.avatar import list_avatars
         from emotalk.avatar.model import head_version, same_head
 
@@ -99,6 +100,7 @@ class Studio:
 
     def voices(self) -> list[VoiceInfo]:
         """The voices that are installed, best first."""
+        # Imported here: speech libraries when they are first needed.
         from emotalk.speech import voices
 
         return voices(installed_only=True)
@@ -118,6 +120,7 @@ class Studio:
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar on the studio's device; AvatarError where there is none of that name."""
+        # Imported here: numba and the Hub's client when the first face is needed.
         from emotalk.avatar.hub_avatars import load_avatar, resolve_avatar
 
         device = self.device
@@ -156,6 +159,7 @@ class Studio:
         """The speech encoder, loaded at first use."""
         with self._lock:
             if self._encoder is None:
+                # Imported here: when it is first needed.
                 from emotalk.speech import SpeechEncoder
 
                 self._encoder = SpeechEncoder.load()
@@ -166,6 +170,7 @@ class Studio:
         """The motion model of an average person, loaded at first use."""
         with self._lock:
             if self._motion is None:
+                # Imported here: when it is first needed.
                 from emotalk.motion import MotionModel
 
                 self._motion = MotionModel.load()
@@ -206,6 +211,7 @@ class Studio:
         Returns [H, W, 3] uint8 with the two axes written at the edges. The moment is the widest vowel of "hello", as
         the motion model moves it under each mood.
         """
+        # Imported here: when it is first needed.
         from emotalk.motion import MotionStyle
         from emotalk.speech import say
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from emotalk.core.camera import project
 from emotalk.core.landmarks import OUTLINES
 from emotalk.core.pictures import eight_bit
+from emotalk.head import HeadModel
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -22,8 +23,6 @@ def overlay(tracked: TrackedVideo, side: int = SIDE) -> np.ndarray:
     """[side, 3 side, 3] uint8: a quiet frame, the most turned one and the one with the widest open mouth, each with
     the seen landmarks (white) and the lines of the head that was fitted to them."""
     import torch
-
-    from emotalk.head import HeadModel
 
     head = HeadModel.load()
     person = head.with_identity(torch.from_numpy(np.asarray(tracked.identity, np.float32)))

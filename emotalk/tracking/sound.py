@@ -10,6 +10,10 @@ import numpy as np
 from emotalk.core.atomic import replacing
 from emotalk.core.errors import EmotalkError
 from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.speech import load_audio
+from emotalk.speech.encoder import SpeechEncoder
+from emotalk.sync.lip_measures import measures_of_landmarks
+from emotalk.sync.network import SyncModel
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +30,6 @@ def picture_delay(landmarks: np.ndarray, sound: Path) -> int:
     (too short, nobody speaking, somebody else speaking)."""
     if np.isfinite(landmarks).all((1, 2)).sum() < LEAST_FRAMES:
         return 0
-    from emotalk.speech import load_audio
-    from emotalk.speech.encoder import SpeechEncoder
-    from emotalk.sync.lip_measures import measures_of_landmarks
-    from emotalk.sync.network import SyncModel
 
     try:
         features = SpeechEncoder.load().encode(load_audio(sound))

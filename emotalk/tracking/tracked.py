@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from emotalk.core.atomic import replacing, write_json
+from emotalk.core.camera import Camera
 from emotalk.core.errors import TrackingError
 from emotalk.core.motion import HeadMotion
-from emotalk.core.rates import FPS
+from emotalk.core.rates import FPS, SAMPLE_RATE
 
 if TYPE_CHECKING:
     from emotalk.core.camera import Camera
@@ -84,7 +85,7 @@ class TrackedVideo:
 
     def audio(self) -> Speech | None:
         """The sound of these frames at 16 kHz, in step with them; None where the video has none."""
-        from emotalk.core.rates import SAMPLE_RATE
+        # Imported here: sound libraries only where it is heard.
         from emotalk.speech import load_audio
 
         path = self.folder / SOUND
@@ -142,8 +143,6 @@ def save_track(tracked: TrackedVideo) -> None:
 def load_tracked(folder: str | Path) -> TrackedVideo:
     """A finished tracked video; TrackingError where the folder holds none, or a damaged or unfinished one."""
     import torch
-
-    from emotalk.core.camera import Camera
 
     folder = Path(folder)
     if not (folder / FINISHED).is_file():

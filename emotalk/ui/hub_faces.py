@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotalk.avatar.files import THUMBNAIL, check_folder
 from emotalk.avatar.hub_avatars import recommended_avatars, resolve_avatar
 from emotalk.core.errors import EmotalkError, HubError
 from emotalk.core.progress import Progress
@@ -101,7 +102,6 @@ def _face(address: HubAddress, title: str = "", licence: str = "") -> dict[str, 
 
 
 def _here(address: HubAddress, folder: Path) -> dict[str, str]:
-    from emotalk.avatar.files import THUMBNAIL, check_folder
 
     card = check_folder(folder)
     who = "a synthetic person" if card.synthetic else "a real person, with their consent"

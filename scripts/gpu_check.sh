@@ -102,7 +102,7 @@ print(problem or f"draws on {resolve_device('auto')}", f"({time.perf_counter() -
 sys.exit(problem is not None)
 EOF
 step "GPU tests" 100 "pytest torch numba hypothesis" \
-  "$PYTHON" -m pytest -q -p no:cacheprovider -m gpu $(grep -lr "mark\.gpu" tests --include="test_*.py" | sort)
+  "$PYTHON" -m pytest -o addopts= -q -p no:jaxtyping -p no:cacheprovider -m gpu $(grep -lr "mark\.gpu" tests --include="test_*.py" | sort)
 step renderer 70 "torch numba gsplat" \
   "$PYTHON" -m benchmarks.rasterizer --device cuda --seconds 0.3 --output "$work/table"
 step fit 150 "torch numba gsplat scipy PIL" "$PYTHON" -m benchmarks.fit_devices --steps 300 --seconds 70

@@ -1,6 +1,7 @@
-"""What holds for every test: no chance, no verdict by the clock; and where the research data lies (it is never part of
-the repository)."""
+"""What holds for every test: no chance, no verdict by the clock, one process per core; and where the research data lies
+(it is never part of the repository)."""
 
+import os
 import random
 import shutil
 import sys
@@ -24,6 +25,13 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # The same examples in every run, and no verdict by the clock.
 settings.register_profile("emotalk", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("emotalk")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of the cores that this run may use (`taskset` counts), as many as memory surely lasts for: a process takes 1 to
+    2 GB."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 4) if cores > 1 else 0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -19,6 +19,7 @@ from emotalk.evaluation.protocols import split
 from emotalk.rendering import portrait_camera
 from tests.evaluation.rendered_video import chatter, filmed
 
+pytestmark = pytest.mark.slow  # a video is drawn and measured first
 FRAMES = 30
 
 
@@ -62,7 +63,6 @@ def test_the_avatar_that_made_the_video_scores_as_high_as_jpeg_lets_it(right: Ev
     assert set(scores) <= set(METRICS)
 
 
-@pytest.mark.slow
 def test_a_mouth_that_opens_half_as_far_has_a_lower_slope_and_a_larger_landmark_distance(scene, right) -> None:
     half = driven_by(scene, changed(scene[0].motion, jawOpen=0.5))
     assert half.scores["lip_slope"] < 0.8 * right.scores["lip_slope"]
@@ -78,14 +78,12 @@ def test_lids_that_stay_open_through_a_blink_are_noticed(scene, right) -> None:
     assert driven_by(scene, awake).scores["lid_slope"] < 0.3
 
 
-@pytest.mark.slow
 def test_a_mouth_that_moves_at_the_wrong_times_does_not_correlate(scene) -> None:
     motion = scene[0].motion
     shuffled = dataclasses.replace(motion, expression=motion.expression[np.random.default_rng(3).permutation(FRAMES)])
     assert driven_by(scene, shuffled).scores["lip_correlation"] < 0.6
 
 
-@pytest.mark.slow
 def test_a_head_in_the_wrong_place_has_a_larger_face_distance_but_the_same_mouth(scene, right) -> None:
     pose = scene[0].motion.head_pose.copy()
     pose[:, 3] += 0.01  # metres
@@ -94,7 +92,6 @@ def test_a_head_in_the_wrong_place_has_a_larger_face_distance_but_the_same_mouth
     assert moved["lmd_mouth"] < right.scores["lmd_mouth"] + 1.0
 
 
-@pytest.mark.slow
 def test_the_whole_picture_counts_only_in_front_of_its_own_background(scene) -> None:
     tracked, avatar = scene
     for other in (
@@ -108,7 +105,6 @@ def test_the_whole_picture_counts_only_in_front_of_its_own_background(scene) -> 
         assert any("whole picture is not compared" in note for note in report.notes)
 
 
-@pytest.mark.slow
 def test_frames_that_tracking_calls_bad_do_not_count(scene) -> None:
     tracked, avatar = scene
     seen = tracked.seen.copy()
@@ -129,7 +125,6 @@ def test_what_cannot_be_measured_is_said_and_not_made_up(right: EvaluationReport
     assert any("no sound" in note for note in right.notes)
 
 
-@pytest.mark.slow
 def test_blendshapes_tell_upper_from_lower_face_where_the_landmarkers_model_is_there(
     scene, shared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

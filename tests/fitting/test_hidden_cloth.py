@@ -16,6 +16,8 @@ from emotalk.fitting.video_frames import VideoFrames, usable_rows
 from tests.fitting.synthetic_video import make_video
 from tests.fitting.test_personalize import make_card
 
+pytestmark = pytest.mark.slow  # a video is drawn and an avatar begun first
+
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):

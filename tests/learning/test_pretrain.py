@@ -47,6 +47,7 @@ def _same(a: MotionNetwork, b: MotionNetwork) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
+@pytest.mark.slow
 def test_training_brings_the_network_towards_the_teacher(clips):
     trained = pretrain(_network(), clips, QUICK)
     assert _error(trained, clips) < 0.5 * _error(_network().eval(), clips)

@@ -10,9 +10,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import anyio
 import gradio as gr
 
 from emotalk.core.errors import InputError
+from emotalk.core.pictures import opened_picture
 from emotalk.ui.toasts import friendly
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """The handler's arguments. Raises gr.Error with a sentence for whatever cannot be one."""
         try:
-            check_values(block_fn, inputs, state)
+            await anyio.to_thread.run_sync(check_values, block_fn, inputs, state, limiter=self.limiter)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except (OSError, MemoryError):
             raise  # the server's fault, told by `process_api`
@@ -71,6 +73,9 @@ def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:
         if wanted:
             name = getattr(block, "label", None) or getattr(block, "elem_id", None) or "A value"
             raise InputError(f"{name}: {wanted} is needed here, found {_shown(value)}.")
+        if isinstance(block, gr.Image) and value is not None:
+            with opened_picture(Path(value["path"])):
+                pass  # what its header claims is known before Gradio looks at it
 
 
 def check_files(value: Any, uploads: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from emotalk.avatar import Consent, files, gallery, load_avatar
 from emotalk.avatar.card import AvatarCard
+from emotalk.avatar.hub_avatars import resolve_avatar
 from emotalk.avatar.model import head_version
 from emotalk.avatar.tensors import decode, encode
 from emotalk.core.errors import AvatarError, EmotalkError
@@ -304,6 +305,19 @@ def test_names_cannot_climb_out_of_the_gallery(tmp_path, monkeypatch, folder):
     for name in ("..", ".", "", "\0", "a" * 5000, "egg/../../etc"):
         with pytest.raises(AvatarError, match="no avatar"):
             load_avatar(name)
+
+
+def test_without_paths_not_even_a_folder_beside_the_program_is_found(tmp_path, monkeypatch, folder):
+    """A page's visitors choose among the gallery's names, wherever the server was started."""
+    (tmp_path / "gallery" / ".egg.deleted-1").mkdir(parents=True)
+    monkeypatch.setattr(gallery, "avatar_folders", lambda: [(tmp_path / "gallery", True)])
+    monkeypatch.chdir(tmp_path)
+    assert gallery.find_avatar("egg") == Path("egg")
+    for name in ("egg", "./egg", str(folder), ".egg.deleted-1", "gallery/../egg", "\ud800", ""):
+        with pytest.raises(AvatarError, match="no avatar"):
+            gallery.find_avatar(name, paths=False)
+        with pytest.raises(AvatarError, match="no avatar"):
+            resolve_avatar(name, paths=False)
 
 
 # --- damaged, foreign, malicious ----------------------------------------------------------------------------------

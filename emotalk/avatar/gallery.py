@@ -151,13 +151,9 @@ def find_avatar(name_or_folder: str | Path, paths: bool = True) -> Path:
                 if (base / text).is_dir():
                     return base / text
         # A word alone is a gallery name unless it plainly is an avatar folder; a path is taken at its word.
-        if (
-            paths
-            and text not in ("", ".", "..")
-            and Path(text).is_dir()
-            and (not plain or (Path(text) / CARD).exists())
-        ):
-            return Path(text)
+        path = Path(text) if paths and text not in ("", ".", "..") else None
+        if path is not None and path.is_dir() and (not plain or (path / CARD).exists()):
+            return path
     except (OSError, ValueError):
         pass  # too long for a file name or with a zero byte: no such avatar
     known = ", ".join(info.name for info in list_avatars() if info.problem is None) or "none"

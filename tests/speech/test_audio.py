@@ -329,6 +329,21 @@ def test_a_header_that_asks_for_impossible_places_makes_no_noise(tmp_path, claim
     assert capfd.readouterr().err == ""
 
 
+def test_a_header_that_claims_a_thousand_channels_takes_no_more_memory(tmp_path):
+    channels, rate = 1000, 192_000  # a second of it would take 0.8 GB
+    file = tmp_path / "a.wav"
+    frames = np.zeros((1000, channels), np.int16)
+    head = b"fmt " + struct.pack("<IHHIIHH", 16, 1, channels, rate, 2 * rate * channels % 2**32, 2 * channels, 16)
+    data = b"data" + struct.pack("<I", 2**31) + frames.tobytes()
+    file.write_bytes(b"RIFF" + struct.pack("<I", 2**31 + 100) + b"WAVE" + head + data)
+    tracemalloc.start()
+    with pytest.raises(AudioError):
+        load_audio(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6
+
+
 def test_the_picture_of_a_recording_is_not_decoded(tmp_path, original, monkeypatch):
     """A cover may claim any size; the limit is lowered, so that the test need not make 40 megapixels."""
     Image.new("RGB", (300, 200)).save(tmp_path / "cover.png")

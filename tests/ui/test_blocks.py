@@ -13,6 +13,7 @@ from gradio.state_holder import SessionState
 
 from emotalk.core.errors import InputError
 from emotalk.ui.blocks import Page
+from emotalk.ui.toasts import friendly
 
 FILE = {"_type": "gradio.FileData"}
 
@@ -149,6 +150,14 @@ def test_what_goes_wrong_in_a_handler_is_told_in_words(
     assert said in caught.value.message
     assert not caught.value.print_exception
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_strangers_do_not_read_where_things_lie_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "card.json in /home/ann/.cache/emotalk/hub/org--x/1a2b lacks name; see https://hf.co/org/x or org/x/y."
+    monkeypatch.setenv("EMOTALK_PUBLIC", "0")
+    assert friendly(InputError(told)).message == told
+    monkeypatch.setenv("EMOTALK_PUBLIC", "1")
+    assert friendly(InputError(told)).message == "card.json in 1a2b lacks name; see https://hf.co/org/x or org/x/y."
 
 
 def test_the_unforeseen_is_logged_once_and_shown_without_its_details(caplog: pytest.LogCaptureFixture) -> None:

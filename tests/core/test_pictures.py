@@ -76,6 +76,7 @@ def test_of_an_animation_the_first_picture_is_taken() -> None:
     "data", [jpeg_that_claims(65500, 65500), jpeg_that_claims(10000, 9000), png_that_claims(100_000, 50_000),
              png_that_claims(40_001, 1000), encoded(Image.new("P", (9000, 9000)), "GIF")],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_picture_beyond_the_limit_is_refused_from_its_header(data: bytes) -> None:
     tracemalloc.start()
     with pytest.raises(InputError, match=r"\d+(\.\d)? megapixels; at most 40 are taken"):

@@ -31,6 +31,15 @@ def photo(tmp_path: Path) -> Path:
     return tmp_path / "photo.png"
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, list[Any]]:
+    """The tab and the /talk function of a page that is not served, and what was asked of the studio."""
+    made: list[Any] = []
+    with Page(analytics_enabled=False) as blocks:
+        tab, talk = _talk_tab(DrawnStudio(tmp_path_factory.mktemp("drawn")), blocks, made)
+    return tab, talk, made
+
+
 VALUES = {
     "face": "mira", "source": TYPED, "text": "Hi.", "voice": "", "audio": None, "follow": False, "valence": 0.5,
     "arousal": 0.2, "timeline": None, "seed": 0, "head_motion": 1, "expressiveness": 1, "yaw": 0, "pitch": 0,
@@ -142,10 +151,8 @@ class TestEndpoint:
             ({"yaw": float("nan")}, "must be a number"),
         ],
     )
-    def test_what_cannot_be_done_is_a_sentence(self, tmp_path: Path, given: dict[str, Any], said: str) -> None:
-        made: list[Any] = []
-        with Page(analytics_enabled=False) as blocks:
-            _, talk = _talk_tab(DrawnStudio(tmp_path), blocks, made)
+    def test_what_cannot_be_done_is_a_sentence(self, built: Any, given: dict[str, Any], said: str) -> None:
+        _, talk, made = built
         with pytest.raises(gr.Error, match=said) as caught:
             talk(**{"text": "Hi."} | given)
         assert not caught.value.print_exception
@@ -155,9 +162,8 @@ class TestEndpoint:
 @pytest.mark.parametrize(
     "data", [None, "address", ["address"], 5, {}, {"address": None}, {"address": ["a/b"]}, {"x": 1}]
 )
-def test_an_event_that_no_page_sends_is_a_sentence(tmp_path: Path, data: Any) -> None:
-    with Page(analytics_enabled=False) as blocks:
-        tab, _ = _talk_tab(DrawnStudio(tmp_path), blocks, [])
+def test_an_event_that_no_page_sends_is_a_sentence(built: Any, data: Any) -> None:
+    tab, _, _ = built
     with pytest.raises(gr.Error, match="is no address on the Hub"):
         list(tab.hub_row.download_pressed(gr.EventData(None, data), SimpleNamespace(session_hash="a")))
 

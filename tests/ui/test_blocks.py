@@ -9,10 +9,12 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.routes import App
 from gradio.state_holder import SessionState
+from starlette.testclient import TestClient
 
 from emotalk.core.errors import InputError
-from emotalk.ui.blocks import Page
+from emotalk.ui.blocks import CALL_ERRORS, Page
 from emotalk.ui.toasts import friendly
 from tests.core.test_pictures import jpeg_that_claims
 
@@ -40,7 +42,7 @@ class Posting:
                 gr.Image(type="filepath", image_mode=None, label="picture"), gr.HTML("mira", elem_id="faces"),
                 gr.HTML({"keys": []}, elem_id="timeline"), gr.ColorPicker(label="colour"),
             ]  # fmt: skip
-            gr.Button().click(lambda *values: self.handler(*values), inputs, gr.Textbox())
+            gr.Button().click(lambda *values: self.handler(*values), inputs, gr.Textbox(), api_name="given")
             gr.Button().click(None, inputs, gr.Textbox(), js="(...values) => ''")
 
     def post(self, values: list[Any], handler: Any = None, state: Any = None, event: int = 0) -> Any:
@@ -172,6 +174,28 @@ def test_what_goes_wrong_in_a_handler_is_told_in_words(
     assert said in caught.value.message
     assert not caught.value.print_exception
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("run/predict", {"data": [], "fn_index": 10**9}),
+        ("run/nothing", {"data": []}),
+        ("call/nothing", {"data": []}),
+        ("call/v2/nothing", {}),
+        ("call/v2/given", {"nonsense": 1}),
+        ("queue/join", {"data": [], "fn_index": 10**9, "session_hash": "x"}),
+    ],
+)
+def test_a_call_of_what_there_is_not_is_a_sentence_and_no_traceback(
+    posting: Posting, route: str, body: dict[str, Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
+) -> None:
+    application = App.create_app(posting.page, app_kwargs={"exception_handlers": CALL_ERRORS})
+    answer = TestClient(application).post(f"/gradio_api/{route}", json=body)
+    assert answer.status_code == 400
+    assert "nothing here that takes such a request" in answer.json()["error"]
+    assert "Traceback" not in capfd.readouterr().err
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_strangers_do_not_read_where_things_lie_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

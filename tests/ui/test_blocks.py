@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class Posting:
         self.handler = handler or (lambda *_: pytest.fail("the handler was reached"))
         state = SessionState(self.page) if state is None else state
         call = self.page.process_api(block_fn=self.page.fns[event], inputs=values, state=state)
-        return asyncio.run(call)["data"][0]
+        with ThreadPoolExecutor(1) as other:  # the browser of other tests has an event loop in this thread
+            return other.submit(asyncio.run, call).result()["data"][0]
 
 
 @pytest.fixture(scope="module")

@@ -128,6 +128,11 @@ class FitSessions:
         if fit is not None:
             fit.cancel()
 
+    def unwatch(self, fit: BackgroundFit) -> None:
+        """The page that began a fit does not look any more: a stranger's fit ends."""
+        if not limits().keep_avatars and not fit.done:
+            fit.cancel()
+
     def own(self, session: str) -> list[AvatarInfo]:
         """The usable own avatars of this page by the names they have in its gallery."""
         self.touch(session)

@@ -94,7 +94,8 @@ class Housekeeping:
 
     def start(self) -> Housekeeping:
         """Sweep what killed servers left, then look every few seconds in a thread of its own."""
-        self._thread.start()
+        if self._thread.ident is None:
+            self._thread.start()
         return self
 
     def close(self) -> None:

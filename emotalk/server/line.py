@@ -148,8 +148,8 @@ class FairQueue(queueing.Queue):
         took = self._took[kind]
         return statistics.median(took) if took else _USUAL_SECONDS[kind]
 
-    def leave(self, session: str, kind: str = TALKS) -> None:
-        """A page does not want its jobs of this kind any more: those in line are dropped when their turn comes."""
+    def leave(self, session: str, kind: str) -> None:
+        """See `leave_line`."""
         for job in self.jobs():
             if job.session_hash == session and job.concurrency_id == kind:
                 job.alive = False
@@ -201,6 +201,20 @@ class FairQueue(queueing.Queue):
             self.pending_event_ids_session.pop(session, None)
             if session in self.pending_messages_per_session:
                 del self.pending_messages_per_session[session]
+
+
+def abandoned() -> Callable[[], bool]:
+    """For a handler: asks whether nobody waits any more for the job that it works on. Always False outside a line."""
+    blocks = LocalContext.blocks.get(None)
+    queue = getattr(blocks, "_queue", None)
+    job = queue.running_job() if isinstance(queue, FairQueue) else None
+    return lambda: job is not None and not queue.wanted(job)
+
+
+def leave_line(blocks: gr.Blocks, session: str, kind: str) -> None:
+    """A page does not want its jobs of this kind any more: those in line are dropped when their turn comes."""
+    if isinstance(blocks._queue, FairQueue):
+        blocks._queue.leave(session, kind)
 
 
 def in_words(seconds: float) -> str:

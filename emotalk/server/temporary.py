@@ -3,7 +3,7 @@
     <temporary folder>/emotalk-server-<random>/   only for this user (0700)
         lock        held for as long as the process lives; the system frees it however the process ends
         uploads/    Gradio's: what people send, and what is handed out to them
-        ...         a folder of clips, one of avatars, one of endpoint calls
+        sessions/, own/, calls/         clips, strangers' avatars, what endpoints made
 
 A folder whose lock is free belongs to a process that was killed: the next server removes it, `sweep_dead`. A living
 server's folder, another user's and anything that is not a folder (somebody's symbolic link) are left alone.
@@ -112,9 +112,16 @@ def uploads_folder() -> Path:
     return Path(os.environ[UPLOADS])
 
 
+def folder_for(kind: str) -> Path:
+    """This process's folder for one kind of thing."""
+    folder = process_folder() / kind
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def fresh_folder(kind: str) -> Path:
-    """A new folder of this process for one purpose."""
-    return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=process_folder()))
+    """A new folder in it: of one page server, or of one call."""
+    return Path(tempfile.mkdtemp(dir=folder_for(kind)))
 
 
 def sweep_dead_servers() -> list[Path]:
@@ -139,7 +146,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _has_running_fit(folder: Path) -> bool:
-    for path in folder.glob(f"*/*/*/.*.work/{LOCK}"):
+    for path in folder.glob(f"own/*/pages/*/.*.work/{LOCK}"):
         lock = FileLock(path)
         try:
             lock.acquire(blocking=False)

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -15,6 +10,8 @@ from emotalk.avatar.hub_avatars import recommended_avatars
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import EmotalkError
 from emotalk.server.limits import max_seconds
+from emotalk.server.line import abandoned
+from emotalk.server.temporary import fresh_folder
 from emotalk.talk.request import Look, colour, talk_request
 from emotalk.ui.toasts import friendly
 from emotalk.video import MARK_POSITIONS
@@ -22,20 +19,6 @@ from emotalk.video import MARK_POSITIONS
 if TYPE_CHECKING:
     from emotalk.server.zero_gpu import Talker
     from emotalk.talk.studio import Studio
-
-
-KEPT_SECONDS = 3600
-"""How long an endpoint's files stay where the page server copies them from."""
-
-
-def fresh_folder() -> Path:
-    """A new temporary folder for one call; those of calls an hour ago are removed."""
-    base = Path(tempfile.gettempdir())
-    for old in base.glob("emotalk-api-*"):
-        with contextlib.suppress(OSError):  # another user's, or gone already
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(old)
-    return Path(tempfile.mkdtemp(prefix="emotalk-api-", dir=base))
 
 
 def add_endpoints(studio: Studio, talk_on: Talker) -> None:
@@ -80,7 +63,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         Returns:
             The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
         """
-        folder = fresh_folder()
+        folder = fresh_folder("calls")
         try:
             if background:
                 colour(background)  # a colour only: nobody may name files of the server
@@ -98,7 +81,8 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 look=Look(int(size), yaw, 0.0, zoom, background or None, mark),
                 max_seconds=max_seconds(),
             )
-            clip = talk_on(request, folder / "emotalk.mp4", motion_out=folder / "emotalk-motion.csv")
+            files = folder / "emotalk.mp4", folder / "emotalk-motion.csv"
+            clip = talk_on(request, files[0], motion_out=files[1], cancelled=abandoned())
         except EmotalkError as error:
             raise friendly(error) from error
         return clip.path, clip.motion_path

@@ -12,12 +12,14 @@ server's folder, another user's and anything that is not a folder (somebody's sy
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import shutil
 import stat
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -29,6 +31,9 @@ LOCK = "lock"
 UPLOADS = "GRADIO_TEMP_DIR"
 """The variable that Gradio takes its folder of uploads from."""
 _TRIES = 10
+_SHORT_LIVED = ("flite", "push", "kernels", "sessions", "own", "api")
+"""`emotalk-<this>-*`: what other commands make for a moment, and what servers of the first release made."""
+_DAY = 24 * 3600.0
 
 
 class HeldFolder:
@@ -82,6 +87,19 @@ def sweep_dead(base: Path) -> list[Path]:
     return gone
 
 
+def sweep_old(base: Path, now: float | None = None) -> list[Path]:
+    """Remove this user's other temporary folders of this program below `base` that have not changed for a day: their
+    process was killed. Returns the folders that are gone."""
+    now = time.time() if now is None else now
+    gone = []
+    for folder in (found for kind in _SHORT_LIVED for found in base.glob(f"emotalk-{kind}-*")):
+        with contextlib.suppress(OSError):  # it went this moment
+            if _is_ours(folder) and now - max(p.lstat().st_mtime for p in (folder, *folder.rglob("*"))) > _DAY:
+                shutil.rmtree(folder, ignore_errors=True)
+                gone.append(folder)
+    return gone
+
+
 _held: dict[str, HeldFolder] = {}
 _guard = threading.Lock()
 
@@ -125,9 +143,10 @@ def fresh_folder(kind: str) -> Path:
 
 
 def sweep_dead_servers() -> list[Path]:
-    """`sweep_dead` wherever this process has a folder."""
+    """`sweep_dead` and `sweep_old` wherever this process has a folder."""
     process_folder()
-    return [gone for base in {held.path.parent for held in _held.values()} for gone in sweep_dead(base)]
+    bases = {held.path.parent for held in _held.values()}
+    return [gone for base in bases for gone in (*sweep_dead(base), *sweep_old(base))]
 
 
 def _hold(base: Path) -> HeldFolder:

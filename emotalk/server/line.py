@@ -172,6 +172,10 @@ class FairQueue(queueing.Queue):
         """Uploads that belong to a job which waits or runs."""
         return {path for job in self.jobs() if job.data is not None for path in _paths(job.data.data)}
 
+    def compute_analytics_summary(self, records: Any) -> dict[str, Any]:
+        """Gradio's statistics for a page that nobody here looks at: none, and no table of everybody's jobs."""
+        return self.cached_event_analytics_summary
+
     async def process_events(self, events: list[queueing.Event], batch: bool, begin_time: float, fn: Any) -> None:
         """Gradio's, without the jobs that nobody waits for."""
         for job in events:

@@ -31,17 +31,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-@pytest.fixture
-def blocks(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> gr.Blocks:
-    """A page with a talk, a sheet, a download and a light job, in a line that nobody works off."""
-    monkeypatch.setenv("EMOTALK_PUBLIC", "1")
+@pytest.fixture(scope="module")
+def page() -> gr.Blocks:
+    """With a talk, a sheet, a download and a light job."""
     with gr.Blocks() as blocks:
         for kind in ("talk", "talk", "hub", None):
             limit = {} if kind is None else {"concurrency_id": kind, "concurrency_limit": 1}
             gr.Button().click(lambda: None, None, None, **limit)
-    blocks.queue(default_concurrency_limit=2)
-    blocks._queue = FairQueue(blocks)
-    return blocks
+    return blocks.queue(default_concurrency_limit=2)
+
+
+@pytest.fixture
+def blocks(page: gr.Blocks, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> gr.Blocks:
+    """The page, open to strangers, with a line that nobody works off."""
+    monkeypatch.setenv("EMOTALK_PUBLIC", "1")
+    page._queue = FairQueue(page)
+    return page
 
 
 TALK, SHEET, DOWNLOAD, LIGHT = range(4)

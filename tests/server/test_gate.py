@@ -299,6 +299,7 @@ def test_a_reader_that_takes_nothing_is_let_go(app, studio: DrawnStudio, port: i
         until(lambda: clip.readers == 0)
     finally:
         link.close()
+    assert "Traceback" not in caplog.text
 
 
 def test_a_clip_that_makes_no_news_lets_its_readers_go(app, studio: DrawnStudio, port: int, monkeypatch) -> None:

@@ -21,8 +21,11 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from emotalk.core.errors import AudioError
+from emotalk.core.pictures import MAX_PIXELS
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no sound for so long is stuck on a damaged file
+MAX_BLOCK = 2**23
+"""Numbers in one block: a second of 43 channels at 192 kHz."""
 _AU_HEADER = struct.Struct(">4s5I")  # magic, data offset, data size, encoding, rate, channels
 
 
@@ -30,7 +33,7 @@ class RawSound(NamedTuple):
     """A sound as its file holds it."""
 
     rate: int  # samples per second
-    blocks: Iterator[np.ndarray]  # float32 [n, channels], one second each, the last shorter
+    blocks: Iterator[np.ndarray]  # float32 [n, channels], one second each (MAX_BLOCK numbers at most), the last shorter
 
 
 @contextlib.contextmanager
@@ -42,19 +45,25 @@ def open_sound(source: str | Path | bytes) -> Iterator[RawSound]:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_open(source))
         name = sound_name(source)
-        head = file.read(12)
-        file.seek(0)
+        try:
+            head = file.read(12)
+            file.seek(0)
+        except OSError as error:
+            raise AudioError(
+                f"{name} cannot be read ({error.strerror}). Copy it to another disk, or export it again."
+            ) from (error)
         if not head:
             raise AudioError(f"{name} is empty (0 bytes). Choose another audio file, or record it again.")
         if head[:4] in (b"RIFF", b"RF64", b"fLaC"):
             import soundfile
 
             try:
-                sound = stack.enter_context(soundfile.SoundFile(file))
+                careful = _Seekable(file)
+                sound = stack.enter_context(soundfile.SoundFile(careful))
             except soundfile.LibsndfileError:
                 file.seek(0)  # some odd codec, or not WAV after all: ask ffmpeg
             else:
-                yield RawSound(sound.samplerate, _soundfile_blocks(sound, name))
+                yield RawSound(sound.samplerate, _soundfile_blocks(sound, careful, name))
                 return
         yield stack.enter_context(_ffmpeg_blocks(file, name))
 
@@ -71,7 +80,7 @@ def sound_seconds(source: str | Path) -> float | None:
 
     with _open(source) as file:
         with contextlib.suppress(soundfile.LibsndfileError):
-            return float(soundfile.info(file).duration)
+            return float(soundfile.info(_Seekable(file)).duration)
         file.seek(0)
         command = [imageio_ffmpeg.get_ffmpeg_exe(), *_input_arguments()]
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -101,27 +110,62 @@ def _open(source: str | Path | bytes) -> BinaryIO:
     except FileNotFoundError as error:
         hint = " Links cannot be opened: download the file first." if "://" in shown else " Check the path."
         raise AudioError(f"There is no file {shown}.{hint}") from error
+    except ValueError as error:
+        raise AudioError(f"{shown!r} is not a file name. Give the path of an audio file.") from error
     except OSError as error:
         raise AudioError(f"{shown} cannot be opened ({error.strerror}). Check the path and its permissions.") from error
     kind = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
     raise AudioError(f"{shown} is {kind}, not a file. Give the path of an audio file.")
 
 
-def _soundfile_blocks(sound, name: str) -> Iterator[np.ndarray]:
+class _Seekable:
+    """A file as soundfile reads it. The headers of some damaged files (RF64) ask for places that no file has, and an
+    error in one of soundfile's calls back into Python would end as noise on the terminal: such a seek goes nowhere."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.tell = file.tell
+        self.fault: OSError | None = None
+
+    def read(self, count: int = -1) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError as error:
+            self.fault = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return self._file.tell()
+
+
+def _soundfile_blocks(sound, file: _Seekable, name: str) -> Iterator[np.ndarray]:
     import soundfile
 
+    frames = _block_frames(sound.samplerate, sound.channels)
     while True:
         try:
-            block = sound.read(sound.samplerate, dtype="float32", always_2d=True)
+            block = sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{name} is damaged: {error}. Export it again, or choose another file.") from error
+        if file.fault is not None:
+            raise AudioError(f"{name} cannot be read to its end ({file.fault.strerror}).") from file.fault
         if not len(block):
             return
         yield block
 
 
+def _block_frames(rate: int, channels: int) -> int:
+    """A second of sound, or what of it fits: a header may claim a thousand channels at any rate."""
+    return max(1, min(rate, MAX_BLOCK // max(1, channels)))
+
+
 def _input_arguments() -> list[str]:
-    return ["-hide_banner", "-nostdin", "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]
+    # A recording may carry a picture (its cover), whose claimed size ffmpeg would find room for.
+    pixels = ["-max_pixels", str(MAX_PIXELS)]
+    return ["-hide_banner", "-nostdin", *pixels, "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]
 
 
 @contextlib.contextmanager
@@ -149,7 +193,7 @@ def _ffmpeg_blocks(file: BinaryIO, name: str) -> Iterator[RawSound]:
 
 
 def _au_blocks(reader: _Watched, rate: int, channels: int) -> Iterator[np.ndarray]:
-    while data := reader.read(rate * channels * 4):
+    while data := reader.read(_block_frames(rate, channels) * channels * 4):
         whole = len(data) // (channels * 4) * channels
         yield np.frombuffer(data, ">f4", whole).reshape(-1, channels).astype(np.float32)
 

@@ -20,7 +20,7 @@ from emotalk.server.serving import Serving, serve_at, settle
 from emotalk.server.temporary import folder_for, uploads_folder
 from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
-from emotalk.ui.blocks import Page
+from emotalk.ui.blocks import CALL_ERRORS, Page
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.personalize_tab import PersonalizeTab
 from emotalk.ui.talk_tab import TalkTab
@@ -68,7 +68,8 @@ class App:
         options.setdefault("run_history", False)
         gate = Middleware(Gate, listeners=lambda: self.blocks._queue.listeners)
         self.housekeeping.start()
-        return self.blocks.launch(app_kwargs={"routes": self.clips.routes(), "middleware": [gate]}, **options)
+        parts = {"routes": self.clips.routes(), "middleware": [gate], "exception_handlers": CALL_ERRORS}
+        return self.blocks.launch(app_kwargs=parts, **options)
 
 
 def build_app(studio: Studio, server_name: str | None = None, share: bool | None = None) -> App:

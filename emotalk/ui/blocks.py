@@ -8,12 +8,20 @@ from __future__ import annotations
 import html
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import anyio
 import gradio as gr
+from gradio.route_utils import FnIndexInferError
+from starlette.responses import JSONResponse
 
 from emotalk.core.errors import InputError
+from emotalk.core.pictures import opened_picture
 from emotalk.ui.toasts import friendly
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +38,7 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """The handler's arguments. Raises gr.Error with a sentence for whatever cannot be one."""
         try:
-            check_values(block_fn, inputs, state)
+            await anyio.to_thread.run_sync(check_values, block_fn, inputs, state, limiter=self.limiter)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except (OSError, MemoryError):
             raise  # the server's fault, told by `process_api`
@@ -45,12 +53,28 @@ class Page(gr.Blocks):
 
     async def process_api(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """One call of a handler, its errors told in words: the unforeseen ones are logged once, here."""
+        if isinstance(options.get("request"), list):  # a client said that it posts a batch; no handler here takes one
+            options["request"] = options["request"][0]
         try:
             return await super().process_api(*arguments, **options)
         except gr.Error:
             raise
         except Exception as error:
             raise friendly(error) from error
+
+
+async def refuse_call(request: Request, error: Exception) -> Response:
+    """The answer where Gradio's own routes stumble over a request before the page is asked: a handler, a name or an
+    argument that there is not. 400 and a sentence; the log has a line and no traceback."""
+    if "/gradio_api/" not in request.url.path:
+        raise error
+    log.warning("a request to %.80r was refused: %s", request.url.path, type(error).__name__)
+    sentence = "There is nothing here that takes such a request; /gradio_api/info lists what there is."
+    return JSONResponse({"error": sentence, "detail": sentence}, 400)
+
+
+CALL_ERRORS = dict.fromkeys((LookupError, TypeError, ValueError, AttributeError, FnIndexInferError), refuse_call)
+"""`exception_handlers` for the page's web application (`launch(app_kwargs=...)`)."""
 
 
 def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:
@@ -71,6 +95,9 @@ def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:
         if wanted:
             name = getattr(block, "label", None) or getattr(block, "elem_id", None) or "A value"
             raise InputError(f"{name}: {wanted} is needed here, found {_shown(value)}.")
+        if isinstance(block, gr.Image) and value is not None:
+            with opened_picture(Path(value["path"])):
+                pass  # what its header claims is known before Gradio looks at it
 
 
 def check_files(value: Any, uploads: Path) -> None:

@@ -65,7 +65,8 @@ class Gate:
             return
         path, send = scope["path"], _with_headers(send)
         if path.startswith(f"{_API}mcp"):
-            scope = scope | {"headers": [*scope["headers"], forwarding_header(HTTPConnection(scope))]}
+            ours = forwarding_header(HTTPConnection(scope))
+            scope = scope | {"headers": [ours, *(header for header in scope["headers"] if header[0] != ours[0])]}
         if path.startswith(f"{_API}upload") and scope["method"] == "POST":
             await self._upload(scope, receive, send)
         elif (key := _listens_to(scope)) is not None:

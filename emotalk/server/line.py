@@ -25,7 +25,7 @@ from emotalk.server.limits import is_public, limits
 from emotalk.server.visitors import address_of, is_forwarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     import fastapi
     import gradio as gr
@@ -148,10 +148,10 @@ class FairQueue(queueing.Queue):
         took = self._took[kind]
         return statistics.median(took) if took else _USUAL_SECONDS[kind]
 
-    def leave(self, session: str, kind: str) -> None:
+    def leave(self, session: str, handlers: Collection[int]) -> None:
         """See `leave_line`."""
         for job in self.jobs():
-            if job.session_hash == session and job.concurrency_id == kind:
+            if job.session_hash == session and job.fn._id in handlers:
                 job.alive = False
 
     def wanted(self, job: queueing.Event | None) -> bool:
@@ -215,10 +215,11 @@ def abandoned() -> Callable[[], bool]:
     return lambda: job is not None and not queue.wanted(job)
 
 
-def leave_line(blocks: gr.Blocks, session: str, kind: str) -> None:
-    """A page does not want its jobs of this kind any more: those in line are dropped when their turn comes."""
+def leave_line(blocks: gr.Blocks, session: str, handlers: Collection[int]) -> None:
+    """A page does not want its jobs for these handlers (an event's `id`) any more: those in line are dropped when their
+    turn comes, those that run are closed."""
     if isinstance(blocks._queue, FairQueue):
-        blocks._queue.leave(session, kind)
+        blocks._queue.leave(session, handlers)
 
 
 def in_words(seconds: float) -> str:

@@ -13,7 +13,7 @@ import gradio as gr
 
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import Cancelled, EmotalkError
-from emotalk.server.line import TALKS, abandoned, leave_line
+from emotalk.server.line import abandoned, leave_line
 from emotalk.server.stills import Stills
 from emotalk.server.visitors import address_of
 from emotalk.talk.request import SIZES
@@ -202,6 +202,7 @@ class TalkTab:
             fill = f"() => {json.dumps([TYPED, text, valence, arousal])}"
             filled = button.click(None, None, [c.source, c.text, c.valence, c.arousal], js=fill, show_progress="hidden")
             events.append(filled.then(self.generate, trigger_mode="once", **shared))
+        self._talks = {event["id"] for event in events}
         for event in events:  # refused at the door too, where no word of the talk reaches the stage
             event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")
         self.stop.click(
@@ -255,7 +256,7 @@ class TalkTab:
 
     def stopped(self, request: gr.Request) -> dict[str, Any]:
         """The stage after Stop."""
-        leave_line(self.blocks, request.session_hash or "", TALKS)
+        leave_line(self.blocks, request.session_hash or "", self._talks)
         self.clips.cancel_session(request.session_hash or "")
         return _ended()
 

@@ -3,6 +3,7 @@ attacker does, byte by byte."""
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import socket
@@ -12,12 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import HTTPConnection
 
 from emotalk.server import clips as clips_module
 from emotalk.server import serving
 from emotalk.server.clips import READERS
-from emotalk.server.gate import JSON_BYTES
+from emotalk.server.gate import JSON_BYTES, Gate
 from emotalk.server.limits import limits
+from emotalk.server.line import Listeners
+from emotalk.server.visitors import address_of
 from emotalk.talk.request import TalkRequest
 from tests.ui.drawn_studio import DrawnStudio
 
@@ -231,6 +235,22 @@ def test_a_place_that_is_refused_says_so_where_clients_look_for_words(app, port:
     for path in ("/gradio_api/queue/join", "/gradio_api/call/voices"):
         status, said, headers = ask(port, "POST", path, body, Content_Type="application/json")
         assert (status, detail(said), headers["Retry-After"]) == (429, "Come back in about 20 seconds.", "20")
+
+
+def test_a_tools_request_is_counted_for_who_asked() -> None:
+    """Gradio answers MCP through a client of its own, which repeats the headers."""
+    scopes = []
+
+    async def gradio(scope, receive, send) -> None:
+        scopes.append(scope)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/gradio_api/mcp/", "query_string": b"", "client": ("127.9.9.9", 1),
+        "headers": [(b"host", b"localhost"), (b"x-emotalk-visitor", b"guess 1.1.1.1")],
+    }  # fmt: skip
+    asyncio.run(Gate(gradio, Listeners)(scope, None, None))
+    repeated = HTTPConnection(scopes[0] | {"client": ("127.0.0.1", 1)})
+    assert address_of(repeated) == "127.9.9.9"
 
 
 def growing(app, studio: DrawnStudio):

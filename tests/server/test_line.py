@@ -178,9 +178,11 @@ def test_a_job_nobody_listens_to_is_dropped_when_its_turn_comes(blocks: gr.Block
 
 def test_stop_leaves_the_line(blocks: gr.Blocks) -> None:
     mine, other = join(blocks, TALK, "a", "1.1.1.1"), join(blocks, TALK, "b", "1.1.1.2")
-    leave_line(blocks, "a", "talk")
+    sheet = join(blocks, SHEET, "a", "1.1.1.3")
+    leave_line(blocks, "a", {TALK})
     assert not blocks._queue.wanted(mine)
     assert blocks._queue.wanted(other)
+    assert blocks._queue.wanted(sheet)
 
 
 def test_how_long_jobs_take_is_measured_and_refusals_do_not_count(blocks: gr.Blocks, clock: Clock, monkeypatch) -> None:

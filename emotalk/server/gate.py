@@ -3,7 +3,7 @@
     browser ─► Gate ─► Gradio's routes, the clips
                ├ 400 a name that does not lead here (DNS rebinding)
                ├ 403 a change that another site's page asks for
-               ├ 404 parts of Gradio that this page does not use
+               ├ 404 parts of Gradio that this page does not use, jobs that there are not
                ├ 413 a body that is too large, announced or not
                └ 429 too many files of one address at once
 
@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import HTTPException
+from gradio.server_messages import UnexpectedErrorMessage
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from emotalk.server.limits import is_public, limits
 from emotalk.server.serving import host_name, settled
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from emotalk.server.line import Listeners
+    from emotalk.server.line import FairQueue
 
 JSON_BYTES = 4 * 2**20
 """Largest body that is no upload. What the page posts has a few kilobytes."""
@@ -48,10 +49,10 @@ _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
 class Gate:
-    """The middleware. `listeners` gives what counts who waits for outcomes."""
+    """The middleware. `line` gives the waiting line, which learns who waits for outcomes."""
 
-    def __init__(self, app: ASGIApp, listeners: Callable[[], Listeners]) -> None:
-        self._app, self._listeners = app, listeners
+    def __init__(self, app: ASGIApp, line: Callable[[], FairQueue]) -> None:
+        self._app, self._line = app, line
         self._uploads: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,14 +71,26 @@ class Gate:
         if path.startswith(f"{_API}upload") and scope["method"] == "POST":
             await self._upload(scope, receive, send)
         elif (key := _listens_to(scope)) is not None:
-            listeners = self._listeners()
-            listeners.opened(key)
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                listeners.closed(key)
+            await self._news(key, scope, receive, send)
         else:
             await self._capped(scope, receive, send, JSON_BYTES)
+
+    async def _news(self, key: str, scope: Scope, receive: Receive, send: Send) -> None:
+        line = self._line()
+        if not line.knows(key):
+            # Gradio says it too, in the middle of an answer that it then breaks off with a traceback.
+            message = UnexpectedErrorMessage(message="There is no such session (any more).", session_not_found=True)
+            if scope["path"].startswith(f"{_API}call/"):
+                await _answer(scope, receive, send, 404, "There is no such job, or its outcome has been fetched.")
+            else:
+                said = f"data: {message.model_dump_json()}\n\n"
+                await Response(said, media_type="text/event-stream")(scope, receive, send)
+            return
+        line.listeners.opened(key)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            line.listeners.closed(key)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         allowed, address = limits(), address_of(HTTPConnection(scope))

@@ -38,7 +38,8 @@ LIGHT_PLACES = 20
 LIGHT_LINE = 200
 """Of all addresses together."""
 GRACE_SECONDS = 15.0
-"""Between joining the line and asking for the outcome: two requests of a client."""
+"""Between joining the line and asking for the outcome, two requests of a client: a talk that began at once runs for
+that long without a listener. One that had to wait for its turn has had the time, and gets a third of it."""
 FORGOTTEN_SECONDS = 60.0
 """An outcome that nobody fetches is kept that long."""
 _USUAL_SECONDS = {TALKS: 20.0, DOWNLOADS: 20.0, FITS: 360.0}
@@ -89,6 +90,7 @@ class FairQueue(queueing.Queue):
     async def push(self, body: Any, request: fastapi.Request, username: str | None) -> tuple[bool, Any, Any]:
         """Gradio's, for whoever has a place left; HTTPException 429 with a sentence for everybody else."""
         kind = getattr(self.blocks.fns.get(body.fn_index), "concurrency_id", None)
+        body.session_hash = body.session_hash or None  # Gradio loses the news of a session without a name
         session = None if is_forwarded(request) else body.session_hash
         refusal = self.refusal(kind, session, address_of(request))
         if refusal is not None:
@@ -154,19 +156,29 @@ class FairQueue(queueing.Queue):
             if job.session_hash == session and job.fn._id in handlers:
                 job.alive = False
 
-    def wanted(self, job: queueing.Event | None) -> bool:
+    def wanted(self, job: queueing.Event, grace: float | None = None) -> bool:
         """Whether anybody still waits for this job. On one's own machine an outcome may be fetched at any time."""
-        if job is None:
-            return True
         if not job.alive:
             return False
-        if not is_public() or time.monotonic() - job.enqueue_time < GRACE_SECONDS:
+        grace = GRACE_SECONDS if grace is None else grace
+        if not is_public() or time.monotonic() - job.enqueue_time < grace:
             return True
         return self.listeners.any(job.session_hash, job._id)
 
     def running_job(self) -> queueing.Event | None:
         """The job whose handler is asking; None where it did not come through the line."""
         return self.event_ids_to_events.get(LocalContext.event_id.get(None) or "")
+
+    def knows(self, key: str) -> bool:
+        """Whether there are, or may yet be, news of this page session or job."""
+        ids = self.pending_event_ids_session.values()
+        sessions = self.pending_messages_per_session
+        return key in sessions or key in self.event_ids_to_events or any(key in known for known in list(ids))
+
+    def send_message(self, event: queueing.Event, event_message: Any) -> None:
+        """Gradio's; nothing where the session has been forgotten."""
+        if event.session_hash in self.pending_messages_per_session:
+            super().send_message(event, event_message)
 
     def paths_in_use(self) -> set[Path]:
         """Uploads that belong to a job which waits or runs."""
@@ -179,7 +191,7 @@ class FairQueue(queueing.Queue):
     async def process_events(self, events: list[queueing.Event], batch: bool, begin_time: float, fn: Any) -> None:
         """Gradio's, without the jobs that nobody waits for."""
         for job in events:
-            job.alive = self.wanted(job)
+            job.alive = self.wanted(job, GRACE_SECONDS / 3)
         counted = events[0].concurrency_id in HEAVY and any(job.alive for job in events)
         began = time.monotonic()
         self._began |= {job._id: began for job in events} if counted else {}

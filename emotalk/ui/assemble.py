@@ -66,7 +66,7 @@ class App:
         # Neither statistics for whoever asks nor a copy of what somebody said in a browser that others use too.
         options.setdefault("enable_monitoring", False)
         options.setdefault("run_history", False)
-        gate = Middleware(Gate, listeners=lambda: self.blocks._queue.listeners)
+        gate = Middleware(Gate, line=lambda: self.blocks._queue)
         self.housekeeping.start()
         parts = {"routes": self.clips.routes(), "middleware": [gate], "exception_handlers": CALL_ERRORS}
         return self.blocks.launch(app_kwargs=parts, **options)

@@ -20,7 +20,6 @@ from emotalk.server import serving
 from emotalk.server.clips import READERS
 from emotalk.server.gate import JSON_BYTES, Gate
 from emotalk.server.limits import limits
-from emotalk.server.line import Listeners
 from emotalk.server.visitors import address_of
 from emotalk.talk.request import TalkRequest
 from tests.ui.drawn_studio import DrawnStudio
@@ -237,6 +236,27 @@ def test_a_place_that_is_refused_says_so_where_clients_look_for_words(app, port:
         assert (status, detail(said), headers["Retry-After"]) == (429, "Come back in about 20 seconds.", "20")
 
 
+def test_news_of_what_there_is_not_is_a_sentence_and_no_traceback(port: int, caplog) -> None:
+    status, said, _ = ask(port, "GET", "/gradio_api/call/talk/nobody")
+    assert (status, detail(said)) == (404, "There is no such job, or its outcome has been fetched.")
+    status, said, headers = ask(port, "GET", "/gradio_api/queue/data?session_hash=nobody")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/event-stream")
+    assert json.loads(said.removeprefix("data: "))["session_not_found"] is True  # what Gradio's page looks for
+    assert "Traceback" not in caplog.text
+
+
+def test_a_session_without_a_name_is_answered_too(app, port: int, caplog) -> None:
+    handler = next(number for number, fn in app.blocks.fns.items() if fn.api_name == "voices")
+    body = json.dumps({"data": [], "fn_index": handler, "session_hash": ""}).encode()
+    status, said, _ = ask(port, "POST", "/gradio_api/queue/join", body, Content_Type="application/json")
+    assert status == 200
+    job = json.loads(said)["event_id"]
+    news = ask(port, "GET", f"/gradio_api/queue/data?session_hash={job}")[1]
+    assert "process_completed" in news
+    assert "Traceback" not in caplog.text
+
+
 def test_a_tools_request_is_counted_for_who_asked() -> None:
     """Gradio answers MCP through a client of its own, which repeats the headers."""
     scopes = []
@@ -248,7 +268,7 @@ def test_a_tools_request_is_counted_for_who_asked() -> None:
         "type": "http", "method": "POST", "path": "/gradio_api/mcp/", "query_string": b"", "client": ("127.9.9.9", 1),
         "headers": [(b"host", b"localhost"), (b"x-emotalk-visitor", b"guess 1.1.1.1")],
     }  # fmt: skip
-    asyncio.run(Gate(gradio, Listeners)(scope, None, None))
+    asyncio.run(Gate(gradio, lambda: None)(scope, None, None))
     repeated = HTTPConnection(scopes[0] | {"client": ("127.0.0.1", 1)})
     assert address_of(repeated) == "127.9.9.9"
 

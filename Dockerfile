@@ -1,4 +1,5 @@
 # emotalk on two CPU cores, as a user without rights: docker build -t emotalk . && docker run -p 7860:7860 emotalk
+# Others can reach it, so strangers' limits hold; `docker run -e EMOTALK_PUBLIC=0 ...` makes it one's own (docs/app.md).
 FROM python:3.12-slim
 
 RUN apt-get update \

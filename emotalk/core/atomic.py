@@ -4,7 +4,7 @@ Whoever reads a path sees what was there before or all of the new content, also 
 fills up or two processes write at once (the last one stays). A temporary name begins with a dot and ends in `.part`.
 
 Before the move the content is flushed to the disk: without that, a machine that loses power may keep the new name and
-not its content.
+not its content. After the move its folder is flushed too, so that what has been told to be there is there.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +47,8 @@ def replacing(path: str | Path, *, flush: bool = True) -> Iterator[Path]:
         if flush:
             _flush(temporary)
         os.replace(temporary, path)
+        if flush:
+            _flush_entry(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -87,13 +91,18 @@ def replacing_folder(folder: str | Path, *, keep: bool = False) -> Iterator[Path
         for file in work.rglob("*"):
             if file.is_file():
                 _flush(file)
+            elif file.is_dir():
+                _flush_folder(file)
+        _flush_folder(work)
         if keep:
             _move_unless_there(work, folder)
+            _flush_entry(folder)
             return
         aside = _aside(folder)
         if folder.exists():
             folder.rename(aside)
         work.rename(folder)
+        _flush_entry(folder)
         shutil.rmtree(aside, ignore_errors=True)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
@@ -122,6 +131,35 @@ def new_folder_prefix(folder: Path) -> str:
     return f".{folder.name}.new-"
 
 
+def sweep_unfinished(base: Path, older_than: float, now: float | None = None) -> list[Path]:
+    """Remove temporary files and folders of writers that were killed, anywhere below `base`; returns what is gone.
+
+    Only what has not changed for `older_than` seconds, since another process may be writing the rest; links are not
+    followed. `now` is a time of `time.time`.
+    """
+    now = time.time() if now is None else now
+    gone = []
+    for where, folders, files in os.walk(base):
+        unfinished = [name for name in folders if _UNFINISHED_FOLDER.fullmatch(name)]
+        for name in [*unfinished, *(name for name in files if _UNFINISHED_FILE.fullmatch(name))]:
+            path = Path(where, name)
+            with contextlib.suppress(OSError):  # it is finished or gone meanwhile, or another user's
+                if now - _last_change(path) > older_than:
+                    shutil.rmtree(path) if name in unfinished and not path.is_symlink() else path.unlink()
+                    gone.append(path)
+        folders[:] = [name for name in folders if name not in unfinished]
+    return gone
+
+
+_UNFINISHED_FILE = re.compile(rf"\..{{1,{_LONGEST}}}\.[0-9a-f]{{12}}\.part")
+_UNFINISHED_FOLDER = re.compile(r"\..+\.new-[0-9a-f]{12}")
+
+
+def _last_change(path: Path) -> float:
+    inside = path.rglob("*") if path.is_dir() and not path.is_symlink() else ()
+    return max(entry.lstat().st_mtime for entry in (path, *inside))
+
+
 _ASIDE = ".previous"
 
 
@@ -136,6 +174,17 @@ def _move_unless_there(work: Path, folder: Path) -> None:
 
 def _aside(folder: Path) -> Path:
     return folder.parent / f".{folder.name}{_ASIDE}"
+
+
+def _flush_entry(path: Path) -> None:
+    """The name of `path` in its folder. It is there by now: that a folder cannot be flushed is no error."""
+    with contextlib.suppress(OSError):
+        _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name != "nt":  # there a folder cannot be opened
+        _flush(folder)
 
 
 def _flush(path: Path) -> None:

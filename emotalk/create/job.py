@@ -134,7 +134,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
     digest = _digest(Path(request.video))
     path = work / JOB
     if request.resume and path.is_file():
-        job = json.loads(path.read_text(encoding="utf-8"))  # it was moved into place complete
+        job = _read_job(path, request)
         if job["digest"] != digest:
             raise InputError(
                 f"The stopped run for {request.name!r} was made from another video ({job['video']}); give that one, "
@@ -148,10 +148,40 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
         elif entry.name != LOCK:
             entry.unlink()
     settings = vars(request)
-    job = {name: settings[name] for name in ("name", "consent", "minutes", "size", "seed", "seconds")}
+    job = {name: settings[name] for name in _SETTINGS}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     job |= {"video": Path(request.video).name, "digest": digest, "started": now}
     write_json(path, job, indent=2)
+    return job
+
+
+_SETTINGS = ("name", "consent", "minutes", "size", "seed", "seconds")
+
+
+def _read_job(path: Path, request: PersonalizeRequest) -> dict[str, Any]:
+    """What a stopped run wrote down of itself; InputError with a sentence where it does not hold what such a run needs,
+    as after a fault of the disk or somebody's editing."""
+    try:
+        job = json.loads(path.read_bytes())
+        if not isinstance(job, dict):
+            raise InputError("it holds no table")
+        missing = [name for name in (*_SETTINGS, "video", "digest", "started") if name not in job]
+        if missing:
+            raise InputError(f"it lacks {', '.join(missing)}")
+        wrong = [name for name in ("name", "video", "digest", "started") if not isinstance(job[name], str)]
+        if wrong:
+            raise InputError(f"its {wrong[0]} is no text")
+        need_consent(job["consent"] if isinstance(job["consent"], str) else "")
+        # The checks that every request goes through; the name leads to this folder, so it is the one asked for.
+        dataclasses.replace(request, **{name: job[name] for name in _SETTINGS})
+        if folder_name(job["name"]) != folder_name(request.name):
+            raise InputError(f"it was written for {job['name']!r:.60}")
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:  # InputError is a ValueError
+        why = str(error).rstrip(".") if isinstance(error, InputError) else "it is no JSON that this program wrote"
+        raise InputError(
+            f"The stopped run for {request.name!r:.60} cannot be gone on with: its {JOB} is damaged ({why}). Start "
+            "anew without --resume."
+        ) from error
     return job
 
 

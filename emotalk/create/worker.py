@@ -4,7 +4,8 @@
           ▲ └─────── closing its input stops it ─────┘          │
           └──────────────── one line of JSON per news ──────────┘
 
-The child ends with its parent: it stops when its input ends, however that comes about.
+The child ends with its parent: it stops when its input ends, however that comes about. Where nothing of a stopped fit
+shall stay (`keep=False`), the child itself removes it, since its parent may have been killed.
 """
 
 from __future__ import annotations
@@ -40,19 +41,21 @@ STOP_SECONDS = 10.0
 
 class BackgroundFit:
     """One fit in a child process. `news`, `name` (when done) and `error` tell how it goes; `on_done` is called with the
-    fit from another thread when it has ended."""
+    fit from another thread when it has ended. With `keep=False` a fit that makes no avatar leaves nothing to go on
+    with."""
 
     def __init__(
         self,
         request: PersonalizeRequest,
         folder: Path | None = None,
         on_done: Callable[[BackgroundFit], None] | None = None,
+        keep: bool = True,
     ) -> None:
         self.request = request
         self.news = FitNews()
         self.name: str | None = None
         self.error: EmotalkError | None = None
-        self._folder, self._on_done = folder, on_done
+        self._folder, self._on_done, self._keep = folder, on_done, keep
         self._stopping = False
         self._changed = threading.Condition()
         self._done = False
@@ -67,7 +70,7 @@ class BackgroundFit:
     def start(self) -> BackgroundFit:
         """Start the child; returns at once."""
         order = asdict(self.request) | {"video": str(Path(self.request.video).resolve())}
-        order["folder"] = None if self._folder is None else str(self._folder)
+        order |= {"folder": None if self._folder is None else str(self._folder), "keep": self._keep}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _read_messages
         self._child = subprocess.Popen(
             [sys.executable, "-m", "emotalk.create.worker"],
@@ -174,7 +177,7 @@ def main() -> int:
             stop.set()
 
     # Imported here: the page imports this module for `BackgroundFit` and needs none of these.
-    from emotalk.create.job import personalize
+    from emotalk.create.job import discard, personalize
     from emotalk.create.request import PersonalizeRequest
 
     def progress(news: FitProgress) -> None:
@@ -192,17 +195,23 @@ def main() -> int:
             quality=list(quality.sentences),
         )  # fmt: skip
 
-    folder = order.pop("folder")
+    folder, keep = order.pop("folder"), order.pop("keep", True)
+    folder = None if folder is None else Path(folder)
+    if not keep and not folder.is_dir():
+        return 0  # the server is gone, and another one has tidied up after it
+    request, made = None, False
     try:
-        result = personalize(
-            PersonalizeRequest(**order), progress, stop.is_set, on_tracked=tracked,
-            folder=None if folder is None else Path(folder),
-        )  # fmt: skip
+        request = PersonalizeRequest(**order)
+        result = personalize(request, progress, stop.is_set, on_tracked=tracked, folder=folder)
+        made = True
     except Cancelled:
         return 0
     except EmotalkError as error:
         send(error=str(error))
         return 2
+    finally:
+        if request is not None and not made and not keep:
+            discard(request.name, folder)
     send(name=result.name)
     return 0
 

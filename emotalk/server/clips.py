@@ -4,20 +4,22 @@
                                                      └► finished file       ◄─ GET /emotalk/clip/<token>.mp4
 
 The addresses hold a random token, so nobody can guess another person's clip. A clip's folder lies in a temporary
-folder of the page session and is removed with it.
+folder of the page session and is removed with it, or some time after it was last looked at. Readers wait in the
+server's event loop, not in threads: any number of them leaves the page as quick as it was.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import contextvars
+import hashlib
 import logging
-import re
 import secrets
 import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,11 +28,14 @@ from starlette.routing import Route
 
 from emotalk.core.errors import EmotalkError, VideoError
 from emotalk.core.progress import Progress
+from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import limits
+from emotalk.server.temporary import fresh_folder
 from emotalk.talk.request import TalkRequest
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from emotalk.core.clip import Clip
     from emotalk.server.zero_gpu import Talker
@@ -38,26 +43,33 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 60.0
-"""A browser's connection is let go when a talk produces nothing for that long."""
+"""A browser's connection is let go when a talk produces nothing, or the browser takes nothing, for that long."""
+READERS = 4
+"""Connections that may read one growing clip at once: a page has one, and two for a moment when it seeks."""
 
 
 class LiveClip:
     """One talk on its way. `start` returns at once; `progress`, `clip` and `error` tell how it goes."""
 
-    def __init__(self, talk: Talker, request: TalkRequest, folder: Path) -> None:
+    def __init__(
+        self, talk: Talker, request: TalkRequest, folder: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.token = secrets.token_urlsafe(18)
         self.request = request
         self.progress = Progress("waiting")
         self.clip: Clip | None = None
         self.error: Exception | None = None
         self.first_piece_seconds: float | None = None
-        self._folder = folder / self.token
-        self._folder.mkdir(parents=True, mode=0o700)
-        self._live = self._folder / "live.mp4"
+        self.folder = folder / self.token
+        self.folder.mkdir(parents=True, mode=0o700)
+        self._live = self.folder / "live.mp4"
         self._live.touch()
         self._changed = threading.Condition()
+        self._readers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._stop = threading.Event()
         self._done = False
+        self._clock = clock
+        self.used = clock()
         self._started = time.perf_counter()
         self._talk = talk
         # The thread knows whose press it answers: ZeroGPU counts by visitor, and a warning needs its page.
@@ -112,23 +124,58 @@ class LiveClip:
     def remove(self) -> None:
         """Stop and delete everything of this clip."""
         self.cancel()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def bytes(self) -> Iterator[bytes]:
-        """The live file as it grows, from its beginning to its end."""
-        with self._live.open("rb") as file:
+    def touch(self) -> None:
+        """Somebody looks at it: it stays for some time from now on."""
+        self.used = self._clock()
+
+    @property
+    def readers(self) -> int:
+        """How many connections read the growing file now."""
+        return len(self._readers)
+
+    def stream(self) -> Response:
+        """The live file as it grows, from its beginning to its end, as an answer to a browser; status 429 with a
+        sentence where `READERS` read it already."""
+        news = asyncio.Event()
+        reader = (asyncio.get_running_loop(), news)
+        with self._changed:
+            if len(self._readers) >= READERS:
+                sentence = f"This clip is being read by {READERS} others; wait until one of them has ended."
+                return PlainTextResponse(sentence, status_code=429, headers={"Retry-After": "5"})
+            self._readers.append(reader)
+        return _LiveResponse(self._bytes(news), lambda: self._readers.remove(reader))
+
+    async def _bytes(self, news: asyncio.Event) -> AsyncIterator[bytes]:
+        try:
+            file = self._live.open("rb")
+        except OSError:  # removed this moment
+            return
+        with file:
             while True:
-                # Read "done" first: what is written before it is seen by the read after it.
+                # Both before the read: what is written from here on is seen by it, or announced after it.
+                news.clear()
                 done = self._done
-                data = file.read(1 << 16)
+                data = file.read(1 << 16)  # a piece that was just written: no disk is waited for
                 if data:
                     yield data
                 elif done:
                     return
                 else:
-                    with self._changed:
-                        if not self._done and not self._changed.wait(_WAIT_SECONDS):
-                            return
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_WAIT_SECONDS):
+                            await news.wait()
+                    if not news.is_set():
+                        return
+
+    def _tell(self) -> None:
+        """There are news: a piece, or the end."""
+        with self._changed:
+            self._changed.notify_all()
+            for loop, news in self._readers:
+                with contextlib.suppress(RuntimeError):  # that server has stopped
+                    loop.call_soon_threadsafe(news.set)
 
     def _run(self) -> None:
         try:
@@ -138,13 +185,12 @@ class LiveClip:
                     live.write(piece)
                     if self.first_piece_seconds is None:
                         self.first_piece_seconds = time.perf_counter() - self._started
-                    with self._changed:
-                        self._changed.notify_all()
+                    self._tell()
 
                 self.clip = self._talk(
                     self.request,
-                    self._folder / "emotalk.mp4",
-                    motion_out=self._folder / "emotalk-motion.csv",
+                    self.folder / "emotalk.mp4",
+                    motion_out=self.folder / "emotalk-motion.csv",
                     on_piece=keep,
                     progress=self._note,
                     cancelled=self._stop.is_set,
@@ -156,27 +202,52 @@ class LiveClip:
             log.exception("a talk failed")
             self.error = error
         finally:
-            with self._changed:
-                self._done = True
-                self._changed.notify_all()
+            self.touch()
+            self._done = True
+            self._tell()
 
     def _note(self, progress: Progress) -> None:
         self.progress = progress
 
 
+class _LiveResponse(StreamingResponse):
+    """A stream that ends where its reader takes nothing for a minute, and says when it has ended, however it did."""
+
+    def __init__(self, content: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        super().__init__(content, media_type="video/mp4", headers=_LIVE_HEADERS)
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
+
+    async def stream_response(self, send: Send) -> None:
+        async def patiently(message: dict) -> None:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                await send(message)
+
+        with contextlib.suppress(TimeoutError):
+            await super().stream_response(patiently)
+
+
+_LIVE_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Accept-Ranges": "none"}
+
+
 class LiveClips:
     """All clips of this server by token and by page session."""
 
-    def __init__(self, talk: Talker, folder: Path | None = None) -> None:
-        self._talk = talk
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="emotalk-sessions-"))
+    def __init__(self, talk: Talker, folder: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._talk, self._clock = talk, clock
+        self.folder = folder or fresh_folder("sessions")
         self._lock = threading.Lock()
         self._clips: dict[str, LiveClip] = {}
         self._sessions: dict[str, list[LiveClip]] = {}
 
     def start(self, session: str, request: TalkRequest) -> LiveClip:
         """Begin a talk for a page session; its oldest clips make room (`limits.Limits`)."""
-        clip = LiveClip(self._talk, request, self.folder / _folder_name(session))
+        clip = LiveClip(self._talk, request, self.folder / folder_of(session), self._clock)
         with self._lock:
             mine = self._sessions.setdefault(session, [])
             mine.append(clip)
@@ -204,7 +275,13 @@ class LiveClips:
                 self._clips.pop(clip.token, None)
         for clip in clips:
             clip.remove()
-        shutil.rmtree(self.folder / _folder_name(session), ignore_errors=True)
+        shutil.rmtree(self.folder / folder_of(session), ignore_errors=True)
+
+    def leftovers(self) -> list[Leftover]:
+        """Every clip, for the housekeeping; one that is being made or read is in use."""
+        with self._lock:
+            clips = [(session, clip) for session, clips in self._sessions.items() for clip in clips]
+        return [self._leftover(session, clip) for session, clip in clips]
 
     def close(self) -> None:
         """The server ends: nothing stays on the disk."""
@@ -215,27 +292,49 @@ class LiveClips:
     def find(self, token: str) -> LiveClip | None:
         """The clip of that token, or None where it is gone."""
         with self._lock:
-            return self._clips.get(token)
+            clip = self._clips.get(token)
+        if clip is not None:
+            clip.touch()
+        return clip
 
     def routes(self) -> list[Route]:
         """What to add to the web server."""
 
-        def live(request: Request) -> Response:
+        async def live(request: Request) -> Response:
             clip = self.find(request.path_params["token"])
             if clip is None:
                 return PlainTextResponse("This clip is gone.", status_code=404)
-            headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Accept-Ranges": "none"}
-            return StreamingResponse(clip.bytes(), media_type="video/mp4", headers=headers)
+            if request.method == "HEAD":
+                return Response(media_type="video/mp4", headers=_LIVE_HEADERS)
+            return clip.stream()
 
-        def finished(request: Request) -> Response:
+        async def finished(request: Request) -> Response:
             clip = self.find(request.path_params["token"])
-            if clip is None or clip.clip is None:
+            if clip is None or clip.clip is None or not Path(clip.clip.path).is_file():
                 return PlainTextResponse("This clip is gone.", status_code=404)
             return FileResponse(clip.clip.path, media_type="video/mp4", headers={"Cache-Control": "private, no-cache"})
 
         return [Route("/emotalk/live/{token}.mp4", live), Route("/emotalk/clip/{token}.mp4", finished)]
 
+    def _leftover(self, session: str, clip: LiveClip) -> Leftover:
+        in_use = not clip.done or clip.readers > 0
+        return Leftover(clip.folder, clip.used, in_use, lambda: self._drop(session, clip))
 
-def _folder_name(session: str) -> str:
-    """A session's id as a folder name: letters and digits only, so that no id can point elsewhere."""
-    return re.sub(r"[^A-Za-z0-9]", "", session)[:64] or "api"
+    def _drop(self, session: str, clip: LiveClip) -> None:
+        with self._lock:
+            self._clips.pop(clip.token, None)
+            mine = self._sessions.get(session, [])
+            if clip in mine:
+                mine.remove(clip)
+            last = not mine
+            if last:
+                self._sessions.pop(session, None)
+        clip.remove()
+        if last:
+            with contextlib.suppress(OSError):  # a new clip came this moment
+                (self.folder / folder_of(session)).rmdir()
+
+
+def folder_of(session: str) -> str:
+    """The name of a page session's folders: two ids never share one, and no id can point elsewhere."""
+    return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -2,18 +2,17 @@
 
 On one's own machine avatars go to the gallery and stay. Where they are not kept (`Limits.keep_avatars`: on a page
 open to strangers) they lie in a temporary folder of the page session, are known to that page alone, and go when it is
-closed.
+closed or some time after their last use. There a fit that was stopped, or whose page has gone, leaves nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 import shutil
-import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,15 +23,14 @@ from emotalk.core.errors import AvatarError, InputError
 from emotalk.create.job import discard
 from emotalk.create.request import CONSENT, PersonalizeRequest
 from emotalk.create.worker import BackgroundFit
+from emotalk.server.clips import folder_of
+from emotalk.server.housekeeping import Leftover, Shelf
 from emotalk.server.limits import limits
+from emotalk.server.temporary import fresh_folder
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
     from emotalk.talk.studio import Studio
-
-
-KEPT_SECONDS = 600
-"""How long a packed avatar stays in the temporary folder."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +38,29 @@ class _Running:
     session: str
     fit: BackgroundFit
     folder: Path
+    video: Path
 
 
 class FitSessions:
     """One fit at a time for the whole server; own avatars by page session."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+    def __init__(self, studio: Studio, clock: Callable[[], float] = time.monotonic) -> None:
+        self._studio, self._clock = studio, clock
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._private: dict[str, dict[str, str]] = {}  # session -> name in the studio -> name of the folder
         self._videos: dict[str, list[Path]] = {}
+        self._used: dict[str, float] = {}  # session -> when its page last did something, by the clock
         self._gone: set[str] = set()  # closed pages whose fit has yet to stop
-        self.temporary = Path(tempfile.mkdtemp(prefix="emotalk-own-"))
+        self.temporary = fresh_folder("own")
+        self._packed = Shelf(self.temporary / "packed", clock=clock)
 
     def start(self, session: str, video: str | None, title: str, minutes: float, consent: bool) -> BackgroundFit:
-        """Begin a fit for a page; InputError with a sentence where something is missing or another fit runs."""
+        """Begin a fit for a page; InputError with a sentence where something is missing or another fit runs. Consent is
+        `True` and nothing else: no word, number or list that a program sends for it."""
         if not video:
             raise InputError("There is no video yet; upload one or record yourself.")
-        if not consent:
+        if consent is not True:
             raise InputError("An avatar of a person needs consent; tick the box if you have it.")
         allowed = limits()
         megabytes = Path(video).stat().st_size / 2**20 if Path(video).is_file() else 0
@@ -79,11 +81,39 @@ class FitSessions:
                 raise InputError(f"Another avatar is being made here{self._time_left()}, one at a time. Try later.")
             folder = self._folder(session)
             folder.mkdir(parents=True, exist_ok=True)
-            fit = BackgroundFit(request, folder, on_done=self._ended)
-            self._running = _Running(session, fit, folder)
-            if not limits().keep_avatars:
+            fit = BackgroundFit(request, folder, on_done=self._ended, keep=allowed.keep_avatars)
+            self._running = _Running(session, fit, folder, Path(video))
+            self._used[session] = self._clock()
+            if not allowed.keep_avatars:
                 self._videos.setdefault(session, []).append(Path(video))
-        return fit.start()
+        try:
+            return fit.start()
+        except OSError as error:  # no memory or no process left for a child
+            with self._lock:
+                self._running = None
+            raise InputError(f"The fit could not be started ({error.strerror}); try again later.") from error
+
+    def touch(self, session: str) -> None:
+        """The page did something: what it made stays for some time from now on."""
+        if session in self._used:
+            self._used[session] = self._clock()
+
+    def in_use(self) -> set[Path]:
+        """Uploads that a running fit reads."""
+        now = self._running
+        return {now.video} if now is not None and not now.fit.done else set()
+
+    def leftovers(self) -> list[Leftover]:
+        """What pages made and packed, for the housekeeping; a page whose fit runs is in use."""
+        now = self._running
+        busy = None if now is None or now.fit.done else now.session
+        sessions = list(self._used.items())
+        made = [
+            Leftover(self._folder(session), used, session == busy, lambda session=session: self.end_session(session))
+            for session, used in sessions
+            if not limits().keep_avatars
+        ]
+        return [*made, *self._packed.leftovers()]
 
     def running(self, session: str) -> BackgroundFit | None:
         """The fit that this page may watch and stop: its own, or on one's own machine whichever runs."""
@@ -98,8 +128,14 @@ class FitSessions:
         if fit is not None:
             fit.cancel()
 
+    def unwatch(self, fit: BackgroundFit) -> None:
+        """The page that began a fit does not look any more: a stranger's fit ends."""
+        if not limits().keep_avatars and not fit.done:
+            fit.cancel()
+
     def own(self, session: str) -> list[AvatarInfo]:
         """The usable own avatars of this page by the names they have in its gallery."""
+        self.touch(session)
         infos = [info for info in list_avatars([(self._folder(session), False)]) if info.problem is None]
         if limits().keep_avatars:
             return infos
@@ -112,9 +148,7 @@ class FitSessions:
         packed = self.temporary / "packed"
         target = packed / secrets.token_hex(8) / f"{folder}.zip"
         target.parent.mkdir(parents=True)
-        for old in packed.iterdir():  # the page has copied them long ago
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
+        self.touch(session)
         return pack_avatar(folder, target, self._folder(session))
 
     def delete(self, session: str, name: str) -> None:
@@ -133,6 +167,7 @@ class FitSessions:
         if fit is not None:
             self._gone.add(session)
             fit.cancel()
+        self._used.pop(session, None)
         for name in self._private.pop(session, {}):
             self._studio.forget(name)
             self._studio.unregister(name)
@@ -162,6 +197,7 @@ class FitSessions:
             name = f"{fit.name}-{secrets.token_hex(6)}"  # nobody can guess what others made
             self._studio.register(name, now.folder / fit.name)
             self._private.setdefault(now.session, {})[name] = fit.name
+            self._used[now.session] = self._clock()
             fit.name = name
         else:
             self._studio.forget(fit.name)
@@ -169,7 +205,7 @@ class FitSessions:
     def _folder(self, session: str) -> Path:
         if limits().keep_avatars:
             return own_folder()
-        return self.temporary / (re.sub(r"[^A-Za-z0-9]", "", session)[:64] or "nobody")
+        return self.temporary / "pages" / folder_of(session)
 
     def _folder_name(self, session: str, name: str) -> str:
         if limits().keep_avatars:

@@ -1,4 +1,4 @@
-"""What a page open to strangers allows: EMOTALK_PUBLIC=1 and the limits that follow from it.
+"""What a page open to strangers allows: one that others can reach (`server.serving`), or EMOTALK_PUBLIC=1.
 
 The machine then belongs to everybody who finds the address: nobody may fill its disk or keep it busy, and what
 somebody makes of their own face must not stay for the next visitor.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+
+from emotalk.server.serving import says_public, settled
 
 log = logging.getLogger(__name__)
 
@@ -25,15 +27,22 @@ class Limits:
     personalise_minutes: float  # of fitting
     keep_avatars: bool  # whether an avatar that was made stays when its page is closed
     hub_avatars: int  # avatars from the Hub that stay downloaded; the one not used for longest makes room
+    places: int  # in line or at work, of a page session and of an address; counts talks, sheets, downloads and fits
+    stills: int  # pictures of the stage that may be on their way at once, all pages together
+    stills_of_address: int  # of them, those of one address
+    uploads_of_address: int  # files that one address may be sending at once
+    kept_seconds: float  # since its last use that a temporary file stays: clips, uploads, avatars of strangers
+    temporary_gigabytes: float  # of all temporary files together; what was not used for longest makes room
 
 
-OWN_MACHINE = Limits(600.0, 20, 6, 4000, 600.0, 30.0, True, 200)
-PUBLIC = Limits(60.0, 8, 2, 50, 30.0, 3.0, False, 20)
+OWN_MACHINE = Limits(600.0, 20, 6, 4000, 600.0, 30.0, True, 200, 20, 64, 64, 16, 24 * 3600.0, 20.0)
+PUBLIC = Limits(60.0, 8, 2, 50, 30.0, 3.0, False, 20, 2, 48, 8, 3, 45 * 60.0, 4.0)
 
 
 def is_public() -> bool:
-    """Whether strangers use this page (EMOTALK_PUBLIC is set to anything but 0, no or nothing)."""
-    return os.environ.get("EMOTALK_PUBLIC", "").strip().lower() not in ("", "0", "no", "false", "off")
+    """Whether strangers use this page: EMOTALK_PUBLIC where it says so or not, else where it is served decides."""
+    said = says_public()
+    return settled().public if said is None else said
 
 
 def limits() -> Limits:

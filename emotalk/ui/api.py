@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -16,6 +11,8 @@ from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.checks import check_whole
 from emotalk.core.errors import EmotalkError
 from emotalk.server.limits import max_seconds
+from emotalk.server.line import abandoned
+from emotalk.server.temporary import fresh_folder
 from emotalk.talk.background import Colour
 from emotalk.talk.request import Look, talk_request
 from emotalk.ui.controls import check_mark, marks_offered
@@ -24,20 +21,6 @@ from emotalk.ui.toasts import friendly
 if TYPE_CHECKING:
     from emotalk.server.zero_gpu import Talker
     from emotalk.talk.studio import Studio
-
-
-KEPT_SECONDS = 3600
-"""How long an endpoint's files stay where the page server copies them from."""
-
-
-def fresh_folder() -> Path:
-    """A new temporary folder for one call; those of calls an hour ago are removed."""
-    base = Path(tempfile.gettempdir())
-    for old in base.glob("emotalk-api-*"):
-        with contextlib.suppress(OSError):  # another user's, or gone already
-            if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                shutil.rmtree(old)
-    return Path(tempfile.mkdtemp(prefix="emotalk-api-", dir=base))
 
 
 def add_endpoints(studio: Studio, talk_on: Talker) -> None:
@@ -100,8 +83,9 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 look=Look(size, yaw, 0.0, zoom, ground, check_mark(mark)),
                 max_seconds=max_seconds(),
             )
-            folder = fresh_folder()
-            clip = talk_on(request, folder / "emotalk.mp4", motion_out=folder / "emotalk-motion.csv")
+            folder = fresh_folder("calls")
+            files = folder / "emotalk.mp4", folder / "emotalk-motion.csv"
+            clip = talk_on(request, files[0], motion_out=files[1], cancelled=abandoned())
         except EmotalkError as error:
             raise friendly(error) from error
         return clip.path, clip.motion_path

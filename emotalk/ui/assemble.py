@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import atexit
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from emotalk.core.errors import InputError
 from emotalk.server.clips import LiveClips
 from emotalk.server.fits import FitSessions
+from emotalk.server.gate import Gate
+from emotalk.server.housekeeping import Housekeeping, Shelf
 from emotalk.server.limits import limits
+from emotalk.server.line import FairQueue
+from emotalk.server.serving import Serving, serve_at, settle
+from emotalk.server.temporary import folder_for, uploads_folder
 from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
+from emotalk.ui.blocks import CALL_ERRORS, Page
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.personalize_tab import PersonalizeTab
 from emotalk.ui.talk_tab import TalkTab
@@ -26,32 +34,59 @@ MASTHEAD = "<h1>emotalk</h1><p>Type a sentence, pick a mood, watch somebody say 
 
 @dataclass(frozen=True)
 class App:
-    """The page and the clips it serves. `launch` takes whatever `gr.Blocks.launch` takes."""
+    """The page and what it serves. `launch` takes whatever `gr.Blocks.launch` takes."""
 
     blocks: gr.Blocks
     clips: LiveClips
     fits: FitSessions
+    housekeeping: Housekeeping
+    serving: Serving
 
     def launch(self, **options: Any) -> Any:
-        """Serve the page; the clip addresses are part of the same server."""
+        """Serve the page; the clip addresses are part of the same server.
+
+        Where it is served was said to `build_app`: InputError for options that would open a page to strangers which was
+        built for its owner.
+        """
+        options.setdefault("server_name", self.serving.address)
+        options.setdefault("share", self.serving.share)
+        wanted = serve_at(options["server_name"], options["share"])
+        if wanted.public and not self.serving.public:
+            raise InputError(
+                f"This page was built for this machine alone, not to be served at {wanted.address!r:.80}; give "
+                "server_name or share to build_app, or say EMOTALK_PUBLIC=0 if nobody else can reach it."
+            )
+        settle(replace(wanted, public=self.serving.public))
         options.setdefault("theme", theme())
         options.setdefault("css", static("page.css"))
         options.setdefault("footer_links", ["api", "settings"])
         # The Node front end of server-side rendering adds nothing here and would sit between browser and clips.
         options.setdefault("ssr_mode", False)
         options.setdefault("max_file_size", limits().upload_megabytes * 2**20)
-        return self.blocks.launch(app_kwargs={"routes": self.clips.routes()}, **options)
+        # Neither statistics for whoever asks nor a copy of what somebody said in a browser that others use too.
+        options.setdefault("enable_monitoring", False)
+        options.setdefault("run_history", False)
+        gate = Middleware(Gate, line=lambda: self.blocks._queue)
+        self.housekeeping.start()
+        parts = {"routes": self.clips.routes(), "middleware": [gate], "exception_handlers": CALL_ERRORS}
+        return self.blocks.launch(app_kwargs=parts, **options)
 
 
-def build_app(studio: Studio) -> App:
-    """The whole page for one studio."""
+def build_app(studio: Studio, server_name: str | None = None, share: bool | None = None) -> App:
+    """The whole page for one studio, to be served at `server_name` (GRADIO_SERVER_NAME, or this machine alone).
+
+    Where strangers can reach it, its limits are theirs (`server.serving`). Raises OSError where there is no room for
+    temporary files.
+    """
+    serving = settle(serve_at(server_name, share))
+    uploads = uploads_folder()  # before a part of the page is made, which remembers it
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
     fits = FitSessions(studio)
     hub = HubFaces(studio)
     atexit.register(clips.close)
     atexit.register(fits.close)
-    with gr.Blocks(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
+    with Page(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):
@@ -66,5 +101,9 @@ def build_app(studio: Studio) -> App:
             hub.end_session(request.session_hash or "")
 
         blocks.unload(leave)
-    blocks.queue(max_size=limits().waiting_people, default_concurrency_limit=2)
-    return App(blocks, clips, fits)
+    blocks.queue(default_concurrency_limit=2)
+    blocks._queue = queue = FairQueue(blocks, seen=fits.touch)
+    sent = Shelf(uploads, lambda: queue.paths_in_use() | fits.in_use())
+    calls = Shelf(folder_for("calls"))
+    housekeeping = Housekeeping([clips.leftovers, fits.leftovers, sent.leftovers, calls.leftovers])
+    return App(blocks, clips, fits, housekeeping, serving)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 4
+"""Faces that are downloaded at once."""
+
 
 class AvatarDownload:
     """An avatar that is being downloaded. `progress` counts bytes; `error` says what went wrong when `wait` is over."""
@@ -61,10 +64,16 @@ class HubFaces:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._fetched: dict[str, list[HubAddress]] = {}
+        self._downloads: list[AvatarDownload] = []
 
     def fetch(self, address: HubAddress) -> AvatarDownload:
-        """Begin to download a face."""
-        return AvatarDownload(self._studio, address)
+        """Begin to download a face. HubError where `AT_ONCE` are on their way: one goes on when its page has gone."""
+        self._downloads = [download for download in self._downloads if not download.wait(0)]
+        if len(self._downloads) >= AT_ONCE:
+            raise HubError("Other faces are being downloaded just now; try again in a minute.")
+        download = AvatarDownload(self._studio, address)
+        self._downloads.append(download)
+        return download
 
     def keep(self, session: str, address: HubAddress) -> None:
         """Show a fetched face to this page from now on."""

@@ -14,6 +14,7 @@ import gradio as gr
 from emotalk.avatar.hub_avatars import push_avatar
 from emotalk.core.errors import EmotalkError, InputError
 from emotalk.hub import HubAddress
+from emotalk.server.line import DOWNLOADS
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.toasts import friendly
 
@@ -57,7 +58,7 @@ class HubRow:
     def connect(self, blocks: gr.Blocks, face: gr.HTML, own: OwnAvatars) -> list[Any]:
         """Add the handlers; returns the events after whose success another face is chosen."""
         shared = {
-            "outputs": [face, self.note, self.address], "concurrency_id": "hub", "concurrency_limit": 4,
+            "outputs": [face, self.note, self.address], "concurrency_id": DOWNLOADS, "concurrency_limit": 4,
             "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "once",
         }  # fmt: skip
         downloads = [
@@ -65,6 +66,8 @@ class HubRow:
             self.address.submit(self.download, self.address, **shared),
             face.select(self.download_pressed, None, **shared),
         ]
+        for event in downloads:  # refused at the door too, where no word of the download reaches the row of faces
+            event.failure(self.refused, None, face, queue=False, show_progress="hidden", api_visibility="private")
         blocks.load(self.now, None, face, queue=False, show_progress="hidden", api_visibility="private")
         if self.share is not None:
 
@@ -79,6 +82,10 @@ class HubRow:
     def now(self, request: gr.Request) -> dict[str, Any]:
         """The row of faces of a page that opens: what was downloaded since the server started is here."""
         return gr.update(hub_faces=self.hub.faces(request.session_hash or ""))
+
+    def refused(self, request: gr.Request) -> dict[str, Any]:
+        """The row of faces anew: a face that was pressed stops saying that it comes."""
+        return gr.update(hub_faces=self.hub.faces(request.session_hash or ""), answered=time.monotonic())
 
     def download_pressed(self, pressed: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         """A face that is not here yet was pressed."""
@@ -108,8 +115,7 @@ class HubRow:
             if download.error is not None:
                 raise download.error
         except Exception as error:
-            # The row of faces anew: a face that was pressed stops saying that it comes.
-            yield gr.update(hub_faces=self.hub.faces(session), answered=time.monotonic()), "", gr.skip()
+            yield self.refused(request), "", gr.skip()
             raise friendly(error) from error
         self.hub.keep(session, address)
         faces = self.hub.faces(session)

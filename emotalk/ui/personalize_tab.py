@@ -12,6 +12,7 @@ import gradio as gr
 from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.create.request import CONSENT
 from emotalk.server.limits import limits
+from emotalk.server.line import FITS, abandoned
 from emotalk.ui import parts
 from emotalk.ui.pictures import people_of
 from emotalk.ui.toasts import friendly
@@ -43,7 +44,7 @@ class PersonalizeTab:
         watching = [self.fit, self.report, self.make, self.stop]
         inputs = [self.video, self.title, self.minutes, self.consent]
         made = self.make.click(
-            self.begin, inputs, watching, concurrency_limit=None, trigger_mode="once", **shared
+            self.begin, inputs, watching, concurrency_id=FITS, concurrency_limit=None, trigger_mode="once", **shared
         )  # fmt: skip
         self.make.click(None, js=SHOW_FIT, show_progress="hidden")
         # Another visit finds the fit that is still running, and the avatars made since the server started.
@@ -103,12 +104,16 @@ class PersonalizeTab:
     def begin(
         self, video: str | None, title: str, minutes: float, consent: bool, request: gr.Request
     ) -> Iterator[tuple]:
-        """Start a fit and report it until it has ended; it goes on when the page no longer looks."""
+        """Start a fit and report it until it has ended. On one's own machine it goes on when the page no longer looks;
+        a stranger's ends (`FitSessions.unwatch`)."""
         try:
             fit = self.fits.start(request.session_hash or "", video, title, minutes, consent)
         except EmotalkError as error:
             raise friendly(error) from error
-        yield from self._report(fit)
+        try:
+            yield from self._report(fit)
+        finally:
+            self.fits.unwatch(fit)
 
     def follow(self, request: gr.Request) -> Iterator[tuple]:
         """Report a fit that this page finds running."""
@@ -160,8 +165,10 @@ class PersonalizeTab:
         busy = gr.update(interactive=False), gr.update(interactive=True)
         idle = gr.update(interactive=True), gr.update(interactive=False)
         yield {"state": "working", "note": "Starting", "fresh": True, "at": time.monotonic()}, "", *busy
-        shown = None
+        shown, gone = None, abandoned()
         while not fit.wait(0.5):
+            if gone():
+                return
             news = fit.news  # read once: the fit goes on while the page is being told
             if news is not shown:
                 yield self._views(news, shown), _report(news, shown), gr.skip(), gr.skip()

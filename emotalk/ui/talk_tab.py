@@ -13,6 +13,9 @@ import gradio as gr
 
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.server.line import abandoned, leave_line
+from emotalk.server.stills import Stills
+from emotalk.server.visitors import address_of
 from emotalk.talk.request import SIZES
 from emotalk.ui import parts
 from emotalk.ui.controls import (
@@ -34,7 +37,6 @@ from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.hub_row import HubRow, OwnAvatars
 from emotalk.ui.pictures import data_address, people_of
 from emotalk.ui.toasts import friendly
-from emotalk.ui.waiting import WaitingLine
 
 if TYPE_CHECKING:
     from emotalk.server.clips import LiveClip, LiveClips
@@ -57,7 +59,7 @@ class TalkTab:
         self.hub = hub
         self.studio = studio
         self.clips = clips
-        self.line = WaitingLine()
+        self.stills = Stills()
         people = people_of(studio)
         names = [person["name"] for person in people]
         chosen = FIRST_FACE if FIRST_FACE in names else next(iter(names), "")
@@ -168,13 +170,18 @@ class TalkTab:
         """The face on the stage shows every change of mood and camera at once, and what was downloaded."""
         c = self.controls
 
-        def still(face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark):
-            try:
+        async def still(
+            request: gr.Request, face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark
+        ):
+            def drawn() -> str:
                 look = look_of(512, yaw, pitch, zoom, ground, colour, picture, mark)
-                image = self.studio.still(face, look, valence, arousal, expressiveness)
+                return data_address(self.studio.still(face, look, valence, arousal, expressiveness))
+
+            try:
+                image = await self.stills.draw(request.session_hash or "", address_of(request.request), drawn)
             except EmotalkError as error:
                 raise friendly(error) from error
-            return data_address(image)
+            return gr.skip() if image is None else image
 
         watched = [self.blocks.load, c.face.input, *(getattr(part, "change") for part in c.of_still()[1:])]  # noqa: B009
         shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
@@ -195,8 +202,9 @@ class TalkTab:
             fill = f"() => {json.dumps([TYPED, text, valence, arousal])}"
             filled = button.click(None, None, [c.source, c.text, c.valence, c.arousal], js=fill, show_progress="hidden")
             events.append(filled.then(self.generate, trigger_mode="once", **shared))
-        starts += [button.click for button in self.starters]
-        gr.on(starts, self.line.join, queue=False, show_progress="hidden", api_visibility="private")
+        self._talks = {event["id"] for event in events}
+        for event in events:  # refused at the door too, where no word of the talk reaches the stage
+            event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")
         self.stop.click(
             self.stopped, None, self.stage, cancels=events, api_visibility="private", queue=False,
             show_progress="hidden",
@@ -219,10 +227,7 @@ class TalkTab:
 
     def generate(self, request: gr.Request, *values: Any) -> Iterator[tuple]:
         """Start a talk and report it until it has ended; closing the generator stops the talk."""
-        same = gr.skip()
-        if self.line.left(request):
-            yield _ended(), "", same, same
-            return
+        same, gone = gr.skip(), abandoned()
         try:
             clip = self.clips.start(request.session_hash or "", request_of(*values))
         except EmotalkError as error:
@@ -232,6 +237,8 @@ class TalkTab:
         try:
             yield _stage(clip), "", hidden, hidden
             while not clip.wait(0.4):
+                if gone():
+                    return
                 yield _stage(clip), _line(clip), same, same
         finally:
             if not clip.done:
@@ -249,7 +256,7 @@ class TalkTab:
 
     def stopped(self, request: gr.Request) -> dict[str, Any]:
         """The stage after Stop."""
-        self.line.leave(request)
+        leave_line(self.blocks, request.session_hash or "", self._talks)
         self.clips.cancel_session(request.session_hash or "")
         return _ended()
 

@@ -76,7 +76,9 @@ def test_the_content_is_on_the_disk_before_it_gets_its_name(tmp_path, monkeypatc
     monkeypatch.setattr(os, "replace", moved)
     atomic.write_bytes(path, b"12345")
     inode = path.stat().st_ino
-    assert steps == [("fsync", inode, 5), ("move", inode, 5)]
+    assert steps[:2] == [("fsync", inode, 5), ("move", inode, 5)]
+    if os.name != "nt":  # and then the name is
+        assert [step[:2] for step in steps[2:]] == [("fsync", tmp_path.stat().st_ino)]
     steps.clear()
     atomic.write_bytes(path, b"1234567", flush=False)
     assert [step for step, *_ in steps] == ["move"]
@@ -221,3 +223,60 @@ def test_what_was_set_aside_goes_where_the_new_folder_is_in_place(tmp_path):
         (tmp_path / name).mkdir()
     atomic.recover_folder(tmp_path / "x")
     assert names(tmp_path) == ["x"]
+
+
+@POSIX
+def test_a_folder_and_its_name_are_on_the_disk_when_it_is_told_to_be_there(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    with atomic.replacing_folder(tmp_path / "x") as work:
+        (work / "sub").mkdir()
+        (work / "sub" / "file").write_bytes(b"x")
+    wanted = [tmp_path / "x" / "sub" / "file", tmp_path / "x" / "sub", tmp_path / "x", tmp_path]
+    inodes = [path.stat().st_ino for path in wanted]
+    assert set(inodes) == set(flushed)
+    assert flushed[-1] == inodes[-1]  # after the move
+
+
+def test_a_folder_that_cannot_be_flushed_is_no_error_once_the_file_is_there(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def files_only(descriptor):
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(22, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    atomic.write_text(tmp_path / "x.txt", "there")
+    assert names(tmp_path) == ["x.txt"]
+
+
+def test_what_killed_writers_left_is_swept_when_it_is_old(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom emotalk.core import atomic\n"
+        "base = Path(sys.argv[1])\n"
+        "with atomic.replacing(base / 'deep' / 'x.bin') as one, atomic.replacing_folder(base / 'avatar') as two:\n"
+        "    one.write_bytes(b'half')\n    (two / 'half').write_bytes(b'x')\n    os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path], cwd=ROOT, check=False)
+    for kept in (".notes.part", ".x.bin.part", ".me.work", ".avatar.new-mine", ".x.previous"):
+        (tmp_path / kept).mkdir()
+    now = max(path.stat().st_mtime for path in tmp_path.rglob("*"))
+    assert atomic.sweep_unfinished(tmp_path, 3600, now + 3000) == []
+    gone = atomic.sweep_unfinished(tmp_path, 3600, now + 4000)
+    assert sorted(path.name.split(".")[1] for path in gone) == ["avatar", "x"]
+    assert names(tmp_path / "deep") == []
+    assert names(tmp_path) == [".avatar.new-mine", ".me.work", ".notes.part", ".x.bin.part", ".x.previous", "deep"]
+
+
+@POSIX
+def test_sweeping_follows_no_link(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".x.0123456789ab.part").write_bytes(b"x")
+    base = tmp_path / "cache"
+    base.mkdir()
+    (base / "link").symlink_to(elsewhere, target_is_directory=True)
+    (base / ".y.new-0123456789ab").symlink_to(elsewhere, target_is_directory=True)
+    assert len(atomic.sweep_unfinished(base, 0, 4e9)) == 1  # the second link itself
+    assert names(elsewhere) == [".x.0123456789ab.part"]

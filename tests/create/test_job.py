@@ -276,3 +276,56 @@ def test_the_video_is_limited_to_the_seconds_asked_for(workshop: Workshop, video
     assert workshop.tracked[0]["seconds"] == 20.0
     assert workshop.tracked[0]["size"] == workshop.configs[0].size == 256
     assert dataclasses.replace(request(video), seconds=None).seconds is None
+
+
+DAMAGED = {
+    "no JSON": (b"{", "no JSON"),
+    "no text": (b"\xff\xfe\x00", "no JSON"),
+    "empty": (b"", "no JSON"),
+    "no table": (b"[1, 2]", "no table"),
+    "nothing in it": (b"{}", "lacks name, consent"),
+    "no digest": ({"digest": None}, "its digest is no text"),
+    "no minutes": ({"minutes": "many"}, "minutes"),
+    "endless minutes": ({"minutes": 1e999}, "minutes"),
+    "huge minutes": ({"minutes": 10**400}, "minutes|no JSON"),
+    "true for a number": ({"seed": True}, "seed"),
+    "another size": ({"size": 500}, "256 or 512"),
+    "no consent": ({"consent": " "}, "consent"),
+    "consent that is no text": ({"consent": True}, "consent"),
+    "another name": ({"name": "Bob"}, "written for 'Bob'"),
+    "a name that is none": ({"name": ["Anna B"]}, "its name is no text"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_run_whose_notes_are_damaged_says_so_in_a_sentence(
+    workshop: Workshop, video: Path, base: Path, what: str
+) -> None:
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video), folder=base)
+    written, message = DAMAGED[what]
+    job = base / ".anna-b.work" / "job.json"
+    if isinstance(written, dict):
+        written = json.dumps(json.loads(job.read_bytes()) | written).encode()
+    job.write_bytes(written)
+    with pytest.raises(InputError, match=f"job.json is damaged .*({message}).*Start anew without --resume"):
+        personalize(request(video, resume=True), folder=base)
+    workshop.stop_in_fit = False
+    assert personalize(request(video), folder=base).name == "anna-b"
+
+
+NOTES = ("name", "consent", "minutes", "size", "seed", "seconds", "video", "digest", "started")
+
+
+@pytest.mark.parametrize("missing", NOTES)
+def test_every_note_is_needed(workshop: Workshop, video: Path, base: Path, missing: str) -> None:
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video), folder=base)
+    job = base / ".anna-b.work" / "job.json"
+    notes = json.loads(job.read_bytes())
+    del notes[missing]
+    job.write_text(json.dumps(notes))
+    with pytest.raises(InputError, match=f"it lacks {missing}"):
+        personalize(request(video, resume=True), folder=base)

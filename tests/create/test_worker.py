@@ -60,3 +60,30 @@ def test_a_fit_ends_when_whoever_started_it_is_gone(video: Path, tmp_path: Path)
     child.stdin.close()  # as the system does when the server dies
     child.stdout.close()
     assert child.wait(300) is not None
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_where_nothing_shall_stay_a_fit_without_its_server_removes_all_of_it(
+    video: Path, tmp_path: Path, killed: bool
+) -> None:
+    avatars = tmp_path / "avatars"
+    avatars.mkdir()
+    order = {"video": str(video), "name": "me", "consent": CONSENT, "minutes": 30, "folder": str(avatars)}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "emotalk.create.worker"], cwd=ROOT, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    child.stdin.write(json.dumps(order | {"keep": False}) + "\n")
+    child.stdin.flush()
+    if killed:  # before it began, and the next server has tidied up
+        avatars.rmdir()
+        child.stdin.close()
+        assert child.wait(120) == 0
+        assert list(tmp_path.iterdir()) == []
+        return
+    assert "stage" in json.loads(child.stdout.readline())
+    assert [path.name for path in avatars.iterdir()] == [".me.work"]
+    child.stdin.close()
+    child.stdout.read()
+    assert child.wait(120) == 0
+    assert list(avatars.iterdir()) == []

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
-from emotalk.server.clips import LiveClips
+from emotalk.server.clips import LiveClips, folder_of
 from emotalk.server.limits import limits
 from emotalk.talk.request import TalkRequest
-from emotalk.ui.api import KEPT_SECONDS, fresh_folder
 from emotalk.ui.talk_tab import _stage
 from tests.ui.drawn_studio import DrawnStudio
 
@@ -46,14 +42,14 @@ def test_a_page_keeps_its_newest_clips_only(clips: LiveClips, monkeypatch, publi
     count = limits().kept_clips
     tokens = [made(clips, "a").token for _ in range(count + 1)]
     assert [clips.find(token) is not None for token in tokens] == [False, *[True] * count]
-    assert len(list(clips.folder.glob("a/*"))) == count
+    assert len(list(clips.folder.glob(f"{folder_of('a')}/*"))) == count
 
 
 def test_a_closed_page_takes_its_files_and_nobody_elses(clips: LiveClips) -> None:
     mine, other = made(clips, "a"), made(clips, "b")
     clips.end_session("a")
     assert clips.find(mine.token) is None
-    assert not (clips.folder / "a").exists()
+    assert not (clips.folder / folder_of("a")).exists()
     assert Path(clips.find(other.token).clip.path).is_file()
 
 
@@ -101,12 +97,9 @@ def test_a_stopped_talk_says_so_from_then_on(clips: LiveClips, drawn: DrawnStudi
     clip.join(60)
 
 
-def test_what_endpoints_made_goes_after_an_hour(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    old, young = fresh_folder(), fresh_folder()
-    (old / "emotalk.mp4").write_bytes(b"x")
-    past = time.time() - KEPT_SECONDS - 1
-    os.utime(old, (past, past))
-    fresh_folder()
-    assert not old.exists()
-    assert young.is_dir()
+@pytest.mark.parametrize("one", ["a", "", "Ab-1", "\ud800", "x" * 5000, "../../a", "a\0b"])
+def test_every_session_has_a_folder_of_its_own(one: str) -> None:
+    others = [one + "/", one + "-", one.swapcase() + ".", "A b-1"]
+    names = {folder_of(other) for other in [one, *others]}
+    assert len(names) == 1 + len(others)
+    assert all(name.isalnum() and len(name) == 32 for name in names)

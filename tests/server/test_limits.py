@@ -1,14 +1,17 @@
-"""EMOTALK_PUBLIC=1: what a page that is open to strangers allows."""
+"""EMOTALK_PUBLIC=1: what a page that is open to strangers allows. Where it is served decides too: test_serving."""
 
 import pytest
 
+from emotalk.server import serving
 from emotalk.server.limits import OWN_MACHINE, is_public, limits, max_seconds
 
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMOTALK_PUBLIC", raising=False)
-    monkeypatch.delenv("EMOTALK_MAX_SECONDS", raising=False)
+    for name in ("EMOTALK_MAX_SECONDS", "GRADIO_SERVER_NAME", "SPACE_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(serving, "_settled", None)
 
 
 @pytest.mark.parametrize("value", ["", "0", "no", "False", " off "])

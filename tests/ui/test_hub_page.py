@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -256,3 +257,19 @@ class TestSharing:
             share("my-face-123", None, None)
         with pytest.raises(gr.Error, match="Only a face that was made here"):
             share("mira")
+
+
+def test_downloads_are_bounded_though_their_pages_have_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from emotalk.core.errors import HubError
+    from emotalk.ui import hub_faces
+
+    go_on = threading.Event()
+    monkeypatch.setattr(hub_faces, "resolve_avatar", lambda *_, **__: go_on.wait(20))
+    faces = hub_faces.HubFaces(DrawnStudio(tmp_path))
+    address = hub_row.HubAddress.parse("me/kofi")
+    running = [faces.fetch(address) for _ in range(hub_faces.AT_ONCE)]  # whoever asked may be gone: they go on
+    with pytest.raises(HubError, match="try again in a minute"):
+        faces.fetch(address)
+    go_on.set()
+    assert all(download.wait(20) for download in running)
+    assert faces.fetch(address).wait(20)

@@ -41,7 +41,7 @@ class ScriptedFit:
     failing: Exception | None = None
     begun: list[ScriptedFit] = []  # noqa: RUF012
 
-    def __init__(self, request, folder: Path | None = None, on_done=None) -> None:
+    def __init__(self, request, folder: Path | None = None, on_done=None, keep: bool = True) -> None:
         self.request, self.folder, self.on_done = request, folder, on_done
         self.news, self.name, self.error = FitNews(), None, None
         self._stop, self._ended = threading.Event(), threading.Event()

@@ -14,12 +14,14 @@ corrupts memory. So kernels have their own cache:
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import logging
 import os
 import pickle
 import platform
+import shutil
 import stat
 import sys
 import tempfile
@@ -65,7 +67,9 @@ def cache_folder() -> Path:
         log.warning("%s can be written by other users; compiled kernels are kept for this run only.", folder)
     except OSError as error:
         log.warning("Compiled kernels cannot be kept in %s (%s); they are kept for this run only.", folder, error)
-    return Path(tempfile.mkdtemp(prefix="emotalk-kernels-"))
+    folder = Path(tempfile.mkdtemp(prefix="emotalk-kernels-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _is_ours(status: os.stat_result) -> bool:

@@ -1,5 +1,7 @@
 """Odd values for every argument of every handler, and valid ones to put beside them."""
 
+# ruff: noqa: E501 (the tables below have one case a line)
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -68,8 +68,9 @@ class Answer:
 class Visitor:
     """One client with a session of its own."""
 
-    def __init__(self, address: str, session: str | None = None) -> None:
+    def __init__(self, address: str, session: str | None = None, source: str = "") -> None:
         self.host = urlsplit(address).netloc
+        self.source = source  # an address of this machine (127.0.0.2 and so on) to come from
         self.session = secrets.token_hex(8) if session is None else session
         self._config: dict[str, Any] | None = None
 
@@ -77,7 +78,8 @@ class Visitor:
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, most: int = 1 << 24
     ) -> Answer:
         """One request; the path goes out as it is. At most `most` bytes of the answer are read."""
-        connection = http.client.HTTPConnection(self.host, timeout=SECONDS)
+        source = (self.source, 0) if self.source else None
+        connection = http.client.HTTPConnection(self.host, timeout=SECONDS, source_address=source)
         wanted = {"Content-Length": str(len(body))} | (headers or {})
         try:
             connection.putrequest(method, path, skip_host="Host" in wanted, skip_accept_encoding=True)
@@ -113,7 +115,7 @@ class Visitor:
         return found[0]
 
     def call(self, name: str, data: list | Raw, listen: bool = True, **more: Any) -> Answer:
-        """Call a handler as a browser does: at once, or through the line where it has one, and then wait for the end."""
+        """Call a handler as a browser does: at once, or through the line where it has one; then wait for the end."""
         entry = self.handler(name)
         body = {"data": data, "fn_index": entry["id"], "session_hash": self.session, "event_data": None} | more
         if entry["queue"] is False:

@@ -12,6 +12,7 @@ import http.client
 import json
 import re
 import secrets
+import socket
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,6 +102,17 @@ class Visitor:
     def post(self, path: str, value: Any, **headers: str) -> Answer:
         """POST JSON; `Raw` inside stands for itself."""
         return self.send("POST", path, written(value).encode(), {"Content-Type": "application/json"} | headers)
+
+    def opened(self, path: str) -> socket.socket:
+        """A connection that has asked for a path and has read nothing yet; the caller closes it."""
+        host, _, port = self.host.rpartition(":")
+        line = socket.create_connection((host, int(port)), SECONDS, (self.source, 0) if self.source else None)
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode())
+        return line
+
+    def news(self) -> socket.socket:
+        """A connection on which the messages about this session's jobs come."""
+        return self.opened(f"{PREFIX}/queue/data?session_hash={self.session}")
 
     def config(self) -> dict[str, Any]:
         """What the page tells every browser about its handlers and controls."""

@@ -77,9 +77,9 @@ class Contained:
             line = self._lines.get(timeout=HANG_SECONDS)
         except queue.Empty:
             raise AssertionError(f"{what} of {arguments!r:.200} is not over after {HANG_SECONDS:.0f} s") from None
-        assert line, (
-            f"{what} of {arguments!r:.200} ended the process with {self._process.wait()}: {self._log.read_text()[-3000:]}"
-        )
+        if not line:
+            said = self._log.read_text(errors="replace")[-3000:]
+            raise AssertionError(f"{what} of {arguments!r:.200} ended the process with {self._process.wait()}: {said}")
         with self._log.open("rb") as log:
             log.seek(before)
             said = log.read().decode(errors="replace")

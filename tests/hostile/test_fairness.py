@@ -1,11 +1,13 @@
-"""One visitor, or a crowd of programs, cannot keep the page from others: the line is fair, and reading holds up nobody."""
+"""One visitor, or a crowd of programs, cannot keep the page from others: the line is fair, readers hold up nobody."""
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -55,7 +57,7 @@ def test_one_visitor_has_two_places_and_is_told_when_to_come_back(address) -> No
 
 
 def test_many_sessions_of_one_address_have_two_places_in_all(address) -> None:
-    url, studio = address
+    url, _ = address
     crowd = [Visitor(url, source="127.0.0.2") for _ in range(20)]
     joined = [visitor.call("generate", said("Me."), listen=False) for visitor in crowd]
     assert sum(answer.ok for answer in joined) <= 2

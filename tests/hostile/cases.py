@@ -1,4 +1,4 @@
-"""One odd input, and what every corpus of them is made with: a seed, a secret that nobody may read, a sound, a video."""
+"""One odd input, and what every corpus of them is made with: chance with a seed, a secret, a sound, ffmpeg."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Case:
-    """One odd input. `make(folder)` writes it and returns its path; the folder is its own, the name a part of the test."""
+    """One odd input. `make(folder)` writes it into a folder of its own and returns its path."""
 
     name: str
     make: Callable[[Path], Path | str]

@@ -1,8 +1,10 @@
-"""What the tests of this folder share: a place with a secret in it, a door that nobody may knock at, a bounded process."""
+"""What these tests share: a place with a secret in it, a door that nobody may knock at, a bounded process."""
 
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -74,8 +76,6 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
     programs.mkdir()
     (programs / "gs").write_text(f"#!/bin/sh\ntouch {folder}/gs-ran\nexit 1\n")
     (programs / "gs").chmod(0o755)
-    import os
-
     environment = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(folder)}
     with Contained(folder, environment, without_rights_of_root()) as child:
         child.gs_ran = folder / "gs-ran"
@@ -83,10 +83,7 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
 
 
 def without_rights_of_root() -> list[str]:
-    """What to put before a command so that files without permissions are closed to it too, where root runs the tests."""
-    import os
-    import shutil
-
+    """What to put before a command so that files without permissions are closed to it, also where root runs it."""
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("setpriv"):
         return ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
     return []

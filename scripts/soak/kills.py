@@ -103,7 +103,7 @@ def _of_fits(folder: Path, video: Path, kills: int, chance: random.Random, fault
             workers = list(_workers(page))
             before = len(faces_below(folder))
             page.kill()
-        if not eventually(lambda: not any(_alive(worker) for worker in workers), 60):
+        if not eventually(lambda workers=workers: not any(map(_alive, workers)), 60):
             faults.append(f"fit {number + 1} goes on without its page")
         page.start()
         left = faces_below(folder)

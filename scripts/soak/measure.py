@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -113,18 +114,14 @@ def table(samples: list[Sample]) -> str:
     for name, title in MEASURES.items():
         values = [getattr(sample, name) for sample in samples]
         row = (values[0], values[-1], max(values), grown(samples, name), BOUNDS[name])
-        lines.append(
-            f"| {title} | "
-            + " | ".join(f"{value:.0f}" if name != "temporary" else f"{value:.1f}" for value in row)
-            + " |"
-        )
+        digits = 1 if name == "temporary" else 0
+        lines.append(f"| {title} | " + " | ".join(f"{value:.{digits}f}" for value in row) + " |")
     return "\n".join(lines)
 
 
 def quantile(values: list[float], share: float) -> float:
     """The smallest value that at least that share of the values does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * share // 1).__int__() - 1))]
+    return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
 def eventually(holds: Callable[[], bool], seconds: float) -> bool:
@@ -135,6 +132,3 @@ def eventually(holds: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-assert set(BOUNDS) == {field.name for field in fields(Sample)} - {"seconds"}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.hostile.visitor import Answer, Visitor
@@ -18,10 +20,11 @@ START_SECONDS = 180.0
 
 class Page:
     """A running page. Its temporary files lie in `folder`/tmp, uploads in `folder`/gradio, its log is appended to
-    `folder`/app.txt; `start` may be called again after `kill`."""
+    `folder`/app.txt; `start` may be called again after `kill`. `before` stands before the command."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, before: Sequence[str] = (), **settings: str) -> None:
         self.folder = folder
+        self._before = list(before)
         self.settings = settings
         self.process: subprocess.Popen | None = None
         for name in ("tmp", "gradio"):
@@ -46,7 +49,7 @@ class Page:
             "GRADIO_ANALYTICS_ENABLED": "False",
         }  # fmt: skip
         with (self.folder / "app.txt").open("a") as log:
-            command = [sys.executable, "app.py"]
+            command = [*self._before, sys.executable, "app.py"]
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         end = time.monotonic() + START_SECONDS
         while not self.answers():
@@ -102,8 +105,6 @@ def made(answer: Answer) -> bool:
 
 def uploaded(visitor: Visitor, video: Path) -> dict:
     """A video as the page's own upload, to be given to the making of an avatar."""
-    import json
-
     answer = visitor.upload("me.mp4", video.read_bytes())
     if not answer.ok:
         raise SystemExit(f"the upload was refused: {answer.error}")

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from benchmarks.results_file import with_sections
 
-TITLE = "# Soak\n\n`python -m scripts.soak` renews the section of each part that it runs; docs/security.md tells what they are for.\n"
+TITLE = """# Soak
+
+`python -m scripts.soak` renews the section of each part that it runs; [docs/security.md](../../docs/security.md) says what
+they are for.
+"""
 
 
 @dataclass(frozen=True)
@@ -22,12 +26,11 @@ class Part:
 
     def section(self, command: str) -> str:
         """The part's section of the file."""
-        load = os.getloadavg()[1]
-        where = f"`{command}`, {os.cpu_count()} cores, Python {platform.python_version()}, load average {load:.1f} at the end."
-        result = (
-            "Verdict: **holds**." if not self.faults else "Verdict: **does not hold**: " + "; ".join(self.faults) + "."
+        machine = (
+            f"{os.cpu_count()} cores, Python {platform.python_version()}, load average {os.getloadavg()[1]:.1f} after"
         )
-        return f"## {self.title}\n\n{where}\n\n{self.text}\n\n{result}\n"
+        verdict = f"Verdict: **does not hold**: {'; '.join(self.faults)}." if self.faults else "Verdict: **holds**."
+        return f"## {self.title}\n\n`{command}`, {machine}.\n\n{self.text}\n\n{verdict}\n"
 
 
 def write(path: Path, parts: list[Part], command: str) -> None:

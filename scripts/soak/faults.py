@@ -54,21 +54,17 @@ def run(folder: Path) -> Part:
         rows.append(f"| {fault.name} | {status} | {said} |")
         faults += [f"{fault.name}: {line}" for line in wrong]
     rows += [f"| {name} | | {said} |" for name, said in _full_pages(folder / "pages", faults)]
-    mounted = (
-        "a tmpfs in a mount namespace of its own" if _may_mount() else "RLIMIT_FSIZE, for want of the right to mount"
-    )
+    mounted = "a tmpfs in a namespace of its own" if _may_mount() else "RLIMIT_FSIZE (nothing can be mounted here)"
     how = f"Full disks: {mounted}. The clock: `time.time` replaced in the process."
-    return Part(
-        "Faults", "\n".join(["| fault | exit status | what is said |", "|---|---|---|", *rows, "", how]), faults
-    )
+    lines = ["| fault | exit status | what is said |", "|---|---|---|", *rows, "", how]
+    return Part("Faults", "\n".join(lines), faults)
 
 
 def _all(folder: Path) -> Iterator[Fault]:
     for where, title in PLACES.items():
         for size in ("4k", "16k", "64k", "256k"):
-            yield Fault(
-                f"{size} of room in {title}", _mounted(folder, {where: f"size={size}"}), _own_cache(folder, where)
-            )
+            name = f"{size} of room in {title}"
+            yield Fault(name, _mounted(folder, {where: f"size={size}"}), _own_cache(folder, where))
     yield Fault(
         "a cache that cannot be written", _mounted(folder, {"cache": "ro"}), _own_cache(folder, "cache"), ends_well=True
     )

@@ -11,8 +11,8 @@ from benchmarks.results_file import with_sections
 
 TITLE = """# Soak
 
-`python -m scripts.soak` renews the section of each part that it runs; [docs/security.md](../../docs/security.md) says what
-they are for.
+`python -m scripts.soak` renews the section of each part that it runs; [docs/security.md](../../docs/security.md) says
+what they are for.
 """
 
 

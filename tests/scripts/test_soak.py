@@ -16,10 +16,12 @@ from scripts.soak.report import Part, write
 def samples(count: int, **slope: float) -> list[Sample]:
     """A run whose measures begin at round numbers, shake a little, and grow by a slope a sample."""
     begin = {"rss": 500.0, "files": 40, "threads": 30, "zombies": 0, "temporary": 10.0}
-    return [
-        Sample(seconds=i, **{name: at + slope.get(name, 0) * i + (i % 2 if name == "rss" else 0) for name, at in begin.items()})
-        for i in range(count)
-    ]  # fmt: skip
+    run = []
+    for i in range(count):
+        values = {name: at + slope.get(name, 0) * i for name, at in begin.items()}
+        values["rss"] += i % 2
+        run.append(Sample(seconds=i, **values))
+    return run
 
 
 def test_what_does_not_grow_is_flat() -> None:

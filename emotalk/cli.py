@@ -16,6 +16,7 @@ from emotalk.core.errors import EmotalkError, InputError
 
 if TYPE_CHECKING:
     from emotalk.core.progress import Progress
+    from emotalk.talk.background import Background
     from emotalk.tracking import TrackedVideo
 
 
@@ -89,11 +90,11 @@ def talk(
         voice=voice,
         valence=valence,
         arousal=arousal,
-        emotion=emotion,
+        emotion=_mood(emotion),
         seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
-        look=Look(size, yaw, pitch, zoom, background, mark),
+        look=Look(size, yaw, pitch, zoom, _background(background), mark),
     )
     _download(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
@@ -328,6 +329,24 @@ def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
 
         models["motion"] = MotionModel.from_pretrained(motion, refresh=refresh)
     return models
+
+
+def _mood(emotion: str | None) -> Path | str | None:
+    """What somebody typed as --emotion: here, and nowhere else, a text may name a file."""
+    return Path(emotion) if emotion and Path(emotion).suffix.lower() in (".json", ".csv") else emotion
+
+
+def _background(given: str | None) -> Background | None:
+    """What somebody typed as --background: here, and nowhere else, a text may name a picture."""
+    from emotalk.talk.background import Colour, PictureFile
+
+    if given is None:
+        return None
+    if given.startswith("#"):
+        return Colour.parse(given)
+    if not Path(given).is_file():
+        raise InputError(f"The background must be a colour such as #d8e4f0 or a picture file, found {given!r:.200}.")
+    return PictureFile(Path(given))
 
 
 def _speaks(spoken: str, wanted: str) -> bool:

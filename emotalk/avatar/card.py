@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from emotalk.core.errors import AvatarError
 FORMAT_VERSION = 1
 """Version of the folder format (docs/avatar-format.md)."""
 LARGEST_FACE = 2**32 - 1
+LARGEST_METRIC = 1e12
 _LIMITS = {"name": 80, "licence": 200, "provenance": 4000, "limitations": 4000, "head_version": 80, "created": 40,
            "source": 400}  # fmt: skip
 
@@ -52,6 +52,11 @@ class AvatarCard:
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > limit:
                 return f"needs a text of at most {limit} characters as '{name}', found {value!r:.60}."
+            if any("\ud800" <= character <= "\udfff" for character in value):
+                return f"has halves of letters, which are no text, as '{name}': {value!r:.60}."
+        for name in ("name", "licence"):  # they are printed on terminals
+            if not getattr(self, name).isprintable():
+                return f"needs printable characters as '{name}', found {getattr(self, name)!r:.60}."
         if not self.name.strip():
             return "has no name; give it one."
         if type(self.version) is not int or self.version != FORMAT_VERSION:
@@ -67,7 +72,8 @@ class AvatarCard:
             return "needs a table of at most 100 numbers as 'metrics'."
         for key, value in self.metrics.items():
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not isinstance(key, str) or not number or not math.isfinite(value):
+            # Not `isfinite`: a whole number may be too large for any float.
+            if not isinstance(key, str) or not number or not -LARGEST_METRIC <= value <= LARGEST_METRIC:
                 return f"has a metric that is not a finite number: {key!r:.40} = {value!r:.40}."
         if self.consent is not None and not all(
             isinstance(text, str) and 0 < len(text) <= 2000 for text in (self.consent.statement, self.consent.time)

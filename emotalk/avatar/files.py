@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-import io
 import shutil
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from emotalk.avatar.tensors import encode, read_regular
 from emotalk.core.atomic import new_folder_prefix, recover_folder, replacing_folder
 from emotalk.core.camera import Camera
 from emotalk.core.errors import AvatarError, InputError
+from emotalk.core.pictures import opened_picture
 
 if TYPE_CHECKING:
     from emotalk.avatar.tensors import Spec
@@ -244,13 +244,10 @@ def check_folder(folder: Path) -> AvatarCard:
     """Check the files of an avatar folder without reading its tensors; returns its card."""
     if not folder.is_dir():
         raise AvatarError(f"{folder} is not a folder; an avatar is a folder with {TENSORS}, {CARD} and {THUMBNAIL}.")
-    for entry in sorted(folder.iterdir()):
-        if entry.name not in SIZE_LIMITS:
-            raise AvatarError(
-                f"{folder} holds the foreign file {entry.name!r:.80}; an avatar has only {', '.join(SIZE_LIMITS)}."
-            )
-        if entry.is_symlink() or not entry.is_file():
-            raise AvatarError(f"{entry.name} in {folder} is a link or a special file; only plain files are read.")
+    try:
+        _check_names(folder)
+    except OSError as error:
+        raise AvatarError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
     data = read_regular(folder / CARD, SIZE_LIMITS[CARD])
     try:
         card = AvatarCard.from_json(data.decode("utf-8"))
@@ -262,16 +259,26 @@ def check_folder(folder: Path) -> AvatarCard:
     return card
 
 
+def _check_names(folder: Path) -> None:
+    for entry in sorted(folder.iterdir()):
+        if entry.name not in SIZE_LIMITS:
+            raise AvatarError(
+                f"{folder} holds the foreign file {entry.name!r:.80}; an avatar has only {', '.join(SIZE_LIMITS)}."
+            )
+        if entry.is_symlink() or not entry.is_file():
+            raise AvatarError(f"{entry.name} in {folder} is a link or a special file; only plain files are read.")
+
+
 def check_thumbnail(data: bytes, what: str) -> None:
     """Raise an AvatarError unless `data` is a JPEG picture of at most 1024 pixels a side."""
-    from PIL import Image
-
     if not data.startswith(b"\xff\xd8\xff"):
         raise AvatarError(f"{what} is not a JPEG picture; the avatar is damaged.")
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
-            if max(picture.size) > THUMBNAIL_SIDE:  # known before any pixel is decoded
-                raise AvatarError(f"{what} is {picture.size} pixels, at most {THUMBNAIL_SIDE} a side are allowed.")
-            picture.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        raise AvatarError(f"{what} is a damaged JPEG picture; the avatar is damaged.") from error
+        with opened_picture(data, what, ("JPEG",)) as picture:
+            size = picture.size
+            if max(size) <= THUMBNAIL_SIDE:  # known before any pixel is decoded
+                picture.load()
+    except InputError as error:
+        raise AvatarError(f"{what} is a damaged JPEG picture or a far too large one; the avatar is damaged.") from error
+    if max(size) > THUMBNAIL_SIDE:
+        raise AvatarError(f"{what} is {size} pixels, at most {THUMBNAIL_SIDE} a side are allowed.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import re
 import secrets
 import shutil
@@ -30,6 +32,8 @@ from emotalk.core.errors import AvatarError, CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.head.model import HeadModel
 from emotalk.motion.person import MotionAdaptation
+
+log = logging.getLogger(__name__)
 
 NAME_LENGTH = 40
 _FOLDER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -155,18 +159,45 @@ def find_avatar(name_or_folder: str | Path) -> Path:
 
 
 def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarInfo]:
-    """All avatars of the gallery, shipped ones first, by name; unusable ones carry their `problem`."""
+    """All avatars of the gallery, shipped ones first, by name; unusable ones carry their `problem`, and so does a whole
+    folder of avatars that cannot be read."""
     found = []
     for base, shipped in folders if folders is not None else avatar_folders():
-        if not base.is_dir():
-            continue
-        for folder in set_aside(base):
-            recover_folder(folder)
-        for folder in sorted(path for path in base.iterdir() if path.is_dir() and not path.name.startswith(".")):
-            try:
-                card = check_folder(folder)
-            except AvatarError as error:
-                found.append(AvatarInfo(folder.name, folder, None, None, shipped, str(error)))
-            else:
-                found.append(AvatarInfo(folder.name, folder, card, folder / THUMBNAIL, shipped))
+        try:
+            inside = _avatars_in(base)
+        except OSError as error:
+            problem = f"{base} cannot be read ({error.strerror or error}); check its permissions."
+            found.append(AvatarInfo(base.name, base, None, None, shipped, problem))
+        else:
+            found += [_info(folder, shipped) for folder in inside]
     return found
+
+
+def _avatars_in(base: Path) -> list[Path]:
+    if not base.exists():
+        return []
+    for folder in set_aside(base):
+        with contextlib.suppress(OSError):  # it cannot be brought back, or is not ours
+            recover_folder(folder)
+    return sorted(path for path in base.iterdir() if not path.name.startswith(".") and _may_be_avatar(path))
+
+
+def _may_be_avatar(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return True  # nobody can look: that is its problem
+
+
+def _info(folder: Path, shipped: bool) -> AvatarInfo:
+    try:
+        card = check_folder(folder)
+    except AvatarError as error:
+        problem = str(error)
+    except Exception as error:
+        # Whatever is in one folder, the others can still be used.
+        log.info("%s cannot be used", folder, exc_info=True)
+        problem = f"{folder} cannot be read ({type(error).__name__}); the avatar is damaged."
+    else:
+        return AvatarInfo(folder.name, folder, card, folder / THUMBNAIL, shipped)
+    return AvatarInfo(folder.name, folder, None, None, shipped, problem)

@@ -46,8 +46,19 @@ def check_tensor(name: str, value: Tensor, *shape: int | None) -> None:
 
 def check_number(name: str, value: float, low: float, high: float) -> float:
     """`value` as a float in [low, high], or an InputError that names it."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(f"{name} must be a number, found {value!r}.")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (isinstance(value, float) and not math.isfinite(value)):
+        raise InputError(f"{name} must be a number, found {value!r:.60}.")
     if not low <= value <= high:
-        raise InputError(f"{name} must lie between {low:g} and {high:g}, found {value:g}.")
+        # A whole number may be too large for any float.
+        found = f"{value:g}" if abs(value) < 1e300 else "a far larger one"
+        raise InputError(f"{name} must lie between {low:g} and {high:g}, found {found}.")
     return float(value)
+
+
+def check_whole(name: str, value: float, low: int, high: int) -> int:
+    """`value`, 7 or 7.0, as an int in [low, high], or an InputError that names it."""
+    number = check_number(name, value, low, high)
+    if not number.is_integer():
+        raise InputError(f"{name} must be a whole number, found {value:g}.")
+    return int(number)

@@ -41,6 +41,8 @@ class PersonalizeRequest:
 
     def __post_init__(self) -> None:
         folder_name(self.name)
+        if not isinstance(self.video, str | Path):
+            raise InputError(f"The video must be the path of a file, found {type(self.video).__name__}.")
         if not Path(self.video).is_file():
             raise InputError(f"There is no video {Path(self.video).name!r}; check the name.")
         if not isinstance(self.consent, str) or len(self.consent) > 2000:
@@ -51,9 +53,9 @@ class PersonalizeRequest:
         if self.seconds is not None:
             check_number("The seconds of the video", self.seconds, 2, 3600)
         if self.size not in (256, 512):
-            raise InputError(f"An avatar is fitted at 256 or 512 pixels, found {self.size!r}.")
+            raise InputError(f"An avatar is fitted at 256 or 512 pixels, found {self.size!r:.60}.")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"The seed must be a whole number from 0 to {2**32 - 1}, found {self.seed!r}.")
+            raise InputError(f"The seed must be a whole number from 0 to {2**32 - 1}, found {self.seed!r:.60}.")
 
 
 @dataclass(frozen=True)
@@ -69,5 +71,5 @@ class PersonalizeResult:
 
 def need_consent(consent: str) -> None:
     """Raise InputError unless somebody agreed to something."""
-    if not consent.strip():
+    if not isinstance(consent, str) or not consent.strip():
         raise InputError(f'An avatar of a person needs consent. With --consent you say: "{CONSENT}"')

@@ -24,6 +24,9 @@ NAMED_EMOTIONS: dict[str, tuple[float, float]] = {
 }
 """Name -> (valence, arousal) at full intensity, on the border of the square."""
 
+CLOSEST_KEYS = 0.001
+"""Seconds that two keys of a curve are apart at least; a frame lasts 0.04."""
+
 
 def radius(
     valence: np.ndarray | float,  # [...] or scalar
@@ -73,8 +76,8 @@ def nearest_emotions(valence: float, arousal: float, count: int = 3) -> list[tup
 def checked_point(valence: float, arousal: float) -> tuple[float, float]:
     """The two numbers as floats; InputError where one is not finite or outside [-1, 1]."""
     for name, value in (("Valence", valence), ("Arousal", arousal)):
-        if not (isinstance(value, int | float | np.number) and math.isfinite(value) and -1.0 <= value <= 1.0):
-            raise InputError(f"{name} must be a number in [-1, 1], found {value!r}.")
+        if not (isinstance(value, int | float | np.number) and -1.0 <= value <= 1.0):
+            raise InputError(f"{name} must be a number in [-1, 1], found {value!r:.60}.")
     return float(valence), float(arousal)
 
 
@@ -96,9 +99,11 @@ class EmotionCurve:
                 f"{len(self.values)} points."
             )
         times = tuple(float(t) for t in self.times)
-        if not np.isfinite(times).all() or any(b <= a for a, b in itertools.pairwise(times)):
+        # Keys that are closer would make slopes that no number holds.
+        if not np.isfinite(times).all() or any(b - a < CLOSEST_KEYS for a, b in itertools.pairwise(times)):
             raise InputError(
-                "The key times of an emotion curve must be finite seconds in increasing order, no two equal."
+                "The key times of an emotion curve must be finite seconds in increasing order, no two equal or less "
+                "than a millisecond apart."
             )
         object.__setattr__(self, "times", times)
         # Denormal differences overflow the interpolator's harmonic means: keep nine decimals.
@@ -177,7 +182,9 @@ class EmotionCurve:
         try:
             keys = json.loads(text)["keys"]
             return cls.from_keys([(float(key["time"]), *_key_point(key)) for key in keys])
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(
                 f"This is not an emotion curve in JSON ({error}); expected "
                 '{"keys": [{"time": 0.0, "valence": 0.5, "arousal": 0.2}, ...]}.'
@@ -197,6 +204,8 @@ class EmotionCurve:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"An emotion CSV holds something that is not a number ({error}).") from error
+        except csv.Error as error:
+            raise InputError(f"This is not an emotion curve in CSV ({error}).") from error
 
 
 def _key_point(key: dict) -> Sequence[float]:

@@ -21,6 +21,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from emotalk.core.errors import AudioError
+from emotalk.core.pictures import MAX_PIXELS
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no sound for so long is stuck on a damaged file
 _AU_HEADER = struct.Struct(">4s5I")  # magic, data offset, data size, encoding, rate, channels
@@ -50,7 +51,7 @@ def open_sound(source: str | Path | bytes) -> Iterator[RawSound]:
             import soundfile
 
             try:
-                sound = stack.enter_context(soundfile.SoundFile(file))
+                sound = stack.enter_context(soundfile.SoundFile(_Seekable(file)))
             except soundfile.LibsndfileError:
                 file.seek(0)  # some odd codec, or not WAV after all: ask ffmpeg
             else:
@@ -71,7 +72,7 @@ def sound_seconds(source: str | Path) -> float | None:
 
     with _open(source) as file:
         with contextlib.suppress(soundfile.LibsndfileError):
-            return float(soundfile.info(file).duration)
+            return float(soundfile.info(_Seekable(file)).duration)
         file.seek(0)
         command = [imageio_ffmpeg.get_ffmpeg_exe(), *_input_arguments()]
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -107,6 +108,21 @@ def _open(source: str | Path | bytes) -> BinaryIO:
     raise AudioError(f"{shown} is {kind}, not a file. Give the path of an audio file.")
 
 
+class _Seekable:
+    """A file as soundfile reads it. The headers of some damaged files (RF64) ask for places that no file has, and an
+    error in one of soundfile's calls back into Python would end as noise on the terminal: such a seek goes nowhere."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.read, self.tell = file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return self._file.tell()
+
+
 def _soundfile_blocks(sound, name: str) -> Iterator[np.ndarray]:
     import soundfile
 
@@ -121,7 +137,9 @@ def _soundfile_blocks(sound, name: str) -> Iterator[np.ndarray]:
 
 
 def _input_arguments() -> list[str]:
-    return ["-hide_banner", "-nostdin", "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]
+    # A recording may carry a picture (its cover), whose claimed size ffmpeg would find room for.
+    pixels = ["-max_pixels", str(MAX_PIXELS)]
+    return ["-hide_banner", "-nostdin", *pixels, "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]
 
 
 @contextlib.contextmanager

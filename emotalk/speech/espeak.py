@@ -7,6 +7,7 @@ GPL-3.0-or-later (see NOTICE); it is loaded at run time and is not part of this 
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -33,6 +34,10 @@ _PITCH_STEPS = 68  # of its pitch parameter for an octave, measured between 0.8 
 _TIMEOUT = espeak_worker.TIMEOUT + 10.0  # seconds: the worker should have given up before
 
 
+_SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
+"""Errors of a machine that is short of something, not of a missing or broken library."""
+
+
 class _Crash(Exception):
     """The worker died or was ended because it hung."""
 
@@ -52,7 +57,7 @@ class EspeakEngine:
         try:
             with self._lock:
                 languages = self._ready().languages
-        except VoiceError:
+        except (VoiceError, OSError):
             return [VoiceInfo("espeak:en-us", "en-us", 2, LICENCE, "American English", False, _HOW_TO_GET)]
         ordered = sorted(languages, key=lambda language: (language != "en-us", not language.startswith("en"), language))
         return [VoiceInfo(f"espeak:{lang}", lang, 2, LICENCE, languages[lang][1], True) for lang in ordered]
@@ -103,6 +108,8 @@ class EspeakEngine:
             try:
                 self._worker = _Worker()
             except (ImportError, OSError, RuntimeError, _Crash) as error:
+                if isinstance(error, OSError) and error.errno in _SHORTAGES:
+                    raise  # it may be over soon
                 log.warning("espeak-ng cannot be used: %s", error)
                 self._fault = str(error)
         if self._worker is None:

@@ -6,7 +6,9 @@ a person types can become an option or a command.
 
 from __future__ import annotations
 
+import errno
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -22,6 +24,7 @@ from emotalk.speech.voice import Style, VoiceInfo, pitch_by_speed, resampled
 LICENCE = "flite licence (BSD-like, Carnegie Mellon University)"
 _HOW_TO_GET = "apt install flite"
 _TIMEOUT = 30.0  # seconds; a phrase of 300 letters takes half a second
+_ROOM = 2 * 2**20  # bytes that the sound of one phrase takes at most
 
 
 class _Kind(NamedTuple):
@@ -122,11 +125,13 @@ def _run(program: str, voice: str, text: str, settings: dict[str, float]):
             raise VoiceError(
                 f"flite took more than {_TIMEOUT:.0f} s over {shown!r}. Choose an espeak voice."
             ) from error
-        except OSError as error:
+        except (FileNotFoundError, PermissionError) as error:
             raise VoiceError(f"flite cannot be started ({error}). Get it with `{_HOW_TO_GET}`.") from error
         try:
             sound, rate = soundfile.read(target, dtype="float32")
         except (soundfile.LibsndfileError, OSError) as error:
+            if shutil.disk_usage(folder).free < _ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
             raise VoiceError(
                 f"flite said nothing for {shown!r} (status {done.returncode}). Rephrase it or choose an espeak voice."
             ) from error

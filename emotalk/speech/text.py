@@ -9,6 +9,7 @@ English sentence are said by a Greek voice).
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -58,6 +59,12 @@ _LINK = re.compile(
     r"\b(?:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+|\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+", re.I
 )
 _KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+MAX_MARKS = 6
+"""Marks on one letter at most: Hebrew and Vietnamese need four, stacks of a hundred are made for fun."""
+_NAMED_EMOJI, _SAME_EMOJI = 20, 3  # how many a text of nothing but emoji says, and of one after itself
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ def phrases(text: str, language: str = "en") -> Iterator[Phrase]:
         raise InputError(f"Text must be a string, found {type(text).__name__}.")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
+    text = clean_text(text)
     if not text.strip():
         raise InputError("The text is empty. Type a sentence to be said.")
     base = language.split("-")[0].lower()
@@ -93,17 +101,36 @@ def phrases(text: str, language: str = "en") -> Iterator[Phrase]:
         yield from _last_resort(text, base, unreadable)
 
 
-def emoji_names(text: str) -> list[str]:
-    """The names of the emoji and signs in a text ("grinning face"), in order."""
-    names = (unicodedata.name(character, "") for character in text if unicodedata.category(character) == "So")
-    return [name.lower().replace("-", " ") for name in names if name]
+def clean_text(text: str) -> str:
+    """A text without what nobody types: halves of letters, control characters (spaces take their place; lines and tabs
+    stay), controls of the writing direction, and marks stacked on one letter beyond MAX_MARKS."""
+    text = _BIDI_CONTROLS.sub("", _CONTROLS.sub(" ", _SURROGATES.sub("", text)))
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        if marks <= MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+def emoji_names(text: str) -> Iterator[str]:
+    """The names of the emoji and signs in a text ("grinning face"), in order, of one after itself at most three."""
+    run, before = 0, ""
+    for character in text:
+        if unicodedata.category(character) == "So" and (name := unicodedata.name(character, "")):
+            run = run + 1 if name == before else 1
+            before = name
+            if run <= _SAME_EMOJI:
+                yield name.lower().replace("-", " ")
 
 
 def _last_resort(text: str, language: str, unreadable: set[str]) -> Iterator[Phrase]:
     """A text of nothing but emoji is said by their names; anything else is refused."""
-    names = emoji_names(text)
+    names = list(itertools.islice(emoji_names(text), _NAMED_EMOJI))
     if names and not unreadable:
-        for sentence in _sentences(", ".join(names[:50])):
+        for sentence in _sentences(", ".join(names)):
             yield Phrase(sentence, None if language == "en" else "en")
         return
     if unreadable:
@@ -131,7 +158,7 @@ def _clean(text: str, language: str, unreadable: set[str]) -> str:
     text = "".join(_kept(character, language, unreadable) for character in text)
     text = re.sub(r"([^\W\d_])\1{3,}", r"\1\1\1", text)  # "noooooo" is long enough with three
     text = re.sub(r"([.,!?;:。！？،؟।'\"()-])(?:\s*\1)+", r"\1", text)
-    text = re.sub(r"\s+([.,!?;:])", r"\1", text)
+    text = re.sub(r"(?<!\s)\s+([.,!?;:])", r"\1", text)
     return re.sub(rf"([^\W_]{{{MAX_WORD}}})(?=\w)", r"\1 ", text)  # nobody says a word of 41 letters
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -143,7 +144,17 @@ def _say_phrase(phrase: Phrase, chosen: VoiceInfo, style: Style) -> Speech | Non
         engine, name = chosen.engine, chosen.name
     else:
         engine, name = "espeak", "en-us" if phrase.language == "en" else phrase.language
-    said = engines()[engine].speak(phrase.text, name, style)
+    try:
+        said = engines()[engine].speak(phrase.text, name, style)
+    except MemoryError as error:
+        raise VoiceError("There is too little memory left to speak. Close other programs, or try again later.") from (
+            error
+        )
+    except OSError as error:  # a full disk, no more processes or open files
+        raise VoiceError(
+            f"The voice {engine}:{name} could not work: {error.strerror or error}. Make room on the machine's disk "
+            f"({tempfile.gettempdir()}) and in its memory, then try again."
+        ) from error
     if loudness(said.samples) < SILENCE_DB:
         return None
     samples = normalise(said.samples)

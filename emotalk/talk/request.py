@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from emotalk.core.camera import PORTRAIT_ZOOM
-from emotalk.core.checks import check_number
+from emotalk.core.checks import check_number, check_whole
 from emotalk.core.errors import InputError
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
+from emotalk.speech.text import MAX_CHARACTERS, clean_text
+from emotalk.talk.background import Background
 from emotalk.video import MARK_POSITIONS
 
 SIZES = (256, 512, 768)
 """Sides of the square pictures that the app offers, in pixels."""
+LARGEST_SEED = 2**32 - 1
 WORDS_PER_SECOND = 2.6
 """Slow read-aloud English, to tell how long a text will last before it is spoken."""
+LETTERS_PER_SECOND = 25
+"""Faster than any voice: bounds a text of few and endless words."""
+MAX_NAME = 100
+"""Letters in the name of a voice."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +29,15 @@ class Look:
     """How the picture is taken: a square of `size` pixels (even, 64 to 1024).
 
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
-    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a colour "#rrggbb", or the path of a
-    picture. `mark` places the visible "AI generated" label: one of MARK_POSITIONS.
+    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour` or a `PictureFile`. `mark` places
+    the visible "AI generated" label: one of MARK_POSITIONS.
     """
 
     size: int = 512
     yaw: float = 0.0
     pitch: float = 0.0
     zoom: float = PORTRAIT_ZOOM
-    background: str | None = None
+    background: Background | None = None
     mark: str = "bottom-right"
 
     def __post_init__(self) -> None:
@@ -43,23 +49,11 @@ class Look:
         check_number("The camera's zoom", self.zoom, 0.5, 2.5)
         if self.mark not in MARK_POSITIONS:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
-        if self.background is not None and not self.background.startswith("#") and not Path(self.background).is_file():
+        if self.background is not None and not isinstance(self.background, Background):
             raise InputError(
-                f"The background must be a colour such as #d8e4f0 or a picture file, found {self.background!r}."
+                f"The background must be None, a Colour or a PictureFile, found {self.background!r:.60}; write "
+                'Colour.parse("#d8e4f0") or PictureFile(Path("room.jpg")).'
             )
-        if self.background is not None and self.background.startswith("#"):
-            colour(self.background)
-
-
-def colour(text: str) -> tuple[float, float, float]:
-    """(red, green, blue) in [0, 1] of "#rgb" or "#rrggbb"; InputError for anything else."""
-    digits = text.removeprefix("#")
-    if re.fullmatch(r"[0-9a-fA-F]{3}", digits):
-        digits = "".join(2 * d for d in digits)
-    if not re.fullmatch(r"[0-9a-fA-F]{6}", digits):
-        raise InputError(f"A colour is written #rrggbb, for example #d8e4f0; found {text!r}.")
-    red, green, blue = (int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4))
-    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -87,11 +81,15 @@ class TalkRequest:
     def __post_init__(self) -> None:
         if not isinstance(self.avatar, str) or not self.avatar.strip():
             raise InputError("No avatar is chosen; name one of those that `python -m emotalk avatars` lists.")
+        if self.text is not None:
+            object.__setattr__(self, "text", _checked_text(self.text, self.max_seconds))
         has_text = self.text is not None and bool(self.text.strip())
         if has_text and self.audio is not None:
             raise InputError("Both a text and an audio file were given; give one of them.")
         if not has_text and self.audio is None:
             raise InputError("There is nothing to say: type a sentence or give an audio file.")
+        if self.audio is not None and not isinstance(self.audio, str | Path):
+            raise InputError(f"The audio must be the path of a file, found {type(self.audio).__name__}.")
         if self.audio is not None and not Path(self.audio).is_file():
             raise InputError(f"There is no audio file {Path(self.audio).name!r}; check the name.")
         if not isinstance(self.emotion, EmotionCurve) and self.emotion != "auto":
@@ -99,17 +97,36 @@ class TalkRequest:
         check_number("Valence", self.valence_in_auto, -1, 1)
         check_number("The head motion amount", self.head_motion, 0, 2)
         check_number("The expressiveness", self.expressiveness, 0, 2)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"The seed must be a whole number from 0 to {2**32 - 1}, found {self.seed!r}.")
-        if has_text and self.max_seconds is not None:
-            words = len(self.text.split())
-            seconds = words / WORDS_PER_SECOND
-            # A margin of two: an estimate must not refuse what would have fitted.
-            if seconds > 2 * self.max_seconds:
-                raise InputError(
-                    f"The text has {words:,} words, about {seconds / 60:.0f} minutes; at most "
-                    f"{self.max_seconds:.0f} seconds are made here. Shorten it or split it."
-                )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"The seed must be a whole number from 0 to {LARGEST_SEED}, found {self.seed!r:.60}.")
+        if self.voice is not None and (not isinstance(self.voice, str) or len(self.voice) > MAX_NAME):
+            raise InputError(f"There is no voice {self.voice!r:.60}. `python -m emotalk voices` lists all.")
+
+
+def _checked_text(text: str, max_seconds: float | None) -> str:
+    """The text without what cannot be said; InputError where it is none or far too long. It is cheap: nothing is read
+    aloud here."""
+    if not isinstance(text, str):
+        raise InputError(f"The text must be a string, found {type(text).__name__}.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
+    text = clean_text(text)
+    if max_seconds is None:
+        return text
+    # A margin of two: an estimate must not refuse what would have fitted.
+    words = text.split()
+    seconds, letters = len(words) / WORDS_PER_SECOND, sum(map(len, words))
+    if seconds > 2 * max_seconds:
+        raise InputError(
+            f"The text has {len(words):,} words, about {seconds / 60:.0f} minutes; at most {max_seconds:.0f} seconds "
+            "are made here. Shorten it or split it."
+        )
+    if letters / LETTERS_PER_SECOND > 2 * max_seconds:
+        raise InputError(
+            f"The text has {letters:,} letters; at most {max_seconds:.0f} seconds are made here. Shorten it or split "
+            "it."
+        )
+    return text
 
 
 def talk_request(
@@ -120,7 +137,7 @@ def talk_request(
     voice: str | None = None,
     valence: float = 0.0,
     arousal: float = 0.0,
-    emotion: EmotionCurve | str | None = None,
+    emotion: EmotionCurve | Path | str | None = None,
     seed: float = 0,
     head_motion: float = 1.0,
     expressiveness: float = 1.0,
@@ -131,8 +148,8 @@ def talk_request(
     voice counts as left out.
 
     `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
-    valence stays), the name of an emotion ("happy"), or a file of key frames (.json, .csv): check before what comes
-    from strangers. Raises InputError.
+    valence stays), the name of an emotion ("happy"), or the Path of a file of key frames (.json, .csv). A text is
+    never taken for a file. Raises InputError.
     """
     return TalkRequest(
         avatar=avatar,
@@ -141,7 +158,7 @@ def talk_request(
         voice=voice or None,
         emotion=_emotion(emotion, valence, arousal),
         valence_in_auto=valence,
-        seed=int(seed or 0),
+        seed=check_whole("The seed", seed or 0, 0, LARGEST_SEED),
         head_motion=head_motion,
         expressiveness=expressiveness,
         look=look or Look(),
@@ -149,15 +166,16 @@ def talk_request(
     )
 
 
-def _emotion(emotion: EmotionCurve | str | None, valence: float, arousal: float) -> EmotionCurve | str:
+def _emotion(emotion: EmotionCurve | Path | str | None, valence: float, arousal: float) -> EmotionCurve | str:
     if emotion is None:
         return EmotionCurve.constant(valence, arousal)
+    if isinstance(emotion, Path):
+        return load_curve(emotion)
     if isinstance(emotion, EmotionCurve) or emotion == "auto":
         return emotion
-    if Path(emotion).suffix.lower() in (".json", ".csv"):
-        return load_curve(emotion)
-    if emotion.strip().lower() in NAMED_EMOTIONS:
+    if isinstance(emotion, str) and emotion.strip().lower() in NAMED_EMOTIONS:
         return EmotionCurve.named(emotion)
     raise InputError(
-        f"An emotion is auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r:.80}."
+        f"An emotion is auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r:.80}. "
+        "In Python a file is given as a Path."
     )

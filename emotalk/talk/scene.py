@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
 from emotalk.core.camera import PORTRAIT_ZOOM
-from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
+from emotalk.core.pictures import fitted_picture
 from emotalk.emotion import behaviour, expression_field, split_eyes
-from emotalk.talk.request import Look, colour
+from emotalk.talk.background import Colour
+from emotalk.talk.request import Look
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -71,7 +72,7 @@ def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
 
 
 def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
-    """What stands behind the head: [3] or [size, size, 3] in [0, 1]."""
+    """What stands behind the head: [3] or [size, size, 3] in [0, 1]; InputError for a picture that cannot be read."""
     if look.background is None:
         # Imported here: as above.
         from emotalk.avatar.view import zoomed_plate
@@ -79,14 +80,10 @@ def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
         plain = avatar.background.float().cpu()
         zoom = 1.0 if avatar.camera is None else look.zoom / PORTRAIT_ZOOM
         return plain if plain.ndim == 1 else zoomed_plate(plain, look.size, zoom)
-    if look.background.startswith("#"):
-        return torch.tensor(colour(look.background))
-    try:
-        with Image.open(look.background) as picture:
-            fitted = ImageOps.fit(ImageOps.exif_transpose(picture).convert("RGB"), (look.size, look.size))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise InputError(f"The background picture cannot be read ({error}); choose a JPEG or PNG file.") from error
-    return torch.from_numpy(np.asarray(fitted, np.float32) / 255)
+    if isinstance(look.background, Colour):
+        return torch.tensor((look.background.red, look.background.green, look.background.blue))
+    fitted = fitted_picture(look.background.path, look.size, "The background picture")
+    return torch.from_numpy(fitted.astype(np.float32) / 255)
 
 
 def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:

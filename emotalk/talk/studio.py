@@ -290,7 +290,7 @@ def talk(
     *,
     audio: str | Path | None = None,
     avatar: str = "mira",
-    emotion: EmotionCurve | tuple[float, float] | str = (0.0, 0.0),
+    emotion: EmotionCurve | tuple[float, float] | Path | str = (0.0, 0.0),
     voice: str | None = None,
     seed: int = 0,
     look: Look | None = None,

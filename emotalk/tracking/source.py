@@ -1,8 +1,8 @@
 """Pictures of a video file, one at a time: any container, codec, rotation, colour space and frame rate ffmpeg reads.
 
 Frame k shows what is on the screen at second start + (k + 1/2) / 25. ffmpeg is handed the open file and may use no
-other protocol, so that a playlist inside an upload cannot make it read other files. Nothing is ever held but the
-frame in hand.
+other protocol, so that a playlist inside an upload cannot make it read other files; pictures beyond
+`core.pictures.MAX_PIXELS` are refused by their header. Nothing is ever held but the frame in hand.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from emotalk.core.errors import TrackingError
+from emotalk.core.errors import InputError, TrackingError
+from emotalk.core.pictures import MAX_PIXELS, check_pixels
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.video import ffmpeg_path
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no picture for so long is stuck on a damaged file
-_SQUARE = "scale=iw*sar:ih,setsar=1"  # anamorphic pixels become square ones
+_SQUARE = f"scale='min(iw*sar,{MAX_PIXELS}/ih+2)':ih,setsar=1"
+"""Anamorphic pixels become square ones. A file that claims absurd ones comes out just too large to be taken."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,36 @@ class Crop:
 
 
 def probe(video: Path) -> VideoInfo:
-    """Size, length and sound of a video; TrackingError where there is none that can be read."""
-    with _opened(video) as file:
-        command = [*_input(), "-map", "0:V:0", "-frames:v", "1", "-vf", _SQUARE]
-        command += ["-pix_fmt", "rgb24", "-f", "image2pipe", "-c:v", "ppm", "pipe:1"]
+    """Size, length and sound of a video; TrackingError where there is none that can be read, or its pictures are larger
+    than `core.pictures.MAX_PIXELS`."""
+    command = [*_input(), "-map", "0:V:0", "-frames:v", "1", "-vf", _SQUARE]
+    command += ["-pix_fmt", "rgb24", "-f", "image2pipe", "-c:v", "ppm", "pipe:1"]
+    with _opened(video) as file, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=complaints)
+        stalled = threading.Event()
+        timer = threading.Timer(_STALL_SECONDS, lambda: (stalled.set(), process.kill()))
+        timer.daemon = True
+        timer.start()
         try:
-            done = subprocess.run(command, stdin=file, capture_output=True, timeout=_STALL_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise TrackingError(f"{video.name} gave no picture for {_STALL_SECONDS:.0f} seconds: it is damaged.") from (
-                error
-            )
-    said = done.stderr.decode(errors="replace")
-    size = re.match(rb"P6\s+(\d+)\s+(\d+)\s", done.stdout[:64])
+            head = process.stdout.read(64)  # the size stands first; the picture itself is not wanted here
+            if not head:
+                process.wait()
+        finally:
+            timer.cancel()
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        complaints.seek(0)
+        said = complaints.read(1 << 20).decode(errors="replace")
+    if stalled.is_set():
+        raise TrackingError(f"{video.name} gave no picture for {_STALL_SECONDS:.0f} seconds: it is damaged.")
+    size = re.match(rb"P6\s+(\d+)\s+(\d+)\s", head)
     if not size:
         raise TrackingError(_why_not(video.name, said))
+    try:
+        check_pixels(video.name, int(size[1]), int(size[2]))
+    except InputError as error:
+        raise TrackingError(str(error)) from error
     length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
     seconds = sum(float(x) * y for x, y in zip(length.groups(), (3600, 60, 1), strict=True)) if length else None
     rate = re.search(r"Stream #0.*Video:.*?([\d.]+) fps", said)
@@ -129,7 +147,7 @@ def _frames(
 def _input(start: float = 0.0) -> list[str]:
     seek = ["-ss", f"{start:.3f}"] if start > 0 else []
     return [ffmpeg_path(), "-hide_banner", "-nostdin", "-threads", "1", *seek,
-            "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]  # fmt: skip
+            "-max_pixels", str(MAX_PIXELS), "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]  # fmt: skip
 
 
 def _length(seconds: float | None) -> list[str]:
@@ -159,6 +177,11 @@ def _last_line(complaint: str) -> str:
 def _why_not(name: str, complaint: str) -> str:
     if "matches no streams" in complaint:
         return f"{name} holds no moving picture (a sound file?). Choose a video of one person who looks at the camera."
+    if found := re.search(r"Picture size (\d+)x(\d+) exceeds specified max pixel count", complaint):
+        try:
+            check_pixels(name, int(found[1]), int(found[2]))
+        except InputError as error:
+            return str(error)
     if "Unrecognized option 'fd'" in complaint or "Protocol not found" in complaint:
         return (
             "The installed ffmpeg is older than version 6 and cannot read an open file. "

@@ -13,11 +13,13 @@ import gradio as gr
 
 from emotalk.avatar.hub_avatars import recommended_avatars
 from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.checks import check_whole
 from emotalk.core.errors import EmotalkError
 from emotalk.server.limits import max_seconds
-from emotalk.talk.request import Look, colour, talk_request
+from emotalk.talk.background import Colour
+from emotalk.talk.request import Look, talk_request
+from emotalk.ui.controls import check_mark, marks_offered
 from emotalk.ui.toasts import friendly
-from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
     from emotalk.server.zero_gpu import Talker
@@ -75,15 +77,15 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             zoom: From 0.5 (far) to 2.5 (near).
             size: Width and height of the video in pixels, even, from 64 to 1024.
             background: Empty for the avatar's own, or a colour such as #d8e4f0.
-            mark: Where the "AI generated" label stands, or "off".
+            mark: Where the "AI generated" label stands, or "off" where the page is not open to everybody.
 
         Returns:
             The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
         """
-        folder = fresh_folder()
         try:
-            if background:
-                colour(background)  # a colour only: nobody may name files of the server
+            # A colour only: nobody may name files of the server.
+            ground = Colour.parse(background) if background else None
+            size = check_whole("The size", size, 64, 1024)
             request = talk_request(
                 avatar=avatar,
                 text=text,
@@ -95,9 +97,10 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 seed=seed,
                 head_motion=head_motion,
                 expressiveness=expressiveness,
-                look=Look(int(size), yaw, 0.0, zoom, background or None, mark),
+                look=Look(size, yaw, 0.0, zoom, ground, check_mark(mark)),
                 max_seconds=max_seconds(),
             )
+            folder = fresh_folder()
             clip = talk_on(request, folder / "emotalk.mp4", motion_out=folder / "emotalk-motion.csv")
         except EmotalkError as error:
             raise friendly(error) from error
@@ -135,7 +138,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Textbox("", label="voice"), gr.Number(0, label="seed", precision=0), gr.Number(1.0, label="head_motion"),
             gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(1.0, label="zoom"),
             gr.Number(512, label="size", precision=0), gr.Textbox("", label="background"),
-            gr.Dropdown(list(MARK_POSITIONS), value="bottom-right", label="mark"),
+            gr.Dropdown(marks_offered(), value="bottom-right", label="mark"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from emotalk.core.checks import check_number, check_whole
+from emotalk.core.errors import InputError
 from emotalk.emotion import EmotionCurve
-from emotalk.server.limits import max_seconds
+from emotalk.emotion.space import checked_point
+from emotalk.server.limits import is_public, max_seconds
+from emotalk.talk.background import Background, Colour, PictureFile
 from emotalk.talk.request import Look, TalkRequest, talk_request
+from emotalk.video import MARK_POSITIONS
 
 FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)
@@ -25,6 +31,10 @@ STARTERS = {
 """Ready-made lines: what a button says -> (text, valence, arousal)."""
 OWN, COLOUR, PICTURE = "The avatar's own", "A colour", "A picture"
 TYPED, HEARD = "Type", "Audio"
+MAX_KEYS = 1000
+"""Key frames of a mood over time."""
+LAST_KEY = 24 * 3600.0
+"""Seconds."""
 
 
 @dataclass
@@ -68,25 +78,49 @@ class Controls:
 def look_of(
     size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str
 ) -> Look:
-    """The camera and background from the controls' values."""
-    background = {COLOUR: _hex(colour), PICTURE: picture}.get(ground)
-    return Look(int(size), yaw, pitch, zoom, background, mark)
+    """The camera and background from the controls' values; InputError with a sentence.
+
+    `picture` is the upload as Gradio hands it over, the one value here that is the name of a file.
+    """
+    background = _background(ground, colour, picture)
+    return Look(check_whole("The size", size, 64, 1024), yaw, pitch, zoom, background, check_mark(mark))
 
 
-def _hex(text: str | None) -> str | None:
-    """The colour picker says #rrggbb or rgba(r, g, b, a)."""
-    if not text or not text.startswith("rgb"):
-        return text
-    numbers = [float(x) for x in text[text.index("(") + 1 : text.rindex(")")].split(",")[:3]]
-    return "#" + "".join(f"{max(0, min(255, round(x))):02x}" for x in numbers)
+def _background(ground: str | None, colour: str | None, picture: str | None) -> Background | None:
+    if ground == COLOUR:
+        return Colour.parse(colour) if colour else None
+    if ground == PICTURE:
+        return PictureFile(Path(picture)) if picture else None
+    return None
+
+
+def marks_offered() -> list[str]:
+    """Where the "AI generated" mark can stand; it can be left out on one's own machine only."""
+    return [position for position in MARK_POSITIONS if position != "off" or not is_public()]
+
+
+def check_mark(mark: str) -> str:
+    """The mark's position, or InputError where this page does not offer it."""
+    if mark == "off" and is_public():
+        raise InputError(
+            'Videos made here carry the "AI generated" mark, since everybody can make them; choose one of '
+            f"{', '.join(marks_offered())}."
+        )
+    return mark
 
 
 def curve_of(valence: float, arousal: float, timeline: dict | None) -> EmotionCurve:
-    """Key frames where there are any, else the pad's mood from beginning to end."""
-    keys = (timeline or {}).get("keys") or []
-    if keys:
-        return EmotionCurve.from_keys([(float(t), float(v), float(a)) for t, v, a in keys])
-    return EmotionCurve.constant(valence, arousal)
+    """Key frames where there are any, else the pad's mood from beginning to end; InputError with a sentence."""
+    keys = timeline.get("keys") if isinstance(timeline, dict) else None
+    if not keys:
+        return EmotionCurve.constant(valence, arousal)
+    triples = isinstance(keys, list) and all(isinstance(key, list | tuple) and len(key) == 3 for key in keys)
+    if not triples or len(keys) > MAX_KEYS:
+        raise InputError(f"The mood over time is a list of at most {MAX_KEYS} times with their valence and arousal.")
+    return EmotionCurve.from_keys(
+        (check_number("A key frame's second", second, 0, LAST_KEY), *checked_point(valence, arousal))
+        for second, valence, arousal in keys
+    )
 
 
 def request_of(

@@ -94,7 +94,8 @@ def _face(address: HubAddress, title: str = "", licence: str = "") -> dict[str, 
     if folder is not None:
         try:
             return _here(address, folder)
-        except (EmotalkError, OSError) as error:
+        except Exception as error:
+            # Whatever is in one folder that was downloaded, the page opens.
             log.warning("%s cannot be shown: %s", address, error)
     about = html.escape(f"{title}: {address} on the Hugging Face Hub; licence {licence}")
     note = f"downloads on first use; {licence}"

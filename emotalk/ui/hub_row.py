@@ -20,6 +20,8 @@ from emotalk.ui.toasts import friendly
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
 
+MAX_ADDRESS = 1000
+"""Letters of what somebody pastes that are looked at."""
 OwnAvatars = Callable[[str], "list[AvatarInfo]"]
 """page session -> the avatars that were made there."""
 
@@ -80,11 +82,16 @@ class HubRow:
 
     def download_pressed(self, pressed: gr.EventData, request: gr.Request) -> Iterator[tuple]:
         """A face that is not here yet was pressed."""
-        yield from self.download(str(pressed.address), request)
+        try:
+            address = pressed.address
+        except (AttributeError, TypeError):  # no such event comes from the page
+            address = None
+        yield from self.download(address, request)
 
-    def download(self, text: str, request: gr.Request) -> Iterator[tuple]:
+    def download(self, text: str | None, request: gr.Request) -> Iterator[tuple]:
         """Download the face behind an address, reporting it, and choose it."""
         session = request.session_hash or ""
+        text = text[:MAX_ADDRESS] if isinstance(text, str) else ""
         try:
             address = HubAddress.pasted(text)
             if address is None:

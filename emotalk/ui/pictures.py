@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 import html
 import io
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
+
+from emotalk.core.errors import EmotalkError
+from emotalk.core.pictures import fitted_picture
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
     from emotalk.talk.studio import Studio
+
+log = logging.getLogger(__name__)
 
 
 def data_address(image: np.ndarray, quality: int = 88) -> str:
@@ -25,9 +31,8 @@ def data_address(image: np.ndarray, quality: int = 88) -> str:
 
 
 def thumbnail_address(path: Path, side: int = 144) -> str:
-    """A picture file, cropped to a small square."""
-    with Image.open(path) as image:
-        return data_address(np.asarray(ImageOps.fit(image.convert("RGB"), (side, side))))
+    """A picture file, cropped to a small square; InputError for what is none, or too large to be decoded."""
+    return data_address(fitted_picture(path, side, "The avatar's picture"))
 
 
 def people_of(studio: Studio, also: Iterable[AvatarInfo] = ()) -> list[dict[str, str]]:
@@ -39,13 +44,13 @@ def people_of(studio: Studio, also: Iterable[AvatarInfo] = ()) -> list[dict[str,
         if info.problem or info.card is None or info.thumbnail is None:
             continue
         about = "a synthetic person" if info.card.synthetic else "a real person, with their consent"
+        try:
+            picture, portrait = (thumbnail_address(info.thumbnail, side) for side in (144, 512))
+        except EmotalkError as error:  # replaced since it was listed
+            log.warning("%s is not shown: %s", info.name, error)
+            continue
+        shown = html.escape(f"{info.card.name}: {about}; licence {info.card.licence}")
         people.append(
-            {
-                "name": info.name,
-                "title": info.card.name,
-                "about": html.escape(f"{info.card.name}: {about}; licence {info.card.licence}"),
-                "picture": thumbnail_address(info.thumbnail),
-                "portrait": thumbnail_address(info.thumbnail, 512),
-            }
+            {"name": info.name, "title": info.card.name, "about": shown, "picture": picture, "portrait": portrait}
         )
     return people

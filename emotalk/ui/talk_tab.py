@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -26,6 +27,7 @@ from emotalk.ui.controls import (
     TYPED,
     Controls,
     look_of,
+    marks_offered,
     request_of,
 )  # fmt: skip
 from emotalk.ui.hub_faces import HubFaces
@@ -33,7 +35,6 @@ from emotalk.ui.hub_row import HubRow, OwnAvatars
 from emotalk.ui.pictures import data_address, people_of
 from emotalk.ui.toasts import friendly
 from emotalk.ui.waiting import WaitingLine
-from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
     from emotalk.server.clips import LiveClip, LiveClips
@@ -125,11 +126,12 @@ class TalkTab:
                         ground = gr.Radio([OWN, COLOUR, PICTURE], value=OWN, label="Background")
                         colour = gr.ColorPicker("#cfe3f2", label="Background colour", visible=False)
                         picture = gr.Image(
-                            label="Background picture", type="filepath", visible=False, height=140, sources=["upload"]
-                        )
+                            label="Background picture", type="filepath", visible=False, height=140, sources=["upload"],
+                            image_mode=None,  # as it came: it is decoded where its size is known
+                        )  # fmt: skip
                     with gr.Row():
                         seed = gr.Number(0, label="Seed", precision=0, minimum=0, info="another number, another take")
-                        mark = gr.Dropdown(list(MARK_POSITIONS), value="bottom-right", label='"AI generated" mark')
+                        mark = gr.Dropdown(marks_offered(), value="bottom-right", label='"AI generated" mark')
                 self.sheet_button = gr.Button("Mood sheet: this face in 25 moods", size="sm", elem_id="sheet-button")
                 self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
         self.controls = Controls(
@@ -206,7 +208,7 @@ class TalkTab:
         def sheet(face, *rest):
             _, _, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark = rest
             try:
-                look = look_of(256, yaw, pitch, zoom, ground, colour, picture, "off")
+                look = replace(look_of(256, yaw, pitch, zoom, ground, colour, picture, mark), mark="off")
                 return gr.update(value=self.studio.mood_sheet(face, look, expressiveness, mark=mark), visible=True)
             except EmotalkError as error:
                 raise friendly(error) from error

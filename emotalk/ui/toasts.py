@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import html
+import logging
 
 import gradio as gr
 
 from emotalk.core.errors import EmotalkError
 
+log = logging.getLogger(__name__)
+
 
 def friendly(error: Exception) -> gr.Error:
-    """A toast for any failure; the words are escaped, since they may quote what somebody typed."""
+    """A toast for any failure; the words are escaped, since they may quote what somebody typed. What is no error meant
+    for people is logged here with its traceback."""
+    title = "That did not work"
     if isinstance(error, EmotalkError):
-        return gr.Error(html.escape(str(error)), title="That did not work", print_exception=False)
-    return gr.Error("Something unexpected went wrong; the server's log has the details.", title="Sorry")
+        words = str(error)
+    elif isinstance(error, MemoryError):
+        log.error("out of memory: %s", error)
+        words = "The server has too little memory for this now; try again in a few minutes, or ask for less."
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        log.error("the disk is full: %s", error)
+        words = "The server's disk is full; try again later."
+    else:
+        log.error("something unexpected went wrong", exc_info=error)
+        title, words = "Sorry", "Something unexpected went wrong; the server's log has the details."
+    # A text may hold halves of letters, which no answer can carry.
+    words = words.encode("utf-8", "replace").decode()
+    return gr.Error(html.escape(words), title=title, print_exception=False)

@@ -21,6 +21,7 @@ from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.emotion import EmotionCurve
 from emotalk.talk import job as talking
 from emotalk.talk import studio as pipeline
+from emotalk.talk.background import Colour
 from emotalk.talk.job import mood_of
 from emotalk.talk.request import Look, TalkRequest
 from emotalk.talk.studio import Studio
@@ -183,7 +184,7 @@ CHANGES = {
     "camera yaw": {"look": Look(size=64, yaw=25)},
     "camera pitch": {"look": Look(size=64, pitch=15)},
     "zoom": {"look": Look(size=64, zoom=1.5)},
-    "background": {"look": Look(size=64, background="#ff0000")},
+    "background": {"look": Look(size=64, background=Colour.parse("#ff0000"))},
     "mark": {"look": Look(size=64, mark="off")},
 }
 

@@ -15,7 +15,8 @@ from emotalk.core.errors import AvatarError, Cancelled, InputError
 from emotalk.core.progress import Progress
 from emotalk.hub import HubAddress
 from emotalk.speech.voice import VoiceInfo
-from emotalk.talk.request import Look, TalkRequest, colour
+from emotalk.talk.background import Colour
+from emotalk.talk.request import Look, TalkRequest
 from emotalk.video import Mark, VideoWriter
 
 
@@ -112,8 +113,8 @@ class DrawnStudio:
         self, avatar: str, size: int, valence: float, arousal: float, look: Look | None = None, mouth: float = 0.0
     ) -> np.ndarray:
         ground = (205, 220, 235)
-        if look is not None and look.background is not None and look.background.startswith("#"):
-            ground = tuple(round(255 * x) for x in colour(look.background))
+        if look is not None and isinstance(look.background, Colour):
+            ground = tuple(round(255 * x) for x in (look.background.red, look.background.green, look.background.blue))
         picture = Image.new("RGB", (size, size), ground)
         draw = ImageDraw.Draw(picture)
         skin = (232, 190, 160) if avatar == "mira" else (120, 80, 55)

@@ -10,6 +10,7 @@ is the child.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -23,6 +24,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.hostile.cases import SECRET_COLOUR
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOM = 3 * 2**30
@@ -104,10 +107,19 @@ def video(path: str) -> str:
     from emotalk.tracking.source import probe, small_frames
 
     info = probe(Path(path))
-    frames = small_frames(Path(path), info, 320, seconds=1.0)
-    count = sum(1 for _, _ in zip(range(50), frames, strict=False))
+    frames, count = small_frames(Path(path), info, 320, seconds=1.0), 0
+    for frame in itertools.islice(frames, 50):
+        count += 1
+        assert shows_secret(frame) < 0.02, "a picture of the owner's can be seen in it"
     frames.close()
     return f"{info.width} x {info.height}, {count} pictures"
+
+
+def shows_secret(picture: Any) -> float:
+    """Which part of a picture [H, W, 3] uint8 has the colour of the owner's."""
+    import numpy as np
+
+    return float((np.abs(picture.astype(np.int16) - SECRET_COLOUR).max(-1) < 40).mean())
 
 
 def picture(path: str) -> str:

@@ -22,13 +22,13 @@ BOMB_SIDE = 12_000
 
 
 def behind_a_face(path: Path) -> np.ndarray:
-    """The picture [64, 64, 3] as a talk on the owner's machine takes it, by the name of its file."""
+    """The picture [64, 64, 3] as a talk puts it behind a face."""
     from types import SimpleNamespace
 
-    from emotalk.talk.request import Look
+    from emotalk.talk import Look, PictureFile
     from emotalk.talk.scene import background_of
 
-    return np.asarray(background_of(SimpleNamespace(camera=None), Look(64, background=str(path))))
+    return np.asarray(background_of(SimpleNamespace(camera=None), Look(64, background=PictureFile(path))))
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:

@@ -53,7 +53,7 @@ def mkv_of(width: int) -> bytes:
 
 def without(box: bytes) -> bytes:
     """An MP4 in which one box has another name."""
-    return video().replace(box, b"free", 1)
+    return video().replace(box, b"xxxx", 1)
 
 
 def patched(box: bytes, offset: int, value: bytes) -> bytes:
@@ -76,6 +76,17 @@ def damaged(seed: int) -> bytes:
     for _ in range(30):
         data[chance.randrange(len(data))] = chance.randrange(256)
     return bytes(data)
+
+
+def drawing(folder: Path, inner: str) -> Path:
+    """A drawing in SVG, which some programs take for a video of one picture; it may show other files."""
+    names = {"picture": str(folder.parent / "secret" / "owner.png"), "web": (folder.parent / "web.txt").read_text()}
+    path = folder / "odd.mp4"
+    inner = inner.format(**names)
+    path.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><rect width="64" height="64"/>{inner}</svg>'
+    )
+    return path
 
 
 SUBTITLES = b"1\n00:00:00,000 --> 00:10:00,000\nNobody is here.\n"
@@ -124,7 +135,15 @@ VIDEOS = [
     *(as_file(f"MP4 damaged with seed {seed}", lambda seed=seed: damaged(seed), "odd.mp4", True) for seed in range(12)),
     as_file("a zip that climbs", zipped, "odd.mp4"),
     as_file("a page", b"<html><script>alert(1)</script>", "odd.mp4"),
-    as_file("a drawing", b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>', "odd.mp4"),
+    *(Case(f"a drawing {how}", lambda folder, text=text: drawing(folder, text), usable=True) for how, text in (
+        ("that shows the owner's picture", '<image href="file://{picture}" width="64" height="64"/>'),
+        ("that shows it by its path", '<image href="{picture}" width="64" height="64"/>'),
+        ("that shows it from beside", '<image href="../secret/owner.png" width="64" height="64"/>'),
+        ("that shows a server's", '<image href="{web}a.png" width="64" height="64"/>'),
+        ("of a style from a server", '<style>@import url("{web}a.css");</style>'),
+        ("of a million ovals", '<g id="a"><circle r="9"/></g>' + "".join(
+            f'<g id="{b}">' + f'<use href="#{a}"/>' * 100 + "</g>" for a, b in ("ab", "bc", "cd"))),
+    )),
     playlist("HLS of the owner's file", "odd.mp4", "#EXTM3U\n#EXTINF:1,\nfile://{sound}\n#EXT-X-ENDLIST\n"),
     playlist("HLS of a server", "odd.m3u8", "#EXTM3U\n#EXTINF:1,\n{web}a.ts\n#EXT-X-ENDLIST\n"),
     playlist("ffconcat of the owner's file", "odd.mp4", "ffconcat version 1.0\nfile '{sound}'\n"),

@@ -18,7 +18,8 @@ from emotalk.video import ffmpeg_path
 
 SECRET_WORDS = "the-owner's-diary-of-1987"
 """Stands in files that no visitor may read; an answer that holds it has given one away."""
-SECRET_COLOUR = (255, 0, 255)
+SECRET_COLOUR = (230, 20, 120)
+"""Of a picture that no visitor may see; neither a face nor a test card has much of it."""
 RATE = 16_000
 
 
@@ -59,6 +60,11 @@ def secret_files(folder: Path) -> dict[str, Path]:
     Image.new("RGB", (256, 256), SECRET_COLOUR).save(picture)
     sound.write_bytes(wav_bytes())
     return {"text": text, "picture": picture, "sound": sound}
+
+
+def shows_secret(picture: np.ndarray) -> bool:
+    """Whether a picture [H, W, 3] uint8 shows the owner's."""
+    return float((np.abs(picture.astype(np.int16) - SECRET_COLOUR).max(-1) < 25).mean()) > 0.02
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.hostile.cases import SECRET_COLOUR
+from tests.hostile.cases import shows_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOM = 3 * 2**30
@@ -110,16 +110,9 @@ def video(path: str) -> str:
     frames, count = small_frames(Path(path), info, 320, seconds=1.0), 0
     for frame in itertools.islice(frames, 50):
         count += 1
-        assert shows_secret(frame) < 0.02, "a picture of the owner's can be seen in it"
+        assert not shows_secret(frame), "a picture of the owner's can be seen in it"
     frames.close()
     return f"{info.width} x {info.height}, {count} pictures"
-
-
-def shows_secret(picture: Any) -> float:
-    """Which part of a picture [H, W, 3] uint8 has the colour of the owner's."""
-    import numpy as np
-
-    return float((np.abs(picture.astype(np.int16) - SECRET_COLOUR).max(-1) < 40).mean())
 
 
 def picture(path: str) -> str:

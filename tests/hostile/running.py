@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.hostile.cases import SECRET_COLOUR, SECRET_WORDS, secret_files
+from tests.hostile.cases import SECRET_WORDS, secret_files, shows_secret
 from tests.hostile.verdicts import is_sentence, tells_no_place
 from tests.hostile.visitor import Answer, Visitor
 from tests.ui.browsing import ROOT, running_app
@@ -64,17 +64,17 @@ class OpenPage:
                 found.append(f"a place of the server is told: {answer.error[:500]!r}")
         if SECRET_WORDS in text or "root:x:0:0" in text:
             found.append("the content of a file is told")
-        found += [f"the owner's picture is shown ({share:.0%})" for share in secret_shares(answer) if share > 0.02]
+        if any(shows_secret(picture) for picture in pictures_in(answer)):
+            found.append("the owner's picture is shown")
         if "Traceback" in (said := self.news()):
             found.append(f"a traceback is logged: {said[-700:]}")
         return found
 
 
-def secret_shares(answer: Answer) -> Iterator[float]:
-    """Which part of each picture in an answer has the colour of the owner's."""
+def pictures_in(answer: Answer) -> Iterator[np.ndarray]:
+    """Each picture [H, W, 3] uint8 that an answer holds."""
     for data in PICTURE.findall(answer.body.decode(errors="replace")):
-        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), np.int16)
-        yield float((np.abs(pixels - SECRET_COLOUR).max(-1) < 40).mean())
+        yield np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"))
 
 
 @contextmanager

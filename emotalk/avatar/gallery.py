@@ -139,10 +139,11 @@ def avatar_folders() -> list[tuple[Path, bool]]:
     return [(CHECKPOINTS / "avatars", True), (cache_dir("avatars"), False)]
 
 
-def find_avatar(name_or_folder: str | Path) -> Path:
-    """The folder of a gallery name or a path; an AvatarError lists the known names where there is none."""
+def find_avatar(name_or_folder: str | Path, paths: bool = True) -> Path:
+    """The folder of a gallery name or, with `paths`, of a path; an AvatarError lists the known names where there is
+    none. Without `paths` no text leads out of the gallery."""
     text = str(name_or_folder)
-    plain = Path(text).name == text and text not in ("", ".", "..")
+    plain = text != "" and Path(text).name == text and not text.startswith(".")
     try:
         if plain:
             for base, _ in avatar_folders():
@@ -150,8 +151,9 @@ def find_avatar(name_or_folder: str | Path) -> Path:
                 if (base / text).is_dir():
                     return base / text
         # A word alone is a gallery name unless it plainly is an avatar folder; a path is taken at its word.
-        if text not in ("", ".", "..") and Path(text).is_dir() and (not plain or (Path(text) / CARD).exists()):
-            return Path(text)
+        path = Path(text) if paths and text not in ("", ".", "..") else None
+        if path is not None and path.is_dir() and (not plain or (path / CARD).exists()):
+            return path
     except (OSError, ValueError):
         pass  # too long for a file name or with a zero byte: no such avatar
     known = ", ".join(info.name for info in list_avatars() if info.problem is None) or "none"

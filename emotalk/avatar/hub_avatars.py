@@ -55,7 +55,7 @@ def resolve_avatar(
             f"There is no avatar {text!r:.80} in the gallery, and it is no address on the Hub (org/name)."
         )
     if address is None or (paths and Path(text).exists()):
-        return find_avatar(text)
+        return find_avatar(text, paths)
     wanted = {name: SIZE_LIMITS[name] for name in (TENSORS, CARD, THUMBNAIL)}
     return fetch(address, wanted, refresh=refresh, progress=progress, keep=keep)
 

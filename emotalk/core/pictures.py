@@ -45,13 +45,13 @@ def eight_bit(picture: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture)
 
 
-def check_pixels(what: str, width: int, height: int) -> None:
+def check_pixels(what: str, width: int, height: int, most: int = MAX_PIXELS) -> None:
     """Raise InputError where a picture of that many pixels is too large to be decoded."""
-    if width * height > MAX_PIXELS:
+    if width * height > most:
         megapixels = width * height / 1e6
         raise InputError(
-            f"{what} is {width} x {height} pixels, {megapixels:.1f} megapixels; at most {MAX_PIXELS / 1e6:.0f} are "
-            "taken. Make it smaller."
+            f"{what} is {width} x {height} pixels, {megapixels:.1f} megapixels; at most {most / 1e6:g} are taken. "
+            "Make it smaller."
         )
 
 

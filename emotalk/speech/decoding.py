@@ -24,6 +24,8 @@ from emotalk.core.errors import AudioError
 from emotalk.core.pictures import MAX_PIXELS
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no sound for so long is stuck on a damaged file
+MAX_BLOCK = 2**23
+"""Numbers in one block: a second of 43 channels at 192 kHz."""
 _AU_HEADER = struct.Struct(">4s5I")  # magic, data offset, data size, encoding, rate, channels
 
 
@@ -31,7 +33,7 @@ class RawSound(NamedTuple):
     """A sound as its file holds it."""
 
     rate: int  # samples per second
-    blocks: Iterator[np.ndarray]  # float32 [n, channels], one second each, the last shorter
+    blocks: Iterator[np.ndarray]  # float32 [n, channels], one second each (MAX_BLOCK numbers at most), the last shorter
 
 
 @contextlib.contextmanager
@@ -126,14 +128,20 @@ class _Seekable:
 def _soundfile_blocks(sound, name: str) -> Iterator[np.ndarray]:
     import soundfile
 
+    frames = _block_frames(sound.samplerate, sound.channels)
     while True:
         try:
-            block = sound.read(sound.samplerate, dtype="float32", always_2d=True)
+            block = sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{name} is damaged: {error}. Export it again, or choose another file.") from error
         if not len(block):
             return
         yield block
+
+
+def _block_frames(rate: int, channels: int) -> int:
+    """A second of sound, or what of it fits: a header may claim a thousand channels at any rate."""
+    return max(1, min(rate, MAX_BLOCK // max(1, channels)))
 
 
 def _input_arguments() -> list[str]:
@@ -167,7 +175,7 @@ def _ffmpeg_blocks(file: BinaryIO, name: str) -> Iterator[RawSound]:
 
 
 def _au_blocks(reader: _Watched, rate: int, channels: int) -> Iterator[np.ndarray]:
-    while data := reader.read(rate * channels * 4):
+    while data := reader.read(_block_frames(rate, channels) * channels * 4):
         whole = len(data) // (channels * 4) * channels
         yield np.frombuffer(data, ">f4", whole).reshape(-1, channels).astype(np.float32)
 

@@ -24,8 +24,14 @@ from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.video import ffmpeg_path
 
 _STALL_SECONDS = 60.0  # ffmpeg that gives no picture for so long is stuck on a damaged file
-_SQUARE = f"scale='min(iw*sar,{MAX_PIXELS}/ih+2)':ih,setsar=1"
-"""Anamorphic pixels become square ones. A file that claims absurd ones comes out just too large to be taken."""
+
+
+def _square(most: int) -> str:
+    """Anamorphic pixels become square ones. A file that claims absurd ones comes out just too large to be taken."""
+    return f"scale='min(iw*sar,{most}/ih+2)':ih,setsar=1"
+
+
+_SQUARE = _square(MAX_PIXELS)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def probe(video: Path) -> VideoInfo:
     if not size:
         raise TrackingError(_why_not(video.name, said))
     try:
-        check_pixels(video.name, int(size[1]), int(size[2]))
+        check_pixels(video.name, int(size[1]), int(size[2]), MAX_PIXELS)
     except InputError as error:
         raise TrackingError(str(error)) from error
     length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
@@ -179,7 +185,7 @@ def _why_not(name: str, complaint: str) -> str:
         return f"{name} holds no moving picture (a sound file?). Choose a video of one person who looks at the camera."
     if found := re.search(r"Picture size (\d+)x(\d+) exceeds specified max pixel count", complaint):
         try:
-            check_pixels(name, int(found[1]), int(found[2]))
+            check_pixels(name, int(found[1]), int(found[2]), MAX_PIXELS)
         except InputError as error:
             return str(error)
     if "Unrecognized option 'fd'" in complaint or "Protocol not found" in complaint:

@@ -47,6 +47,8 @@ class Page(gr.Blocks):
 
     async def process_api(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """One call of a handler, its errors told in words: the unforeseen ones are logged once, here."""
+        if isinstance(options.get("request"), list):  # a client said that it posts a batch; no handler here takes one
+            options["request"] = options["request"][0]
         try:
             return await super().process_api(*arguments, **options)
         except gr.Error:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import errno
 import html
 import logging
+import re
 
 import gradio as gr
 
 from emotalk.core.errors import EmotalkError
+from emotalk.server.limits import is_public
 
 log = logging.getLogger(__name__)
+
+_FOLDERS = re.compile(r"""(?<![\w:/.~])/(?:[^\s/'"]+/)+(?=[^\s/'"])""")
+"""The folders of a path; addresses (https://, org/name) are none."""
 
 
 def friendly(error: Exception) -> gr.Error:
@@ -28,6 +33,8 @@ def friendly(error: Exception) -> gr.Error:
     else:
         log.error("something unexpected went wrong", exc_info=error)
         title, words = "Sorry", "Something unexpected went wrong; the server's log has the details."
+    if is_public():
+        words = _FOLDERS.sub("", words)  # where things lie on the server is nobody's business
     # A text may hold halves of letters, which no answer can carry.
     words = words.encode("utf-8", "replace").decode()
     return gr.Error(html.escape(words), title=title, print_exception=False)

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from emotalk.avatar import Consent, files, gallery, load_avatar
 from emotalk.avatar.card import AvatarCard
+from emotalk.avatar.hub_avatars import resolve_avatar
 from emotalk.avatar.model import head_version
 from emotalk.avatar.tensors import decode, encode
 from emotalk.core.errors import AvatarError, EmotalkError
 from tests.avatar.doubles import EggHead, make_avatar, make_motion, thumbnail
+from tests.core.test_pictures import jpeg_that_claims
 
 SENTENCE = re.compile(r"^[^\n]{10,400}$")
 
@@ -223,6 +225,74 @@ def test_the_gallery_lists_sound_and_broken_avatars(tmp_path, folder):
     assert "lacks name" in found["broken"].problem
 
 
+def _nested(depth: int) -> bytes:
+    return b'{"name": ' + b"[" * depth + b"]" * depth + b"}"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        (files.THUMBNAIL, lambda _: jpeg_that_claims(65500, 65500), "far too large"),
+        (files.THUMBNAIL, lambda _: jpeg_that_claims(2000, 2000), "at most 1024 a side"),
+        (files.CARD, lambda card: card.replace(b'"metrics": {}', b'"metrics": {"a": 1' + b"0" * 400 + b"}"), "metric"),
+        (files.CARD, lambda card: card.replace(b'"metrics": {}', b'"metrics": {"a": 1e999}'), "metric"),
+        (files.CARD, lambda card: card.replace(b'"metrics": {}', b'"metrics": {"a": 1' + b"0" * 9000 + b"}"), "JSON"),
+        (files.CARD, lambda _: _nested(50_000), "JSON"),
+        (files.CARD, lambda card: card.replace(b'"Egg"', b'"\\ud800"'), "halves of letters"),
+        (files.CARD, lambda card: card.replace(b'"Egg"', b'"\\u001b[31mEgg"'), "printable"),
+    ],
+)
+def test_one_bad_folder_is_that_folders_problem(tmp_path, folder, blobs, name, change, said):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for part, data in blobs.items():
+        (bad / part).write_bytes(change(data) if part == name else data)
+    assert (bad / name).read_bytes() != blobs[name]
+    found = {info.name: info for info in gallery.list_avatars([(tmp_path, False)])}
+    assert found["egg"].problem is None
+    assert said in found["bad"].problem
+    assert SENTENCE.match(found["bad"].problem)
+    with pytest.raises(AvatarError, match=said):
+        load_avatar(bad, EggHead())
+
+
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "Permission denied"), RecursionError(), MemoryError(), KeyError("x")]
+)
+def test_whatever_goes_wrong_in_one_folder_the_others_are_listed(tmp_path, folder, monkeypatch, error):
+    (tmp_path / "bad").mkdir()
+    check = files.check_folder
+
+    def failing(path):
+        if path.name == "bad":
+            raise error
+        return check(path)
+
+    monkeypatch.setattr(gallery, "check_folder", failing)
+    found = {info.name: info for info in gallery.list_avatars([(tmp_path, False)])}
+    assert found["egg"].problem is None
+    assert f"cannot be read ({type(error).__name__})" in found["bad"].problem
+
+
+def test_a_folder_that_may_not_be_read_says_so(tmp_path, folder, monkeypatch):
+    """Tests may run as root, who may read everything: the refusal is also injected."""
+    (tmp_path / "locked").mkdir(mode=0o000)
+    listing = Path.iterdir
+
+    def refused(path):
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    found = {info.name: info for info in gallery.list_avatars([(tmp_path, False), (tmp_path / "locked", False)])}
+    assert found["egg"].problem is None
+    assert re.search(r"locked cannot be read \(Permission denied\); check its permissions", found["locked"].problem)
+    alone = gallery.list_avatars([(tmp_path / "locked", False)])
+    assert "Permission denied" in alone[0].problem
+    (tmp_path / "locked").chmod(0o700)
+
+
 def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path, monkeypatch, folder):
     monkeypatch.setattr(gallery, "avatar_folders", lambda: [(tmp_path, True)])
     with pytest.raises(AvatarError, match=r"no avatar 'nobody'; known are: egg"):
@@ -235,6 +305,19 @@ def test_names_cannot_climb_out_of_the_gallery(tmp_path, monkeypatch, folder):
     for name in ("..", ".", "", "\0", "a" * 5000, "egg/../../etc"):
         with pytest.raises(AvatarError, match="no avatar"):
             load_avatar(name)
+
+
+def test_without_paths_not_even_a_folder_beside_the_program_is_found(tmp_path, monkeypatch, folder):
+    """A page's visitors choose among the gallery's names, wherever the server was started."""
+    (tmp_path / "gallery" / ".egg.deleted-1").mkdir(parents=True)
+    monkeypatch.setattr(gallery, "avatar_folders", lambda: [(tmp_path / "gallery", True)])
+    monkeypatch.chdir(tmp_path)
+    assert gallery.find_avatar("egg") == Path("egg")
+    for name in ("egg", "./egg", str(folder), ".egg.deleted-1", "gallery/../egg", "\ud800", ""):
+        with pytest.raises(AvatarError, match="no avatar"):
+            gallery.find_avatar(name, paths=False)
+        with pytest.raises(AvatarError, match="no avatar"):
+            resolve_avatar(name, paths=False)
 
 
 # --- damaged, foreign, malicious ----------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import struct
 import subprocess
 import tracemalloc
 from pathlib import Path
@@ -8,9 +9,11 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from emotalk.core.errors import AudioError
 from emotalk.core.rates import SAMPLE_RATE
+from emotalk.speech import decoding
 from emotalk.speech.audio import load_audio, stream_audio
 from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.loudness import TARGET_DB, Leveller, loudness, normalise
@@ -309,6 +312,46 @@ def test_a_damaged_file_gives_what_can_be_read_or_a_sentence(tmp_path, original)
     data[len(data) // 3 : len(data) // 3 + 3000] = np.random.default_rng(0).bytes(3000)
     assert load_audio(bytes(data)).seconds == pytest.approx(3, abs=0.6)
     assert load_audio((tmp_path / "a.mp3").read_bytes()[: len(data) // 2]).seconds == pytest.approx(1.5, abs=0.2)
+
+
+@pytest.mark.parametrize("claimed", [2**62, 2**63, 2**64 - 100])
+def test_a_header_that_asks_for_impossible_places_makes_no_noise(tmp_path, claimed, capfd):
+    samples = (syllables(1) * 20000).astype(np.int16).tobytes()
+    file = tmp_path / "a.wav"
+    file.write_bytes(
+        b"RF64" + struct.pack("<I", 2**32 - 1) + b"WAVE"
+        + b"ds64" + struct.pack("<IQQQI", 28, len(samples) + 72, claimed, len(samples) // 2, 0)
+        + b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
+        + b"data" + struct.pack("<I", 2**32 - 1) + samples
+    )  # fmt: skip
+    assert load_audio(file).seconds == pytest.approx(1, abs=0.05)
+    assert sound_seconds(file) == pytest.approx(1, abs=0.05)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_header_that_claims_a_thousand_channels_takes_no_more_memory(tmp_path):
+    channels, rate = 1000, 192_000  # a second of it would take 0.8 GB
+    file = tmp_path / "a.wav"
+    frames = np.zeros((1000, channels), np.int16)
+    head = b"fmt " + struct.pack("<IHHIIHH", 16, 1, channels, rate, 2 * rate * channels % 2**32, 2 * channels, 16)
+    data = b"data" + struct.pack("<I", 2**31) + frames.tobytes()
+    file.write_bytes(b"RIFF" + struct.pack("<I", 2**31 + 100) + b"WAVE" + head + data)
+    tracemalloc.start()
+    with pytest.raises(AudioError):
+        load_audio(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 200e6
+
+
+def test_the_picture_of_a_recording_is_not_decoded(tmp_path, original, monkeypatch):
+    """A cover may claim any size; the limit is lowered, so that the test need not make 40 megapixels."""
+    Image.new("RGB", (300, 200)).save(tmp_path / "cover.png")
+    cover = ("-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c:v", "copy")
+    ffmpeg("-i", original, *cover, tmp_path / "a.mp3")
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 100)
+    assert "-max_pixels" in decoding._input_arguments()
+    assert load_audio(tmp_path / "a.mp3").seconds == pytest.approx(3, abs=0.1)
 
 
 def test_silence_and_bad_numbers():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emotalk.core.errors import InputError
 from emotalk.speech.english import number_words, ordinal_words, read_aloud, year_words
-from emotalk.speech.text import MAX_PHRASE, MAX_WORD, phrases
+from emotalk.speech.text import MAX_PHRASE, MAX_WORD, clean_text, phrases
 
 
 def said(text: str, language: str = "en") -> str:
@@ -191,11 +191,27 @@ def test_too_much_text_is_refused():
 
 
 @pytest.mark.parametrize("evil", ["<" * 50_000, "a@" * 25_000, "<!--" * 12_000, "1-2" * 16_000, "\n " * 25_000 + "x",
-                                  "a." * 25_000, "((" * 25_000 + "a", "9" * 50_000, "$1," * 16_000])  # fmt: skip
+                                  "a." * 25_000, "((" * 25_000 + "a", "9" * 50_000, "$1," * 16_000,
+                                  "\U0001f600" * 400_000, "a " + "\u20ac" * 300_000, "/" * 400_000])  # fmt: skip
 def test_no_text_makes_the_patterns_slow(evil):
     """Quadratic patterns would take minutes over these; the limit of phrases keeps the fast ones short."""
     with contextlib.suppress(InputError):
         list(itertools.islice(phrases(evil), 2000))
+
+
+def test_a_run_of_emoji_is_named_a_few_times():
+    said = " ".join(phrase.text for phrase in phrases("\U0001f600" * 300))
+    assert said == "grinning face, grinning face, grinning face"
+    different = "".join(chr(0x1F600 + i) for i in range(50))
+    assert len(" ".join(phrase.text for phrase in phrases(different)).split(", ")) == 20
+
+
+def test_a_text_is_cleaned_of_what_nobody_types():
+    assert clean_text("a\0b\x07c\td\ne\r\n") == "a b c\td\ne\r\n"
+    assert clean_text("\ud83d\u202eabc\u202c\u2066d\u2069\ude00") == "abcd"
+    assert clean_text("e" + "\u0301" * 100 + "f") == "e" + "\u0301" * 6 + "f"
+    for untouched in ("Grüße!", "שָׁלוֹם", "می\u200cخواهم", "\U0001f469\u200d\U0001f680", "ต้นไม้", "नमस्ते"):
+        assert clean_text(untouched) == untouched
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -241,6 +242,54 @@ def test_a_program_that_hangs_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr("emotalk.speech.flite._TIMEOUT", 0.5)
     with pytest.raises(VoiceError, match="took more than"):
         FliteEngine(str(program)).speak("Hello", "slt", Style())
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "too little memory left to speak"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device. Make room"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+    ],
+)
+def test_a_machine_that_is_short_of_something_says_so(monkeypatch, error, said):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(EspeakEngine, "speak", fail)
+    with pytest.raises(VoiceError, match=said):
+        say("Hello.", "espeak:en-us")
+
+
+def test_a_full_disk_is_told_from_a_text_without_sound(tmp_path, monkeypatch):
+    program = tmp_path / "flite"
+    program.write_text('#!/bin/sh\n[ "$1" = -lv ] && echo "Voices available: slt"\nexit 0\n')
+    program.chmod(0o755)
+    engine = FliteEngine(str(program))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: types.SimpleNamespace(free=0))
+    with pytest.raises(OSError, match="No space left"):
+        engine.speak("Hello", "slt", Style())
+    monkeypatch.setattr("tempfile.TemporaryDirectory", _no_space)
+    with pytest.raises(OSError, match="No space left"):
+        engine.speak("Hello", "slt", Style())
+
+
+def _no_space(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_espeak_that_could_not_start_for_want_of_memory_is_tried_again(monkeypatch):
+    engine = EspeakEngine()
+    with monkeypatch.context() as short:
+        short.setattr("subprocess.Popen", _no_memory)
+        assert not engine.voices()[0].installed
+        with pytest.raises(OSError, match="Cannot allocate memory"):
+            engine.speak("Hello", "en-us", Style())
+    assert engine.speak("Hello", "en-us", Style()).seconds > 0.2
+
+
+def _no_memory(*_, **__):
+    raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
 
 def test_accents_are_dropped_for_flite():

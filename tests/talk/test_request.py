@@ -1,13 +1,10 @@
 """What may be asked for is checked before any work, in sentences."""
 
-from pathlib import Path
-
 import pytest
-from PIL import Image
 
 from emotalk.core.errors import EmotalkError, InputError
 from emotalk.emotion import EmotionCurve
-from emotalk.talk.request import Look, TalkRequest, colour, talk_request
+from emotalk.talk.request import Look, TalkRequest, talk_request
 
 
 def test_a_plain_request_is_taken() -> None:
@@ -32,11 +29,38 @@ def test_a_plain_request_is_taken() -> None:
         ({"text": "Hi.", "seed": -3}, "seed must be a whole number"),
         ({"text": "Hi.", "seed": 1.5}, "seed must be a whole number"),
         ({"text": "word " * 10_000, "max_seconds": 600}, r"10,000 words, about 64 minutes; at most 600 seconds"),
+        ({"text": "w" * 4000, "max_seconds": 60}, r"4,000 letters; at most 60 seconds"),
+        ({"text": "w" * 500_001}, "500,001 characters"),
+        ({"text": "\0\x1b\ud800\u202e \n"}, "nothing to say"),
+        ({"text": 5}, "must be a string, found int"),
+        ({"text": ["Hi."]}, "must be a string, found list"),
+        ({"text": "Hi.", "avatar": 5}, "No avatar"),
+        ({"text": "Hi.", "avatar": None}, "No avatar"),
+        ({"text": "Hi.", "voice": ["flite:slt"]}, "no voice"),
+        ({"text": "Hi.", "voice": "x" * 1000}, "no voice"),
+        ({"audio": 5}, "path of a file, found int"),
+        ({"audio": "a\0b"}, "no audio file"),
+        ({"audio": "\ud800"}, "no audio file"),
+        ({"text": "Hi.", "head_motion": 10**400}, "found a far larger one"),
+        ({"text": "Hi.", "head_motion": "1"}, "must be a number"),
+        ({"text": "Hi.", "head_motion": None}, "must be a number"),
     ],
 )
 def test_what_cannot_be_said_or_done_is_refused(given: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         TalkRequest(**given)
+
+
+def test_what_nobody_types_is_taken_out_of_a_text_and_nothing_else() -> None:
+    typed = "Grüße,\tDr. Müller!\nשָׁלוֹם 你好 👍🏽 می‌خواهم"
+    assert TalkRequest(text=typed).text == typed
+    assert TalkRequest(text="a\0b\x1b[31mc\ud83d \u202eolleh\u202c").text == "a b [31mc olleh"
+
+
+@pytest.mark.parametrize("seed", ["1", 1.5, -1, 2**32, 10**400, float("nan"), [1], True])
+def test_a_seed_that_is_no_whole_number_is_a_sentence(seed) -> None:
+    with pytest.raises(InputError, match="The seed must"):
+        talk_request(text="Hi.", seed=seed)
 
 
 def test_a_message_never_shows_a_whole_path() -> None:
@@ -54,20 +78,15 @@ def test_a_message_never_shows_a_whole_path() -> None:
         ({"yaw": 200}, "yaw must lie between"),
         ({"zoom": 0}, "zoom must lie between"),
         ({"mark": "middle"}, "bottom-right"),
-        ({"background": "#12345"}, "#rrggbb"),
-        ({"background": "no/such/picture.png"}, "colour such as"),
+        ({"background": "#123456"}, "Colour or a PictureFile"),
+        ({"yaw": 10**400}, "yaw must lie between -60 and 60, found a far larger one"),
+        ({"size": "512"}, "even number"),
+        ({"mark": ["off"]}, "bottom-right"),
     ],
 )
 def test_a_look_out_of_range_is_refused(given: dict, message: str) -> None:
     with pytest.raises(EmotalkError, match=message):
         Look(**given)
-
-
-def test_a_background_may_be_a_colour_or_a_picture(tmp_path: Path) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "room.png")
-    assert Look(background=str(tmp_path / "room.png")).background.endswith("room.png")
-    assert colour("#fff") == (1, 1, 1)
-    assert colour("#336699") == pytest.approx((0.2, 0.4, 0.6))
 
 
 class TestPlainValues:
@@ -82,9 +101,14 @@ class TestPlainValues:
         (tmp_path / "mood.csv").write_text("time,valence,arousal\n0,-0.5,0.5\n")
         assert talk_request(text="Hi.", emotion=" Happy ").emotion == EmotionCurve.named("happy")
         assert talk_request(text="Hi.", valence=1, emotion=curve).emotion is curve
-        assert talk_request(text="Hi.", emotion=str(tmp_path / "mood.csv")).emotion.at(3).tolist() == [[-0.5, 0.5]] * 3
+        assert talk_request(text="Hi.", emotion=tmp_path / "mood.csv").emotion.at(3).tolist() == [[-0.5, 0.5]] * 3
         with pytest.raises(InputError, match="An emotion is auto"):
             talk_request(text="Hi.", emotion="hungry")
+
+    def test_a_text_never_names_a_file(self, tmp_path) -> None:
+        (tmp_path / "mood.csv").write_text("time,valence,arousal\n0,-0.5,0.5\n")
+        with pytest.raises(InputError, match="a file is given as a Path"):
+            talk_request(text="Hi.", emotion=str(tmp_path / "mood.csv"))
 
     def test_in_auto_the_valence_stays(self) -> None:
         request = talk_request(text="Hi.", valence=0.4, arousal=0.9, emotion="auto")

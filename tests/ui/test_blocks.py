@@ -13,6 +13,8 @@ from gradio.state_holder import SessionState
 
 from emotalk.core.errors import InputError
 from emotalk.ui.blocks import Page
+from emotalk.ui.toasts import friendly
+from tests.core.test_pictures import jpeg_that_claims
 
 FILE = {"_type": "gradio.FileData"}
 
@@ -24,23 +26,38 @@ def nested(depth: int) -> list:
     return whole
 
 
-@pytest.fixture
-def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
-    (tmp_path / "uploads").mkdir()
-    return tmp_path / "uploads"
+class Posting:
+    """A page with one control of each kind, built once; `handler` is what stands behind it."""
+
+    def __init__(self, uploads: Path) -> None:
+        self.uploads = uploads
+        self.handler: Any = None
+        with Page(analytics_enabled=False) as self.page:
+            inputs = [
+                gr.Textbox(label="text"), gr.Number(label="seed"), gr.Slider(-1, 1, 0, label="valence"),
+                gr.Checkbox(label="consent"), gr.Radio([256, 512], label="size"), gr.Dropdown(["a", "b"], label="mark"),
+                gr.Audio(type="filepath", label="audio"),
+                gr.Image(type="filepath", image_mode=None, label="picture"), gr.HTML("mira", elem_id="faces"),
+                gr.HTML({"keys": []}, elem_id="timeline"), gr.ColorPicker(label="colour"),
+            ]  # fmt: skip
+            gr.Button().click(lambda *values: self.handler(*values), inputs, gr.Textbox())
+            gr.Button().click(None, inputs, gr.Textbox(), js="(...values) => ''")
+
+    def post(self, values: list[Any], handler: Any = None, state: Any = None, event: int = 0) -> Any:
+        """What a client gets that posts these values."""
+        self.handler = handler or (lambda *_: pytest.fail("the handler was reached"))
+        state = SessionState(self.page) if state is None else state
+        call = self.page.process_api(block_fn=self.page.fns[event], inputs=values, state=state)
+        return asyncio.run(call)["data"][0]
 
 
-def page(handler: Any) -> Page:
-    with Page(analytics_enabled=False) as blocks:
-        inputs = [
-            gr.Textbox(label="text"), gr.Number(label="seed"), gr.Slider(-1, 1, 0, label="valence"),
-            gr.Checkbox(label="consent"), gr.Radio([256, 512], label="size"), gr.Dropdown(["a", "b"], label="mark"),
-            gr.Audio(type="filepath", label="audio"), gr.Image(type="filepath", image_mode=None, label="picture"),
-            gr.HTML("mira", elem_id="faces"), gr.HTML({"keys": []}, elem_id="timeline"), gr.ColorPicker(label="colour"),
-        ]  # fmt: skip
-        gr.Button().click(handler, inputs, gr.Textbox())
-    return blocks
+@pytest.fixture(scope="module")
+def posting(tmp_path_factory: pytest.TempPathFactory) -> Posting:
+    uploads = tmp_path_factory.mktemp("gradio") / "uploads"
+    uploads.mkdir()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GRADIO_TEMP_DIR", str(uploads))
+        return Posting(uploads)
 
 
 GOOD = {
@@ -49,16 +66,13 @@ GOOD = {
 }  # fmt: skip
 
 
-def post(blocks: Page, values: list[Any]) -> Any:
-    call = blocks.process_api(block_fn=blocks.fns[0], inputs=values, state=SessionState(blocks))
-    return asyncio.run(call)["data"][0]
-
-
-def test_values_of_the_right_kind_reach_the_handler(uploads: Path) -> None:
-    (uploads / "a.wav").write_bytes(b"sound")
-    sent = GOOD | {"audio": {"path": str(uploads / "a.wav"), "meta": FILE}}
-    got = post(page(lambda *values: repr(values)), list(sent.values()))
-    assert got == repr((*list(GOOD.values())[:6], str(uploads / "a.wav"), *list(GOOD.values())[7:]))
+def test_values_of_the_right_kind_reach_the_handler(posting: Posting) -> None:
+    sound = posting.uploads / "a.wav"
+    sound.write_bytes(b"sound")
+    got = posting.post(
+        list((GOOD | {"audio": {"path": str(sound), "meta": FILE}}).values()), lambda *values: repr(values)
+    )
+    assert got == repr(tuple((GOOD | {"audio": str(sound)}).values()))
 
 
 @pytest.mark.parametrize(
@@ -83,11 +97,10 @@ def test_values_of_the_right_kind_reach_the_handler(uploads: Path) -> None:
     ],
 )
 def test_a_value_of_another_kind_is_refused_with_a_sentence(
-    name: str, value: Any, said: str, capfd: pytest.CaptureFixture
+    posting: Posting, name: str, value: Any, said: str, capfd: pytest.CaptureFixture
 ) -> None:
-    blocks = page(lambda *values: pytest.fail("the handler was reached"))
     with pytest.raises(gr.Error) as caught:
-        post(blocks, list((GOOD | {name: value}).values()))
+        posting.post(list((GOOD | {name: value}).values()))
     assert said in caught.value.message
     assert not caught.value.print_exception
     assert "Traceback" not in capfd.readouterr().err
@@ -98,35 +111,45 @@ def test_a_value_of_another_kind_is_refused_with_a_sentence(
     "path", ["/etc/passwd", "../../etc/passwd", "http://127.0.0.1/x.png", "https://example.org/x", "", "a\0b", "\ud800",
              None, 5, ["x"], "UPLOADS/../secret.png", "UPLOADS/link.png", "UPLOADS/absent.png", "UPLOADS"],
 )  # fmt: skip
-def test_only_a_file_that_was_uploaded_is_taken(name: str, path: Any, uploads: Path) -> None:
-    secret = uploads.parent / "secret.png"
+def test_only_a_file_that_was_uploaded_is_taken(posting: Posting, name: str, path: Any) -> None:
+    secret, link = posting.uploads.parent / "secret.png", posting.uploads / "link.png"
     secret.write_bytes(b"a picture of somebody")
-    (uploads / "link.png").symlink_to(secret)
+    if not link.is_symlink():
+        link.symlink_to(secret)
     if isinstance(path, str):
-        path = path.replace("UPLOADS", str(uploads))
-    blocks = page(lambda *values: pytest.fail("the handler was reached"))
+        path = path.replace("UPLOADS", str(posting.uploads))
     for sent in ({"path": path, "meta": FILE}, {"path": path, "url": "data:image/png;base64,AA==", "meta": FILE}):
         value = {"keys": [sent]} if name == "timeline" else sent
         with pytest.raises(gr.Error, match="uploaded"):
-            post(blocks, list((GOOD | {name: value}).values()))
+            posting.post(list((GOOD | {name: value}).values()))
 
 
-def test_too_few_values_and_a_control_that_only_the_browser_runs_are_refused() -> None:
+def test_a_picture_too_large_is_told_before_gradio_opens_it(posting: Posting) -> None:
+    bomb = posting.uploads / "bomb.jpg"
+    bomb.write_bytes(jpeg_that_claims(65500, 65500))
+    for kind in ("jpg", "svg", "png"):  # what the sender calls it is not believed
+        sent = {"path": str(bomb), "orig_name": f"x.{kind}", "meta": FILE}
+        with pytest.raises(gr.Error, match="4290 megapixels; at most 40"):
+            posting.post(list((GOOD | {"picture": sent}).values()))
+
+
+def test_too_few_values_and_a_control_that_only_the_browser_runs_are_refused(posting: Posting) -> None:
     with pytest.raises(gr.Error, match="11 values are needed here, found 2"):
-        post(page(lambda *values: ""), ["Hi.", 1])
+        posting.post(["Hi.", 1])
     with pytest.raises(gr.Error, match="in the browser alone"):
-        post(page(None), list(GOOD.values()))
+        posting.post(list(GOOD.values()), event=1)
 
 
-def test_choices_that_a_page_got_later_can_be_chosen() -> None:
-    blocks = page(lambda *values: values[5])
-    state = SessionState(blocks)
-    menu = blocks.fns[0].inputs[5]
-    state[menu._id] = gr.Dropdown(["mine"], label="mark")
-    state[menu._id]._id = menu._id
+def test_choices_that_a_page_got_later_can_be_chosen(posting: Posting) -> None:
+    state = SessionState(posting.page)
+    menu = posting.page.fns[0].inputs[5]
+    later = gr.Dropdown(["mine"], label="mark")
+    later._id = menu._id
+    state[menu._id] = later
     values = list((GOOD | {"mark": "mine"}).values())
-    call = blocks.process_api(block_fn=blocks.fns[0], inputs=values, state=state)
-    assert asyncio.run(call)["data"] == ["mine"]
+    assert posting.post(values, lambda *values: values[5], state) == "mine"
+    with pytest.raises(gr.Error, match="one of the choices"):
+        posting.post(values)
 
 
 @pytest.mark.parametrize(
@@ -139,24 +162,34 @@ def test_choices_that_a_page_got_later_can_be_chosen() -> None:
     ],
 )
 def test_what_goes_wrong_in_a_handler_is_told_in_words(
-    error: Exception, said: str, capfd: pytest.CaptureFixture
+    posting: Posting, error: Exception, said: str, capfd: pytest.CaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
         raise error
 
     with pytest.raises(gr.Error) as caught:
-        post(page(fail), list(GOOD.values()))
+        posting.post(list(GOOD.values()), fail)
     assert said in caught.value.message
     assert not caught.value.print_exception
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_the_unforeseen_is_logged_once_and_shown_without_its_details(caplog: pytest.LogCaptureFixture) -> None:
+def test_strangers_do_not_read_where_things_lie_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "card.json in /home/ann/.cache/emotalk/hub/org--x/1a2b lacks name; see https://hf.co/org/x or org/x/y."
+    monkeypatch.setenv("EMOTALK_PUBLIC", "0")
+    assert friendly(InputError(told)).message == told
+    monkeypatch.setenv("EMOTALK_PUBLIC", "1")
+    assert friendly(InputError(told)).message == "card.json in 1a2b lacks name; see https://hf.co/org/x or org/x/y."
+
+
+def test_the_unforeseen_is_logged_once_and_shown_without_its_details(
+    posting: Posting, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(*_: Any) -> None:
         raise KeyError("/home/somebody/secret")
 
     with pytest.raises(gr.Error) as caught:
-        post(page(fail), list(GOOD.values()))
+        posting.post(list(GOOD.values()), fail)
     assert "unexpected" in caught.value.message
     assert "secret" not in caught.value.message
     assert len([record for record in caplog.records if record.exc_info]) == 1

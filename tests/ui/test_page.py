@@ -11,6 +11,7 @@ import pytest
 
 from emotalk.emotion import nearest_emotions
 from emotalk.emotion.prototypes import PROTOTYPES
+from emotalk.talk import Colour
 from emotalk.talk.request import TalkRequest
 from tests.ui.browsing import TOAST, box_of, dismiss_toasts, expect, expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
@@ -195,7 +196,7 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
     assert (request.head_motion, request.expressiveness, request.emotion) == (0.5, 1.5, "auto")
     assert request.valence_in_auto == -0.3
     look = request.look
-    assert (look.size, look.yaw, look.pitch, look.zoom, look.background) == (256, 20, 10, 1.3, "#cfe3f2")
+    assert (look.size, look.yaw, look.pitch, look.zoom, look.background) == (256, 20, 10, 1.3, Colour.parse("#cfe3f2"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from tests.hostile.cases import Case, secret_files
 from tests.hostile.contained import Contained
+from tests.hostile.running import OpenPage, open_page
 
 
 class Door:
@@ -80,6 +81,13 @@ def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
     with Contained(folder, environment, without_rights_of_root()) as child:
         child.gs_ran = folder / "gs-ran"
         yield child
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory: pytest.TempPathFactory, door: Door) -> Iterator[OpenPage]:
+    """One page open to strangers, for all tests that attack one."""
+    with open_page(tmp_path_factory.mktemp("page"), door.address) as opened:
+        yield opened
 
 
 def without_rights_of_root() -> list[str]:

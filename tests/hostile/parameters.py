@@ -33,7 +33,7 @@ class Value:
         return fill(self.value)
 
 
-def file(path: str, **more: Any) -> dict[str, Any]:
+def file(path: str | None, **more: Any) -> dict[str, Any]:
     """A file as a browser names it."""
     return {
         "path": path,
@@ -67,7 +67,7 @@ PATHS = [
     Value("a way up", "../../../../../../../../../../{secret}"), Value("/dev/zero", "/dev/zero"), Value("a server", "{web}a.png"),
     Value("the owner's picture as an upload", file("{secret}")), Value("/etc/passwd as an upload", file("/etc/passwd")),
     Value("/proc/self/environ as an upload", file("/proc/self/environ")), Value("a device as an upload", file("/dev/zero")),
-    Value("a server as an upload", file("{web}a.png", url="{web}a.png")), Value("an upload without a path", file("", path=None)),
+    Value("a server as an upload", file("{web}a.png", url="{web}a.png")), Value("an upload without a path", file(None)),
     Value("an upload by address", {"url": "{web}a.png", "path": None, "meta": {"_type": "gradio.FileData"}}),
     Value("an upload of a folder", file("/etc")), Value("two uploads", [file("{secret}"), file("{secret}")]),
     Value("an upload inside an upload", {"path": file("{secret}"), "meta": {"_type": "gradio.FileData"}}),

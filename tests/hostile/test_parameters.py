@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.hostile.parameters import BEGIN, BODIES, FEW, GENERATE, STILL, TALK, VALUES, Value
-from tests.hostile.running import OpenPage, open_page
+from tests.hostile.running import OpenPage
 from tests.hostile.visitor import PREFIX, Raw
 
 pytestmark = pytest.mark.slow
@@ -18,12 +17,6 @@ HANDLERS = {"still": (STILL, VALUES), "sheet": (STILL, FEW), "generate": (GENERA
 ARGUMENTS = [(name, at) for name, (values, _) in HANDLERS.items() for at in range(len(values))]
 DARK = [2, 3, 4, 5, 6, 8, 10]
 """Arguments of the sheet of moods that the still has too, in the same hands: one handler is enough for them."""
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, door) -> Iterator[OpenPage]:
-    with open_page(tmp_path_factory.mktemp("page"), door.address) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(("name", "at"), [pair for pair in ARGUMENTS if pair[0] != "sheet" or pair[1] not in DARK])

@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.hostile.parameters import BEGIN, GENERATE, STILL
-from tests.hostile.running import OpenPage, open_page
+from tests.hostile.running import OpenPage
 from tests.hostile.verdicts import files_below
 from tests.hostile.videos import video
 from tests.hostile.visitor import PREFIX, Visitor
@@ -23,12 +22,6 @@ SESSIONS = [
 ]  # fmt: skip
 ALIKE = [("ab", "a/b"), ("ab", "a.b"), ("a" * 64 + "b", "a" * 64 + "c"), ("é", "è"), ("", ".."), ("AB", "ab")]
 """Sessions that a careless name for a folder makes one."""
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, door) -> Iterator[OpenPage]:
-    with open_page(tmp_path_factory.mktemp("page"), door.address) as opened:
-        yield opened
 
 
 def talked(visitor: Visitor) -> dict:

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
 from tests.hostile.cases import SECRET_WORDS
-from tests.hostile.running import OpenPage, open_page
+from tests.hostile.running import OpenPage
 from tests.hostile.verdicts import files_below
 from tests.hostile.visitor import PREFIX
 
@@ -48,12 +47,6 @@ OTHERS = [
     f"{PREFIX}/queue/data?session_hash=nobody", f"{PREFIX}/queue/data", f"{PREFIX}/call/talk/nobody", "/robots.txt", "/manifest.json",
     "/docs", "/redoc", "/openapi.json", "/.git/config", "/.env", "/app.py", "/logout",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, door) -> Iterator[OpenPage]:
-    with open_page(tmp_path_factory.mktemp("page"), door.address) as opened:
-        yield opened
 
 
 def given_away(page: OpenPage, body: bytes) -> bool:

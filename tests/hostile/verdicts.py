@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -20,11 +21,11 @@ def is_sentence(text: str) -> bool:
 
 
 def tells_no_place(text: str, *sent: str) -> bool:
-    """Whether no path of the server stands in an answer; what was sent may be quoted."""
-    for part in sent:
-        for quoted in (part, repr(part)[1:-1]):
-            text = text.replace(quoted, "")
-    return not PLACES.search(text) and SECRET_WORDS not in text
+    """Whether no path of the server stands in an answer; what was sent, or its beginning, may be quoted."""
+    text = html.unescape(text)
+    found = (re.match(r"[\w/.:\\-]*[\w/]", text[match.start() :]) for match in PLACES.finditer(text))
+    told = [path[0] if path else "" for path in found]
+    return SECRET_WORDS not in text and all(any(path in part for part in sent) for path in told)
 
 
 def files_below(folder: Path) -> set[str]:

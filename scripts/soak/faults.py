@@ -53,6 +53,7 @@ def run(folder: Path) -> Part:
         status, said, wrong = _try(fault, folder)
         rows.append(f"| {fault.name} | {status} | {said} |")
         faults += [f"{fault.name}: {line}" for line in wrong]
+        print(f"  {fault.name}: {status}, {said}", *wrong, sep="\n    ", flush=True)
     rows += [f"| {name} | | {said} |" for name, said in _full_pages(folder / "pages", faults)]
     mounted = "a tmpfs in a namespace of its own" if _may_mount() else "RLIMIT_FSIZE (nothing can be mounted here)"
     how = f"Full disks: {mounted}. The clock: `time.time` replaced in the process."
@@ -62,7 +63,7 @@ def run(folder: Path) -> Part:
 
 def _all(folder: Path) -> Iterator[Fault]:
     for where, title in PLACES.items():
-        for size in ("4k", "16k", "64k", "256k"):
+        for size in ("4k", "64k"):
             name = f"{size} of room in {title}"
             yield Fault(name, _mounted(folder, {where: f"size={size}"}), _own_cache(folder, where))
     yield Fault(
@@ -72,19 +73,18 @@ def _all(folder: Path) -> Iterator[Fault]:
         "cache and temporary files that cannot be written", _mounted(folder, {"cache": "ro", "tmp": "ro"}),
         _own_cache(folder, "cache"),
     )  # fmt: skip
-    for megabytes in (400, 800, 1200, 1600, 2400, 3600):
+    for megabytes in (400, 1000, 1600, 2400):
         yield Fault(f"ulimit -v of {megabytes} MB", ["prlimit", f"--as={megabytes * 2**20}"])
-    for count in (8, 12, 16, 24, 32, 64):
+    for count in (8, 16, 24, 64):
         yield Fault(f"ulimit -n of {count}", ["prlimit", f"--nofile={count}"])
-    for size in (0, 1000, 100_000):
+    for size in (0, 1000):
         yield Fault(f"ulimit -f of {size} bytes", ["prlimit", f"--fsize={size}"])
     homeless = {"HOME": None, "XDG_CACHE_HOME": None, "EMOTALK_CACHE": None}
     yield Fault("no HOME", environment=homeless, ends_well=True)
     yield Fault("a HOME that is not there", environment=homeless | {"HOME": "/nonexistent"}, ends_well=True)
     for shown, jump in (("ten years ahead", 3.2e8), ("thirty years back", -9.5e8)):
-        for after in (0, 40):
-            name = f"the clock jumps {shown} at its look number {after + 1}"
-            yield Fault(name, environment=_clock(folder, jump, after), ends_well=True)
+        name = f"the clock jumps {shown} while it runs"
+        yield Fault(name, environment=_clock(folder, jump, after=40), ends_well=True)
     for name in NEEDED:
         yield Fault(f"no {name}", code=_copy(folder, name), ends_well=False)
         yield Fault(f"half of {name}", code=_copy(folder, name, half=True), ends_well=False)
@@ -99,7 +99,7 @@ def _try(fault: Fault, folder: Path) -> tuple[int, str, list[str]]:
         (folder / name).mkdir()
     environment = os.environ | {"TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"} | fault.environment
     environment = {name: value for name, value in environment.items() if value is not None}
-    talk = ["-m", "emotalk", "talk", "--text", "Hello there.", "--size", "128", "-o", str(out / "a.mp4")]
+    talk = ["-m", "emotalk", "talk", "--text", "Hello.", "--size", "64", "-o", str(out / "a.mp4")]
     try:
         done = subprocess.run(
             [*fault.before, sys.executable, *talk], cwd=fault.code, env=environment, capture_output=True, text=True,

@@ -1,7 +1,9 @@
 """The command line: what people type, what they get, and what it says when they are wrong."""
 
 import io
+import json
 import re
+import shutil
 import wave
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from emotalk.hub import HubAddress, downloaded
 from emotalk.hub.client import commit_of
 from emotalk.motion import MotionModel
 from emotalk.speech import SpeechEncoder
+from tests.core.test_pictures import jpeg_that_claims
 
 HELLO = ["talk", "--text", "Hello.", "--size", "64"]
 
@@ -120,6 +123,26 @@ def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(
 def test_avatars_lists_mira(capsys: pytest.CaptureFixture) -> None:
     assert main(["avatars"]) == 0
     assert re.search(r"^mira .*synthetic person", capsys.readouterr().out, re.M)
+
+
+def test_one_bad_folder_of_the_gallery_ends_no_command(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = CHECKPOINTS / "avatars"
+    for name in ("bomb", "overflow", "whole"):
+        shutil.copytree(shipped / "mira", tmp_path / name)
+    (tmp_path / "bomb" / "thumbnail.jpg").write_bytes(jpeg_that_claims(65500, 65500))
+    card = json.loads((tmp_path / "overflow" / "card.json").read_text()) | {"metrics": {"psnr": 10**400}}
+    (tmp_path / "overflow" / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr("emotalk.avatar.gallery.avatar_folders", lambda: [(shipped, True), (tmp_path, False)])
+    assert main(["avatars"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^bomb +cannot be used: .*damaged", said, re.M)
+    assert re.search(r"^overflow +cannot be used: .*not a finite number", said, re.M)
+    assert re.search(r"^whole +Mira;", said, re.M)
+    assert main(["doctor"]) == 0
+    assert main([*HELLO, "--avatar", "bomb", "-o", str(tmp_path / "x.mp4")]) == 2
+    assert "damaged" in capsys.readouterr().err
 
 
 def test_doctor_reports_every_part_and_how_to_get_what_is_missing(capsys: pytest.CaptureFixture) -> None:

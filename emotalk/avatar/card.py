@@ -92,7 +92,10 @@ class AvatarCard:
         """The card in a JSON text; entries it does not know are ignored, anything else wrong is an AvatarError."""
         table = parse_json(text, "card.json")
         if not isinstance(table, dict):
-            raise AvatarError(f"card.json must hold a table, found {type(table).__name__}; the avatar is damaged.")
+            found = {type(None): "nothing (null)", list: "a list", str: "a text", bool: "true or false"}
+            raise AvatarError(
+                f"card.json must hold a table, found {found.get(type(table), 'a number')}; the avatar is damaged."
+            )
         known = {f.name: f for f in dataclasses.fields(AvatarCard)}
         missing = [n for n in ("name", "licence", "provenance", "synthetic", "version") if n not in table]
         if missing:

@@ -45,19 +45,25 @@ def open_sound(source: str | Path | bytes) -> Iterator[RawSound]:
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_open(source))
         name = sound_name(source)
-        head = file.read(12)
-        file.seek(0)
+        try:
+            head = file.read(12)
+            file.seek(0)
+        except OSError as error:
+            raise AudioError(
+                f"{name} cannot be read ({error.strerror}). Copy it to another disk, or export it again."
+            ) from (error)
         if not head:
             raise AudioError(f"{name} is empty (0 bytes). Choose another audio file, or record it again.")
         if head[:4] in (b"RIFF", b"RF64", b"fLaC"):
             import soundfile
 
             try:
-                sound = stack.enter_context(soundfile.SoundFile(_Seekable(file)))
+                careful = _Seekable(file)
+                sound = stack.enter_context(soundfile.SoundFile(careful))
             except soundfile.LibsndfileError:
                 file.seek(0)  # some odd codec, or not WAV after all: ask ffmpeg
             else:
-                yield RawSound(sound.samplerate, _soundfile_blocks(sound, name))
+                yield RawSound(sound.samplerate, _soundfile_blocks(sound, careful, name))
                 return
         yield stack.enter_context(_ffmpeg_blocks(file, name))
 
@@ -104,6 +110,8 @@ def _open(source: str | Path | bytes) -> BinaryIO:
     except FileNotFoundError as error:
         hint = " Links cannot be opened: download the file first." if "://" in shown else " Check the path."
         raise AudioError(f"There is no file {shown}.{hint}") from error
+    except ValueError as error:
+        raise AudioError(f"{shown!r} is not a file name. Give the path of an audio file.") from error
     except OSError as error:
         raise AudioError(f"{shown} cannot be opened ({error.strerror}). Check the path and its permissions.") from error
     kind = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
@@ -116,7 +124,15 @@ class _Seekable:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.read, self.tell = file.read, file.tell
+        self.tell = file.tell
+        self.fault: OSError | None = None
+
+    def read(self, count: int = -1) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError as error:
+            self.fault = error
+            return b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
@@ -125,7 +141,7 @@ class _Seekable:
             return self._file.tell()
 
 
-def _soundfile_blocks(sound, name: str) -> Iterator[np.ndarray]:
+def _soundfile_blocks(sound, file: _Seekable, name: str) -> Iterator[np.ndarray]:
     import soundfile
 
     frames = _block_frames(sound.samplerate, sound.channels)
@@ -134,6 +150,8 @@ def _soundfile_blocks(sound, name: str) -> Iterator[np.ndarray]:
             block = sound.read(frames, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise AudioError(f"{name} is damaged: {error}. Export it again, or choose another file.") from error
+        if file.fault is not None:
+            raise AudioError(f"{name} cannot be read to its end ({file.fault.strerror}).") from file.fault
         if not len(block):
             return
         yield block

@@ -86,13 +86,12 @@ def phrases(text: str, language: str = "en") -> Iterator[Phrase]:
         raise InputError(f"Text must be a string, found {type(text).__name__}.")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
-    text = clean_text(text)
     if not text.strip():
         raise InputError("The text is empty. Type a sentence to be said.")
     base = language.split("-")[0].lower()
     unreadable: set[str] = set()
     found = False
-    for paragraph in _paragraphs(text):
+    for paragraph in _paragraphs(clean_text(text)):
         for sentence in _sentences(_clean(paragraph, base, unreadable)):
             for phrase in _split_by_script(sentence, base):
                 found = True

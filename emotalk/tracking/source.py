@@ -151,9 +151,11 @@ def _frames(
 
 
 def _input(start: float = 0.0) -> list[str]:
+    # ffmpeg counts the padding of its buffers too: what is just within the limit must not be refused for that.
     seek = ["-ss", f"{start:.3f}"] if start > 0 else []
-    return [ffmpeg_path(), "-hide_banner", "-nostdin", "-threads", "1", *seek,
-            "-max_pixels", str(MAX_PIXELS), "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]  # fmt: skip
+    pixels = ["-max_pixels", str(round(1.05 * MAX_PIXELS))]
+    return [ffmpeg_path(), "-hide_banner", "-nostdin", "-threads", "1", *seek, *pixels,
+            "-protocol_whitelist", "fd", "-fd", "0", "-i", "fd:"]  # fmt: skip
 
 
 def _length(seconds: float | None) -> list[str]:

@@ -8,14 +8,20 @@ from __future__ import annotations
 import html
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import gradio as gr
+from gradio.route_utils import FnIndexInferError
+from starlette.responses import JSONResponse
 
 from emotalk.core.errors import InputError
 from emotalk.core.pictures import opened_picture
 from emotalk.ui.toasts import friendly
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +61,20 @@ class Page(gr.Blocks):
             raise
         except Exception as error:
             raise friendly(error) from error
+
+
+async def refuse_call(request: Request, error: Exception) -> Response:
+    """The answer where Gradio's own routes stumble over a request before the page is asked: a handler, a name or an
+    argument that there is not. 400 and a sentence; the log has a line and no traceback."""
+    if "/gradio_api/" not in request.url.path:
+        raise error
+    log.warning("a request to %.80r was refused: %s", request.url.path, type(error).__name__)
+    sentence = "There is nothing here that takes such a request; /gradio_api/info lists what there is."
+    return JSONResponse({"error": sentence, "detail": sentence}, 400)
+
+
+CALL_ERRORS = dict.fromkeys((LookupError, TypeError, ValueError, AttributeError, FnIndexInferError), refuse_call)
+"""`exception_handlers` for the page's web application (`launch(app_kwargs=...)`)."""
 
 
 def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:

@@ -1,3 +1,5 @@
+import errno
+import io
 import struct
 import subprocess
 import tracemalloc
@@ -327,6 +329,28 @@ def test_a_header_that_asks_for_impossible_places_makes_no_noise(tmp_path, claim
     assert load_audio(file).seconds == pytest.approx(1, abs=0.05)
     assert sound_seconds(file) == pytest.approx(1, abs=0.05)
     assert capfd.readouterr().err == ""
+
+
+def test_a_disk_that_fails_while_a_file_is_read_is_told(tmp_path, monkeypatch, capfd):
+    soundfile.write(tmp_path / "a.wav", syllables(3), SAMPLE_RATE)
+    opened = Path.open
+    for after in (0, 20_000):
+
+        class Failing(io.FileIO):
+            def read(self, count=-1, after=after):
+                if self.tell() >= after:
+                    raise OSError(errno.EIO, "Input/output error")
+                return super().read(count)
+
+        monkeypatch.setattr(Path, "open", lambda path, *_, **__: Failing(str(path)))
+        with pytest.raises(AudioError, match=r"a\.wav cannot be read .*Input/output error"):
+            load_audio(tmp_path / "a.wav")
+    monkeypatch.setattr(Path, "open", opened)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_name_of_half_a_letter_is_no_file_name():
+    refused("a\ud800.wav", match="not a file name")
 
 
 def test_a_header_that_claims_a_thousand_channels_takes_no_more_memory(tmp_path):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.routes import App
 from gradio.state_holder import SessionState
+from starlette.testclient import TestClient
 
 from emotalk.core.errors import InputError
-from emotalk.ui.blocks import Page
+from emotalk.ui.blocks import CALL_ERRORS, Page, check_values
 from emotalk.ui.toasts import friendly
 from tests.core.test_pictures import jpeg_that_claims
 
@@ -40,7 +43,7 @@ class Posting:
                 gr.Image(type="filepath", image_mode=None, label="picture"), gr.HTML("mira", elem_id="faces"),
                 gr.HTML({"keys": []}, elem_id="timeline"), gr.ColorPicker(label="colour"),
             ]  # fmt: skip
-            gr.Button().click(lambda *values: self.handler(*values), inputs, gr.Textbox())
+            gr.Button().click(lambda *values: self.handler(*values), inputs, gr.Textbox(), api_name="given")
             gr.Button().click(None, inputs, gr.Textbox(), js="(...values) => ''")
 
     def post(self, values: list[Any], handler: Any = None, state: Any = None, event: int = 0) -> Any:
@@ -48,7 +51,8 @@ class Posting:
         self.handler = handler or (lambda *_: pytest.fail("the handler was reached"))
         state = SessionState(self.page) if state is None else state
         call = self.page.process_api(block_fn=self.page.fns[event], inputs=values, state=state)
-        return asyncio.run(call)["data"][0]
+        with ThreadPoolExecutor(1) as other:  # the browser of other tests has an event loop in this thread
+            return other.submit(asyncio.run, call).result()["data"][0]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +89,6 @@ def test_values_of_the_right_kind_reach_the_handler(posting: Posting) -> None:
             for value in ("1", [1], {}, True, float("nan"), float("inf"), 10**400)
         ),
         ("valence", None, "valence: a number is needed"),
-        ("valence", 3, "greater than maximum"),
         *(("consent", value, "consent: true or false") for value in ("yes", 1, [True], {"a": 1})),
         *(("size", value, "one of the choices") for value in ("512", 511, True, [256], {})),
         *(("mark", value, "one of the choices") for value in ("off", 1, ["a"], {"a": "a"})),
@@ -96,7 +99,19 @@ def test_values_of_the_right_kind_reach_the_handler(posting: Posting) -> None:
         ("colour", 7, "colour: a text"),
     ],
 )
-def test_a_value_of_another_kind_is_refused_with_a_sentence(
+def test_a_value_of_another_kind_is_refused_with_a_sentence(posting: Posting, name: str, value: Any, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_values(posting.page.fns[0], list((GOOD | {name: value}).values()))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [("text", 5, "a text is needed"), ("seed", "1", "a number"), ("valence", 3, "greater than maximum"),
+     ("audio", "/etc/passwd", "uploaded file"), ("timeline", {"keys": nested(100_000)}, "nested too deep"),
+     ("size", [256], "one of the choices")],
+)  # fmt: skip
+def test_a_refusal_reaches_the_client_in_words_and_leaves_no_traceback(
     posting: Posting, name: str, value: Any, said: str, capfd: pytest.CaptureFixture
 ) -> None:
     with pytest.raises(gr.Error) as caught:
@@ -120,8 +135,8 @@ def test_only_a_file_that_was_uploaded_is_taken(posting: Posting, name: str, pat
         path = path.replace("UPLOADS", str(posting.uploads))
     for sent in ({"path": path, "meta": FILE}, {"path": path, "url": "data:image/png;base64,AA==", "meta": FILE}):
         value = {"keys": [sent]} if name == "timeline" else sent
-        with pytest.raises(gr.Error, match="uploaded"):
-            posting.post(list((GOOD | {name: value}).values()))
+        with pytest.raises(InputError, match="uploaded"):
+            check_values(posting.page.fns[0], list((GOOD | {name: value}).values()))
 
 
 def test_a_picture_too_large_is_told_before_gradio_opens_it(posting: Posting) -> None:
@@ -172,6 +187,28 @@ def test_what_goes_wrong_in_a_handler_is_told_in_words(
     assert said in caught.value.message
     assert not caught.value.print_exception
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("run/predict", {"data": [], "fn_index": 10**9}),
+        ("run/nothing", {"data": []}),
+        ("call/nothing", {"data": []}),
+        ("call/v2/nothing", {}),
+        ("call/v2/given", {"nonsense": 1}),
+        ("queue/join", {"data": [], "fn_index": 10**9, "session_hash": "x"}),
+    ],
+)
+def test_a_call_of_what_there_is_not_is_a_sentence_and_no_traceback(
+    posting: Posting, route: str, body: dict[str, Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture
+) -> None:
+    application = App.create_app(posting.page, app_kwargs={"exception_handlers": CALL_ERRORS})
+    answer = TestClient(application).post(f"/gradio_api/{route}", json=body)
+    assert answer.status_code == 400
+    assert "nothing here that takes such a request" in answer.json()["error"]
+    assert "Traceback" not in capfd.readouterr().err
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_strangers_do_not_read_where_things_lie_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,11 +116,11 @@ class TestMark:
             tab, talk = _talk_tab(DrawnStudio(tmp_path), blocks, made)
         menu = tab.controls.mark
         assert "off" not in [value for _, value in menu.choices]
-        still, sheet, generate = (_handler(blocks, name) for name in ("still", "sheet", "generate"))
-        looks = ["mira", 0, 0, 1, 0, 0, 1, OWN, "", None, "off"]
-        for handler in (still, sheet):
-            with pytest.raises(gr.Error, match="carry the"):
-                handler(*looks)
+        sheet, generate = (_handler(blocks, name) for name in ("sheet", "generate"))
+        with pytest.raises(InputError, match="carry the"):  # what the stage shows
+            look_of(512, 0, 0, 1, OWN, "", None, "off")
+        with pytest.raises(gr.Error, match="carry the"):
+            sheet("mira", 0, 0, 1, 0, 0, 1, OWN, "", None, "off")
         with pytest.raises(gr.Error, match="carry the"):
             list(generate(SimpleNamespace(session_hash="a"), *(VALUES | {"mark": "off"}).values()))
         with pytest.raises(gr.Error, match="carry the"):

@@ -384,10 +384,18 @@ class _progress_bar:
         self._bar.close()
 
 
-def _fault_of_the_machine(error: OSError | MemoryError) -> str | None:
+def _fault_of_the_machine(error: OSError | MemoryError | ImportError) -> str | None:
     """A sentence where the machine lacks what a command needs, else None: then it is a mistake in the program."""
-    if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+    if isinstance(error, ImportError):
+        short = "failed to map segment" in str(error) or "annot allocate memory" in str(error)
+    else:
+        short = isinstance(error, MemoryError) or error.errno == errno.ENOMEM
+    if short:
         return "There is too little memory for this; close other programs, or ask for less."
+    if isinstance(error, ImportError):
+        return None
+    if "No usable temporary directory" in str(error):
+        return "No temporary file can be written anywhere; make room, or name a folder in TMPDIR."
     where = f" ({error.filename})" if isinstance(error.filename, str) else ""
     lacks = {
         errno.ENOSPC: "The disk is full; make room",
@@ -410,7 +418,7 @@ def main(arguments: list[str] | None = None) -> int:
     except EmotalkError as error:
         print(f"emotalk: {error}", file=sys.stderr)
         return 2
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, ImportError) as error:
         words = _fault_of_the_machine(error)
         if words is None:
             raise

@@ -65,7 +65,7 @@ def test_many_sessions_of_one_address_have_two_places_in_all(address) -> None:
 
 
 def test_a_job_that_nobody_listens_to_is_dropped_when_its_turn_comes(address, monkeypatch) -> None:
-    monkeypatch.setattr("emotalk.server.line.GRACE_SECONDS", 0.0)  # time to come back and listen
+    monkeypatch.setattr("emotalk.server.line.GRACE_SECONDS", 1.0)  # to come back and listen; a talk takes longer
     url, studio = address
     gone = [Visitor(url, source=f"127.0.0.{9 + i}") for i in range(4)]
     for visitor in gone:

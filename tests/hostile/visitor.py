@@ -8,6 +8,7 @@ answer = visitor.get("/gradio_api/file=/etc/passwd")    # sent as written, dots 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -88,7 +89,8 @@ class Visitor:
             for name, value in wanted.items():
                 connection.putheader(name, value)
             connection.endheaders()
-            connection.send(body)
+            with contextlib.suppress(ConnectionError):  # it may answer, and hang up, before it has read everything
+                connection.send(body)
             answer = connection.getresponse()
             body, end = b"", time.monotonic() + 2 * SECONDS
             while len(body) < most and (part := answer.read1(1 << 16)):

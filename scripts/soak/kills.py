@@ -70,6 +70,7 @@ def _of_talks(folder: Path, kills: int, chance: random.Random, faults: list[str]
             faults.append(f"talk {number + 1}: left after the restart: {', '.join(left[:5])}")
         if not before:
             faults.append(f"talk {number + 1}: there was nothing to remove, so nothing was shown")
+        print(f"  talk {number + 1}", flush=True)
     good = made(page.visitor().call("generate", spoken("Here I am again.")))
     page.stop()
     if not good:
@@ -111,6 +112,7 @@ def _of_fits(folder: Path, video: Path, kills: int, chance: random.Random, fault
             faults.append(f"fit {number + 1}: left after the restart: {', '.join(left[:5])}")
         if not before:
             faults.append(f"fit {number + 1}: there was nothing to remove, so nothing was shown")
+        print(f"  fit {number + 1} of a page", flush=True)
     page.stop()
     return f"{min(moments):.0f} to {max(moments):.0f} s after its start", "no video, no frame, no avatar of that person"
 

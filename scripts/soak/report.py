@@ -29,7 +29,11 @@ class Part:
         machine = (
             f"{os.cpu_count()} cores, Python {platform.python_version()}, load average {os.getloadavg()[1]:.1f} after"
         )
-        verdict = f"Verdict: **does not hold**: {'; '.join(self.faults)}." if self.faults else "Verdict: **holds**."
+        verdict = (
+            f"Verdict: **does not hold**: {' '.join('; '.join(self.faults).split())}."
+            if self.faults
+            else "Verdict: **holds**."
+        )
         return f"## {self.title}\n\n`{command}`, {machine}.\n\n{self.text}\n\n{verdict}\n"
 
 

@@ -31,6 +31,8 @@ def run(folder: Path, video: Path | None, talks: int, rounds: int) -> Part:
             for number in range(talks):
                 answer = visitors[number % VISITORS].call("generate", spoken(TEXTS[number % len(TEXTS)]))
                 failed += not made(answer)
+                if number % 20 == 19:
+                    print(f"  {number + 1} talks, {failed} failed, {fits.ended} fits", flush=True)
             in_a_row = time.monotonic() - started
             crowd = [page.visitor(f"127.0.0.{20 + i}") for i in range(AT_ONCE)]
             with ThreadPoolExecutor(AT_ONCE) as hands:

@@ -17,6 +17,9 @@ from tests.ui.browsing import ROOT, free_port
 START_SECONDS = 180.0
 """A page that does not answer by then never will (the renderer compiles once per machine)."""
 
+PATIENCE = 1800.0
+"""Seconds that somebody waits for the end of a talk or a fit."""
+
 
 class Page:
     """A running page. Its temporary files lie in `folder`/tmp, uploads in `folder`/gradio, its log is appended to
@@ -67,7 +70,9 @@ class Page:
 
     def visitor(self, source: str = "", session: str | None = None) -> Visitor:
         """Somebody with a program, from an address of this machine's own network."""
-        return Visitor(self.address, session, source)
+        visitor = Visitor(self.address, session, source)
+        visitor.patience = PATIENCE
+        return visitor
 
     def kill(self) -> None:
         """End the process at once, as the machine would for want of memory."""

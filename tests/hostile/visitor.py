@@ -74,6 +74,7 @@ class Visitor:
     def __init__(self, address: str, session: str | None = None, source: str = "") -> None:
         self.host = urlsplit(address).netloc
         self.source = source  # an address of this machine (127.0.0.2 and so on) to come from
+        self.patience = 2 * SECONDS  # for an answer as a whole; a fit needs more
         self.session = secrets.token_hex(8) if session is None else session
         self._config: dict[str, Any] | None = None
 
@@ -92,7 +93,7 @@ class Visitor:
             with contextlib.suppress(ConnectionError):  # it may answer, and hang up, before it has read everything
                 connection.send(body)
             answer = connection.getresponse()
-            body, end = b"", time.monotonic() + 2 * SECONDS
+            body, end = b"", time.monotonic() + self.patience
             while len(body) < most and (part := answer.read1(1 << 16)):
                 body += part
                 if time.monotonic() > end:  # a stream of signs of life that never ends

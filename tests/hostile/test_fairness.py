@@ -72,9 +72,8 @@ def test_a_job_that_nobody_listens_to_is_dropped_when_its_turn_comes(address, mo
         assert visitor.call("generate", said("Nobody hears this."), listen=False).ok
     assert Visitor(url, source="127.0.0.3").call("generate", said("Somebody hears this.")).ok
     texts = [request.text for request in studio.requests]
-    assert texts.count("Nobody hears this.") <= 1, (
-        "talks were made that nobody waited for"
-    )  # one may have begun at once
+    # One may have begun at once, another within the time to come back; none was made to its end.
+    assert texts.count("Nobody hears this.") == studio.cancelled <= 2, "talks were made that nobody waited for"
     assert texts[-1] == "Somebody hears this."
 
 

@@ -55,7 +55,7 @@ class AvatarCard:
             if any("\ud800" <= character <= "\udfff" for character in value):
                 return f"has halves of letters, which are no text, as '{name}': {value!r:.60}."
         for name in ("name", "licence"):  # they are printed on terminals
-            if not getattr(self, name).isprintable():
+            if not all(character.isprintable() or character in "\n\r\t" for character in getattr(self, name)):
                 return f"needs printable characters as '{name}', found {getattr(self, name)!r:.60}."
         if not self.name.strip():
             return "has no name; give it one."

@@ -192,6 +192,10 @@ def _may_be_avatar(path: Path) -> bool:
 
 
 def _info(folder: Path, shipped: bool) -> AvatarInfo:
+    written = folder.name.encode("utf-8", "backslashreplace").decode()
+    if written != folder.name:  # no terminal and no page could show it
+        problem = "the folder's name holds bytes that are no letters; rename it."
+        return AvatarInfo(written, folder, None, None, shipped, problem)
     try:
         card = check_folder(folder)
     except AvatarError as error:

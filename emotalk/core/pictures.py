@@ -95,7 +95,7 @@ def fitted_picture(source: Path | bytes, side: int, what: str = "The picture") -
     with _decoding, opened_picture(source, what) as picture:
         if picture.width * picture.height > _SHRINK_WHILE_DECODING:
             picture.draft("RGB", (2 * side, 2 * side))  # of no effect but for JPEG
-        picture = ImageOps.exif_transpose(picture)
+        ImageOps.exif_transpose(picture, in_place=True)  # else it would be copied even where it stands upright
         return np.asarray(ImageOps.fit(picture.convert("RGB"), (side, side)))
 
 

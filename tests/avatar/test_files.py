@@ -274,6 +274,12 @@ def test_whatever_goes_wrong_in_one_folder_the_others_are_listed(tmp_path, folde
     assert f"cannot be read ({type(error).__name__})" in found["bad"].problem
 
 
+def test_a_folder_whose_name_is_no_text_can_be_shown(tmp_path, folder):
+    os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")
+    found = {info.name: info.problem for info in gallery.list_avatars([(tmp_path, False)])}
+    assert found == {"egg": None, "caf\\udce9": "the folder's name holds bytes that are no letters; rename it."}
+
+
 def test_a_folder_that_may_not_be_read_says_so(tmp_path, folder, monkeypatch):
     """Tests may run as root, who may read everything: the refusal is also injected."""
     (tmp_path / "locked").mkdir(mode=0o000)

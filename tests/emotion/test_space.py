@@ -73,13 +73,27 @@ def test_a_bad_csv_is_explained(tmp_path, text, word):
         load_curve(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"keys": 3}', '{"keys": [{"time": 0}]}', '{"keys": []}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"keys": 3}', '{"keys": [{"time": 0}]}', '{"keys": []}', "[" * 100_000,
+        '{"keys": [{"time": "soon", "valence": 0, "arousal": 0}]}',
+        '{"keys": [{"time": 1' + "0" * 400 + ', "valence": 0, "arousal": 0}]}',
+    ],
+)  # fmt: skip
 def test_bad_json_is_explained(text):
     with pytest.raises(InputError):
         EmotionCurve.from_json(text)
 
 
-@pytest.mark.parametrize("point", [(1.2, 0), (0, float("nan")), ("x", 0)])
+def test_keys_too_close_for_a_slope_are_refused():
+    for later in (0.0, 1e-300, 0.0009):
+        with pytest.raises(InputError, match="less than a millisecond apart"):
+            EmotionCurve.from_keys([(0, 1, 0), (later, -1, 0)])
+    assert np.isfinite(EmotionCurve.from_keys([(0, 1, 0), (0.001, -1, 0)]).at(10)).all()
+
+
+@pytest.mark.parametrize("point", [(1.2, 0), (0, float("nan")), ("x", 0), (10**400, 0), (None, 0), ([1], 0)])
 def test_points_outside_the_square_are_refused(point):
     with pytest.raises(InputError, match=r"\[-1, 1\]"):
         EmotionCurve.constant(*point)

@@ -179,12 +179,15 @@ def _of_commands(folder: Path, video: Path, kills: int, chance: random.Random, f
         for info in list_avatars([(cache / "avatars", False)]):
             if info.problem:
                 faults.append(f"run {number + 1} left a broken avatar: {info.problem}")
+    job = _started(cache / "avatars" / ".me.work")
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         faults.append(f"--resume ended with {done.returncode}: {done.stderr[-300:]}")
     names = [(info.name, info.problem) for info in list_avatars([(cache / "avatars", False)])]
     if names != [("me", None)]:
         faults.append(f"the avatars are {names}")
+    # An avatar tells when the run that made it was started first.
+    resumed += any(job == info.card.consent.time for info in list_avatars([(cache / "avatars", False)]) if info.card)
     left = [path.name for path in (cache / "avatars").iterdir() if path.name.startswith(".")]
     if left:
         faults.append(f"left in the gallery: {', '.join(left)}")

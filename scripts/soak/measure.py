@@ -31,7 +31,7 @@ BOUNDS = {"rss": 40.0, "files": 6.0, "threads": 6.0, "zombies": 0.0, "temporary"
 """The most by which a median may grow from the third fifth of a run to the last one: see `verdict`. Memory: less than
 what one talk takes; files and threads: a connection or two; temporary files: a clip and an upload."""
 RULE = (
-    "Flat: over the second half of the talks in a row (the median of their last fifth against that of their third fifth) "
+    "Flat: over the second half of the talks in a row (median of their last fifth against that of their third fifth) "
     "nothing grows by more than its bound; eight at once are more pages, and take more."
 )
 

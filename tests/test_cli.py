@@ -1,5 +1,6 @@
 """The command line: what people type, what they get, and what it says when they are wrong."""
 
+import errno
 import io
 import json
 import re
@@ -234,3 +235,25 @@ class TestHub:
     def test_what_cannot_be_downloaded_is_a_sentence(self, hub, capsys, tmp_path: Path) -> None:
         assert main([*HELLO, "--avatar", "org/nobody", "-o", str(tmp_path / "x.mp4")]) == 2
         assert "There is no org/nobody on the Hub" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("error", "words"), [
+    (OSError(errno.ENOSPC, "No space left on device", "a.mp4"), "disk is full; make room (a.mp4)"),
+    (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+    (OSError(errno.EFBIG, "File too large"), "ulimit -f"),
+    (FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']"), "TMPDIR"),
+    (MemoryError(), "too little memory"),
+    (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "too little memory"),
+])  # fmt: skip
+def test_a_fault_of_the_machine_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, error: Exception, words: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("emotalk.cli.tyro.extras.subcommand_cli_from_dict", fail)
+    assert main(HELLO) == 2
+    assert words in capsys.readouterr().err
+    monkeypatch.setattr("emotalk.cli.tyro.extras.subcommand_cli_from_dict", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # a mistake in the program is not told as one of the machine
+        main(HELLO)

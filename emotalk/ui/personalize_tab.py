@@ -135,7 +135,7 @@ class PersonalizeTab:
         choices = [(info.card.name, info.name) for info in mine]
         newest = max(mine, key=lambda info: info.card.created).name if mine else None
         row = {"people": people}
-        if face not in names and "/" not in face:
+        if face not in names and not (isinstance(face, str) and "/" in face):
             row["value"] = next(iter(names), "")  # else the choice is left alone: it may have changed meanwhile
         return (
             gr.update(**row),

@@ -1,0 +1,164 @@
+"""What one visitor made is nobody else's: no clip, no avatar, no fit, whatever a session calls itself."""
+
+# ruff: noqa: E501 (the tables below have one kind a line)
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.hostile.parameters import BEGIN, GENERATE, STILL
+from tests.hostile.running import OpenPage
+from tests.hostile.verdicts import files_below
+from tests.hostile.videos import video
+from tests.hostile.visitor import PREFIX, Visitor
+
+pytestmark = pytest.mark.slow
+SESSIONS = [
+    "..", ".", "../../climbed", "/etc", "a/b", "a\\b", "", " ", "\0", "a\0b", "\ud800", "\u202e", "é", "\U0001f600" * 60, "a" * 1_000_000,
+    "api", "nobody", "con", "-rf", "*", "%2e%2e", "a\r\nb", "<script>alert(1)</script>", "a" * 64, "a" * 65, "null", "None",
+]  # fmt: skip
+ALIKE = [("ab", "a/b"), ("ab", "a.b"), ("a" * 64 + "b", "a" * 64 + "c"), ("é", "è"), ("", ".."), ("AB", "ab")]
+"""Sessions that a careless name for a folder makes one."""
+
+
+def talked(visitor: Visitor) -> dict:
+    """The stage after a short talk: the addresses of its clip."""
+    answer = visitor.call("generate", GENERATE)
+    assert answer.ok, answer
+    return next(part for part in answer.data if isinstance(part, dict) and part.get("state") == "done")
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: repr(session)[:30])
+def test_any_name_of_a_session_is_only_a_name(page: OpenPage, session: str) -> None:
+    before, visitor = files_below(page.folder), page.visitor(session)
+    for name, data in (
+        ("still", STILL),
+        ("stopped", []),
+        ("gallery", ["mira"]),
+        ("packed", ["mira"]),
+        ("begin", BEGIN),
+    ):
+        problems = page.problems(visitor.call(name, data, listen=False), session)
+        assert not problems, (name, problems)
+    joined = visitor.post(f"{PREFIX}/cancel", {"session_hash": session, "fn_index": 0, "event_id": "a"})
+    page.sent += 1
+    assert joined.status < 500
+    new = files_below(page.folder) - before
+    assert all(path.startswith(("tmp/emotalk-", "gradio")) for path in new), new
+    assert not any("climbed" in path for path in new)
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE, ids=repr)
+def test_two_sessions_never_share_a_folder(one: str, other: str, tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    from emotalk.server.clips import LiveClips
+
+    clips = LiveClips(lambda request, target, **_: Path(target).write_bytes(b"a clip"), tmp_path / "sessions")
+    try:
+        first = clips.start(one, SimpleNamespace())
+        second = clips.start(other, SimpleNamespace())
+        for clip in (first, second):
+            clip.join(30)
+        clips.end_session(other)
+        kept = {path.read_bytes() for path in (tmp_path / "sessions").rglob("emotalk.mp4")}
+        assert kept == {b"a clip"}, "ending one session removed what another had made"
+        assert files_below(tmp_path) == {name for name in files_below(tmp_path) if name.startswith("sessions")}
+    finally:
+        clips.close()
+
+
+def test_a_clip_is_found_by_its_token_alone(page: OpenPage) -> None:
+    owner, stranger = page.visitor(), page.visitor(source="127.0.0.2")
+    stage = talked(owner)
+    assert stranger.get("/" + stage["final"]).ok  # who was given the address may watch
+    token = stage["id"]
+    for guess in (
+        token[:-1],
+        token + "a",
+        token.swapcase(),
+        token.lower(),
+        "*",
+        "",
+        owner.session,
+        f"../{owner.session}/{token}",
+    ):
+        page.sent += 1
+        if guess != token:
+            assert stranger.get(f"/emotalk/clip/{guess}.mp4").status in (400, 404), guess
+            assert stranger.get(f"/emotalk/live/{guess}.mp4").status in (400, 404), guess
+    assert b"mp4" not in stranger.get("/emotalk/clip/").body
+    # Its place on the disk is known to its own visitor, and is served to nobody by that name.
+    for path in (page.folder / "tmp").rglob("*.mp4"):
+        page.sent += 1
+        assert stranger.get(f"{PREFIX}/file={path}").status in (403, 404), path
+    assert "Traceback" not in page.news()
+
+
+def test_stop_of_one_visitor_stops_nobody_else(page: OpenPage) -> None:
+    owner, stranger = page.visitor(), page.visitor(source="127.0.0.3")
+    joined = owner.call("generate", GENERATE, listen=False)
+    for session in (owner.session + "x", "", stranger.session):
+        page.sent += 1
+        stranger.session = session
+        stranger.call("stopped", [])
+    answer = owner.heard(json.loads(joined.body)["event_id"])
+    assert answer.ok
+    assert any(isinstance(part, dict) and part.get("state") == "done" for part in answer.data)
+
+
+def uploaded(visitor: Visitor) -> dict:
+    """A video of nobody, as the page's own upload."""
+    [where] = json.loads(visitor.upload("me.mp4", video()).body)
+    return {"path": where, "orig_name": "me.mp4", "meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize(
+    "consent", [1, "true", "yes", [True], {"a": True}, 1.0, "I agree", None, False, 0, ""], ids=repr
+)
+def test_only_true_is_consent(page: OpenPage, consent: object) -> None:
+    visitor = page.visitor()
+    answer = visitor.call("begin", [uploaded(visitor), "Somebody", 0.25, consent])
+    assert not answer.ok
+    assert not page.problems(answer)
+    assert not list((page.folder / "tmp").rglob("job.json")), "a fit was begun"
+
+
+def test_a_video_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:
+    """A path on the server is told to who uploaded; somebody who guesses it cannot make an avatar of that person."""
+    owner, stranger = page.visitor(), page.visitor(source="127.0.0.4")
+    mine = uploaded(owner)
+    assert len(Path(mine["path"]).parent.name) >= 32, "the folder of an upload can be guessed"
+    climbing = mine | {"path": str(Path(mine["path"]).parent.parent)}
+    for video_ in (climbing, mine | {"path": mine["path"] + "x"}, mine | {"path": str(page.folder / "tmp")}):
+        answer = stranger.call("begin", [video_, "Somebody", 0.25, True])
+        assert not answer.ok
+        assert not page.problems(answer, video_["path"])
+
+
+@pytest.mark.parametrize(
+    "name", ["mira", "../mira", "/etc", "mira-000000000000", "*", "", ".", "a\0b", None, 1, ["mira"]], ids=repr
+)
+def test_no_avatar_that_is_not_ones_own_is_packed_or_deleted(page: OpenPage, name: object) -> None:
+    visitor = page.visitor()
+    for handler, data in (("packed", [name]), ("remove", [name, "mira"])):
+        answer = visitor.call(handler, data)
+        assert not page.problems(answer, str(name))
+        assert b".zip" not in answer.body
+    assert visitor.call("still", STILL).ok, "a shipped face is gone"
+
+
+@pytest.mark.parametrize(
+    "avatar", ["../mira", "/etc", "{root}/checkpoints/avatars/mira", "{tmp}", ".", "..", "mira/../kofi", "checkpoints"]
+)
+def test_a_face_is_named_and_never_a_folder(page: OpenPage, avatar: str) -> None:
+    from tests.ui.browsing import ROOT
+
+    named = avatar.format(root=ROOT, tmp=page.folder / "tmp")
+    for name, data in (("still", [named, *STILL[1:]]), ("generate", [named, *GENERATE[1:]])):
+        answer = page.visitor().call(name, data)
+        assert not answer.ok, "a folder of the server was taken as a face"
+        assert not page.problems(answer, named)

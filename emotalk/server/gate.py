@@ -41,7 +41,7 @@ _API = "/gradio_api/"
 _CLOSED = (
     "/gradio_api/file=http", "/gradio_api/file/http", "/gradio_api/proxy=", "/gradio_api/process_recording",
     "/gradio_api/component_server", "/gradio_api/deep_link", "/gradio_api/vibe-", "/gradio_api/undo-vibe-edit",
-    "/gradio_api/dev/", "/gradio_api/run-history", "/gradio_api/runs", "/monitoring",
+    "/gradio_api/dev/", "/gradio_api/run-history", "/gradio_api/runs", "/gradio_api/custom_component", "/monitoring",
 )  # fmt: skip
 """Parts of Gradio that this page does not use: fetching of addresses, screen recordings, snapshots of states, editing
 of the page, statistics."""

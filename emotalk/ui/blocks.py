@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 
 from emotalk.core.errors import InputError
 from emotalk.core.pictures import opened_picture
-from emotalk.ui.toasts import friendly
+from emotalk.ui.toasts import FULL_DISK, friendly
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -73,7 +73,16 @@ async def refuse_call(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": sentence, "detail": sentence}, 400)
 
 
+async def tell_full_disk(request: Request, error: OSError) -> Response:
+    """The answer where a full disk ends a request outside the handlers, such as an upload: 507 and a sentence."""
+    if error.errno not in FULL_DISK:
+        raise error
+    sentence = friendly(error).message
+    return JSONResponse({"error": sentence, "detail": sentence}, 507)
+
+
 CALL_ERRORS = dict.fromkeys((LookupError, TypeError, ValueError, AttributeError, FnIndexInferError), refuse_call)
+CALL_ERRORS[OSError] = tell_full_disk
 """`exception_handlers` for the page's web application (`launch(app_kwargs=...)`)."""
 
 

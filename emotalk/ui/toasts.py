@@ -14,6 +14,7 @@ from emotalk.server.limits import is_public
 
 log = logging.getLogger(__name__)
 
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 _FOLDERS = re.compile(r"""(?<![\w:/.~])/(?:[^\s/'"]+/)+(?=[^\s/'"])""")
 """The folders of a path; addresses (https://, org/name) are none."""
 
@@ -27,7 +28,7 @@ def friendly(error: Exception) -> gr.Error:
     elif isinstance(error, MemoryError):
         log.error("out of memory: %s", error)
         words = "The server has too little memory for this now; try again in a few minutes, or ask for less."
-    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    elif isinstance(error, OSError) and error.errno in FULL_DISK:
         log.error("the disk is full: %s", error)
         words = "The server's disk is full; try again later."
     else:

@@ -210,7 +210,7 @@ def test_an_address_sends_few_files_at_once(port: int, monkeypatch: pytest.Monke
         ("GET", "/gradio_api/proxy=https://x.hf.space/"), ("POST", "/gradio_api/process_recording"),
         ("POST", "/gradio_api/component_server"), ("GET", "/gradio_api/deep_link"), ("POST", "/gradio_api/vibe-edit/"),
         ("GET", "/monitoring"), ("GET", "/monitoring/summary"), ("GET", "/gradio_api/runs"),
-        ("POST", "/gradio_api/run-history/connect"),
+        ("POST", "/gradio_api/run-history/connect"), ("GET", "/gradio_api/custom_component/a/client/component/b.js"),
     ],
 )  # fmt: skip
 def test_parts_of_gradio_that_the_page_does_not_use_are_closed(port: int, method: str, path: str) -> None:

@@ -211,6 +211,21 @@ def test_a_call_of_what_there_is_not_is_a_sentence_and_no_traceback(
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_an_upload_onto_a_full_disk_is_told_in_words(
+    posting: Posting, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    async def parse(_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("gradio.route_utils.GradioMultiPartParser.parse", parse)
+    monkeypatch.setattr(posting.page, "max_file_size", None, raising=False)  # as a launch sets it
+    application = App.create_app(posting.page, app_kwargs={"exception_handlers": CALL_ERRORS})
+    answer = TestClient(application).post("/gradio_api/upload", files={"files": b"a sound"})
+    assert answer.status_code == 507
+    assert "disk is full" in answer.json()["detail"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_strangers_do_not_read_where_things_lie_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     told = "card.json in /home/ann/.cache/emotalk/hub/org--x/1a2b lacks name; see https://hf.co/org/x or org/x/y."
     monkeypatch.setenv("EMOTALK_PUBLIC", "0")

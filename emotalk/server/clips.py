@@ -145,7 +145,11 @@ class LiveClip:
                 sentence = f"This clip is being read by {READERS} others; wait until one of them has ended."
                 return PlainTextResponse(sentence, status_code=429, headers={"Retry-After": "5"})
             self._readers.append(reader)
-        return _LiveResponse(self._bytes(news), lambda: self._readers.remove(reader))
+        return _LiveResponse(self._bytes(news), lambda: self._leave(reader))
+
+    def _leave(self, reader: tuple[asyncio.AbstractEventLoop, asyncio.Event]) -> None:
+        with self._changed:  # never while the talk's thread goes through the readers
+            self._readers.remove(reader)
 
     async def _bytes(self, news: asyncio.Event) -> AsyncIterator[bytes]:
         try:

@@ -22,6 +22,8 @@ Drawn = TypeVar("Drawn")
 
 AT_ONCE = 2
 """Pictures that are drawn at once: one uses both cores for most of its time."""
+CROWD = 6
+"""With more pictures than that on their way, those are drawn smaller: people rather wait half as long."""
 
 
 class Stills:
@@ -38,6 +40,11 @@ class Stills:
     def count(self) -> int:
         """Pictures on their way."""
         return sum(self._of_address.values())
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more people wait for pictures than large ones can be drawn for without a wait."""
+        return self.count > CROWD
 
     async def draw(self, session: str, address: str, work: Callable[[], Drawn]) -> Drawn | None:
         """What `work` returns, computed in a drawing thread; None where the page asked for another picture before this

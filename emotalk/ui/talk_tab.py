@@ -174,7 +174,7 @@ class TalkTab:
             request: gr.Request, face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark
         ):
             def drawn() -> str:
-                look = look_of(512, yaw, pitch, zoom, ground, colour, picture, mark)
+                look = look_of(256 if self.stills.crowded else 512, yaw, pitch, zoom, ground, colour, picture, mark)
                 return data_address(self.studio.still(face, look, valence, arousal, expressiveness))
 
             try:

@@ -11,7 +11,7 @@ import pytest
 from emotalk.core.errors import InputError
 from emotalk.server import stills as module
 from emotalk.server.limits import PUBLIC
-from emotalk.server.stills import AT_ONCE, Stills
+from emotalk.server.stills import AT_ONCE, CROWD, Stills
 
 
 class Easel:
@@ -112,5 +112,21 @@ def test_a_picture_that_fails_or_is_given_up_leaves_its_place() -> None:
         assert await first == "first"
         assert await stills.draw("a", "1", easel.draw("third")) == "third"
         assert stills.count == 0
+
+    asyncio.run(visit())
+
+
+def test_a_crowd_is_noticed_while_it_waits_and_forgotten_when_it_has_gone() -> None:
+    async def visit() -> None:
+        stills, easel = Stills(), Easel()
+        few = [asyncio.create_task(stills.draw(str(i), str(i), easel.draw(str(i)))) for i in range(CROWD)]
+        await easel.until_begun(AT_ONCE)
+        assert not stills.crowded
+        last = asyncio.create_task(stills.draw("last", "last", easel.draw("last")))
+        await asyncio.sleep(0)
+        assert stills.crowded
+        easel.finish(CROWD + 1)
+        await asyncio.gather(*few, last)
+        assert not stills.crowded
 
     asyncio.run(visit())

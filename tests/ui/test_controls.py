@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import contextlib
+import io
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +16,7 @@ import pytest
 from PIL import Image
 
 from emotalk.core.errors import InputError
+from emotalk.server.stills import CROWD
 from emotalk.talk import Colour, PictureFile
 from emotalk.ui.blocks import Page
 from emotalk.ui.controls import COLOUR, OWN, PICTURE, TYPED, curve_of, look_of, marks_offered, request_of
@@ -173,6 +178,17 @@ def test_a_face_whose_picture_went_bad_is_left_out_and_the_page_opens(tmp_path: 
     (tmp_path / "kofi.jpg").write_bytes(jpeg_that_claims(65500, 65500))
     assert [person["name"] for person in people_of(studio)] == ["mira"]
     assert "kofi is not shown" in caplog.text
+
+
+@pytest.mark.parametrize(("on_their_way", "side"), [(CROWD - 1, 512), (CROWD, 256)])
+def test_in_a_crowd_faces_are_drawn_smaller(built: Any, monkeypatch: pytest.MonkeyPatch, on_their_way, side) -> None:
+    tab, _, _ = built
+    monkeypatch.setattr(tab.stills, "_of_address", Counter({"others": on_their_way}))
+    visitor = gr.Request(request=SimpleNamespace(headers={}, client=SimpleNamespace(host="10.0.0.1")), session_hash="a")
+    look = ("mira", 0.5, 0.2, 1.0, 0, 0, 1.0, OWN, "#ffffff", None, "bottom-right")
+    address = asyncio.run(_handler(tab.blocks, "still")(visitor, *look))
+    picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
+    assert picture.size == (side, side)
 
 
 def _talk_tab(studio: DrawnStudio, blocks: Page, made: list[Any]) -> tuple[Any, Any]:

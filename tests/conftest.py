@@ -34,6 +34,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(cores, 4) if cores > 1 else 0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that the processes have their last tests at the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Whatever draws from a generator without a seed of its own draws the same, alone and in any company."""

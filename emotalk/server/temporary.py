@@ -101,6 +101,8 @@ def sweep_old(base: Path, now: float | None = None) -> list[Path]:
 
 
 _held: dict[str, HeldFolder] = {}
+"""By the GRADIO_TEMP_DIR that was set; the process's own one by none."""
+_uploads: set[str] = set()
 _guard = threading.Lock()
 
 
@@ -108,18 +110,19 @@ def process_folder() -> Path:
     """This process's folder, made when first asked for and removed when the process ends. Raises OSError where there
     is no room for one.
 
-    The first call also moves Gradio's uploads into it, or into one like it below the GRADIO_TEMP_DIR that was set: it
-    has to come before a `gr.Blocks` is made.
+    It also moves Gradio's uploads into it, or into one like it below the GRADIO_TEMP_DIR that was set: it has to come
+    before a `gr.Blocks` is made.
     """
     with _guard:
-        base = Path(tempfile.gettempdir())
         if "" not in _held:
-            _held[""] = _hold(base)
-            wish = os.environ.get(UPLOADS)
-            if wish:
-                _held[UPLOADS] = _hold(Path(wish))
-            uploads = (_held.get(UPLOADS) or _held[""]).path / "uploads"
+            _held[""] = _hold(Path(tempfile.gettempdir()))
+        wish = os.environ.get(UPLOADS, "")
+        if wish not in _uploads:
+            if wish not in _held:
+                _held[wish] = _hold(Path(wish))
+            uploads = _held[wish].path / "uploads"
             uploads.mkdir(exist_ok=True)
+            _uploads.add(str(uploads))
             os.environ[UPLOADS] = str(uploads)
         return _held[""].path
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from emotalk.server.temporary import HeldFolder, sweep_dead, sweep_old
+from emotalk.server.temporary import HeldFolder, process_folder, sweep_dead, sweep_old, uploads_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVER = """
@@ -133,3 +133,17 @@ def test_uploads_lie_in_the_processs_folder_and_all_goes_with_it(tmp_path: Path)
         assert (inside == "True") == (wish is None)
         assert Path(uploads).is_relative_to(wish or tmp_path)
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_wish_for_another_place_is_followed_whenever_it_comes_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GRADIO_TEMP_DIR", raising=False)
+    own = uploads_folder()
+    assert own.is_relative_to(process_folder())
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "wanted"))
+    wanted = uploads_folder()
+    assert wanted.is_relative_to(tmp_path / "wanted")
+    assert uploads_folder() == wanted == Path(os.environ["GRADIO_TEMP_DIR"])
+    monkeypatch.delenv("GRADIO_TEMP_DIR")
+    assert uploads_folder() == own == Path(os.environ["GRADIO_TEMP_DIR"])

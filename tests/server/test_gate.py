@@ -3,7 +3,6 @@ attacker does, byte by byte."""
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import socket
@@ -22,6 +21,7 @@ from emotalk.server.gate import JSON_BYTES, Gate
 from emotalk.server.limits import limits
 from emotalk.server.visitors import address_of
 from emotalk.talk.request import TalkRequest
+from tests.loops import run_alone
 from tests.ui.drawn_studio import DrawnStudio
 
 FOREIGN = "https://evil.example"
@@ -268,7 +268,7 @@ def test_a_tools_request_is_counted_for_who_asked() -> None:
         "type": "http", "method": "POST", "path": "/gradio_api/mcp/", "query_string": b"", "client": ("127.9.9.9", 1),
         "headers": [(b"host", b"localhost"), (b"x-emotalk-visitor", b"guess 1.1.1.1")],
     }  # fmt: skip
-    asyncio.run(Gate(gradio, lambda: None)(scope, None, None))
+    run_alone(Gate(gradio, lambda: None)(scope, None, None))
     repeated = HTTPConnection(scopes[0] | {"client": ("127.0.0.1", 1)})
     assert address_of(repeated) == "127.9.9.9"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 
 import gradio as gr
@@ -12,6 +11,7 @@ from gradio.queueing import Event
 
 from emotalk.server import line as module
 from emotalk.server.line import GRACE_SECONDS, FairQueue, in_words, leave_line
+from tests.loops import run_alone
 
 
 class Clock:
@@ -64,7 +64,7 @@ def join(blocks: gr.Blocks, what: int, session: str | None, address: str) -> Eve
     fn = blocks.fns[what]
     module.queueing.route_utils.get_fn, kept = (lambda *_: fn), module.queueing.route_utils.get_fn
     try:
-        _, event_id, _ = asyncio.run(queue.push(body, request(address), None))
+        _, event_id, _ = run_alone(queue.push(body, request(address), None))
     finally:
         module.queueing.route_utils.get_fn = kept
     event = queue.event_ids_to_events[event_id]
@@ -170,7 +170,7 @@ def test_a_job_nobody_listens_to_is_dropped_when_its_turn_comes(blocks: gr.Block
     blocks._queue.listeners.opened("b")
     clock.now += GRACE_SECONDS
     for event in (forgotten, waited):
-        asyncio.run(blocks._queue.process_events([event], False, 0.0, event.fn))
+        run_alone(blocks._queue.process_events([event], False, 0.0, event.fn))
     assert began == [waited._id]
     join(blocks, TALK, "a", "1.1.1.1")
     join(blocks, TALK, "a", "1.1.1.1")  # and it takes no place any more
@@ -196,7 +196,7 @@ def test_how_long_jobs_take_is_measured_and_refusals_do_not_count(blocks: gr.Blo
     for i in range(5):
         event = join(blocks, TALK, f"s{i}", f"1.1.1.{i}")
         blocks._queue.event_queue_per_concurrency_id["talk"].queue.remove(event)
-        asyncio.run(blocks._queue.process_events([event], False, 0.0, event.fn))
+        run_alone(blocks._queue.process_events([event], False, 0.0, event.fn))
     assert blocks._queue.usual_seconds("talk") == 13.0
 
 

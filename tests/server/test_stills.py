@@ -12,6 +12,7 @@ from emotalk.core.errors import InputError
 from emotalk.server import stills as module
 from emotalk.server.limits import PUBLIC
 from emotalk.server.stills import AT_ONCE, CROWD, Stills
+from tests.loops import run_alone
 
 
 class Easel:
@@ -58,7 +59,7 @@ def test_a_page_gets_the_picture_being_drawn_and_the_newest(monkeypatch: pytest.
         easel.finish()
         assert await stills.draw("a", "1", easel.draw("again")) == "again"
 
-    asyncio.run(visit())
+    run_alone(visit())
 
 
 def test_of_many_pages_so_many_draw_at_once_and_none_holds_a_thread_while_it_waits() -> None:
@@ -72,7 +73,7 @@ def test_of_many_pages_so_many_draw_at_once_and_none_holds_a_thread_while_it_wai
         easel.finish(30)
         assert sorted(await asyncio.gather(*tasks), key=int) == [str(i) for i in range(30)]
 
-    asyncio.run(visit())
+    run_alone(visit())
 
 
 @pytest.mark.parametrize(("address", "most"), [("same", 3), ("each its own", 5)])
@@ -90,7 +91,7 @@ def test_too_many_are_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch, a
         await asyncio.gather(*tasks)
         assert stills.count == 0
 
-    asyncio.run(visit())
+    run_alone(visit())
 
 
 def test_a_picture_that_fails_or_is_given_up_leaves_its_place() -> None:
@@ -113,7 +114,7 @@ def test_a_picture_that_fails_or_is_given_up_leaves_its_place() -> None:
         assert await stills.draw("a", "1", easel.draw("third")) == "third"
         assert stills.count == 0
 
-    asyncio.run(visit())
+    run_alone(visit())
 
 
 def test_a_crowd_is_noticed_while_it_waits_and_forgotten_when_it_has_gone() -> None:
@@ -129,4 +130,4 @@ def test_a_crowd_is_noticed_while_it_waits_and_forgotten_when_it_has_gone() -> N
         await asyncio.gather(*few, last)
         assert not stills.crowded
 
-    asyncio.run(visit())
+    run_alone(visit())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from emotalk.core.errors import InputError
 from emotalk.ui.blocks import CALL_ERRORS, Page, check_values
 from emotalk.ui.toasts import friendly
 from tests.core.test_pictures import jpeg_that_claims
+from tests.loops import run_alone
 
 FILE = {"_type": "gradio.FileData"}
 
@@ -51,8 +50,7 @@ class Posting:
         self.handler = handler or (lambda *_: pytest.fail("the handler was reached"))
         state = SessionState(self.page) if state is None else state
         call = self.page.process_api(block_fn=self.page.fns[event], inputs=values, state=state)
-        with ThreadPoolExecutor(1) as other:  # the browser of other tests has an event loop in this thread
-            return other.submit(asyncio.run, call).result()["data"][0]
+        return run_alone(call)["data"][0]
 
 
 @pytest.fixture(scope="module")

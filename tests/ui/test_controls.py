@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import io
@@ -22,6 +21,7 @@ from emotalk.ui.blocks import Page
 from emotalk.ui.controls import COLOUR, OWN, PICTURE, TYPED, curve_of, look_of, marks_offered, request_of
 from emotalk.ui.pictures import people_of
 from tests.core.test_pictures import jpeg_that_claims
+from tests.loops import run_alone
 from tests.ui.drawn_studio import DrawnStudio
 
 
@@ -186,7 +186,7 @@ def test_in_a_crowd_faces_are_drawn_smaller(built: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(tab.stills, "_of_address", Counter({"others": on_their_way}))
     visitor = gr.Request(request=SimpleNamespace(headers={}, client=SimpleNamespace(host="10.0.0.1")), session_hash="a")
     look = ("mira", 0.5, 0.2, 1.0, 0, 0, 1.0, OWN, "#ffffff", None, "bottom-right")
-    address = asyncio.run(_handler(tab.blocks, "still")(visitor, *look))
+    address = run_alone(_handler(tab.blocks, "still")(visitor, *look))
     picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     assert picture.size == (side, side)
 

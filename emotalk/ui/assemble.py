@@ -16,6 +16,7 @@ from emotalk.server.gate import Gate
 from emotalk.server.housekeeping import Housekeeping, Shelf
 from emotalk.server.limits import limits
 from emotalk.server.line import FairQueue
+from emotalk.server.same_pages import SamePages
 from emotalk.server.serving import Serving, serve_at, settle
 from emotalk.server.temporary import folder_for, uploads_folder
 from emotalk.server.zero_gpu import talker
@@ -66,9 +67,11 @@ class App:
         # Neither statistics for whoever asks nor a copy of what somebody said in a browser that others use too.
         options.setdefault("enable_monitoring", False)
         options.setdefault("run_history", False)
-        gate = Middleware(Gate, line=lambda: self.blocks._queue)
+        middleware = [Middleware(Gate, line=lambda: self.blocks._queue)]
+        if not options.get("auth") and not options.get("auth_dependency"):
+            middleware.append(Middleware(SamePages))
         self.housekeeping.start()
-        parts = {"routes": self.clips.routes(), "middleware": [gate], "exception_handlers": CALL_ERRORS}
+        parts = {"routes": self.clips.routes(), "middleware": middleware, "exception_handlers": CALL_ERRORS}
         return self.blocks.launch(app_kwargs=parts, **options)
 
 

@@ -163,6 +163,7 @@ def test_progress_is_told_and_may_cancel(start, samples):
     assert len(fit.result()) == len(start)
 
 
+@pytest.mark.slow
 def test_filmed_pictures_are_fitted_over_the_avatars_background(person, start, samples):
     plate = torch.rand(SIDE, SIDE, 3, generator=torch.Generator().manual_seed(2))
     filmed = []

@@ -77,6 +77,7 @@ def score(avatar, video, torso, rows):
 # --- the start ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_person_is_recognisable_before_any_optimisation(start, video):
     found = score(start.avatar, video, start.torso, np.arange(0, 40, 5))
     assert found["psnr_full"] > 19
@@ -88,6 +89,7 @@ def test_the_person_is_recognisable_before_any_optimisation(start, video):
     assert found["psnr_head"] > score(blank, video, start.torso, np.arange(0, 40, 5))["psnr_head"] + 3
 
 
+@pytest.mark.slow
 def test_shoulders_come_from_the_picture_and_hang_on_the_root(start):
     g = start.avatar.gaussians
     assert not (g.region == REGION_INDEX["shoulders"]).any()
@@ -109,6 +111,7 @@ def test_what_a_mask_takes_for_skin_on_the_shoulders_is_cloth():
     assert (cleaned != classes).sum() == 20 + 50
 
 
+@pytest.mark.slow
 def test_the_mouth_begins_dark_red_with_neutral_teeth(start):
     g = start.avatar.gaussians
     cavity = g.color[g.region == REGION_INDEX["mouth"]].mean(0)
@@ -118,6 +121,7 @@ def test_the_mouth_begins_dark_red_with_neutral_teeth(start):
     assert teeth.max() - teeth.min() < 0.2
 
 
+@pytest.mark.slow
 def test_the_background_lies_behind_and_not_in_the_person(start, video):
     empty = start.avatar.background
     person = torch.from_numpy(np.stack([video.labels(t) > 0 for t in range(40)])).any(0)
@@ -126,6 +130,7 @@ def test_the_background_lies_behind_and_not_in_the_person(start, video):
     assert (empty - first)[far].abs().mean() < 0.02
 
 
+@pytest.mark.slow
 def test_shoulder_shifts_bring_back_how_the_shoulders_moved(video):
     # With the track of a torso that stands still and no pictures to align, shifts undo the root's motion.
     still = dataclasses.replace(video, torso=np.full_like(video.torso, 1e-7))
@@ -279,6 +284,7 @@ def left(five_steps, tmp_path):
     return Path(shutil.copytree(five_steps, tmp_path / "left"))
 
 
+@pytest.mark.slow
 def test_a_fit_is_taken_up_where_it_was_left(video, left):
     assert begun(fit_of(video, left, steps=6)) == 5
 

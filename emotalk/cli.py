@@ -34,6 +34,7 @@ def talk(
     seed: int = 0,
     head_motion: float = 1.0,
     expressiveness: float = 1.0,
+    mood_in_voice: bool = True,
     size: int = 512,
     yaw: float = 0.0,
     pitch: float = 0.0,
@@ -64,6 +65,7 @@ def talk(
         seed: another number, another take of gaze, blinks and head motion.
         head_motion: from 0 (still) over 1 (natural) to 2.
         expressiveness: how strongly the mood shows, from 0 over 1 (as chosen) to 2.
+        mood_in_voice: whether the voice that reads a text has the mood too.
         size: width and height in pixels, even, from 64 to 1024.
         yaw: camera angle in degrees; positive sees the person from their left.
         pitch: camera angle in degrees; positive looks from above.
@@ -95,6 +97,7 @@ def talk(
         seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
+        mood_in_voice=mood_in_voice,
         look=Look(size, yaw, pitch, zoom, _background(background), mark),
     )
     _download(avatar, refresh)

@@ -13,6 +13,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.hub.conftest import hub  # noqa: F401 (a fixture for tests of other folders too)
 
+# Small and quick, and the same wherever it is installed; what the best voices can do has tests of its own.
+os.environ.setdefault("EMOTALK_VOICE", "flite:slt")
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SWITCHES = [
     "--no-sandbox",

@@ -19,7 +19,7 @@ import numpy as np
 
 from emotalk.core.errors import VoiceError
 from emotalk.core.speech import Speech
-from emotalk.speech.voice import Style, VoiceInfo, pitch_by_speed, resampled
+from emotalk.speech.voice import PhraseEngine, Style, VoiceInfo, pitch_by_speed, resampled
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ _MODELS = {
 }
 
 
-class CoquiEngine:
+class CoquiEngine(PhraseEngine):
     """Voices of downloaded VITS models; they know no phone times and take the rate, not the range of the pitch."""
 
     name = "coqui"

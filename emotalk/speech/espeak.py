@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from emotalk.core.errors import VoiceError
 from emotalk.core.speech import Speech
 from emotalk.speech import espeak_worker
 from emotalk.speech.ipa import arpabet
-from emotalk.speech.voice import Style, VoiceInfo, resampled
+from emotalk.speech.voice import PhraseEngine, Style, VoiceInfo, resampled
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class _Crash(Exception):
     """The worker died or was ended because it hung."""
 
 
-class EspeakEngine:
+class EspeakEngine(PhraseEngine):
     """Voices "en-us", "de", "cmn"...; a variant can be added: "en-us+f3" (f1-f5, m1-m8...)."""
 
     name = "espeak"
@@ -79,6 +80,31 @@ class EspeakEngine:
         samples = resampled(np.frombuffer(sound, np.int16).astype(np.float32) / 32768, rate)
         phones, words = _timings(events, len(sound) // 2, rate, text)
         return Speech(samples, source=f"espeak:{voice}", text=text, phones=phones, words=words)
+
+    def transcribe(self, texts: Sequence[str], language: str) -> list[str]:
+        """How each of these texts (a clause or a word) is pronounced in a language ("en-us", "fr-fr"...), in IPA with
+        stress marks, spaces between words, and "^" between the letters of one sound ("t^ʃ").
+
+        Raises VoiceError where the library or the language is missing, or a text makes it crash.
+        """
+        with self._lock:
+            languages = self._ready().languages
+            if language.lower() not in languages:
+                raise VoiceError(f"espeak-ng has no rules for {language[:40]!r}.")
+            request = {
+                "transcribe": [text.replace("\0", " ") for text in texts],
+                "voice": languages[language.lower()][0],
+            }
+            try:
+                answer = self._ready().ask(request)
+            except _Crash as crash:
+                log.warning("espeak-ng crashed on %r (%s)", texts[:1], crash)
+                self._worker.close()
+                self._worker = None
+                answer = {"status": -1}
+        if answer["status"]:
+            raise VoiceError(f"espeak-ng cannot read {' '.join(texts)[:40]!r}. Rephrase it or choose another voice.")
+        return answer["ipa"]
 
     def _synthesise(self, text: str, file: str, style: Style) -> tuple[int, bytes, list]:
         request = {
@@ -142,6 +168,10 @@ class _Worker:
         """Status (0: fine), 16-bit sound and events."""
         header, sound = self._exchange(request)
         return header["status"], sound, header["events"]
+
+    def ask(self, request: dict) -> dict:
+        """The answer to a request that brings no sound."""
+        return self._exchange(request)[0]
 
     def close(self) -> None:
         self._process.kill()

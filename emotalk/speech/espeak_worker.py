@@ -4,7 +4,9 @@ espeak-ng 1.52 can be crashed by text (its Hindi rules by "'-你", for one), so 
 anything else. On start one JSON line tells its sampling rate and voices. Then each line on stdin is a request
     {"text": ..., "voice": "gmw/en-US+f3", "rate": 165, "pitch": 50, "range": 50}
 and is answered by a JSON line {"status": 0, "bytes": n, "events": [[type, sample, position, length, ipa], ...]}
-followed by n bytes of 16-bit mono sound. It ends when stdin does.
+followed by n bytes of 16-bit mono sound; or a request
+    {"transcribe": [...], "voice": "gmw/en-US"}
+answered by {"status": 0, "bytes": 0, "ipa": [...]}: how each of these texts is pronounced. It ends when stdin does.
 
 Where there is fork, each phrase is said by a fork of the freshly started library: a crash costs nothing but that
 phrase ({"status": -signal}), and the same text always gives the same sound (the library keeps state between phrases).
@@ -22,6 +24,8 @@ UTF8 = 1
 EVENT_END, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
 RATE, VOLUME, PITCH, RANGE = 1, 2, 3, 4
 TIMEOUT = 20  # seconds for a phrase; a long one takes 0.1 s
+TIED, TIE = 0x80, "^"  # espeak_TextToPhonemes: the letters of one sound have this between them
+MAX_CLAUSES = 400  # a phrase has 300 letters
 MAX_SECONDS = 120  # a phrase has 300 letters; more sound than this is a fault of a language's rules
 
 
@@ -79,6 +83,8 @@ class Espeak:
             ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint, ctypes.c_uint,
             ctypes.POINTER(ctypes.c_uint), ctypes.c_void_p,
         ]  # fmt: skip
+        self.lib.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_void_p), ctypes.c_int, ctypes.c_int]
+        self.lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self.rate = self.lib.espeak_Initialize(SYNCHRONOUS, 0, data.encode(), PHONEME_EVENTS | IPA | DONT_EXIT)
         self.sound = bytearray()
         self.events: list[list] = []
@@ -121,6 +127,21 @@ class Espeak:
         self.lib.espeak_Synchronize()
         return status
 
+    def transcribe(self, texts: list[str], voice: str) -> dict:
+        """The answer to a request for phones; see this file's header."""
+        if status := self.lib.espeak_SetVoiceByName(voice.encode()):
+            return {"status": status}
+        return {"status": 0, "ipa": [self._pronounced(text) for text in texts]}
+
+    def _pronounced(self, text: str) -> str:
+        data = ctypes.create_string_buffer(text.encode("utf-8", "ignore"))
+        place = ctypes.c_void_p(ctypes.addressof(data))
+        found = []
+        while place.value is not None and len(found) < MAX_CLAUSES:  # one call for what espeak takes for a clause
+            ipa = self.lib.espeak_TextToPhonemes(ctypes.byref(place), UTF8, IPA | TIED | ord(TIE) << 8)
+            found.append((ipa or b"").decode(errors="ignore"))
+        return " ".join(found)
+
 
 def serve(espeak: Espeak, requests, answers) -> None:
     """Answers requests until there are no more."""
@@ -130,7 +151,11 @@ def serve(espeak: Espeak, requests, answers) -> None:
         answers.flush()
 
     def speak(line: bytes) -> None:
-        status = espeak.speak(**json.loads(line))
+        request = json.loads(line)
+        if "transcribe" in request:
+            answer(espeak.transcribe(request["transcribe"], request["voice"]))
+            return
+        status = espeak.speak(**request)
         answer({"status": status, "bytes": len(espeak.sound), "events": espeak.events}, bytes(espeak.sound))
 
     answer({"rate": espeak.rate, "voices": espeak.voices() if espeak.rate > 0 else []})

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from emotalk.core.errors import VoiceError
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import PHONES, Speech
-from emotalk.speech.voice import Style, VoiceInfo, pitch_by_speed, resampled
+from emotalk.speech.voice import PhraseEngine, Style, VoiceInfo, pitch_by_speed, resampled
 
 LICENCE = "flite licence (BSD-like, Carnegie Mellon University)"
 _HOW_TO_GET = "apt install flite"
@@ -47,7 +47,7 @@ _LETTERS = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": 
                           "Ł": "L", "þ": "th", "Þ": "Th", "ð": "th", "ı": "i"})  # fmt: skip
 
 
-class FliteEngine:
+class FliteEngine(PhraseEngine):
     """Voices slt, rms, awb and kal16; `program` is the path of the flite program (found on the PATH by itself)."""
 
     name = "flite"

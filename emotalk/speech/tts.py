@@ -1,14 +1,17 @@
 """Text into speech: any text, the best voice there is, and an emotion where the voice can take it.
 
-text ─► phrases (text.py) ─► engine (flite, espeak, coqui) ─► loudness ─► joined with pauses ─► Speech
+text ─► phrases (text.py) ─► engine (kokoro, coqui, flite, espeak) ─► pieces, with pauses between sentences ─► Speech
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
+import logging
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +21,18 @@ from emotalk.core.speech import Speech
 from emotalk.speech.coqui import CoquiEngine
 from emotalk.speech.espeak import EspeakEngine
 from emotalk.speech.flite import FliteEngine
-from emotalk.speech.loudness import SILENCE_DB, loudness, normalise, soft_limit
+from emotalk.speech.kokoro import KokoroEngine
+from emotalk.speech.manner import Manner
 from emotalk.speech.text import Phrase, phrases
-from emotalk.speech.voice import Engine, Style, VoiceInfo, combine, style_for_emotion
+from emotalk.speech.voice import Engine, VoiceInfo
 
+if TYPE_CHECKING:
+    from emotalk.emotion import EmotionCurve
+
+log = logging.getLogger(__name__)
+
+SETTING = "EMOTALK_VOICE"
+"""Names the voice that reads where none is chosen."""
 MAX_SECONDS = 1200.0
 """The longest speech that `say` puts together; `say_stream` has no limit."""
 
@@ -31,7 +42,8 @@ _SENTENCE_PAUSE = 0.25  # seconds after a sentence at rate 1; engines add some s
 @functools.cache
 def engines() -> dict[str, Engine]:
     """The text-to-speech engines by name, best voices first."""
-    return {engine.name: engine for engine in (CoquiEngine(), FliteEngine(), EspeakEngine())}
+    espeak = EspeakEngine()
+    return {engine.name: engine for engine in (KokoroEngine(espeak.transcribe), CoquiEngine(), FliteEngine(), espeak)}
 
 
 def voices(*, installed_only: bool = False) -> list[VoiceInfo]:
@@ -42,14 +54,40 @@ def voices(*, installed_only: bool = False) -> list[VoiceInfo]:
 
 
 def default_voice(language: str = "en") -> VoiceInfo:
-    """The best installed voice for a language ("en", "en-gb", "de"...). Raises VoiceError where there is none."""
-    installed = voices(installed_only=True)
+    """The voice that reads a language ("en", "en-gb", "de"...) where none is chosen: the one that EMOTALK_VOICE names
+    if it speaks it, else the best that is installed and works. Raises VoiceError where there is none."""
+    wish = os.environ.get(SETTING, "").strip()
     base = language.lower().split("-")[0]
-    for wanted in (language.lower(), base):
-        for voice in installed:
-            if voice.language == wanted or (wanted == base and voice.language.split("-")[0] == base):
-                return voice
+    if wish and (chosen := find_voice(wish)).language.split("-")[0] == base:
+        return chosen
+    speaking = [voice for voice in voices(installed_only=True) if voice.language.split("-")[0] == base]
+    speaking.sort(key=lambda voice: voice.language != language.lower())  # stable: best first within
+    if language.lower() == base:
+        speaking.sort(key=lambda voice: -voice.quality)
+    for voice in speaking:
+        if _works(voice):
+            return voice
     raise VoiceError(f"No installed voice speaks {language!r}. `pip install espeakng-loader` brings 140 languages.")
+
+
+def first_usable(names: Iterable[str]) -> str | None:
+    """The first of some voices ("flite:slt", "espeak:en-us+f3") that is installed and works; None where none is."""
+    installed = {voice.id: voice for voice in voices(installed_only=True)}
+    for name in names:
+        voice = installed.get(name.partition("+")[0])
+        if voice is not None and _works(voice):
+            return name
+    return None
+
+
+def _works(voice: VoiceInfo) -> bool:
+    """Whether the engine of an installed voice can be made ready; where not, a line in the log says why."""
+    try:
+        engines()[voice.engine].prepare()
+    except VoiceError as error:
+        log.warning("%s Another voice speaks instead.", error)
+        return False
+    return True
 
 
 def find_voice(voice: str | None) -> VoiceInfo:
@@ -80,12 +118,13 @@ def say(
     voice: str | None = None,
     rate: float = 1.0,
     pitch: float = 1.0,
-    emotion: tuple[float, float] | None = None,
+    emotion: tuple[float, float] | EmotionCurve | None = None,
 ) -> Speech:
     """`text` as speech at 16 kHz, with phone and word times where the voice's engine knows them.
 
     `voice` is an id of `voices()` (None: the best installed), `rate` and `pitch` are factors in 0.4..2.5 and 0.5..2,
-    `emotion` is (valence, arousal) in [-1, 1] and sets rate, pitch, its range and loudness (about -23 dB at rest).
+    `emotion` is (valence, arousal) in [-1, 1], or a curve of them over the seconds of the speech, and sets rate, pitch,
+    its range, loudness and pauses (about -23 dB at rest).
     Raises InputError for a text with nothing to say, VoiceError for a voice that is missing or fails, or where the
     speech would be longer than 20 minutes (`say_stream` says texts of any length).
     """
@@ -106,22 +145,31 @@ def say_stream(
     voice: str | None = None,
     rate: float = 1.0,
     pitch: float = 1.0,
-    emotion: tuple[float, float] | None = None,
+    emotion: tuple[float, float] | EmotionCurve | None = None,
 ) -> Iterator[Speech]:
-    """`say`, one sentence at a time and ended by its pause; times count from the start of each part."""
+    """`say` in pieces, as soon as each is ready: a few seconds, or a sentence, ended by its pause where the sentence
+    is. Times count from the start of each piece; its text is what is said in it."""
     chosen = find_voice(voice)
-    style = combine(style_for_emotion(*emotion) if emotion is not None else Style(), rate, pitch)
-    sentence: list[Speech] = []
-    spoke = False
+    if isinstance(emotion, tuple):
+        # Imported here: it brings torch, which a voice without a mood does not need.
+        from emotalk.emotion import EmotionCurve
+
+        emotion = EmotionCurve.constant(*emotion)
+    manner = Manner(emotion, rate, pitch)
+    seconds = 0.0
+    open_sentence = spoke = timed = False
     for phrase in phrases(text, chosen.language):
-        part = _say_phrase(phrase, chosen, style)
-        if part is not None:
-            sentence.append(part)
-        if phrase.last and sentence:
-            spoke = True
-            pause = np.zeros(round(_SENTENCE_PAUSE / style.rate * SAMPLE_RATE), np.float32)
-            yield join([*sentence, Speech(pause)], " ".join(part.text for part in sentence))
-            sentence = []
+        for part in _say_phrase(phrase, chosen, manner, seconds):
+            seconds += part.seconds
+            open_sentence = spoke = True
+            timed = bool(part.phones)
+            yield part
+        if phrase.last and open_sentence:
+            style = manner.over(seconds, _SENTENCE_PAUSE)
+            pause = np.zeros(round(_SENTENCE_PAUSE * style.pauses / style.rate * SAMPLE_RATE), np.float32)
+            seconds += len(pause) / SAMPLE_RATE
+            open_sentence = False
+            yield Speech(pause, phones=((0.0, len(pause) / SAMPLE_RATE, "sil"),) if timed else ())
     if not spoke:
         raise VoiceError(f"The voice {chosen.id} has no sound for this text. Rephrase it or choose another voice.")
 
@@ -138,14 +186,14 @@ def join(parts: list[Speech], text: str) -> Speech:
     return Speech(samples, source, text, tuple(phones), tuple(words))
 
 
-def _say_phrase(phrase: Phrase, chosen: VoiceInfo, style: Style) -> Speech | None:
-    """The phrase at normal loudness, None where it has no sound (a lone letter some language's rules skip)."""
+def _say_phrase(phrase: Phrase, chosen: VoiceInfo, manner: Manner, start: float) -> Iterator[Speech]:
+    """The pieces of a phrase that begins `start` seconds into the speech; none where it has no sound."""
     if phrase.language is None:
         engine, name = chosen.engine, chosen.name
     else:
         engine, name = "espeak", "en-us" if phrase.language == "en" else phrase.language
     try:
-        said = engines()[engine].speak(phrase.text, name, style)
+        yield from engines()[engine].stream(phrase.text, name, manner, start)
     except MemoryError as error:
         raise VoiceError("There is too little memory left to speak. Close other programs, or try again later.") from (
             error
@@ -155,9 +203,3 @@ def _say_phrase(phrase: Phrase, chosen: VoiceInfo, style: Style) -> Speech | Non
             f"The voice {engine}:{name} could not work: {error.strerror or error}. Make room on the machine's disk "
             f"({tempfile.gettempdir()}) and in its memory, then try again."
         ) from error
-    if loudness(said.samples) < SILENCE_DB:
-        return None
-    samples = normalise(said.samples)
-    if style.gain_db:
-        samples = soft_limit(samples * 10 ** (style.gain_db / 20))
-    return Speech(samples, said.source, phrase.text, said.phones, said.words)

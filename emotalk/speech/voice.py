@@ -1,16 +1,25 @@
-"""What a text-to-speech engine and a voice are; the engines are in `espeak`, `flite` and `coqui`."""
+"""What a text-to-speech engine and a voice are; the engines are in `kokoro`, `coqui`, `flite` and `espeak`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import abc
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from emotalk.core.errors import InputError
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
+from emotalk.speech.loudness import SILENCE_DB, loudness, normalise, soft_limit
 from emotalk.speech.resampling import Resampler
+
+if TYPE_CHECKING:
+    from emotalk.speech.manner import Manner
+
+_LETTERS_PER_SECOND = 15.0
+"""About what voices say at their usual rate: how much of a mood falls into a phrase is judged by it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,16 @@ class VoiceInfo:
         return self.id.split(":", 1)[1]
 
 
+LIMITS = {
+    "rate": (0.4, 2.5),
+    "pitch": (0.5, 2.0),
+    "pitch_range": (0.0, 3.0),
+    "gain_db": (-12.0, 12.0),
+    "pauses": (0.2, 5.0),
+}
+"""Least and most of every part of a style."""
+
+
 @dataclass(frozen=True)
 class Style:
     """How to say it, relative to the voice's own manner. An engine does what it can of it."""
@@ -44,14 +63,10 @@ class Style:
     pitch: float = 1.0  # factor on the mean pitch
     pitch_range: float = 1.0  # factor on the movement of the pitch around its mean
     gain_db: float = 0.0  # louder or softer than normal
+    pauses: float = 1.0  # factor on the length of pauses, beside the rate
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("rate", 0.4, 2.5),
-            ("pitch", 0.5, 2.0),
-            ("pitch_range", 0.0, 3.0),
-            ("gain_db", -12, 12),
-        ):
+        for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
             if not low <= value <= high:  # also catches NaN
                 raise InputError(f"{name} must lie in {low}..{high}, found {value}.")
@@ -65,41 +80,37 @@ class Engine(Protocol):
     def voices(self) -> list[VoiceInfo]:
         """All its voices, best first, also those that are not installed (then with how to get them). Never raises."""
 
-    def speak(self, text: str, voice: str, style: Style) -> Speech:
-        """One phrase (a `text.Phrase`'s text) at 16 kHz, with phones and words where the engine knows their times.
+    def prepare(self) -> None:
+        """Load what all its voices share. Raises VoiceError where that cannot be."""
+
+    def stream(self, text: str, voice: str, manner: Manner, start: float = 0.0) -> Iterator[Speech]:
+        """One phrase (a `text.Phrase`'s text) at 16 kHz in pieces, with phones and words where the engine knows their
+        times. The phrase begins `start` seconds into what `manner` is about.
 
         `voice` is a name from `voices()`. Raises VoiceError where the voice is missing or fails.
         """
 
 
-def style_for_emotion(valence: float, arousal: float) -> Style:
-    """How an emotion sounds: arousal makes speech faster, higher, livelier and louder, valence a little higher.
+class PhraseEngine(abc.ABC):
+    """An engine that says a whole phrase at once, in one style: the mean of the moods it falls into."""
 
-    The directions are those of Schröder, Cowie et al., "Acoustic correlates of emotion dimensions in view of speech
-    synthesis", Eurospeech 2001: mean and range of the pitch, intensity and rate rise with activation; valence
-    raises the mean pitch slightly. The sizes (at full arousal: 4 semitones, 60 % more range, 25 % faster, 4 dB) keep
-    the small voices intelligible.
-    """
-    for name, value in (("valence", valence), ("arousal", arousal)):
-        if not -1 <= value <= 1:
-            raise InputError(f"{name} must lie in -1..1, found {value}.")
-    return Style(
-        rate=1.25**arousal if arousal > 0 else 1.18**arousal,
-        pitch=2 ** ((4 * arousal + valence) / 12) if arousal > 0 else 2 ** ((2 * arousal + valence) / 12),
-        pitch_range=1.6**arousal * 1.15**valence,
-        gain_db=4 * arousal,
-    )
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to load
+        """Nothing is shared by all voices of these engines, or it is loaded when the first of them speaks."""
 
+    @abc.abstractmethod
+    def speak(self, text: str, voice: str, style: Style) -> Speech:
+        """One phrase at 16 kHz, as loud as the engine makes it. Raises VoiceError where that cannot be."""
 
-def combine(style: Style, rate: float, pitch: float) -> Style:
-    """`style` with a person's own choice of rate and pitch on top, kept within what engines can do."""
-    asked = Style(rate=rate, pitch=pitch)  # refuses a choice that is out of range by itself
-    return Style(
-        rate=float(np.clip(style.rate * asked.rate, 0.4, 2.5)),
-        pitch=float(np.clip(style.pitch * asked.pitch, 0.5, 2.0)),
-        pitch_range=style.pitch_range,
-        gain_db=style.gain_db,
-    )
+    def stream(self, text: str, voice: str, manner: Manner, start: float = 0.0) -> Iterator[Speech]:
+        """The phrase as one piece at normal loudness; none where it has no sound (a lone letter some rules skip)."""
+        style = manner.over(start, len(text) / _LETTERS_PER_SECOND / manner.rate)
+        said = self.speak(text, voice, style)
+        if loudness(said.samples) < SILENCE_DB:
+            return
+        samples = normalise(said.samples)
+        if style.gain_db:
+            samples = soft_limit(samples * 10 ** (style.gain_db / 20))
+        yield replace(said, samples=samples)
 
 
 def resampled(samples: np.ndarray, rate: int) -> np.ndarray:

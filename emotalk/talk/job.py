@@ -159,15 +159,14 @@ class Talk:
             yield block
 
     def _spoken(self) -> Iterator[np.ndarray]:
-        """The text said sentence by sentence, in the mood's tone of voice."""
+        """The text said piece by piece, in the mood's tone of voice."""
         # Imported here: voices only for texts.
         from emotalk.speech import say_stream
 
         request, size = self.request, round(self.block_seconds * SAMPLE_RATE)
         mood = None
-        if isinstance(request.emotion, EmotionCurve):
-            values = np.array(mood_of(request.emotion, request.expressiveness).values)
-            mood = (float(values[:, 0].mean()), float(values[:, 1].mean()))
+        if request.mood_in_voice and isinstance(request.emotion, EmotionCurve):
+            mood = mood_of(request.emotion, request.expressiveness)
         letters = samples = 0
         voice = request.voice or self.studio.voice_for(request.avatar)
         for part in say_stream(request.text, voice, emotion=mood):

@@ -62,8 +62,8 @@ class TalkRequest:
 
     `emotion` is a curve over time or "auto": arousal follows the voice (valence, which cannot be heard, stays
     with `valence_in_auto`). `head_motion` scales how much the head moves (0: still, 1: natural), `expressiveness`
-    how strongly the mood shows (1: as chosen). The same request with the same `seed` gives the same video.
-    Raises InputError for what cannot be said or done.
+    how strongly the mood shows (1: as chosen), `mood_in_voice` whether a voice that reads a text has it too. The same
+    request with the same `seed` gives the same video. Raises InputError for what cannot be said or done.
     """
 
     avatar: str = "mira"
@@ -75,6 +75,7 @@ class TalkRequest:
     seed: int = 0
     head_motion: float = 1.0
     expressiveness: float = 1.0
+    mood_in_voice: bool = True
     look: Look = field(default_factory=Look)
     max_seconds: float | None = None
 
@@ -141,6 +142,7 @@ def talk_request(
     seed: float = 0,
     head_motion: float = 1.0,
     expressiveness: float = 1.0,
+    mood_in_voice: bool = True,
     look: Look | None = None,
     max_seconds: float | None = None,
 ) -> TalkRequest:
@@ -161,6 +163,7 @@ def talk_request(
         seed=check_whole("The seed", seed or 0, 0, LARGEST_SEED),
         head_motion=head_motion,
         expressiveness=expressiveness,
+        mood_in_voice=mood_in_voice,
         look=look or Look(),
         max_seconds=max_seconds,
     )

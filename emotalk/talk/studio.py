@@ -4,6 +4,7 @@ clip. The work on a clip is in `job.py`."""
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -34,7 +35,12 @@ log = logging.getLogger(__name__)
 
 KEPT_AVATARS = 3
 WOMAN, MAN = ("flite:slt", "espeak:en-us+f3"), ("flite:rms", "espeak:en-us")
-PRESET_VOICES = {"mira": WOMAN, "elena": WOMAN, "kofi": MAN, "jun": MAN}
+PRESET_VOICES = {
+    "mira": ("kokoro:af_heart", *WOMAN),
+    "elena": ("kokoro:bf_emma", *WOMAN),
+    "kofi": ("kokoro:am_fenrir", *MAN),
+    "jun": ("kokoro:am_puck", *MAN),
+}
 """Which voice reads for a shipped avatar where none is asked for: the first of these that is installed."""
 
 
@@ -115,8 +121,10 @@ class Studio:
 
     def voice_for(self, avatar: str) -> str | None:
         """The id of the voice that reads for an avatar unless another is chosen; None: the best installed one."""
-        installed = {voice.id for voice in self.voices()}
-        return next((v for v in PRESET_VOICES.get(avatar, ()) if v.partition("+")[0] in installed), None)
+        # Imported here: speech libraries when they are first needed.
+        from emotalk.speech.tts import SETTING, first_usable
+
+        return None if os.environ.get(SETTING) else first_usable(PRESET_VOICES.get(avatar, ()))
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar on the studio's device; AvatarError where there is none of that name."""

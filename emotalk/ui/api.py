@@ -42,6 +42,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         size: int = 512,
         background: str = "",
         mark: str = "bottom-right",
+        mood_in_voice: bool = True,
     ) -> tuple[str, str]:
         """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
 
@@ -61,6 +62,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             size: Width and height of the video in pixels, even, from 64 to 1024.
             background: Empty for the avatar's own, or a colour such as #d8e4f0.
             mark: Where the "AI generated" label stands, or "off" where the page is not open to everybody.
+            mood_in_voice: Whether the voice that reads a text has the mood too.
 
         Returns:
             The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
@@ -80,6 +82,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 seed=seed,
                 head_motion=head_motion,
                 expressiveness=expressiveness,
+                mood_in_voice=mood_in_voice,
                 look=Look(size, yaw, 0.0, zoom, ground, check_mark(mark)),
                 max_seconds=max_seconds(),
             )
@@ -123,6 +126,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(1.0, label="zoom"),
             gr.Number(512, label="size", precision=0), gr.Textbox("", label="background"),
             gr.Dropdown(marks_offered(), value="bottom-right", label="mark"),
+            gr.Checkbox(True, label="mood_in_voice"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)

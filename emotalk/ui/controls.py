@@ -61,6 +61,7 @@ class Controls:
     colour: gr.ColorPicker
     picture: gr.Image
     mark: gr.Dropdown
+    mood_in_voice: gr.Checkbox
 
     def all(self) -> list[Any]:
         """Every control, in the order of `request_of`."""
@@ -127,6 +128,7 @@ def request_of(
     face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool,
     valence: float, arousal: float, timeline: dict | None, seed: float, head_motion: float, expressiveness: float,
     yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
+    mood_in_voice: bool,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
     return talk_request(
@@ -140,6 +142,7 @@ def request_of(
         seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
+        mood_in_voice=bool(mood_in_voice),
         look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark),
         max_seconds=max_seconds(),
     )

@@ -106,6 +106,9 @@ class TalkTab:
                     with gr.Column(scale=5, min_width=200):
                         valence = gr.Slider(-1, 1, valence, step=0.01, label="Valence")
                         arousal = gr.Slider(-1, 1, arousal, step=0.01, label="Arousal")
+                        mood_in_voice = gr.Checkbox(
+                            True, label="Mood in the voice", info="The voice that reads the text has the mood too."
+                        )
                         follow = gr.Checkbox(
                             False, label="Follow the voice", info="Arousal is heard in the voice; valence stays as set."
                         )
@@ -138,7 +141,7 @@ class TalkTab:
                 self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
         self.controls = Controls(
             face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness,
-            yaw, pitch, zoom, size, ground, colour, picture, mark,
+            yaw, pitch, zoom, size, ground, colour, picture, mark, mood_in_voice,
         )  # fmt: skip
 
     def _follow_each_other(self) -> None:
@@ -157,9 +160,9 @@ class TalkTab:
             js="(v, a, line) => [[v, a], {...(line || {}), mood: [v, a]}]", show_progress="hidden",
         )  # fmt: skip
         c.source.change(
-            lambda source: (gr.update(visible=source == TYPED), gr.update(visible=source == TYPED),
-                            gr.update(visible=source == HEARD)),
-            c.source, [c.text, c.voice, c.audio], show_progress="hidden", api_visibility="private", queue=False,
+            lambda source: [gr.update(visible=source == shown) for shown in (TYPED, TYPED, TYPED, HEARD)],
+            c.source, [c.text, c.voice, c.mood_in_voice, c.audio], show_progress="hidden", queue=False,
+            api_visibility="private",
         )  # fmt: skip
         c.ground.change(
             lambda ground: (gr.update(visible=ground == COLOUR), gr.update(visible=ground == PICTURE)),

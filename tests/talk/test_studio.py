@@ -138,7 +138,8 @@ def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: S
         list(studio.stream(TalkRequest(avatar="nobody", text=SENTENCE, look=SMALL)))
 
 
-def test_a_preset_has_a_voice_of_its_own_that_is_installed(studio: Studio) -> None:
+def test_a_preset_has_a_voice_of_its_own_that_is_installed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EMOTALK_VOICE", raising=False)
     installed = {voice.id for voice in studio.voices()}
     for name in ("mira", "kofi"):
         assert studio.voice_for(name).partition("+")[0] in installed

@@ -49,6 +49,7 @@ VALUES = {
     "face": "mira", "source": TYPED, "text": "Hi.", "voice": "", "audio": None, "follow": False, "valence": 0.5,
     "arousal": 0.2, "timeline": None, "seed": 0, "head_motion": 1, "expressiveness": 1, "yaw": 0, "pitch": 0,
     "zoom": 1, "size": 256, "ground": OWN, "colour": "#ffffff", "picture": None, "mark": "bottom-right",
+    "mood_in_voice": True,
 }  # fmt: skip
 
 

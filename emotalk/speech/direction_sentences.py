@@ -38,7 +38,7 @@ class Coloured:
 # Where a sentence ends, of the text between two tags or cues: at once, before a space, and at an empty line or the next
 # item of a list, across which no emoji looks back. The look-behind keeps "....x" from being tried at every dot.
 _END = re.compile(
-    r"(?P<hard>\n(?:[ \t\r]*\n|[ \t]*(?:[-*•+]|\d{1,3}[.)])[ \t]))|(?P<line>\n)|(?P<wide>[。！？]+)"
+    r"(?P<hard>\n(?:[ \t\r]*\n|(?=[ \t]*(?:[-*•+]|\d{1,3}[.)])[ \t])))|(?P<line>\n)|(?P<wide>[。！？]+)"
     r"|(?<![.!?…؟।])(?P<soft>[.!?…؟।]+)[\"'”’»)]*(?=\s|$)"
 )
 _HARD_TAGS = frozenset(("p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"))
@@ -156,9 +156,14 @@ def _has_words(text: str) -> bool:
 def _abbreviates(text: str, stop: int) -> bool:
     """Whether the full stop at an offset belongs to a short form such as "Dr.", as the reader of English has it."""
     word = re.search(r"[^\W\d_]{0,9}$", text[max(0, stop - 9) : stop])[0].lower()
-    return bool(word) and text[stop] == "." and _is_short_form(word)
+    return text[stop] == "." and is_short_form(word)
+
+
+def is_short_form(word: str) -> bool:
+    """Whether an English word in small letters takes a full stop that ends no sentence ("dr", "etc")."""
+    return 1 < len(word) < 10 and word.isalpha() and _read_without_stop(word)
 
 
 @functools.lru_cache(1000)
-def _is_short_form(word: str) -> bool:
+def _read_without_stop(word: str) -> bool:
     return "." not in read_aloud(f"{word}. x")

@@ -277,12 +277,12 @@ def test_what_is_left_open_or_crossed_is_forgiven(typed, understood):
         ("One.[pause] Two. [pause] Three. [/]", "One.{0.5s} | Two. | {0.5s}Three."),
         ("One. [sad] (Two)", "One. | {sad}(Two)"), ("a\n\n[sad]\n\nb", "a | {sad}b"),
         ("Hi *Привет* you", "Hi | {stress}Привет{end} | you"), ("[sad] a. [/]", "{sad}a.{/}"),
-        ("see https://a.b/[sad]c now", "see a dot b slash | {sad}c now"),
+        ("see https://a.b/[sad]c now", "see {sad}a dot b slash c now"),
     ],
 )  # fmt: skip
 def test_cues_change_nothing_of_how_a_text_is_read(typed, spoken):
     script = parse(typed)
-    assert said(typed).replace(" | ", " ") == spoken.replace(" | ", " ")
+    assert said(typed) == spoken
     bare = [MARKER.sub("", phrase.text) for phrase in phrases(script.text, markers=True)]
     assert bare == [phrase.text for phrase in phrases(MARKER.sub("", script.text))]
 
@@ -376,7 +376,7 @@ def test_cues_have_values_in_their_ranges(text):
      "<" * 50_000, "<!--" * 6_000, "." * 50_000 + "x😀", ".'" * 20_000 + "x😀", "\n " * 20_000 + "😀a",
      " " * 50_000 + "😀",
      "😀" * 30_000, "😀\u200d" * 9_000, "<b a='" * 9_000, "\\" * 50_000, "]" * 50_000, "[/" * 20_000, "[a" * 20_000,
-     "</emphasis>" * 9_000, "<prosody rate='x-fast'>" * 900, "&#57344;" * 9_000],
+     "</emphasis>" * 9_000, "<prosody rate='x-fast'>" * 400, "&#57344;" * 9_000],
     ids=lambda evil: f"{evil[:8]}*{len(evil)}",
 )  # fmt: skip
 def test_no_text_is_slow_or_too_deep(evil):

@@ -9,6 +9,7 @@ a second).
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ _SENTENCE_INSIDE, _PAUSE_INSIDE = 1.5, 8.0
 _TOO_SHORT, _TOO_FAST = 10.0, 3.0  # per second that is lacking
 _PAUSE, _LONG_PAUSE = 0.3, 1.0  # seconds
 _SENTENCE_ENDS, _CLAUSE_ENDS = frozenset(".!?…。！？؟।"), frozenset(",;:–—-、，；：،؛")
+_INITIALS = re.compile(r"\W*(?:\w\.){2,}")  # e.g., U.S.
 _CLOSING = "\"'”’»)]）」』*"
 
 
@@ -185,7 +187,9 @@ def _break_cost(unit: TimedWord, pause: float) -> float:
 
 def _ends_with(unit: TimedWord, marks: frozenset[str]) -> bool:
     text = unit.text.rstrip(_CLOSING)
-    return text != "" and text[-1] in marks and not (text[-1] == "." and is_short_form(unit.key))
+    if not text or text[-1] not in marks:
+        return False
+    return text[-1] != "." or not (is_short_form(unit.key) or _INITIALS.fullmatch(text))
 
 
 def _timed(groups: Sequence[Sequence[TimedWord]]) -> list[Caption]:

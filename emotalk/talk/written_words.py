@@ -74,6 +74,7 @@ def written_words(words: Iterable[tuple[float, float, str]], text: str = "") -> 
         unread, said = skipped
         _between(result, written[i : i + unread], spoken[j : j + said])
         i, j = i + unread, j + said
+    _for_all(result, written[i:], [])
     return result
 
 

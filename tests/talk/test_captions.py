@@ -80,6 +80,7 @@ def parsed(file: str, point: str) -> list[Caption]:
         ("Hello – world", "Hello world"),
         ("Don't stop", "don't stop"),
         ("a b c", "a c"),
+        ("a b c d.", "a b"),
         ("你好，世界。很好！", "你好 世界 很好"),
         ("我有5个，你呢？", "我 有 五 个 你 呢"),
         ("สวัสดีครับ", "สวัสดี ครับ"),
@@ -131,20 +132,20 @@ def test_a_short_sentence_is_one_caption_in_one_line():
 
 def test_captions_break_after_sentences_then_clauses():
     text = (
-        "This is the first sentence of the talk. Here comes another one, which is longer than the first, because it "
-        "has clauses. Dr. Smith said no."
+        "This is, e.g. here, the first sentence of the talk. Here comes another one, which is longer than the first, "
+        "because it has clauses. Dr. Smith said no."
     )
     found = captions(spoken(text), text)
     assert [caption.text.replace("\n", " ") for caption in found] == [
-        "This is the first sentence of the talk.",
+        "This is, e.g. here, the first sentence of the talk.",
         "Here comes another one, which is longer than the first, because it has clauses.",
         "Dr. Smith said no.",
     ]
-    text = "There is no full stop in this sentence for a long while, so it has to be cut where a clause of it comes to an end"
+    text = "There is no full stop in this text for a while, so that it has to be cut where a clause comes to an end"
     found = captions(spoken(text), text)
     assert [caption.text.replace("\n", " ") for caption in found] == [
-        "There is no full stop in this sentence for a long while,",
-        "so it has to be cut where a clause of it comes to an end",
+        "There is no full stop in this text for a while,",
+        "so that it has to be cut where a clause comes to an end",
     ]
     assert all(SHORTEST <= caption.end - caption.start <= LONGEST for caption in found)
 

@@ -10,7 +10,6 @@ from emotalk.core.errors import InputError
 from emotalk.emotion.space import NAMED_EMOTIONS
 from emotalk.speech.direction import (
     MAX_CUES,
-    MAX_REMARKS,
     Cue,
     Emphasis,
     Mood,
@@ -21,6 +20,7 @@ from emotalk.speech.direction import (
     parse,
     split_cues,
 )
+from emotalk.speech.direction_parser import MAX_REMARKS
 from emotalk.speech.text import phrases
 
 MARKER = re.compile("[\ue000-\uf8ff]")

@@ -95,11 +95,14 @@ def digit_words(digits: str) -> str:
     return " ".join(_ONES[int(digit)] for digit in digits if digit in "0123456789")
 
 
-def read_aloud(text: str) -> str:
-    """English `text` with everything that is not a word written out; letters and sentence marks stay as they are."""
+def read_aloud(text: str, sub: Callable = re.Pattern.sub) -> str:
+    """English `text` with everything that is not a word written out; letters and sentence marks stay as they are.
+
+    `sub(pattern, replacement, text)` is how a rule is applied: texts that are more than a string bring their own.
+    """
     for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    return re.sub(r"[ \t]+", " ", text)
+        text = sub(pattern, replacement, text)
+    return sub(_SPACES, " ", text)
 
 
 def _below_hundred(number: int) -> str:
@@ -109,10 +112,15 @@ def _below_hundred(number: int) -> str:
     return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
 
 
+def _whole(digits: str) -> str:
+    """A whole number that may have more digits than Python takes for one."""
+    return number_words(int(digits or 0)) if len(digits) <= 3 * len(_SCALES) else digit_words(digits)
+
+
 def _decimal(text: str) -> str:
     """ "-1,234.50" in words."""
     whole, _, fraction = text.replace(",", "").lstrip("-").partition(".")
-    words = number_words(int(whole or 0))
+    words = _whole(whole)
     if fraction:
         words += f" point {digit_words(fraction)}"
     return f"minus {words}" if text.startswith("-") else words
@@ -123,8 +131,8 @@ def _money(match: re.Match) -> str:
     whole, _, fraction = match[2].replace(",", "").partition(".")
     if match[3]:  # $2.5 million
         return f"{_decimal(match[2])} {match[3]} {many}"
-    amount = int(whole)
-    parts = [f"{number_words(amount)} {one if amount == 1 else many}"] if amount or not fraction else []
+    amount = whole.lstrip("0")
+    parts = [f"{_whole(amount)} {one if amount == '1' else many}"] if amount or not fraction else []
     if fraction and len(fraction) <= 2 and (small := int(fraction.ljust(2, "0"))):
         parts.append(f"{number_words(small)} {cent if small == 1 else cents}")
     elif fraction and len(fraction) > 2:
@@ -190,6 +198,7 @@ def _integer(match: re.Match) -> str:
     return minus + number_words(int(digits))
 
 
+_SPACES = re.compile(r"[ \t]+")
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _SIGNED = rf"(?<![\w.])-?(?:{_NUMBER})"
 
@@ -232,7 +241,7 @@ _RULES = (
     _rule(r"\b(\d{1,3})[/⁄](\d{1,3})\b", _fraction),
     _rule(rf"({_SIGNED})\s?({_unit_names})(?![\w/])", lambda m: f"{_decimal(m[1])} {_UNITS[m[2]]}"),
     _rule(r"(?<!\w)\+?\d{1,4}(?:[ -]\d{2,4}){2,5}\b", _telephone),
-    _rule(r"(?<![\w.])\d+(?:\.\d+){2,}", lambda m: " point ".join(number_words(int(g)) for g in m[0].split("."))),
+    _rule(r"(?<![\w.])\d+(?:\.\d+){2,}", lambda m: " point ".join(_whole(g) for g in m[0].split("."))),
     _rule(rf"\b({_NUMBER})\s?[–-]\s?(?=\d)", lambda m: f"{m[1]} to "),
     _rule(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+)", lambda m: _decimal(m[0])),
     _rule(r"(?<![\w.])-?\d+", _integer),

@@ -13,10 +13,11 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emotalk.core.errors import InputError
 from emotalk.speech.english import read_aloud
+from emotalk.speech.marked_text import PRIVATE_USE, MarkedText, MarkerPlacer, take_markers
 
 MAX_PHRASE = 300
 """Letters in one phrase at most; longer sentences are cut at a comma or a space."""
@@ -49,11 +50,13 @@ _REPLACED = str.maketrans({
     "‐": "-", "‑": "-", "…": ".", "\u00a0": " ", "|": ", ", "•": ", ", "*": " ", "_": " ", "`": " ", "\\": " ",
     "[": "(", "]": ")", "{": "(", "}": ")", "^": " ", "™": " ", "®": " ", "©": " ", "⁄": "/",
 })  # fmt: skip
-_BREAKING_TAGS = re.compile(r"</?(?:p|s|break|br|div|li|h[1-6]|tr|audio)\b[^<>]{0,300}>", re.I)
+BREAKING_TAGS = re.compile(r"</?(?:p|s|break|br|div|li|h[1-6]|tr|audio)\b[^<>]{0,300}>", re.I)
 _ATTRIBUTE = r"""\s+[\w:.-]{1,40}\s?=\s?(?:"[^"<>]*"|'[^'<>]*'|[^\s"'<>]+)"""
-_TAGS = re.compile(
+TAGS = re.compile(
     rf"<(?:/?[a-z][\w:.-]{{0,40}}(?:{_ATTRIBUTE}){{0,20}}\s?/?|!--.{{0,2000}}?--|[!?][^<>]{{0,500}})>", re.I | re.S
 )
+"""Tags and comments of XML and HTML, which are not said."""
+_ENTITY = re.compile(r"&(?:#[0-9]+|#x[\da-f]+|[^\t\n\f <&#;]{1,32});?", re.I)
 _LIST_ITEM = re.compile(r"[ \t]*\n[ \t]*(?:[-*•+]|\d{1,3}[.)])[ \t]+")
 _LINK = re.compile(
     r"\b(?:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+|\b[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64})+", re.I
@@ -62,6 +65,12 @@ _KEYCAP = re.compile("([0-9#*])\ufe0f?\u20e3")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BIDI_CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_TIDIED = (
+    (re.compile(r"([^\W\d_])\1{3,}"), r"\1\1\1"),  # "noooooo" is long enough with three
+    (re.compile(r"([.,!?;:。！？،؟।'\"()-])(?:\s*\1)+"), r"\1"),
+    (re.compile(r"(?<!\s)\s+([.,!?;:])"), r"\1"),
+    (re.compile(rf"([^\W_]{{{MAX_WORD}}})(?=\w)"), r"\1 "),  # nobody says a word of 41 letters
+)
 MAX_MARKS = 6
 """Marks on one letter at most: Hebrew and Vietnamese need four, stacks of a hundred are made for fun."""
 _NAMED_EMOJI, _SAME_EMOJI = 20, 3  # how many a text of nothing but emoji says, and of one after itself
@@ -76,28 +85,52 @@ class Phrase:
     last: bool = True  # ends a sentence: a pause follows
 
 
-def phrases(text: str, language: str = "en") -> Iterator[Phrase]:
+def phrases(text: str, language: str = "en", *, markers: bool = False) -> Iterator[Phrase]:
     """The phrases of a text, in order, made as they are asked for: 10,000 words cost no more memory than ten.
 
-    `language` is that of the voice ("en", "de", "cmn"...). Raises InputError where the text is empty, holds nothing
-    that can be said (after tags, links' punctuation and unknown signs are gone), or is in a script no voice reads.
+    `language` is that of the voice ("en", "de", "cmn"...). With `markers`, the private-use characters that
+    `direction.parse` puts where its cues stand keep their places, each once and in order, and change nothing else;
+    without, they are dropped. Raises InputError where the text is empty, holds nothing that can be said (after tags,
+    links' punctuation and unknown signs are gone), or is in a script no voice reads.
     """
     if not isinstance(text, str):
         raise InputError(f"Text must be a string, found {type(text).__name__}.")
     if len(text) > MAX_CHARACTERS:
         raise InputError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
-    if not text.strip():
+    marked = take_markers(clean_text(text)) if markers else MarkedText(clean_text(text))
+    if not (marked.text if markers else text).strip():
         raise InputError("The text is empty. Type a sentence to be said.")
-    base = language.split("-")[0].lower()
+    placer = MarkerPlacer()
+    said = _said(marked, text, language.split("-")[0].lower(), placer)
+    yield from _with_rest(said, placer) if marked.marks else said
+
+
+def _said(marked: MarkedText, text: str, language: str, placer: MarkerPlacer) -> Iterator[Phrase]:
+    """The phrases of a text, those of its marks that lie in them put back. `text` is what was typed."""
     unreadable: set[str] = set()
     found = False
-    for paragraph in _paragraphs(clean_text(text)):
-        for sentence in _sentences(_clean(paragraph, base, unreadable)):
-            for phrase in _split_by_script(sentence, base):
+    for paragraph in _paragraphs(marked):
+        cleaned = _clean(paragraph, language, unreadable)
+        placer.take(cleaned)
+        for sentence in _sentences(cleaned.text):
+            for phrase in _split_by_script(sentence, language):
                 found = True
-                yield phrase
+                yield replace(phrase, text=placer.place(phrase.text)) if marked.marks else phrase
     if not found:
-        yield from _last_resort(text, base, unreadable)
+        typed = PRIVATE_USE.sub("", text) if marked.marks else text
+        for phrase in _last_resort(typed, language, unreadable):
+            yield replace(phrase, text=placer.rest() + phrase.text)
+
+
+def _with_rest(said: Iterator[Phrase], placer: MarkerPlacer) -> Iterator[Phrase]:
+    """Phrases, the last of which also gets the marks that stand behind it."""
+    before = None
+    for phrase in said:
+        if before:
+            yield before
+        before = phrase
+    if before:
+        yield replace(before, text=before.text + placer.rest())
 
 
 def clean_text(text: str) -> str:
@@ -139,26 +172,36 @@ def _last_resort(text: str, language: str, unreadable: set[str]) -> Iterator[Phr
     raise InputError(f"There is nothing to say in the text {shown!r}: it holds no words. Type a sentence.")
 
 
-def _paragraphs(text: str) -> Iterator[str]:
+def _paragraphs(marked: MarkedText) -> Iterator[MarkedText]:
     """Blocks of lines; tags that span lines stay whole as long as they are shorter than a paragraph."""
-    for match in re.finditer(r"(?:(?!\n[ \t\r]*\n).){1,8000}(?!\S)|(?:(?!\n[ \t\r]*\n).){1,8000}", text, re.S):
+    taken = 0
+    for match in re.finditer(r"(?:(?!\n[ \t\r]*\n).){1,8000}(?!\S)|(?:(?!\n[ \t\r]*\n).){1,8000}", marked.text, re.S):
         if match[0].strip():
-            yield match[0]
+            first, marks = taken, marked.marks
+            while taken < len(marks) and marks[taken][0] <= match.end():
+                taken += 1
+            yield MarkedText(match[0], tuple((max(at - match.start(), 0), mark) for at, mark in marks[first:taken]))
+    if taken < len(marked.marks):  # behind the last paragraph
+        yield MarkedText("", tuple((0, mark) for _, mark in marked.marks[taken:]))
 
 
-def _clean(text: str, language: str, unreadable: set[str]) -> str:
-    text = html.unescape(_TAGS.sub(" ", _BREAKING_TAGS.sub(". ", text)))
-    text = _KEYCAP.sub(r"\1", _LIST_ITEM.sub(".\n", text))
-    text = unicodedata.normalize("NFKC", "".join(c for c in text if not "\ud800" <= c <= "\udfff"))
-    text = _LINK.sub(lambda match: _say_link(match[0]), text.translate(_REPLACED))
-    text = "".join(str(unicodedata.decimal(c, c)) if c.isdecimal() else c for c in text)
+def _clean(marked: MarkedText, language: str, unreadable: set[str]) -> MarkedText:
+    marked = marked.sub(BREAKING_TAGS, ". ").sub(TAGS, " ").sub(_ENTITY, lambda match: _unescape(match[0]))
+    marked = marked.sub(_LIST_ITEM, ".\n").sub(_KEYCAP, r"\1")
+    marked = marked.map(lambda text: _SURROGATES.sub("", text)).normalise("NFKC")
+    marked = marked.map(lambda text: text.translate(_REPLACED)).sub(_LINK, lambda match: _say_link(match[0]))
+    marked = marked.map(lambda text: "".join(str(unicodedata.decimal(c, c)) if c.isdecimal() else c for c in text))
     if language == "en":
-        text = read_aloud(text)
-    text = "".join(_kept(character, language, unreadable) for character in text)
-    text = re.sub(r"([^\W\d_])\1{3,}", r"\1\1\1", text)  # "noooooo" is long enough with three
-    text = re.sub(r"([.,!?;:。！？،؟।'\"()-])(?:\s*\1)+", r"\1", text)
-    text = re.sub(r"(?<!\s)\s+([.,!?;:])", r"\1", text)
-    return re.sub(rf"([^\W_]{{{MAX_WORD}}})(?=\w)", r"\1 ", text)  # nobody says a word of 41 letters
+        marked = read_aloud(marked, lambda pattern, replacement, text: text.sub(pattern, replacement))
+    marked = marked.map(lambda text: "".join(_kept(character, language, unreadable) for character in text))
+    for pattern, replacement in _TIDIED:
+        marked = marked.sub(pattern, replacement)
+    return marked
+
+
+def _unescape(entity: str) -> str:
+    """What an entity stands for, unless that is a marker: those are no part of a text."""
+    return PRIVATE_USE.sub("", html.unescape(entity))
 
 
 def _kept(character: str, language: str, unreadable: set[str]) -> str:

@@ -190,6 +190,12 @@ def test_too_much_text_is_refused():
         list(phrases("word " * 200_000))
 
 
+@pytest.mark.parametrize("number", ["{}.5", "$1{}", "1.{}.2", "{} km", "${}.20", "1,{}"])
+def test_a_number_of_thousands_of_digits_is_read_digit_by_digit(number):
+    """Python refuses to make a number of more than 4,300 digits from a text."""
+    assert "nine nine nine" in " ".join(phrase.text for phrase in phrases(number.format("9" * 5000)))
+
+
 @pytest.mark.parametrize("evil", ["<" * 50_000, "a@" * 25_000, "<!--" * 12_000, "1-2" * 16_000, "\n " * 25_000 + "x",
                                   "a." * 25_000, "((" * 25_000 + "a", "9" * 50_000, "$1," * 16_000,
                                   "\U0001f600" * 100_000, "a " + "\u20ac" * 100_000, "/" * 100_000])  # fmt: skip

@@ -102,6 +102,7 @@ def _take_off_pauses(sounds: list[list], quiet: np.ndarray, frames: float) -> No
             silent = np.flatnonzero(quiet[first : max(first, int(gap_stop))])
             here[1] = float(first + silent[0]) if len(silent) else gap_stop
         if following is not None:
-            start, stop = int(here[1] if here is not None else 0), int(np.ceil(following[1])) - 1
+            left = here[1] if here is not None else 0.0
+            start, stop = int(left), int(np.ceil(following[1])) - 1
             silent = np.flatnonzero(quiet[start : max(start, stop)])
-            following[0] = float(start + silent[-1] + 1) if len(silent) else max(gap_start, float(start))
+            following[0] = max(left, float(start + silent[-1] + 1)) if len(silent) else max(left, gap_start)

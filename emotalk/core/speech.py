@@ -27,7 +27,8 @@ class Speech:
     """A stretch of sound: mono float32 samples [N] at 16 kHz in [-1, 1].
 
     `phones` holds (start second, end second, ARPAbet name) where the source knew them (text-to-speech),
-    `words` the same for words; `text` is what was said, `source` says where the sound came from.
+    `words` the same for words; `text` is what was said, `source` says where the sound came from. `moods` holds
+    (second, (valence, arousal)) where a direction in the text sets a mood, None in its place where it ends.
     """
 
     samples: np.ndarray  # [N]
@@ -35,6 +36,7 @@ class Speech:
     text: str = ""
     phones: tuple[tuple[float, float, str], ...] = ()
     words: tuple[tuple[float, float, str], ...] = ()
+    moods: tuple[tuple[float, tuple[float, float] | None], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "samples", check_array("Speech.samples", self.samples))

@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,10 +20,12 @@ from emotalk.core.errors import VoiceError
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.coqui import CoquiEngine
+from emotalk.speech.direction import Script
 from emotalk.speech.espeak import EspeakEngine
 from emotalk.speech.flite import FliteEngine
 from emotalk.speech.kokoro import KokoroEngine
 from emotalk.speech.manner import Manner
+from emotalk.speech.performing import Directions, Stopwatch
 from emotalk.speech.text import Phrase, phrases
 from emotalk.speech.voice import Engine, VoiceInfo
 
@@ -141,14 +144,15 @@ def say(
 
 
 def say_stream(
-    text: str,
+    text: str | Script,
     voice: str | None = None,
     rate: float = 1.0,
     pitch: float = 1.0,
     emotion: tuple[float, float] | EmotionCurve | None = None,
 ) -> Iterator[Speech]:
     """`say` in pieces, as soon as each is ready: a few seconds, or a sentence, ended by its pause where the sentence
-    is. Times count from the start of each piece; its text is what is said in it."""
+    is. Times count from the start of each piece; its text is what is said in it. A `direction.Script` is said as its
+    cues tell."""
     chosen = find_voice(voice)
     if isinstance(emotion, tuple):
         # Imported here: it brings torch, which a voice without a mood does not need.
@@ -158,36 +162,55 @@ def say_stream(
     manner = Manner(emotion, rate, pitch)
     seconds = 0.0
     open_sentence = spoke = timed = False
-    for phrase in phrases(text, chosen.language):
-        for part in _say_phrase(phrase, chosen, manner, seconds):
-            seconds += part.seconds
-            open_sentence = spoke = True
-            timed = bool(part.phones)
-            yield part
+    script = text if isinstance(text, Script) else Script(text)
+    directions = Directions(script.cues)
+    for phrase in phrases(script.text, chosen.language, markers=bool(script.cues)):
+        for part in directions.parts(phrase.text):
+            if part.pause:
+                silence = _silence(part.pause, timed)
+                seconds += silence.seconds
+                yield silence
+            watch = Stopwatch(part)
+            own = replace(manner, changes=part.changes) if script.cues else manner
+            for piece in _say_phrase(replace(phrase, text=part.text), chosen, own, seconds):
+                seconds += piece.seconds
+                open_sentence = spoke = True
+                timed = bool(piece.phones)
+                yield watch.timed(piece)
+            directions.wait(watch.left)
         if phrase.last and open_sentence:
             style = manner.over(seconds, _SENTENCE_PAUSE)
-            pause = np.zeros(round(_SENTENCE_PAUSE * style.pauses / style.rate * SAMPLE_RATE), np.float32)
-            seconds += len(pause) / SAMPLE_RATE
+            silence = _silence(_SENTENCE_PAUSE * style.pauses / style.rate, timed)
+            seconds += silence.seconds
             open_sentence = False
-            yield Speech(pause, phones=((0.0, len(pause) / SAMPLE_RATE, "sil"),) if timed else ())
+            yield silence
     if not spoke:
         raise VoiceError(f"The voice {chosen.id} has no sound for this text. Rephrase it or choose another voice.")
 
 
+def _silence(seconds: float, timed: bool) -> Speech:
+    """So much silence; with its phone where the voice around it tells its phones."""
+    samples = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+    return Speech(samples, phones=((0.0, len(samples) / SAMPLE_RATE, "sil"),) if timed and len(samples) else ())
+
+
 def join(parts: list[Speech], text: str) -> Speech:
     """Pieces of speech one after the other, their times shifted accordingly."""
-    phones, words, offset = [], [], 0.0
+    phones, words, moods, offset = [], [], [], 0.0
     for part in parts:
         phones += [(start + offset, end + offset, name) for start, end, name in part.phones]
         words += [(start + offset, end + offset, name) for start, end, name in part.words]
+        moods += [(second + offset, mood) for second, mood in part.moods]
         offset += part.seconds
     source = next((part.source for part in parts if part.source), "")
     samples = np.concatenate([part.samples for part in parts]) if parts else np.zeros(0, np.float32)
-    return Speech(samples, source, text, tuple(phones), tuple(words))
+    return Speech(samples, source, text, tuple(phones), tuple(words), tuple(moods))
 
 
 def _say_phrase(phrase: Phrase, chosen: VoiceInfo, manner: Manner, start: float) -> Iterator[Speech]:
     """The pieces of a phrase that begins `start` seconds into the speech; none where it has no sound."""
+    if not any(character.isalnum() for character in phrase.text):
+        return
     if phrase.language is None:
         engine, name = chosen.engine, chosen.name
     else:

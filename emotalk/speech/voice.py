@@ -103,7 +103,7 @@ class PhraseEngine(abc.ABC):
 
     def stream(self, text: str, voice: str, manner: Manner, start: float = 0.0) -> Iterator[Speech]:
         """The phrase as one piece at normal loudness; none where it has no sound (a lone letter some rules skip)."""
-        style = manner.over(start, len(text) / _LETTERS_PER_SECOND / manner.rate)
+        style = manner.over(start, len(text) / _LETTERS_PER_SECOND / manner.rate, len(text))
         said = self.speak(text, voice, style)
         if loudness(said.samples) < SILENCE_DB:
             return

@@ -103,11 +103,13 @@ class KokoroEngine:
             return
         style = styles[min(len(transcript.symbols), voices.ROWS) - 1]
         tokens = transcript.tokens
-        estimate = manner.at(start + np.arange(len(tokens)) * SECONDS_PER_SYMBOL / manner.rate)
+        letters = transcript.letters
+        estimate = manner.at(start + np.arange(len(tokens)) * SECONDS_PER_SYMBOL / manner.rate, letters)
         prosody = self._model.prosody(tokens, style, speeds(transcript, estimate))
         timing = timing_of(transcript, prosody)
         first, last = _sounding(prosody)
-        track = manner.at(start + (np.arange(len(prosody)) - first) * FRAME_SECONDS)
+        seconds = start + (np.arange(len(prosody)) - first) * FRAME_SECONDS
+        track = manner.at(seconds, np.repeat(letters, prosody.durations))
         said = shaped(prosody, track)
         gain = 10 ** ((gain_db + np.repeat(track.gain_db, FRAME)) / 20)
         resampler, offset = Resampler(RATE), first * FRAME_SECONDS

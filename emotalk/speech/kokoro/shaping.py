@@ -20,6 +20,8 @@ SECONDS_PER_SYMBOL = 0.055
 known before its duration is."""
 _ENERGY_PER_DB = 0.12
 """Log energy for a decibel of style: at 4 dB what sounds like an effort and not yet like a shout."""
+_SMOOTH = 6
+"""Frames over which a step of the style is spread: 150 ms, about a syllable."""
 _LIMITS_HZ = (55.0, 520.0)
 """A pitch beyond was in no voice that the network learned from."""
 
@@ -32,7 +34,7 @@ def speeds(transcript: Transcript, track: StyleTrack) -> np.ndarray:
 
 def shaped(prosody: Prosody, track: StyleTrack) -> Prosody:
     """The prosody of T frames with the pitch and energy of T styles."""
-    pitch, spread, gain = (np.repeat(values, 2) for values in (track.pitch, track.pitch_range, track.gain_db))
+    pitch, spread, gain = (np.repeat(_smooth(part), 2) for part in (track.pitch, track.pitch_range, track.gain_db))
     voiced = prosody.f0 > VOICED
     f0 = prosody.f0.astype(np.float64)
     if voiced.any():
@@ -41,3 +43,11 @@ def shaped(prosody: Prosody, track: StyleTrack) -> Prosody:
         f0[voiced] = np.clip(moved, *_LIMITS_HZ)
     energy = prosody.energy + _ENERGY_PER_DB * gain
     return replace(prosody, f0=f0.astype(np.float32), energy=energy.astype(np.float32))
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """[T] values, their steps (a direction's place) spread over some frames: voices do not jump."""
+    if not np.ptp(values):
+        return values
+    padded = np.pad(values, (_SMOOTH // 2, (_SMOOTH - 1) // 2), mode="edge")
+    return np.convolve(padded, np.full(_SMOOTH, 1 / _SMOOTH), "valid")

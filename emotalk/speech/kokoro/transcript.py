@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from emotalk.speech.kokoro.symbols import PAUSING, STRESS, VOCABULARY, symbols_of
 
 MAX_SYMBOLS = 500
@@ -36,11 +38,21 @@ class Transcript:
     symbols: str  # N of them, each in VOCABULARY
     owner: tuple[int, ...]  # [N]
     words: tuple[str, ...]  # as they are written
+    places: tuple[int, ...] = ()  # the letter of the phrase that each word begins at
 
     @property
     def tokens(self) -> list[int]:
         """The numbers of the symbols, [N + 2]: a 0 stands at both ends."""
         return [0, *(VOCABULARY[symbol] for symbol in self.symbols), 0]
+
+    @property
+    def letters(self) -> np.ndarray:
+        """[N + 2] the letter of the phrase at which every token is said: where its word begins."""
+        found, here = [0], 0
+        for word in self.owner:
+            here = here if word < 0 else self.places[word]
+            found.append(here)
+        return np.array([*found, here])
 
 
 def transcribe(text: str, language: str, transcriber: Transcriber) -> Transcript:
@@ -50,11 +62,13 @@ def transcribe(text: str, language: str, transcriber: Transcriber) -> Transcript
     asked = [spoken for spoken, _ in clauses] + [word for spoken, _ in clauses for word in spoken.split()]
     answers = transcriber(asked, language)
     heard, alone = answers[: len(clauses)], iter(answers[len(clauses) :])
-    symbols, owner, words = "", [], []
+    symbols, owner, words, places, place = "", [], [], [], 0
     for (spoken, mark), ipa in zip(clauses, heard, strict=True):
         written = spoken.split()
         sounds = _by_word(ipa, [next(alone) for _ in written])
         for word, sound in zip(written, sounds, strict=True):
+            found = text.find(word, place)
+            place = found if found >= 0 else place
             said = symbols_of(sound, language)
             if not said.strip(STRESS):
                 continue
@@ -64,10 +78,11 @@ def transcribe(text: str, language: str, transcriber: Transcriber) -> Transcript
             symbols += said
             owner += [len(words)] * len(said)
             words.append(word)
+            places.append(place)
         if symbols and symbols[-1] not in PAUSING:
             symbols += mark
             owner += [-1] * len(mark)
-    return Transcript(symbols[:MAX_SYMBOLS], tuple(owner[:MAX_SYMBOLS]), tuple(words))
+    return Transcript(symbols[:MAX_SYMBOLS], tuple(owner[:MAX_SYMBOLS]), tuple(words), tuple(places))
 
 
 def _clauses(text: str) -> list[tuple[str, str]]:

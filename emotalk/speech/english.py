@@ -1,20 +1,19 @@
-"""English text as it is read aloud: numbers, dates, times, money, units, abbreviations and signs become words."""
+"""English text as it is read aloud: numbers, dates, times, money, units, abbreviations and signs become words.
+
+num2words makes the words of numbers; they are said the American way, without "and".
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
-_ONES = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-)  # fmt: skip
-_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = ("", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion")
-_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-    "twelve": "twelfth",
-}  # fmt: skip
+from num2words import num2words
+
+LONGEST = 21
+"""Digits of a number that is said as one; longer ones are said digit by digit."""
+
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -45,54 +44,28 @@ _SIGNS = {
 }  # fmt: skip
 
 
-def number_words(number: int) -> str:
-    """A whole number in words ("minus forty-two", "one thousand two hundred"); beyond 10^21 digit by digit."""
-    if number < 0:
-        return f"minus {number_words(-number)}"
-    if number >= 1000 ** len(_SCALES):
-        return digit_words(str(number))
-    if number < 100:
-        return _below_hundred(number)
-    words, groups = [], []
-    while number:
-        number, group = divmod(number, 1000)
-        groups.append(group)
-    for scale in range(len(groups) - 1, -1, -1):
-        hundreds, rest = divmod(groups[scale], 100)
-        if hundreds:
-            words += [_ONES[hundreds], "hundred"]
-        if rest:
-            words.append(_below_hundred(rest))
-        if groups[scale] and scale:
-            words.append(_SCALES[scale])
-    return " ".join(words)
+def number_words(number: int | str) -> str:
+    """A whole number, or its digits, in words ("minus forty-two", "one thousand two hundred"); from 10^21 on digit by
+    digit."""
+    digits = str(number)
+    if digits.startswith("-"):
+        return f"minus {number_words(digits[1:])}"
+    return digit_words(digits) if len(digits) > LONGEST else _american(int(digits))
 
 
 def ordinal_words(number: int) -> str:
     """first, second, twenty-first, ... for numbers from 0 on."""
-    head, dash, last = number_words(number).rpartition("-")
-    if not dash:
-        head, dash, last = number_words(number).rpartition(" ")
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    else:
-        last = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
-    return f"{head}{dash}{last}"
+    return _american(number, "ordinal")
 
 
 def year_words(year: int) -> str:
     """A year from 1000 to 2999 as it is said: nineteen eighty-four, two thousand five, twenty twenty-six."""
-    century, rest = divmod(year, 100)
-    if rest == 0:
-        return number_words(year) if century % 10 == 0 else f"{_below_hundred(century)} hundred"
-    if century % 10 == 0 and rest < 10:
-        return number_words(year)
-    return f"{_below_hundred(century)} {'oh ' if rest < 10 else ''}{_below_hundred(rest)}"
+    return _american(year, "year")
 
 
 def digit_words(digits: str) -> str:
     """Digits one by one, the rest left out."""
-    return " ".join(_ONES[int(digit)] for digit in digits if digit in "0123456789")
+    return " ".join(_american(int(digit)) for digit in digits if digit in "0123456789")
 
 
 def read_aloud(text: str) -> str:
@@ -102,17 +75,16 @@ def read_aloud(text: str) -> str:
     return re.sub(r"[ \t]+", " ", text)
 
 
-def _below_hundred(number: int) -> str:
-    if number < 20:
-        return _ONES[number]
-    tens, ones = divmod(number, 10)
-    return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
+@functools.lru_cache(4096)
+def _american(number: int, form: str = "cardinal") -> str:
+    words = num2words(number, lang="en", to=form)
+    return words.replace(",", "").replace(" and ", " ").replace("oh-", "oh ")
 
 
 def _decimal(text: str) -> str:
     """ "-1,234.50" in words."""
     whole, _, fraction = text.replace(",", "").lstrip("-").partition(".")
-    words = number_words(int(whole or 0))
+    words = number_words(whole or 0)
     if fraction:
         words += f" point {digit_words(fraction)}"
     return f"minus {words}" if text.startswith("-") else words
@@ -123,8 +95,8 @@ def _money(match: re.Match) -> str:
     whole, _, fraction = match[2].replace(",", "").partition(".")
     if match[3]:  # $2.5 million
         return f"{_decimal(match[2])} {match[3]} {many}"
-    amount = int(whole)
-    parts = [f"{number_words(amount)} {one if amount == 1 else many}"] if amount or not fraction else []
+    whole = whole.lstrip("0")
+    parts = [f"{number_words(whole or 0)} {one if whole == '1' else many}"] if whole or not fraction else []
     if fraction and len(fraction) <= 2 and (small := int(fraction.ljust(2, "0"))):
         parts.append(f"{number_words(small)} {cent if small == 1 else cents}")
     elif fraction and len(fraction) > 2:
@@ -183,14 +155,14 @@ def _ends_text(match: re.Match) -> bool:
 def _integer(match: re.Match) -> str:
     digits = match[0].lstrip("-")
     minus = "minus " if match[0].startswith("-") else ""
-    if len(digits) > 1 and (digits[0] == "0" or len(digits) > 3 * len(_SCALES)):
+    if len(digits) > 1 and (digits[0] == "0" or len(digits) > LONGEST):
         return minus + digit_words(digits)
     if not minus and len(digits) == 4 and ("1100" <= digits <= "1999" or "2010" <= digits <= "2099"):
         return year_words(int(digits))
-    return minus + number_words(int(digits))
+    return minus + number_words(digits)
 
 
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_NUMBER = r"\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d++(?:\.\d++)?"
 _SIGNED = rf"(?<![\w.])-?(?:{_NUMBER})"
 
 
@@ -232,7 +204,7 @@ _RULES = (
     _rule(r"\b(\d{1,3})[/⁄](\d{1,3})\b", _fraction),
     _rule(rf"({_SIGNED})\s?({_unit_names})(?![\w/])", lambda m: f"{_decimal(m[1])} {_UNITS[m[2]]}"),
     _rule(r"(?<!\w)\+?\d{1,4}(?:[ -]\d{2,4}){2,5}\b", _telephone),
-    _rule(r"(?<![\w.])\d+(?:\.\d+){2,}", lambda m: " point ".join(number_words(int(g)) for g in m[0].split("."))),
+    _rule(r"(?<![\w.])\d+(?:\.\d+){2,}", lambda m: " point ".join(number_words(g) for g in m[0].split("."))),
     _rule(rf"\b({_NUMBER})\s?[–-]\s?(?=\d)", lambda m: f"{m[1]} to "),
     _rule(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+)", lambda m: _decimal(m[0])),
     _rule(r"(?<![\w.])-?\d+", _integer),

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from emotalk.core.errors import InputError
 from emotalk.speech.english import read_aloud
+from emotalk.speech.numbers import read_numbers
 
 MAX_PHRASE = 300
 """Letters in one phrase at most; longer sentences are cut at a comma or a space."""
@@ -92,7 +93,7 @@ def phrases(text: str, language: str = "en") -> Iterator[Phrase]:
     unreadable: set[str] = set()
     found = False
     for paragraph in _paragraphs(clean_text(text)):
-        for sentence in _sentences(_clean(paragraph, base, unreadable)):
+        for sentence in _sentences(_clean(paragraph, base, unreadable, language)):
             for phrase in _split_by_script(sentence, base):
                 found = True
                 yield phrase
@@ -146,14 +147,13 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield match[0]
 
 
-def _clean(text: str, language: str, unreadable: set[str]) -> str:
+def _clean(text: str, language: str, unreadable: set[str], region: str) -> str:
     text = html.unescape(_TAGS.sub(" ", _BREAKING_TAGS.sub(". ", text)))
     text = _KEYCAP.sub(r"\1", _LIST_ITEM.sub(".\n", text))
     text = unicodedata.normalize("NFKC", "".join(c for c in text if not "\ud800" <= c <= "\udfff"))
     text = _LINK.sub(lambda match: _say_link(match[0]), text.translate(_REPLACED))
     text = "".join(str(unicodedata.decimal(c, c)) if c.isdecimal() else c for c in text)
-    if language == "en":
-        text = read_aloud(text)
+    text = read_aloud(text) if language == "en" else read_numbers(text, region)
     text = "".join(_kept(character, language, unreadable) for character in text)
     text = re.sub(r"([^\W\d_])\1{3,}", r"\1\1\1", text)  # "noooooo" is long enough with three
     text = re.sub(r"([.,!?;:。！？،؟।'\"()-])(?:\s*\1)+", r"\1", text)

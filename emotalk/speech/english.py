@@ -44,13 +44,11 @@ _SIGNS = {
 }  # fmt: skip
 
 
-def number_words(number: int | str) -> str:
-    """A whole number, or its digits, in words ("minus forty-two", "one thousand two hundred"); from 10^21 on digit by
-    digit."""
-    digits = str(number)
-    if digits.startswith("-"):
-        return f"minus {number_words(digits[1:])}"
-    return digit_words(digits) if len(digits) > LONGEST else _american(int(digits))
+def number_words(number: int) -> str:
+    """A whole number in words ("minus forty-two", "one thousand two hundred"); from 10^21 on digit by digit."""
+    if number < 0:
+        return f"minus {number_words(-number)}"
+    return digit_words(str(number)) if number >= 10**LONGEST else _american(number)
 
 
 def ordinal_words(number: int) -> str:
@@ -68,11 +66,14 @@ def digit_words(digits: str) -> str:
     return " ".join(_american(int(digit)) for digit in digits if digit in "0123456789")
 
 
-def read_aloud(text: str) -> str:
-    """English `text` with everything that is not a word written out; letters and sentence marks stay as they are."""
+def read_aloud(text: str, sub: Callable = re.Pattern.sub) -> str:
+    """English `text` with everything that is not a word written out; letters and sentence marks stay as they are.
+
+    `sub(pattern, replacement, text)` is how a rule is applied: texts that are more than a string bring their own.
+    """
     for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
-    return re.sub(r"[ \t]+", " ", text)
+        text = sub(pattern, replacement, text)
+    return sub(_SPACES, " ", text)
 
 
 @functools.lru_cache(4096)
@@ -81,10 +82,15 @@ def _american(number: int, form: str = "cardinal") -> str:
     return words.replace(",", "").replace(" and ", " ").replace("oh-", "oh ")
 
 
+def _whole(digits: str) -> str:
+    """A whole number that may have more digits than Python takes for one."""
+    return number_words(int(digits or 0)) if len(digits) <= LONGEST else digit_words(digits)
+
+
 def _decimal(text: str) -> str:
     """ "-1,234.50" in words."""
     whole, _, fraction = text.replace(",", "").lstrip("-").partition(".")
-    words = number_words(whole or 0)
+    words = _whole(whole)
     if fraction:
         words += f" point {digit_words(fraction)}"
     return f"minus {words}" if text.startswith("-") else words
@@ -95,8 +101,8 @@ def _money(match: re.Match) -> str:
     whole, _, fraction = match[2].replace(",", "").partition(".")
     if match[3]:  # $2.5 million
         return f"{_decimal(match[2])} {match[3]} {many}"
-    whole = whole.lstrip("0")
-    parts = [f"{number_words(whole or 0)} {one if whole == '1' else many}"] if whole or not fraction else []
+    amount = whole.lstrip("0")
+    parts = [f"{_whole(amount)} {one if amount == '1' else many}"] if amount or not fraction else []
     if fraction and len(fraction) <= 2 and (small := int(fraction.ljust(2, "0"))):
         parts.append(f"{number_words(small)} {cent if small == 1 else cents}")
     elif fraction and len(fraction) > 2:
@@ -159,9 +165,10 @@ def _integer(match: re.Match) -> str:
         return minus + digit_words(digits)
     if not minus and len(digits) == 4 and ("1100" <= digits <= "1999" or "2010" <= digits <= "2099"):
         return year_words(int(digits))
-    return minus + number_words(digits)
+    return minus + number_words(int(digits))
 
 
+_SPACES = re.compile(r"[ \t]+")
 _NUMBER = r"\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d++(?:\.\d++)?"
 _SIGNED = rf"(?<![\w.])-?(?:{_NUMBER})"
 
@@ -204,7 +211,7 @@ _RULES = (
     _rule(r"\b(\d{1,3})[/⁄](\d{1,3})\b", _fraction),
     _rule(rf"({_SIGNED})\s?({_unit_names})(?![\w/])", lambda m: f"{_decimal(m[1])} {_UNITS[m[2]]}"),
     _rule(r"(?<!\w)\+?\d{1,4}(?:[ -]\d{2,4}){2,5}\b", _telephone),
-    _rule(r"(?<![\w.])\d+(?:\.\d+){2,}", lambda m: " point ".join(number_words(g) for g in m[0].split("."))),
+    _rule(r"(?<![\w.])\d+(?:\.\d+){2,}", lambda m: " point ".join(_whole(g) for g in m[0].split("."))),
     _rule(rf"\b({_NUMBER})\s?[–-]\s?(?=\d)", lambda m: f"{m[1]} to "),
     _rule(r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+)", lambda m: _decimal(m[0])),
     _rule(r"(?<![\w.])-?\d+", _integer),

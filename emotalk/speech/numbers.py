@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from num2words import CONVERTER_CLASSES, num2words
@@ -110,18 +111,19 @@ _PATTERN = r"""
 """
 
 
-def read_numbers(text: str, language: str) -> str:
+def read_numbers(text: str, language: str, sub: Callable = re.Pattern.sub) -> str:
     """`text` with its numbers in words, where the language ("es", "fr-ch", "pt-br"...) is es, fr, it, pt or de.
 
     Known are whole numbers, decimals, percent, ordinals by their marks (1º, 1.ª, 1er, "am 3. Mai"), ranges, dates
     (3/4/2024 is the third of April, 2024-04-03), times (14:30, 14h30), telephone numbers and sums of money. All else,
-    and any other language, stays as it is. Takes every string, in linear time.
+    and any other language, stays as it is. Takes every string, in linear time. `sub(pattern, replacement, text)` is how
+    the one rule is applied, as in `english.read_aloud`.
     """
     tag = language.lower()
     base = tag.split("-")[0]
     if base not in _MANNERS:
         return text
-    return _Reader(base, _REGIONS.get(tag, base)).read(text)
+    return sub(_pattern(base), _Reader(base, _REGIONS.get(tag, base)).say, text)
 
 
 @functools.cache
@@ -157,10 +159,7 @@ class _Reader:
     def __init__(self, base: str, library: str) -> None:
         self.base, self.library, self.manner = base, library, _MANNERS[base]
 
-    def read(self, text: str) -> str:
-        return _pattern(self.base).sub(self._say, text)
-
-    def _say(self, match: re.Match) -> str:
+    def say(self, match: re.Match) -> str:
         words = getattr(self, f"_{match.lastgroup}")(match)
         start, end = match.span()  # R2D2: words stand apart from letters
         before = " " if match.string[max(0, start - 1) : start].isalnum() else ""

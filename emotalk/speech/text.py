@@ -18,27 +18,13 @@ from dataclasses import dataclass
 from emotalk.core.errors import InputError
 from emotalk.speech.english import read_aloud
 from emotalk.speech.numbers import read_numbers
+from emotalk.speech.scripts import LANGUAGE_SCRIPTS, SCRIPTS, script_of
 
 MAX_PHRASE = 300
 """Letters in one phrase at most; longer sentences are cut at a comma or a space."""
 MAX_WORD = 40
 MAX_CHARACTERS = 500_000
 
-# The script of a letter (the first word of its Unicode name) and the espeak language that reads it.
-_SCRIPTS = {
-    "LATIN": None, "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DEVANAGARI": "hi",
-    "BENGALI": "bn", "GURMUKHI": "pa", "GUJARATI": "gu", "ORIYA": "or", "TAMIL": "ta", "TELUGU": "te",
-    "KANNADA": "kn", "MALAYALAM": "ml", "SINHALA": "si", "THAI": "th", "MYANMAR": "my", "GEORGIAN": "ka",
-    "ARMENIAN": "hy", "ETHIOPIC": "am", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "cmn",
-    "CHEROKEE": "chr-us-qaaa-x-west",
-}  # fmt: skip
-_LANGUAGE_SCRIPTS = {
-    "bg": "CYRILLIC", "uk": "CYRILLIC", "be": "CYRILLIC", "mk": "CYRILLIC", "sr": "CYRILLIC", "kk": "CYRILLIC",
-    "ky": "CYRILLIC", "tt": "CYRILLIC", "ba": "CYRILLIC", "cv": "CYRILLIC", "nog": "CYRILLIC", "grc": "GREEK",
-    "fa": "ARABIC", "ur": "ARABIC", "sd": "ARABIC", "ug": "ARABIC", "mr": "DEVANAGARI", "ne": "DEVANAGARI",
-    "kok": "DEVANAGARI", "bpy": "BENGALI", "as": "BENGALI", "shn": "MYANMAR", "ti": "ETHIOPIC", "yue": "CJK",
-    "hak": "CJK", "hyw": "ARMENIAN",
-} | {language: script for script, language in _SCRIPTS.items() if language and script != "KATAKANA"}  # fmt: skip
 _JAPANESE = ("HIRAGANA", "KATAKANA")
 _TELLTALE = (  # letters that only one language of a script uses
     ("іїєґІЇЄҐ", "uk"), ("ўЎ", "be"), ("ђћџЂЋЏ", "sr"), ("ѓќѕЃЌЅ", "mk"), ("پچژگ", "fa"), ("ٹڈڑںے", "ur"),
@@ -171,7 +157,7 @@ def _kept(character: str, language: str, unreadable: set[str]) -> str:
     category = unicodedata.category(character)
     if category[0] in "LM":
         name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
-        if name in _SCRIPTS and "MATHEMATICAL" not in name:
+        if name in SCRIPTS and "MATHEMATICAL" not in name:
             return character
         if category[0] == "L" and name not in ("MODIFIER", "FEMININE", "MASCULINE", ""):
             unreadable.add(name)
@@ -229,24 +215,14 @@ def _cut_point(piece: str) -> int:
     return MAX_PHRASE
 
 
-def _script(character: str) -> str | None:
-    """The script of a letter, None for what belongs to any script (digits, marks, spaces)."""
-    if character < "\x7f":
-        return "LATIN" if character.isalpha() else None
-    if unicodedata.category(character)[0] != "L":
-        return None
-    name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
-    return name if name in _SCRIPTS else None
-
-
 def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
     """Runs of letters of one script; digits, marks and spaces stay with what they follow."""
-    own = _LANGUAGE_SCRIPTS.get(language, "LATIN")
-    japanese = language == "ja" or any(_script(character) in _JAPANESE for character in sentence)
+    own = LANGUAGE_SCRIPTS.get(language, "LATIN")
+    japanese = language == "ja" or any(script_of(character) in _JAPANESE for character in sentence)
     runs: list[tuple[str, str]] = []
     start, current = 0, None
     for i, character in enumerate(sentence):
-        script = _script(character)
+        script = script_of(character)
         if script in _JAPANESE or (script == "CJK" and japanese):
             script = "HIRAGANA"
         if script and current and script != current:
@@ -254,7 +230,7 @@ def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
             start = i
         current = script or current
     runs.append((current or own, sentence[start:]))
-    if japanese and any(_script(character) == "CJK" for character in sentence):
+    if japanese and any(script_of(character) == "CJK" for character in sentence):
         raise InputError(
             "Japanese text with kanji cannot be read aloud here: the voice knows kana only. Write it in hiragana."
         )
@@ -265,6 +241,6 @@ def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
 
 def _foreign_language(script: str, text: str) -> str:
     for letters, language in _TELLTALE:
-        if any(letter in text for letter in letters) and _LANGUAGE_SCRIPTS[language] == script:
+        if any(letter in text for letter in letters) and LANGUAGE_SCRIPTS[language] == script:
             return language
-    return _SCRIPTS[script] or "en"
+    return SCRIPTS[script] or "en"

@@ -1,20 +1,19 @@
-"""English text as it is read aloud: numbers, dates, times, money, units, abbreviations and signs become words."""
+"""English text as it is read aloud: numbers, dates, times, money, units, abbreviations and signs become words.
+
+num2words makes the words of numbers; they are said the American way, without "and".
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
-_ONES = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
-)  # fmt: skip
-_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SCALES = ("", "thousand", "million", "billion", "trillion", "quadrillion", "quintillion")
-_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-    "twelve": "twelfth",
-}  # fmt: skip
+from num2words import num2words
+
+LONGEST = 21
+"""Digits of a number that is said as one; longer ones are said digit by digit."""
+
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
@@ -46,53 +45,25 @@ _SIGNS = {
 
 
 def number_words(number: int) -> str:
-    """A whole number in words ("minus forty-two", "one thousand two hundred"); beyond 10^21 digit by digit."""
+    """A whole number in words ("minus forty-two", "one thousand two hundred"); from 10^21 on digit by digit."""
     if number < 0:
         return f"minus {number_words(-number)}"
-    if number >= 1000 ** len(_SCALES):
-        return digit_words(str(number))
-    if number < 100:
-        return _below_hundred(number)
-    words, groups = [], []
-    while number:
-        number, group = divmod(number, 1000)
-        groups.append(group)
-    for scale in range(len(groups) - 1, -1, -1):
-        hundreds, rest = divmod(groups[scale], 100)
-        if hundreds:
-            words += [_ONES[hundreds], "hundred"]
-        if rest:
-            words.append(_below_hundred(rest))
-        if groups[scale] and scale:
-            words.append(_SCALES[scale])
-    return " ".join(words)
+    return digit_words(str(number)) if number >= 10**LONGEST else _american(number)
 
 
 def ordinal_words(number: int) -> str:
     """first, second, twenty-first, ... for numbers from 0 on."""
-    head, dash, last = number_words(number).rpartition("-")
-    if not dash:
-        head, dash, last = number_words(number).rpartition(" ")
-    if last in _ORDINALS:
-        last = _ORDINALS[last]
-    else:
-        last = f"{last[:-1]}ieth" if last.endswith("y") else f"{last}th"
-    return f"{head}{dash}{last}"
+    return _american(number, "ordinal")
 
 
 def year_words(year: int) -> str:
     """A year from 1000 to 2999 as it is said: nineteen eighty-four, two thousand five, twenty twenty-six."""
-    century, rest = divmod(year, 100)
-    if rest == 0:
-        return number_words(year) if century % 10 == 0 else f"{_below_hundred(century)} hundred"
-    if century % 10 == 0 and rest < 10:
-        return number_words(year)
-    return f"{_below_hundred(century)} {'oh ' if rest < 10 else ''}{_below_hundred(rest)}"
+    return _american(year, "year")
 
 
 def digit_words(digits: str) -> str:
     """Digits one by one, the rest left out."""
-    return " ".join(_ONES[int(digit)] for digit in digits if digit in "0123456789")
+    return " ".join(_american(int(digit)) for digit in digits if digit in "0123456789")
 
 
 def read_aloud(text: str, sub: Callable = re.Pattern.sub) -> str:
@@ -105,16 +76,15 @@ def read_aloud(text: str, sub: Callable = re.Pattern.sub) -> str:
     return sub(_SPACES, " ", text)
 
 
-def _below_hundred(number: int) -> str:
-    if number < 20:
-        return _ONES[number]
-    tens, ones = divmod(number, 10)
-    return _TENS[tens] + (f"-{_ONES[ones]}" if ones else "")
+@functools.lru_cache(4096)
+def _american(number: int, form: str = "cardinal") -> str:
+    words = num2words(number, lang="en", to=form)
+    return words.replace(",", "").replace(" and ", " ").replace("oh-", "oh ")
 
 
 def _whole(digits: str) -> str:
     """A whole number that may have more digits than Python takes for one."""
-    return number_words(int(digits or 0)) if len(digits) <= 3 * len(_SCALES) else digit_words(digits)
+    return number_words(int(digits or 0)) if len(digits) <= LONGEST else digit_words(digits)
 
 
 def _decimal(text: str) -> str:
@@ -191,7 +161,7 @@ def _ends_text(match: re.Match) -> bool:
 def _integer(match: re.Match) -> str:
     digits = match[0].lstrip("-")
     minus = "minus " if match[0].startswith("-") else ""
-    if len(digits) > 1 and (digits[0] == "0" or len(digits) > 3 * len(_SCALES)):
+    if len(digits) > 1 and (digits[0] == "0" or len(digits) > LONGEST):
         return minus + digit_words(digits)
     if not minus and len(digits) == 4 and ("1100" <= digits <= "1999" or "2010" <= digits <= "2099"):
         return year_words(int(digits))
@@ -199,7 +169,7 @@ def _integer(match: re.Match) -> str:
 
 
 _SPACES = re.compile(r"[ \t]+")
-_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+_NUMBER = r"\d{1,3}(?:,\d{3})++(?:\.\d++)?|\d++(?:\.\d++)?"
 _SIGNED = rf"(?<![\w.])-?(?:{_NUMBER})"
 
 

@@ -18,27 +18,14 @@ from dataclasses import dataclass, replace
 from emotalk.core.errors import InputError
 from emotalk.speech.english import read_aloud
 from emotalk.speech.marked_text import PRIVATE_USE, MarkedText, MarkerPlacer, take_markers
+from emotalk.speech.numbers import read_numbers
+from emotalk.speech.scripts import LANGUAGE_SCRIPTS, SCRIPTS, script_of
 
 MAX_PHRASE = 300
 """Letters in one phrase at most; longer sentences are cut at a comma or a space."""
 MAX_WORD = 40
 MAX_CHARACTERS = 500_000
 
-# The script of a letter (the first word of its Unicode name) and the espeak language that reads it.
-_SCRIPTS = {
-    "LATIN": None, "CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DEVANAGARI": "hi",
-    "BENGALI": "bn", "GURMUKHI": "pa", "GUJARATI": "gu", "ORIYA": "or", "TAMIL": "ta", "TELUGU": "te",
-    "KANNADA": "kn", "MALAYALAM": "ml", "SINHALA": "si", "THAI": "th", "MYANMAR": "my", "GEORGIAN": "ka",
-    "ARMENIAN": "hy", "ETHIOPIC": "am", "HANGUL": "ko", "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "cmn",
-    "CHEROKEE": "chr-us-qaaa-x-west",
-}  # fmt: skip
-_LANGUAGE_SCRIPTS = {
-    "bg": "CYRILLIC", "uk": "CYRILLIC", "be": "CYRILLIC", "mk": "CYRILLIC", "sr": "CYRILLIC", "kk": "CYRILLIC",
-    "ky": "CYRILLIC", "tt": "CYRILLIC", "ba": "CYRILLIC", "cv": "CYRILLIC", "nog": "CYRILLIC", "grc": "GREEK",
-    "fa": "ARABIC", "ur": "ARABIC", "sd": "ARABIC", "ug": "ARABIC", "mr": "DEVANAGARI", "ne": "DEVANAGARI",
-    "kok": "DEVANAGARI", "bpy": "BENGALI", "as": "BENGALI", "shn": "MYANMAR", "ti": "ETHIOPIC", "yue": "CJK",
-    "hak": "CJK", "hyw": "ARMENIAN",
-} | {language: script for script, language in _SCRIPTS.items() if language and script != "KATAKANA"}  # fmt: skip
 _JAPANESE = ("HIRAGANA", "KATAKANA")
 _TELLTALE = (  # letters that only one language of a script uses
     ("іїєґІЇЄҐ", "uk"), ("ўЎ", "be"), ("ђћџЂЋЏ", "sr"), ("ѓќѕЃЌЅ", "mk"), ("پچژگ", "fa"), ("ٹڈڑںے", "ur"),
@@ -101,24 +88,25 @@ def phrases(text: str, language: str = "en", *, markers: bool = False) -> Iterat
     if not (marked.text if markers else text).strip():
         raise InputError("The text is empty. Type a sentence to be said.")
     placer = MarkerPlacer()
-    said = _said(marked, text, language.split("-")[0].lower(), placer)
+    said = _said(marked, text, language, placer)
     yield from _with_rest(said, placer) if marked.marks else said
 
 
 def _said(marked: MarkedText, text: str, language: str, placer: MarkerPlacer) -> Iterator[Phrase]:
     """The phrases of a text, those of its marks that lie in them put back. `text` is what was typed."""
+    base = language.split("-")[0].lower()
     unreadable: set[str] = set()
     found = False
     for paragraph in _paragraphs(marked):
-        cleaned = _clean(paragraph, language, unreadable)
+        cleaned = _clean(paragraph, base, unreadable, language)
         placer.take(cleaned)
         for sentence in _sentences(cleaned.text):
-            for phrase in _split_by_script(sentence, language):
+            for phrase in _split_by_script(sentence, base):
                 found = True
                 yield replace(phrase, text=placer.place(phrase.text)) if marked.marks else phrase
     if not found:
         typed = PRIVATE_USE.sub("", text) if marked.marks else text
-        for phrase in _last_resort(typed, language, unreadable):
+        for phrase in _last_resort(typed, base, unreadable):
             yield replace(phrase, text=placer.rest() + phrase.text)
 
 
@@ -185,18 +173,24 @@ def _paragraphs(marked: MarkedText) -> Iterator[MarkedText]:
         yield MarkedText("", tuple((0, mark) for _, mark in marked.marks[taken:]))
 
 
-def _clean(marked: MarkedText, language: str, unreadable: set[str]) -> MarkedText:
+def _clean(marked: MarkedText, language: str, unreadable: set[str], region: str) -> MarkedText:
     marked = marked.sub(BREAKING_TAGS, ". ").sub(TAGS, " ").sub(_ENTITY, lambda match: _unescape(match[0]))
     marked = marked.sub(_LIST_ITEM, ".\n").sub(_KEYCAP, r"\1")
     marked = marked.map(lambda text: _SURROGATES.sub("", text)).normalise("NFKC")
     marked = marked.map(lambda text: text.translate(_REPLACED)).sub(_LINK, lambda match: _say_link(match[0]))
     marked = marked.map(lambda text: "".join(str(unicodedata.decimal(c, c)) if c.isdecimal() else c for c in text))
     if language == "en":
-        marked = read_aloud(marked, lambda pattern, replacement, text: text.sub(pattern, replacement))
+        marked = read_aloud(marked, _sub)
+    else:
+        marked = read_numbers(marked, region, _sub)
     marked = marked.map(lambda text: "".join(_kept(character, language, unreadable) for character in text))
     for pattern, replacement in _TIDIED:
         marked = marked.sub(pattern, replacement)
     return marked
+
+
+def _sub(pattern: re.Pattern, replacement, text: MarkedText) -> MarkedText:
+    return text.sub(pattern, replacement)
 
 
 def _unescape(entity: str) -> str:
@@ -214,7 +208,7 @@ def _kept(character: str, language: str, unreadable: set[str]) -> str:
     category = unicodedata.category(character)
     if category[0] in "LM":
         name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
-        if name in _SCRIPTS and "MATHEMATICAL" not in name:
+        if name in SCRIPTS and "MATHEMATICAL" not in name:
             return character
         if category[0] == "L" and name not in ("MODIFIER", "FEMININE", "MASCULINE", ""):
             unreadable.add(name)
@@ -272,24 +266,14 @@ def _cut_point(piece: str) -> int:
     return MAX_PHRASE
 
 
-def _script(character: str) -> str | None:
-    """The script of a letter, None for what belongs to any script (digits, marks, spaces)."""
-    if character < "\x7f":
-        return "LATIN" if character.isalpha() else None
-    if unicodedata.category(character)[0] != "L":
-        return None
-    name = unicodedata.name(character, "").split(" ")[0].split("-")[0]
-    return name if name in _SCRIPTS else None
-
-
 def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
     """Runs of letters of one script; digits, marks and spaces stay with what they follow."""
-    own = _LANGUAGE_SCRIPTS.get(language, "LATIN")
-    japanese = language == "ja" or any(_script(character) in _JAPANESE for character in sentence)
+    own = LANGUAGE_SCRIPTS.get(language, "LATIN")
+    japanese = language == "ja" or any(script_of(character) in _JAPANESE for character in sentence)
     runs: list[tuple[str, str]] = []
     start, current = 0, None
     for i, character in enumerate(sentence):
-        script = _script(character)
+        script = script_of(character)
         if script in _JAPANESE or (script == "CJK" and japanese):
             script = "HIRAGANA"
         if script and current and script != current:
@@ -297,7 +281,7 @@ def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
             start = i
         current = script or current
     runs.append((current or own, sentence[start:]))
-    if japanese and any(_script(character) == "CJK" for character in sentence):
+    if japanese and any(script_of(character) == "CJK" for character in sentence):
         raise InputError(
             "Japanese text with kanji cannot be read aloud here: the voice knows kana only. Write it in hiragana."
         )
@@ -308,6 +292,6 @@ def _split_by_script(sentence: str, language: str) -> Iterator[Phrase]:
 
 def _foreign_language(script: str, text: str) -> str:
     for letters, language in _TELLTALE:
-        if any(letter in text for letter in letters) and _LANGUAGE_SCRIPTS[language] == script:
+        if any(letter in text for letter in letters) and LANGUAGE_SCRIPTS[language] == script:
             return language
-    return _SCRIPTS[script] or "en"
+    return SCRIPTS[script] or "en"

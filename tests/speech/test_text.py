@@ -117,8 +117,9 @@ def test_anything_typed_becomes_sensible_phrases(typed, spoken):
     assert said(typed) == spoken
 
 
-def test_other_languages_keep_their_numbers_for_their_own_voice():
-    assert said("Ich habe 3 Äpfel.", "de") == "Ich habe 3 Äpfel."
+def test_some_languages_have_their_numbers_in_words_and_others_keep_them_for_their_own_voice():
+    assert said("Ich habe 3 Äpfel.", "de") == "Ich habe drei Äpfel."
+    assert said("У меня 3 яблока.", "ru") == "У меня 3 яблока."
     assert said("Привет, hello!", "ru") == "Привет, | en: hello!"
 
 

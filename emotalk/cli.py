@@ -43,6 +43,7 @@ def talk(
     mark: str = "bottom-right",
     motion_out: Path | None = None,
     frames_dir: Path | None = None,
+    captions: Path | None = None,
     device: str = "auto",
     refresh: bool = False,
     speech_model: str | None = None,
@@ -51,7 +52,7 @@ def talk(
     """Make a video of an avatar that says a text, or speaks along with an audio file.
 
     Args:
-        text: what to say.
+        text: what to say; directions such as [happy], [pause 0.5] or *stress* may stand in it (docs/direction.md).
         audio: an audio file to speak along with, in any format.
         stdin: read the text from standard input.
         output: the video to write (.mp4).
@@ -74,6 +75,7 @@ def talk(
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
         frames_dir: also write every frame as PNG into this folder.
+        captions: also write the words of the text with their times, as .srt or .vtt.
         device: where the frames are drawn: auto (a GPU where one can draw), cpu or cuda.
         refresh: look on the Hub for something newer than what was downloaded earlier.
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
@@ -103,7 +105,11 @@ def talk(
     _download(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
     with _progress_bar(unit=" frames") as show:
-        clip = studio.talk(request, output, motion_out=motion_out, frames_dir=frames_dir, progress=show)
+        clip = studio.talk(
+            request, output, motion_out=motion_out, frames_dir=frames_dir, captions=captions, progress=show
+        )
+    for remark in clip.remarks:
+        print(f"emotalk: {remark}", file=sys.stderr)
     spent = ", ".join(
         f"{stage} {clip.timings[stage]:.1f}" for stage in ("speech", "motion", "pose", "render", "encode")
         if stage in clip.timings

@@ -16,3 +16,5 @@ class Clip:
     height: int
     timings: dict[str, float] = field(default_factory=dict)  # seconds by stage
     motion_path: str | None = None
+    captions_path: str | None = None
+    remarks: tuple[str, ...] = ()  # sentences about directions in the text that were not understood

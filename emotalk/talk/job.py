@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotalk.core.clip import Clip
-from emotalk.core.errors import AudioError, Cancelled, VideoError
+from emotalk.core.errors import AudioError, Cancelled, InputError, VideoError, VoiceError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS, SAMPLE_RATE
-from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
 from emotalk.speech.decoding import sound_seconds
+from emotalk.speech.direction import parse
 from emotalk.speech.known_phones import KnownPhones
+from emotalk.talk.captions import captions, check_captions_path, write_captions
+from emotalk.talk.mood import TalkMood, mood_of
 from emotalk.talk.request import TalkRequest
 from emotalk.talk.scene import Scene
 from emotalk.video import FrameFolder, Mark, VideoWriter
@@ -41,14 +43,6 @@ BLOCK_SECONDS = 1.0
 """Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
 AUTO_BLOCK_SECONDS = 2.0
 """Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
-
-
-def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:
-    """A curve scaled towards or away from neutral, inside [-1, 1]."""
-    if expressiveness == 1:
-        return curve
-    scaled = np.clip(np.array(curve.values) * expressiveness, -1, 1)
-    return EmotionCurve(curve.times, tuple(map(tuple, scaled.tolist())))
 
 
 class Talk:
@@ -70,6 +64,9 @@ class Talk:
         self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
         self.motions: list[HeadMotion] = []
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
+        self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
+        self.mood = TalkMood(request)
+        self.script = parse(request.text) if request.text is not None and request.audio is None else None
         self.total: int | None = None
         self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
 
@@ -78,10 +75,16 @@ class Talk:
         target: str | Path | None,
         motion_out: str | Path | None,
         frames_dir: str | Path | None,
+        captions_out: str | Path | None,
         on_piece: Callable[[bytes], None] | None,
     ) -> Clip:
         """Make the clip; arguments, files and errors as `Studio.talk` has them."""
         look = self.request.look
+        self.captioned = captions_out is not None
+        if self.captioned:
+            check_captions_path(captions_out)
+            if self.script is None:
+                raise InputError("Captions are made of a text that is typed; a recording comes without its words.")
         self.progress(Progress("speech"))
         scene = Scene(self.studio.avatar(self.request.avatar), look)
         blocks = self._sound()
@@ -114,6 +117,8 @@ class Talk:
             self._timed("encode", writer.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
+        if captions_out is not None:
+            _write_captions(captions_out, self.words, self.script.written)
         self.seconds["total"] = time.perf_counter() - self.started
         return Clip(
             path="" if target is None else str(target),
@@ -123,17 +128,20 @@ class Talk:
             height=look.size,
             timings=self.seconds,
             motion_path=None if motion_out is None else str(motion_out),
+            captions_path=None if captions_out is None else str(captions_out),
+            remarks=() if self.script is None else self.script.remarks,
         )
 
     def _title(self) -> str:
-        words = " ".join((self.request.text or Path(self.request.audio or "").stem).split())
+        said = self.script.written if self.script is not None else Path(self.request.audio or "").stem
+        words = " ".join(said.split())
         return f"{self.request.avatar}: {words[:60]}"
 
     def _sound(self) -> Iterator[np.ndarray]:
         """Blocks of samples at 16 kHz."""
         request = self.request
         limit = request.max_seconds
-        if request.text is not None and request.audio is None:
+        if self.script is not None:
             blocks = self._spoken()
         else:
             # Imported here: ffmpeg's library only for recordings.
@@ -169,8 +177,16 @@ class Talk:
             mood = mood_of(request.emotion, request.expressiveness)
         letters = samples = 0
         voice = request.voice or self.studio.voice_for(request.avatar)
-        for part in say_stream(request.text, voice, emotion=mood):
+        for part in say_stream(self.script, voice, emotion=mood):
+            if self.captioned and part.text and not part.words:
+                raise VoiceError(
+                    f"The voice {part.source} does not tell when it says which word, so there can be no captions; "
+                    "choose a voice of kokoro or espeak."
+                )
             self.known.said(part)
+            self.mood.said(part)
+            start = samples / SAMPLE_RATE
+            self.words += [(a + start, b + start, word) for a, b, word in part.words] if self.captioned else []
             letters += len(part.text)
             samples += len(part.samples)
             # How long the rest will take is judged by the letters said so far.
@@ -205,8 +221,7 @@ class Talk:
         shows = max(0.0, 2 * (request.expressiveness - 1))
         face = self.studio.avatar(request.avatar).card.face
         style = MotionStyle(head_energy=request.head_motion, face=face, expressivity=shows)
-        mood = _Mood(request)
-        stream = self.studio.motion_of(request.avatar).stream(mood.curve, style, request.seed)
+        stream = self.studio.motion_of(request.avatar).stream(self.mood.curve, style, request.seed)
         waiting: list[np.ndarray] = []
         block: np.ndarray | None = first
 
@@ -216,7 +231,7 @@ class Talk:
         while block is not None:
             waiting.append(block)
             features = self._timed("speech", encoder.push, block)
-            stream.curve = self._timed("speech", mood.update, block)
+            stream.curve = self._timed("speech", self.mood.update, block)
             motion = self._timed("motion", moved, features)
             if motion is not None:
                 yield motion, np.concatenate(waiting)
@@ -239,37 +254,11 @@ class Talk:
             self._spent(stage, started)
 
 
-class _Mood:
-    """The emotion curve of a request: the given one, or arousal as heard so far with a fixed valence."""
-
-    def __init__(self, request: TalkRequest) -> None:
-        self._request = request
-        self._listener = None
-        if request.emotion == "auto":
-            # Imported here: only where the voice sets the mood.
-            from emotalk.speech.voice_arousal import VoiceArousal
-
-            self._listener = VoiceArousal()
-            self._heard = 0  # frames
-            self._recent = np.zeros((0, 2))
-            self.curve = EmotionCurve.constant(request.valence_in_auto, 0.0)
-        else:
-            self.curve = mood_of(request.emotion, request.expressiveness)
-
-    def update(self, samples: np.ndarray) -> EmotionCurve:
-        """The curve from about a second before these samples [n] (16 kHz) to their end."""
-        if self._listener is None or not len(samples):
-            return self.curve
-        heard = self._listener.listen(Speech(samples)).values
-        heard[:, 0] = self._request.valence_in_auto
-        # The motion lags behind the sound by its look-ahead: keep what it still has to play.
-        self._recent = np.concatenate([self._recent[-FPS:], heard])
-        self._heard += len(heard)
-        first = self._heard - len(self._recent)
-        times = (np.arange(first, self._heard) + 0.5) / FPS
-        curve = EmotionCurve(tuple(times.tolist()), tuple(map(tuple, self._recent.tolist())))
-        self.curve = mood_of(curve, self._request.expressiveness)
-        return self.curve
+def _write_captions(target: str | Path, words: list[tuple[float, float, str]], written: str) -> None:
+    try:
+        write_captions(target, captions(words, written))
+    except OSError as error:
+        raise VideoError(f"The captions could not be written to {target}: {error}.") from error
 
 
 def _write_motion(parts: list[HeadMotion], target: Path) -> None:

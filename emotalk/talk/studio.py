@@ -20,7 +20,8 @@ from emotalk.core.errors import InputError
 from emotalk.core.progress import ProgressCallback
 from emotalk.emotion import EmotionCurve
 from emotalk.hub.client import KEPT_REPOSITORIES
-from emotalk.talk.job import Talk, mood_of
+from emotalk.talk.job import Talk
+from emotalk.talk.mood import mood_of
 from emotalk.talk.request import Look, TalkRequest, talk_request
 from emotalk.talk.scene import Scene, still_motion, with_axes
 from emotalk.video import Mark
@@ -248,6 +249,7 @@ class Studio:
         *,
         motion_out: str | Path | None = None,
         frames_dir: str | Path | None = None,
+        captions: str | Path | None = None,
         on_piece: Callable[[bytes], None] | None = None,
         progress: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -256,11 +258,12 @@ class Studio:
 
         `target` (.mp4) is written when all is done and moved into place; `on_piece` gets playable pieces
         meanwhile (the first with the header), from another thread. `motion_out` receives the motion as Live Link
-        Face CSV, `frames_dir` every frame as PNG. `cancelled` is asked before every frame; Cancelled is raised
-        when it says so. Raises the package's errors; nothing half-written stays behind.
+        Face CSV, `frames_dir` every frame as PNG, `captions` the words of a typed text with their times (.srt or
+        .vtt). `cancelled` is asked before every frame; Cancelled is raised when it says so. Raises the package's
+        errors; nothing half-written stays behind.
         """
         talk = Talk(self, request, progress, cancelled)
-        return talk.run(target, motion_out, frames_dir, on_piece)
+        return talk.run(target, motion_out, frames_dir, captions, on_piece)
 
     def stream(self, request: TalkRequest, **options: Any) -> Iterator[bytes]:
         """The same as playable pieces of a fragmented mp4 while the work goes on: joined, they are the video.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import time
@@ -290,7 +291,8 @@ def _line(clip: LiveClip) -> str:
     """One quiet line below the stage."""
     if clip.clip is not None:
         made, took = clip.clip, clip.clip.timings["total"]
-        return f'<div class="line">{made.seconds:.1f} s of video made in {took:.1f} s</div>'
+        remarks = "".join(f'<div class="line">{html.escape(remark)}</div>' for remark in made.remarks)
+        return f'<div class="line">{made.seconds:.1f} s of video made in {took:.1f} s</div>{remarks}'
     p = clip.progress
     if not p.done:
         return f'<div class="line">{_words(clip)}</div>'

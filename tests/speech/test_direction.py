@@ -245,7 +245,7 @@ def test_text_is_said_as_asked(kind, text, spoken):
 
 def test_other_languages_are_spelled_and_read_the_rest_themselves():
     assert said("<say-as interpret-as='characters'>AB1</say-as>", "de") == "A B eins"
-    assert said("<say-as interpret-as='ordinal'>3</say-as>", "de") == "3"
+    assert said("<say-as interpret-as='ordinal'>3</say-as>", "de") == "drei"
 
 
 @pytest.mark.parametrize(

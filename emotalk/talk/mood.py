@@ -1,0 +1,86 @@
+"""The mood of a talk while it is made: as chosen, as directions in the text say, or as heard in the voice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.core.speech import Speech
+from emotalk.emotion import EmotionCurve
+
+if TYPE_CHECKING:
+    from emotalk.talk.request import TalkRequest
+
+CHANGE_SECONDS = 0.5
+"""How long a face takes from one mood to the next where a direction changes it: spontaneous smiles have an onset of
+0.3 to 0.7 s (Schmidt, Cohn & Tian 2003)."""
+
+
+def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:
+    """A curve scaled towards or away from neutral, inside [-1, 1]."""
+    if expressiveness == 1:
+        return curve
+    scaled = np.clip(np.array(curve.values) * expressiveness, -1, 1)
+    return EmotionCurve(curve.times, tuple(map(tuple, scaled.tolist())))
+
+
+class TalkMood:
+    """The emotion curve of a talk, known as far as its sound is. `curve` is the newest one."""
+
+    def __init__(self, request: TalkRequest) -> None:
+        self._request = request
+        self._listener = None
+        self._heard = 0  # samples
+        self._frames = 0  # whose values are known
+        self._recent = np.zeros((0, 2))  # the last second of values that changed with the sound, by frame
+        self._said = 0  # samples of text
+        self._keys: list[tuple[float, tuple[float, float] | None]] = []
+        if request.emotion == "auto":
+            # Imported here: only where the voice sets the mood.
+            from emotalk.speech.voice_arousal import VoiceArousal
+
+            self._listener = VoiceArousal()
+            self._chosen = EmotionCurve.constant(request.valence_in_auto, 0.0)
+        else:
+            self._chosen = mood_of(request.emotion, request.expressiveness)
+        self.curve = self._chosen
+
+    def said(self, speech: Speech) -> None:
+        """The piece of text that follows the last one, before its sound is played (`update`)."""
+        start = self._said / SAMPLE_RATE
+        self._keys += [(start + second, mood) for second, mood in speech.moods]
+        self._said += len(speech.samples)
+
+    def update(self, samples: np.ndarray) -> EmotionCurve:
+        """The curve from about a second before these samples [n] (16 kHz) to their end."""
+        self._heard += len(samples)
+        if not len(samples) or (self._listener is None and not self._keys):
+            return self.curve
+        if self._listener is not None:
+            values = self._listener.listen(Speech(samples)).values
+            values[:, 0] = self._request.valence_in_auto
+            values = np.clip(values * self._request.expressiveness, -1, 1)
+        else:
+            until = self._heard * FPS // SAMPLE_RATE
+            values = self._chosen.at(np.arange(self._frames, until)).astype(np.float64)
+        seconds = (np.arange(self._frames, self._frames + len(values)) + 0.5) / FPS
+        self._frames += len(values)
+        # The motion lags behind the sound by its look-ahead: keep what it still has to play.
+        self._recent = np.concatenate([self._recent[-FPS:], self._directed(values, seconds)])
+        if not len(self._recent):
+            return self.curve
+        times = (np.arange(self._frames - len(self._recent), self._frames) + 0.5) / FPS
+        self.curve = EmotionCurve(tuple(times.tolist()), tuple(map(tuple, self._recent.tolist())))
+        return self.curve
+
+    def _directed(self, values: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+        """Moods [T, 2] with what the directions say at these times [T] in their place."""
+        now = values
+        for key, mood in self._keys:
+            target = values if mood is None else np.clip(np.array(mood) * self._request.expressiveness, -1, 1)
+            share = np.clip((seconds - key) / CHANGE_SECONDS, 0, 1)[:, None]
+            share = share * share * (3 - 2 * share)
+            now = (1 - share) * now + share * target
+        return now

@@ -39,7 +39,7 @@ class Directions:
         for offset, cue in cues:
             if isinstance(cue, Pause):
                 if plain[begin:offset].strip():
-                    yield Part(plain[begin:offset], tuple(changes), tuple(moods), pause)
+                    yield Part(plain[begin:offset], _ordered(changes), tuple(moods), pause)
                     begin, pause, moods = offset, 0.0, self._moods()
                     changes = [replace(self._now, letter=0)]
                 pause += cue.seconds

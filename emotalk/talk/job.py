@@ -67,6 +67,7 @@ class Talk:
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
         self.mood = TalkMood(request)
         self.script = parse(request.text) if request.text is not None and request.audio is None else None
+        self.remarks = () if self.script is None else self.script.remarks
         self.total: int | None = None
         self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
 
@@ -129,7 +130,7 @@ class Talk:
             timings=self.seconds,
             motion_path=None if motion_out is None else str(motion_out),
             captions_path=None if captions_out is None else str(captions_out),
-            remarks=() if self.script is None else self.script.remarks,
+            remarks=self.remarks,
         )
 
     def _title(self) -> str:
@@ -176,7 +177,7 @@ class Talk:
         if request.mood_in_voice and isinstance(request.emotion, EmotionCurve):
             mood = mood_of(request.emotion, request.expressiveness)
         letters = samples = 0
-        voice = request.voice or self.studio.voice_for(request.avatar)
+        voice = request.voice or self._fitting_voice()
         for part in say_stream(self.script, voice, emotion=mood):
             if self.captioned and part.text and not part.words:
                 raise VoiceError(
@@ -194,6 +195,17 @@ class Talk:
             for start in range(0, len(part.samples), size):
                 yield part.samples[start : start + size]
         self.total = -(-samples // SAMPLES_PER_FRAME)
+
+    def _fitting_voice(self) -> str | None:
+        """The voice of the avatar, in the language that the text is in."""
+        # Imported here: as above.
+        from emotalk.speech.language import detect
+
+        language = detect(self.script.written) or "en"
+        voice = self.studio.voice_for(self.request.avatar, language)
+        if language != "en" and voice is not None:
+            self.remarks += (f"The text is in another language ({language}), so {voice} reads it.",)
+        return voice
 
     def _clouds(
         self, first: np.ndarray, blocks: Iterator[np.ndarray], scene: Scene, keep: bool

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from emotalk.core.clip import Clip
-from emotalk.core.errors import InputError
+from emotalk.core.errors import InputError, VoiceError
 from emotalk.core.progress import ProgressCallback
 from emotalk.emotion import EmotionCurve
 from emotalk.hub.client import KEPT_REPOSITORIES
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_AVATARS = 3
+FOREIGN_VOICES = {
+    "es": ("kokoro:ef_dora", "kokoro:em_alex"),
+    "fr": ("kokoro:ff_siwis",),
+    "hi": ("kokoro:hf_alpha", "kokoro:hm_omega"),
+    "it": ("kokoro:if_sara", "kokoro:im_nicola"),
+    "pt": ("kokoro:pf_dora", "kokoro:pm_alex"),
+}
+"""Which voice reads a text in another language: a woman's, a man's where there is one."""
 WOMAN, MAN = ("flite:slt", "espeak:en-us+f3"), ("flite:rms", "espeak:en-us")
 PRESET_VOICES = {
     "mira": ("kokoro:af_heart", *WOMAN),
@@ -120,11 +128,19 @@ class Studio:
         other._avatars, other._registered = dict(self._avatars), dict(self._registered)
         return other
 
-    def voice_for(self, avatar: str) -> str | None:
-        """The id of the voice that reads for an avatar unless another is chosen; None: the best installed one."""
+    def voice_for(self, avatar: str, language: str = "en") -> str | None:
+        """The id of the voice that reads a text in a language for an avatar unless another is chosen; None: the best
+        one for English."""
         # Imported here: speech libraries when they are first needed.
-        from emotalk.speech.tts import SETTING, first_usable
+        from emotalk.speech.tts import SETTING, default_voice, first_usable
 
+        if language != "en":
+            voices = FOREIGN_VOICES.get(language, ())
+            ordered = voices[::-1] if MAN[0] in PRESET_VOICES.get(avatar, ()) else voices
+            try:
+                return first_usable(ordered) or default_voice(language).id
+            except VoiceError:
+                return None  # nobody speaks it: the usual voice tries
         return None if os.environ.get(SETTING) else first_usable(PRESET_VOICES.get(avatar, ()))
 
     def avatar(self, name: str) -> GaussianAvatar:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -16,6 +17,9 @@ from emotalk.server.limits import is_public, max_seconds
 from emotalk.talk.background import Background, Colour, PictureFile
 from emotalk.talk.request import Look, TalkRequest, talk_request
 from emotalk.video import MARK_POSITIONS
+
+if TYPE_CHECKING:
+    from emotalk.speech.voice import VoiceInfo
 
 FIRST_FACE = "mira"
 FIRST_MOOD = (0.62, 0.3)
@@ -29,12 +33,39 @@ STARTERS = {
     "What was that?": ("Wait, what was that sound? Is somebody there?", -0.4, 0.9),
 }
 """Ready-made lines: what a button says -> (text, valence, arousal)."""
+BEST = 4
+"""Quality of a voice from which on it counts among the best."""
 OWN, COLOUR, PICTURE = "The avatar's own", "A colour", "A picture"
 TYPED, HEARD = "Type", "Audio"
 MAX_KEYS = 1000
 """Key frames of a mood over time."""
 LAST_KEY = 24 * 3600.0
 """Seconds."""
+
+
+DIRECTIONS = {
+    "happy": ("[happy] ", ""), "sad": ("[sad] ", ""), "angry": ("[angry] ", ""), "surprised": ("[surprised] ", ""),
+    "back": ("[/] ", ""), "pause": ("[pause 0.5] ", ""), "stress": ("*", "*"),
+}  # fmt: skip
+"""Buttons below the text, and what each puts around the marked words, or where the cursor stands."""
+PUT_DIRECTION = """(text, before, behind) => {
+  const area = document.querySelector("#say textarea");
+  const [start, end] = area ? [area.selectionStart, area.selectionEnd] : [text.length, text.length];
+  const marked = text.slice(start, end) || (behind ? "word" : "");
+  return text.slice(0, start) + before + marked + behind + text.slice(end);
+}"""
+
+
+def voice_choices(voices: Iterable[VoiceInfo]) -> list[tuple[str, str]]:
+    """What the voice menu offers, (title, id): the best ones, then English, then other languages by name."""
+    ranked = []
+    for voice in voices:
+        english = voice.language.split("-")[0] == "en"
+        group = "Best" if english and voice.quality >= BEST else "English" if english else "Other languages"
+        order = ("Best", "English", "Other languages").index(group)
+        title = f"{group} · {voice.description} ({voice.language}, {voice.licence.split(' (')[0]})"
+        ranked.append(((order, -voice.quality if english else 0, voice.language), title, voice.id))
+    return [(title, name) for _, title, name in sorted(ranked, key=lambda entry: entry[0])]
 
 
 @dataclass

@@ -21,18 +21,21 @@ from emotalk.talk.request import SIZES
 from emotalk.ui import parts
 from emotalk.ui.controls import (
     COLOUR,
+    DIRECTIONS,
     FIRST_FACE,
     FIRST_MOOD,
     FIRST_TEXT,
     HEARD,
     OWN,
     PICTURE,
+    PUT_DIRECTION,
     STARTERS,
     TYPED,
     Controls,
     look_of,
     marks_offered,
     request_of,
+    voice_choices,
 )  # fmt: skip
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.hub_row import HubRow, OwnAvatars
@@ -41,15 +44,9 @@ from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
     from emotalk.server.clips import LiveClip, LiveClips
-    from emotalk.speech.voice import VoiceInfo
     from emotalk.talk.studio import Studio
 
 log = logging.getLogger(__name__)
-
-
-def voice_title(voice: VoiceInfo) -> str:
-    """One line of the voice menu."""
-    return f"{voice.description} ({voice.language})"
 
 
 class TalkTab:
@@ -71,7 +68,7 @@ class TalkTab:
         self._sheet()
 
     def _layout(self, people: list[dict[str, str]], chosen: str) -> None:
-        voices = [("This face's own", ""), *((voice_title(voice), voice.id) for voice in self.studio.voices())]
+        voices = [("This face's own", ""), *voice_choices(self.studio.voices())]
         valence, arousal = FIRST_MOOD
         with gr.Row(equal_height=False, elem_id="talk-row"):
             with gr.Column(scale=6, min_width=320, elem_id="stage-column"):
@@ -96,6 +93,12 @@ class TalkTab:
                     text = gr.Textbox(
                         FIRST_TEXT, label="What to say", lines=3, max_lines=8, elem_id="say", autofocus=False
                     )
+                    with gr.Row(elem_id="directions") as chips:
+                        self.directions = {
+                            gr.Button(shown, size="sm", variant="secondary", min_width=0): (before, behind)
+                            for shown, (before, behind) in DIRECTIONS.items()
+                        }
+                    self.chips = chips
                     voice = gr.Dropdown(voices, value="", label="Voice", elem_id="voice")
                     audio = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", label="Audio file or microphone",
@@ -161,10 +164,12 @@ class TalkTab:
             js="(v, a, line) => [[v, a], {...(line || {}), mood: [v, a]}]", show_progress="hidden",
         )  # fmt: skip
         c.source.change(
-            lambda source: [gr.update(visible=source == shown) for shown in (TYPED, TYPED, TYPED, HEARD)],
-            c.source, [c.text, c.voice, c.mood_in_voice, c.audio], show_progress="hidden", queue=False,
+            lambda source: [gr.update(visible=source == shown) for shown in (TYPED, TYPED, TYPED, TYPED, HEARD)],
+            c.source, [c.text, self.chips, c.voice, c.mood_in_voice, c.audio], show_progress="hidden", queue=False,
             api_visibility="private",
         )  # fmt: skip
+        for button, around in self.directions.items():
+            button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
         c.ground.change(
             lambda ground: (gr.update(visible=ground == COLOUR), gr.update(visible=ground == PICTURE)),
             c.ground, [c.colour, c.picture], show_progress="hidden", api_visibility="private", queue=False,

@@ -15,14 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotalk.core.errors import AudioError, AvatarError, Cancelled, EmotalkError, VideoError
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.errors import AudioError, AvatarError, Cancelled, EmotalkError, InputError, VideoError
 from emotalk.core.progress import Progress
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.emotion import EmotionCurve
+from emotalk.motion import read_livelink
 from emotalk.talk import job as talking
 from emotalk.talk import studio as pipeline
 from emotalk.talk.background import Colour
-from emotalk.talk.job import mood_of
+from emotalk.talk.mood import mood_of
 from emotalk.talk.request import Look, TalkRequest
 from emotalk.talk.studio import Studio
 from emotalk.video import VideoWriter, ffmpeg_path
@@ -352,3 +354,37 @@ def test_arousal_follows_the_voice_in_auto(studio: Studio, tmp_path: Path) -> No
     a = frames_of(studio.talk(auto, tmp_path / "a.mp4").path)
     b = frames_of(studio.talk(fixed, tmp_path / "b.mp4").path)
     assert np.abs(a - b).mean() > 0.1
+
+
+def test_captions_are_written_beside_the_video(studio: Studio, tmp_path: Path) -> None:
+    request = TalkRequest(text="[happy] Five *big* maps. [oops] Go!", voice="espeak:en-us", look=SMALL)
+    clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.vtt")
+    written = (tmp_path / "a.vtt").read_text(encoding="utf-8")
+    assert written.startswith("WEBVTT")
+    assert "Five big maps." in written
+    assert "happy" not in written
+    assert clip.captions_path == str(tmp_path / "a.vtt")
+    assert any("[oops]" in remark for remark in clip.remarks)
+
+
+def test_captions_that_cannot_be_are_refused_before_any_work(
+    studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sound = speech_file(tmp_path_factory.mktemp("sound"), 1.0)
+    typed = TalkRequest(text=SENTENCE, voice="espeak:en-us", look=SMALL)
+    with pytest.raises(InputError, match="srt"):
+        studio.talk(typed, tmp_path / "a.mp4", captions=tmp_path / "a.txt")
+    with pytest.raises(InputError, match="recording"):
+        studio.talk(TalkRequest(audio=sound, look=SMALL), tmp_path / "a.mp4", captions=tmp_path / "a.srt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_direction_moves_the_face(studio: Studio, tmp_path: Path) -> None:
+    def smile(text: str) -> float:
+        request = TalkRequest(text=text, voice="espeak:en-us", head_motion=0.0, look=SMALL)
+        studio.talk(request, None, motion_out=tmp_path / "m.csv")
+        motion = read_livelink(tmp_path / "m.csv")
+        return float(motion.expression[-15:, ARKIT_INDEX["mouthSmileLeft"]].mean())
+
+    plain, joyful = smile("Well, here we are now."), smile("[happy] Well, here we are now.")
+    assert joyful > plain + 0.1

@@ -30,47 +30,11 @@ _LIKELY = 0.6  # of 1, among all languages above; at 0.5 three of the 264 senten
 _MAIN_SCRIPT = 0.75  # of the letters: less is a mixed text
 _FOREIGN_CLAUSES = 0.2  # of the letters: clauses clearly in another language make a text mixed
 _FEWEST_WORDS = 2
-_ENGLISH = frozenset(
-    [
-        "the",
-        "and",
-        "you",
-        "your",
-        "are",
-        "that",
-        "this",
-        "what",
-        "with",
-        "have",
-        "has",
-        "my",
-        "they",
-        "she",
-        "don't",
-        "i'm",
-        "it's",
-        "can't",
-        "you're",
-        "for",
-        "would",
-        "could",
-        "there",
-        "then",
-        "when",
-        "who",
-        "how",
-        "here",
-        "to",
-        "it",
-        "from",
-        "about",
-        "been",
-        "his",
-        "their",
-        "our",
-        "all",
-    ]
-)
+_ENGLISH = frozenset({
+    "the", "and", "you", "your", "are", "that", "this", "what", "with", "have", "has", "my", "they", "she", "don't",
+    "i'm", "it's", "can't", "you're", "for", "would", "could", "there", "then", "when", "who", "how", "here", "to",
+    "it", "from", "about", "been", "his", "their", "our", "all",
+})  # fmt: skip
 """Common words that other languages in Latin letters do not have, or seldom: two of them, a quarter of a text, are
 enough to know English without the library (21 of the 40 English sentences of both tables, none in another language)."""
 _VOICES = {"no": "nb", "gl": None}  # where espeak's name is another, or it has none

@@ -17,6 +17,9 @@ CHANGE_SECONDS = 0.5
 """How long a face takes from one mood to the next where a direction changes it: spontaneous smiles have an onset of
 0.3 to 0.7 s (Schmidt, Cohn & Tian 2003)."""
 
+_OPENING = 0.4
+"""Seconds in which a voice has said its first word."""
+
 
 def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:
     """A curve scaled towards or away from neutral, inside [-1, 1]."""
@@ -50,7 +53,10 @@ class TalkMood:
     def said(self, speech: Speech) -> None:
         """The piece of text that follows the last one, before its sound is played (`update`)."""
         start = self._said / SAMPLE_RATE
-        self._keys += [(start + second, mood) for second, mood in speech.moods]
+        for second, mood in speech.moods:
+            # A talk that begins with a direction begins in its mood.
+            opens = start + second < _OPENING and not self._keys
+            self._keys.append((-CHANGE_SECONDS if opens else start + second, mood))
         self._said += len(speech.samples)
 
     def update(self, samples: np.ndarray) -> EmotionCurve:

@@ -28,6 +28,7 @@ from emotalk.video import Mark
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo, GaussianAvatar
+    from emotalk.core.speech import Speech
     from emotalk.motion import MotionModel
     from emotalk.speech import SpeechEncoder
     from emotalk.speech.voice import VoiceInfo
@@ -43,6 +44,12 @@ FOREIGN_VOICES = {
     "pt": ("kokoro:pf_dora", "kokoro:pm_alex"),
 }
 """Which voice reads a text in another language: a woman's, a man's where there is one."""
+SAMPLES = {
+    "en": "Hello! This is how I sound.", "es": "¡Hola! Así suena mi voz.", "fr": "Bonjour ! Voici ma voix.",
+    "it": "Ciao! Questa è la mia voce.", "pt": "Olá! Esta é a minha voz.", "de": "Hallo! So klinge ich.",
+    "hi": "नमस्ते! यह मेरी आवाज़ है।",
+}  # fmt: skip
+"""What a voice says to be known; the others count to five."""
 WOMAN, MAN = ("flite:slt", "espeak:en-us+f3"), ("flite:rms", "espeak:en-us")
 PRESET_VOICES = {
     "mira": ("kokoro:af_heart", *WOMAN),
@@ -142,6 +149,17 @@ class Studio:
             except VoiceError:
                 return None  # nobody speaks it: the usual voice tries
         return None if os.environ.get(SETTING) else first_usable(PRESET_VOICES.get(avatar, ()))
+
+    def sample(self, avatar: str, voice: str | None, mood: tuple[float, float] | None = None) -> Speech:
+        """A short sentence by a voice (None: the avatar's), in a mood (valence, arousal); VoiceError where there is no
+        such voice."""
+        # Imported here: speech libraries when they are first needed.
+        from emotalk.speech import say
+        from emotalk.speech.tts import find_voice
+
+        chosen = voice or self.voice_for(avatar)
+        language = find_voice(chosen).language.split("-")[0]
+        return say(SAMPLES.get(language, "1 2 3 4 5"), chosen, emotion=mood)
 
     def avatar(self, name: str) -> GaussianAvatar:
         """A loaded avatar on the studio's device; AvatarError where there is none of that name."""

@@ -64,7 +64,7 @@ def voice_choices(voices: Iterable[VoiceInfo]) -> list[tuple[str, str]]:
         group = "Best" if english and voice.quality >= BEST else "English" if english else "Other languages"
         order = ("Best", "English", "Other languages").index(group)
         title = f"{group} · {voice.description} ({voice.language}, {voice.licence.split(' (')[0]})"
-        ranked.append(((order, -voice.quality if english else 0, voice.language), title, voice.id))
+        ranked.append(((order, -voice.quality if english else 0, "" if english else voice.language), title, voice.id))
     return [(title, name) for _, title, name in sorted(ranked, key=lambda entry: entry[0])]
 
 

@@ -1,4 +1,4 @@
-"""Pictures for the page, as data addresses: they need no route and no permission."""
+"""Pictures and short sounds for the page, as data addresses: they need no route and no permission."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 from emotalk.core.errors import EmotalkError
 from emotalk.core.pictures import fitted_picture
+from emotalk.core.rates import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo
@@ -28,6 +29,15 @@ def data_address(image: np.ndarray, quality: int = 88) -> str:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def sound_address(samples: np.ndarray) -> str:
+    """Samples [N] at 16 kHz as the data address of a WAV file."""
+    import soundfile
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+    return "data:audio/wav;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def thumbnail_address(path: Path, side: int = 144) -> str:

@@ -39,7 +39,7 @@ from emotalk.ui.controls import (
 )  # fmt: skip
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.hub_row import HubRow, OwnAvatars
-from emotalk.ui.pictures import data_address, people_of
+from emotalk.ui.pictures import data_address, people_of, sound_address
 from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class TalkTab:
         self._follow_each_other()
         self._live_still(self.hub_row.connect(blocks, self.controls.face, own))
         self._generate()
+        self._listen()
         self._sheet()
 
     def _layout(self, people: list[dict[str, str]], chosen: str) -> None:
@@ -99,7 +100,11 @@ class TalkTab:
                             for shown, (before, behind) in DIRECTIONS.items()
                         }
                     self.chips = chips
-                    voice = gr.Dropdown(voices, value="", label="Voice", elem_id="voice")
+                    with gr.Row(elem_id="voice-row") as voice_row:
+                        voice = gr.Dropdown(voices, value="", label="Voice", elem_id="voice", scale=5)
+                        self.listen = gr.Button("Listen", size="sm", elem_id="listen", scale=0, min_width=80)
+                    self.voice_row = voice_row
+                    self.heard = gr.HTML("", elem_id="heard", padding=False)
                     audio = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", label="Audio file or microphone",
                         visible=False, elem_id="audio",
@@ -165,8 +170,8 @@ class TalkTab:
         )  # fmt: skip
         c.source.change(
             lambda source: [gr.update(visible=source == shown) for shown in (TYPED, TYPED, TYPED, TYPED, HEARD)],
-            c.source, [c.text, self.chips, c.voice, c.mood_in_voice, c.audio], show_progress="hidden", queue=False,
-            api_visibility="private",
+            c.source, [c.text, self.chips, self.voice_row, c.mood_in_voice, c.audio], show_progress="hidden",
+            queue=False, api_visibility="private",
         )  # fmt: skip
         for button, around in self.directions.items():
             button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
@@ -217,6 +222,22 @@ class TalkTab:
         self.stop.click(
             self.stopped, None, self.stage, cancels=events, api_visibility="private", queue=False,
             show_progress="hidden",
+        )  # fmt: skip
+
+    def _listen(self) -> None:
+        """How a voice sounds, in the mood of the pad."""
+        c = self.controls
+
+        def sample(face, voice, valence, arousal, mood_in_voice):
+            try:
+                speech = self.studio.sample(face, voice or None, (valence, arousal) if mood_in_voice else None)
+            except EmotalkError as error:
+                raise friendly(error) from error
+            return f'<audio autoplay src="{sound_address(speech.samples)}"></audio>'
+
+        self.listen.click(
+            sample, [c.face, c.voice, c.valence, c.arousal, c.mood_in_voice], self.heard, concurrency_id="talk",
+            concurrency_limit=1, api_visibility="private", show_progress="minimal", show_progress_on=self.listen,
         )  # fmt: skip
 
     def _sheet(self) -> None:

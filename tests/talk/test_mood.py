@@ -66,9 +66,15 @@ def test_the_curve_does_not_depend_on_how_the_sound_is_cut():
 
 def test_expressiveness_scales_directions_as_it_scales_the_pad():
     mood = TalkMood(request(expressiveness=0.5))
-    mood.said(Speech(np.tile(SECOND, 2), moods=((0.0, (0.8, -0.6)),)))
+    mood.said(Speech(np.tile(SECOND, 2), moods=((0.5, (0.8, -0.6)),)))
     mood.update(SECOND)
     np.testing.assert_allclose(at(mood.update(SECOND), 1.8), [[0.4, -0.3]], atol=1e-6)
+
+
+def test_a_talk_that_begins_with_a_direction_begins_in_its_mood():
+    mood = TalkMood(request(emotion=EmotionCurve.constant(0.6, 0.3)))
+    mood.said(Speech(SECOND, moods=((0.1, (-0.8, -0.4)),)))
+    np.testing.assert_allclose(at(mood.update(SECOND), 0.0, 0.5), [[-0.8, -0.4]] * 2, atol=1e-6)
 
 
 def test_scaling_stays_inside():

@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 
 from emotalk.avatar import AvatarCard, AvatarInfo
 from emotalk.core.clip import Clip
-from emotalk.core.errors import AvatarError, Cancelled, InputError
+from emotalk.core.errors import AvatarError, Cancelled, InputError, VoiceError
 from emotalk.core.progress import Progress
+from emotalk.core.speech import Speech
 from emotalk.hub import HubAddress
 from emotalk.speech.voice import VoiceInfo
 from emotalk.talk.background import Colour
@@ -27,6 +28,7 @@ class DrawnStudio:
         self.device = torch.device("cpu")
         self.frame_seconds = frame_seconds
         self.requests: list[TalkRequest] = []
+        self.samples: list[tuple] = []
         self.forgotten: list[str] = []
         self.registered: dict[str, Path] = {}
         self.running = 0
@@ -101,6 +103,13 @@ class DrawnStudio:
         return Clip(
             str(target), frames / 25, frames, look.size, look.size, {"render": took, "total": took}, str(motion_out)
         )
+
+    def sample(self, avatar: str, voice: str | None, mood: tuple[float, float] | None = None) -> Speech:
+        self._check(avatar)
+        if voice is not None and voice not in {known.id for known in self.voices()}:
+            raise VoiceError(f"There is no voice {voice!r}.")
+        self.samples.append((avatar, voice, mood))
+        return Speech(np.zeros(1600, np.float32))
 
     def avatar(self, name: str) -> None:
         self._check(name)

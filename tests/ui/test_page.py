@@ -248,6 +248,27 @@ def test_a_ready_made_line_fills_in_text_and_mood_and_runs(page, drawn: DrawnStu
     expect(page.locator("#say textarea")).to_have_value(re.compile("nobody came"))
 
 
+def test_directions_are_put_where_the_cursor_stands(page) -> None:
+    area = page.locator("#say textarea")
+    area.fill("I got the job.")
+    area.evaluate("area => area.setSelectionRange(0, 0)")
+    page.locator("#directions button", has_text="sad").click()
+    page.wait_for_function("() => document.querySelector('#say textarea').value === '[sad] I got the job.'")
+    area.evaluate("area => area.setSelectionRange(8, 11)")
+    page.locator("#directions button", has_text="stress").click()
+    page.wait_for_function("() => document.querySelector('#say textarea').value === '[sad] I *got* the job.'")
+
+
+def test_a_voice_can_be_listened_to_in_the_mood_of_the_pad(page, drawn: DrawnStudio) -> None:
+    page.click("#listen")
+    page.wait_for_selector("#heard audio", state="attached")
+    assert page.locator("#heard audio").get_attribute("src").startswith("data:audio/wav;base64,")
+    face, voice, (valence, arousal) = drawn.samples[-1]
+    assert (face, voice) == ("mira", None)
+    assert valence > 0
+    assert arousal > 0
+
+
 def test_the_mood_sheet_appears(page) -> None:
     page.click("#sheet-button")
     page.wait_for_function("() => document.querySelector('#sheet img')?.naturalWidth === 320")

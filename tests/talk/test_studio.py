@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.errors import AudioError, AvatarError, Cancelled, EmotalkError, InputError, VideoError
+from emotalk.core.errors import AudioError, AvatarError, Cancelled, EmotalkError, InputError, VideoError, VoiceError
 from emotalk.core.progress import Progress
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.emotion import EmotionCurve
@@ -388,3 +388,28 @@ def test_a_direction_moves_the_face(studio: Studio, tmp_path: Path) -> None:
 
     plain, joyful = smile("Well, here we are now."), smile("[happy] Well, here we are now.")
     assert joyful > plain + 0.1
+
+
+def test_a_text_in_another_language_is_read_by_a_voice_that_speaks_it(studio: Studio, tmp_path: Path) -> None:
+    clip = studio.talk(TalkRequest(text="Morgen fahren wir zusammen in die Stadt.", look=SMALL), tmp_path / "a.mp4")
+    assert any("espeak:de" in remark for remark in clip.remarks)
+    chosen = TalkRequest(text="Morgen fahren wir zusammen in die Stadt.", voice="espeak:en-us", look=SMALL)
+    assert studio.talk(chosen, tmp_path / "b.mp4").remarks == ()
+
+
+@pytest.mark.parametrize("language", ["es", "fr", "it", "pt", "hi"])
+def test_shipped_faces_have_voices_in_other_languages(studio: Studio, language: str) -> None:
+    installed = {voice.id: voice for voice in studio.voices()}
+    woman, man = studio.voice_for("mira", language), studio.voice_for("kofi", language)
+    assert installed[woman].language.startswith(language)
+    assert installed[man].language.startswith(language)
+    assert woman.startswith("kokoro:")
+    assert studio.voice_for("mira", "tlh") is None
+
+
+def test_a_sample_is_said_by_the_voice_and_in_the_mood(studio: Studio) -> None:
+    calm, excited = (studio.sample("mira", "espeak:en-us", (0.0, arousal)) for arousal in (-0.8, 0.8))
+    assert calm.seconds > excited.seconds
+    assert studio.sample("mira", "espeak:sv").seconds > 1
+    with pytest.raises(VoiceError):
+        studio.sample("mira", "espeak:nowhere")

@@ -1,7 +1,8 @@
 """`python -m benchmarks.talk`: how long a talk takes from the click to the file, by stage, with memory.
 
 Every length is measured in a process of its own, so that the peak memory is that length's. The first talk of a
-process warms it up; the best of `--runs` after it is reported. `--cold` also starts `python app.py` and waits for
+process warms it up; the best of `--runs` after it is reported. `--voices` also measures texts that are spoken, with each
+of the voices named. `--cold` also starts `python app.py` and waits for
 its page, `--sync` measures sound against picture in a muxed clap clip of ten minutes.
 """
 
@@ -31,6 +32,10 @@ SENTENCES = (
     "Nobody was in a hurry, and the birds had the whole sky to themselves.",
     "Later we sat down under an old tree and shared some bread and cheese.",
 )
+TEN_WORDS = "The old man walked slowly home along the quiet river."
+SPOKEN = (
+    "voice", "first piece of ten words", "length of a talk", "x real time", "CPU seconds per second", "speech", "peak RSS",
+)  # fmt: skip
 STAGES = ("speech", "motion", "pose", "render", "encode")
 COLUMNS = (
     "speech", "x real time", "whole job", "CPU time", "first piece (audio)", "first piece (typed)", *STAGES, "peak RSS",
@@ -49,12 +54,19 @@ def speech_of(seconds: float, folder: Path) -> Path:
     from emotalk.core.rates import SAMPLE_RATE
     from emotalk.speech import say
 
-    paragraph = say(" ".join(SENTENCES)).samples
+    paragraph = say(" ".join(SENTENCES), reader()).samples
     needed = round(seconds * SAMPLE_RATE)
     samples = np.tile(paragraph, -(-needed // len(paragraph)))[:needed]
     path = folder / f"speech-{seconds:g}.wav"
     soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
     return path
+
+
+def reader() -> str | None:
+    """A small voice, so that what is measured is the talk."""
+    from emotalk.speech.tts import first_usable
+
+    return first_usable(("flite:slt", "espeak:en-us"))
 
 
 class FfmpegMemory:
@@ -97,7 +109,10 @@ def measure(seconds: float, size: int, avatar: str, runs: int, device: str) -> d
     mood = EmotionCurve.constant(0.5, 0.2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        studio.talk(TalkRequest(avatar=avatar, text="Warming up.", emotion=mood, look=Look(size)), folder / "w.mp4")
+        studio.talk(
+            TalkRequest(avatar=avatar, text="Warming up.", voice=reader(), emotion=mood, look=Look(size)),
+            folder / "w.mp4",
+        )
         request = TalkRequest(avatar=avatar, audio=speech_of(seconds, folder), emotion=mood, look=Look(size))
         best, busy = None, 0.0
         with FfmpegMemory() as ffmpeg:
@@ -108,13 +123,40 @@ def measure(seconds: float, size: int, avatar: str, runs: int, device: str) -> d
                     best, busy = clip, sum(os.times()[:4]) - before
         weight = (folder / "t.mp4").stat().st_size / 1e6
         # A typed sentence, from the click: text to speech included.
-        typed = TalkRequest(avatar=avatar, text=" ".join(SENTENCES[:2]), emotion=mood, look=Look(size))
+        typed = TalkRequest(avatar=avatar, text=" ".join(SENTENCES[:2]), voice=reader(), emotion=mood, look=Look(size))
         first = min(studio.talk(typed, folder / "f.mp4").timings["first_piece"] for _ in range(runs))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "seconds": seconds, "size": size, "frames": best.frames, "loading": loading, "first_typed": first,
         "peak_mb": peak, "ffmpeg_mb": ffmpeg.peak_mb, "cpu": busy, "file_mb": weight, **best.timings,
     }  # fmt: skip
+
+
+def measure_spoken(voice: str, size: int, avatar: str, runs: int, device: str) -> dict:
+    """Texts said by one voice in this process: the first piece of ten words, and a talk of some ten seconds."""
+    from emotalk.emotion import EmotionCurve
+    from emotalk.talk.request import Look, TalkRequest
+    from emotalk.talk.studio import Studio
+
+    studio = Studio(folders=True, device=device)
+    studio.warm_up()
+    mood = EmotionCurve.constant(0.5, 0.2)
+
+    def said(text: str) -> TalkRequest:
+        return TalkRequest(avatar=avatar, text=text, voice=voice, emotion=mood, look=Look(size))
+
+    with tempfile.TemporaryDirectory() as name:
+        target = Path(name) / "t.mp4"
+        studio.talk(said("Warming up."), target)
+        first = min(studio.talk(said(TEN_WORDS), target).timings["first_piece"] for _ in range(runs))
+        best, busy = None, 0.0
+        for _ in range(runs):
+            before = sum(os.times()[:4])
+            clip = studio.talk(said(" ".join(SENTENCES[:3])), target)
+            if best is None or clip.timings["total"] < best.timings["total"]:
+                best, busy = clip, sum(os.times()[:4]) - before
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"first": first, "seconds": best.seconds, "cpu": busy, "peak_mb": peak, **best.timings}
 
 
 def cold_start() -> float:
@@ -181,9 +223,11 @@ def clap_offsets(minutes: float = 10.0) -> np.ndarray:
     return np.array(offsets)
 
 
-def in_own_process(seconds: float, arguments: argparse.Namespace, runs: int) -> dict:
+def in_own_process(seconds: float, arguments: argparse.Namespace, runs: int, voice: str | None = None) -> dict:
     command = [sys.executable, "-m", "benchmarks.talk", "--one", str(seconds), "--size", str(arguments.size)]
     command += ["--avatar", arguments.avatar, "--runs", str(runs), "--device", arguments.device]
+    if voice is not None:
+        command += ["--voices", voice]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
@@ -192,15 +236,20 @@ def in_own_process(seconds: float, arguments: argparse.Namespace, runs: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lengths", type=float, nargs="+", default=[10, 60, 600], help="seconds of speech")
+    parser.add_argument("--lengths", type=float, nargs="*", default=[10, 60, 600], help="seconds of speech")
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--avatar", default="mira")
     parser.add_argument("--runs", type=int, default=3, help="for lengths up to a minute; longer ones run once")
     parser.add_argument("--device", default="cpu", help="what poses and draws: cpu or cuda")
     parser.add_argument("--cold", action="store_true", help="also time the start of app.py")
+    parser.add_argument("--voices", nargs="*", default=[], help="also measure texts said by these voices")
     parser.add_argument("--sync", action="store_true", help="also measure sound against picture over ten minutes")
     parser.add_argument("--one", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.one is not None and arguments.voices:
+        options = (arguments.size, arguments.avatar, arguments.runs, arguments.device)
+        print(json.dumps(measure_spoken(arguments.voices[0], *options)))
+        return
     if arguments.one is not None:
         print(json.dumps(measure(arguments.one, arguments.size, arguments.avatar, arguments.runs, arguments.device)))
         return
@@ -219,6 +268,15 @@ def main() -> None:
         cells += [f"{row['peak_mb']:.0f} MB", f"{row['ffmpeg_mb']:.0f} MB", f"{row['file_mb']:.1f} MB"]
         print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\nLoad average at the end {os.getloadavg()[0]:.1f}. {NOTE}")
+    if arguments.voices:
+        print(f"\n| {' | '.join(SPOKEN)} |\n" + "|---" * len(SPOKEN) + "|")
+    for voice in arguments.voices:
+        row = in_own_process(0, arguments, arguments.runs, voice)
+        print(
+            f"| {voice} | {row['first']:.2f} s | {row['seconds']:.1f} s | {row['total'] / row['seconds']:.2f} | "
+            f"{row['cpu'] / row['seconds']:.2f} | {row['speech']:.2f} s | {row['peak_mb']:.0f} MB |",
+            flush=True,
+        )
     if arguments.cold:
         print(f"\n`python app.py` to a page that answers: {cold_start():.1f} s")
     if arguments.sync:

@@ -1,8 +1,8 @@
 """`python -m benchmarks.talk`: how long a talk takes from the click to the file, by stage, with memory.
 
 Every length is measured in a process of its own, so that the peak memory is that length's. The first talk of a
-process warms it up; the best of `--runs` after it is reported. `--voices` also measures texts that are spoken, with each
-of the voices named. `--cold` also starts `python app.py` and waits for
+process warms it up; the best of `--runs` after it is reported. `--voices` also measures texts that are spoken, with
+each of the voices named. `--cold` also starts `python app.py` and waits for
 its page, `--sync` measures sound against picture in a muxed clap clip of ten minutes.
 """
 
@@ -34,7 +34,8 @@ SENTENCES = (
 )
 TEN_WORDS = "The old man walked slowly home along the quiet river."
 SPOKEN = (
-    "voice", "first piece of ten words", "length of a talk", "x real time", "CPU seconds per second", "speech", "peak RSS",
+    "voice", "first piece of ten words", "length of a talk", "x real time", "CPU seconds per second", "speech",
+    "peak RSS",
 )  # fmt: skip
 STAGES = ("speech", "motion", "pose", "render", "encode")
 COLUMNS = (

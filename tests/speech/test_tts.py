@@ -24,6 +24,7 @@ from emotalk.speech.espeak import EspeakEngine
 from emotalk.speech.flite import FliteEngine, _parse_phones, plain_letters
 from emotalk.speech.ipa import arpabet
 from emotalk.speech.known_phones import known_phones
+from emotalk.speech.kokoro import KokoroEngine
 from emotalk.speech.loudness import TARGET_DB, loudness
 from emotalk.speech.manner import style_for_emotion
 from emotalk.speech.pitch import prosody_frames
@@ -173,6 +174,7 @@ def test_voices_are_listed_best_and_installed_first():
 
 def test_the_default_is_the_best_installed_voice_of_a_language(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("EMOTALK_VOICE", raising=False)
+    monkeypatch.setattr(KokoroEngine, "prepare", lambda self: None)  # none of them speaks
     best = max(voice.quality for voice in voices(installed_only=True) if voice.language.startswith("en"))
     assert default_voice().quality == best
     assert default_voice("de").id == "espeak:de"

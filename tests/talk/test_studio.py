@@ -21,6 +21,7 @@ from emotalk.core.progress import Progress
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.emotion import EmotionCurve
 from emotalk.motion import read_livelink
+from emotalk.speech.kokoro import KokoroEngine
 from emotalk.talk import job as talking
 from emotalk.talk import studio as pipeline
 from emotalk.talk.background import Colour
@@ -140,8 +141,15 @@ def test_a_stream_of_pieces_is_the_video_and_closing_it_stops_the_talk(studio: S
         list(studio.stream(TalkRequest(avatar="nobody", text=SENTENCE, look=SMALL)))
 
 
-def test_a_preset_has_a_voice_of_its_own_that_is_installed(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Voices are chosen, and none of them speaks: there is no need to load the large one."""
     monkeypatch.delenv("EMOTALK_VOICE", raising=False)
+    monkeypatch.setattr(KokoroEngine, "prepare", lambda self: None)
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_a_preset_has_a_voice_of_its_own_that_is_installed(studio: Studio) -> None:
     installed = {voice.id for voice in studio.voices()}
     for name in ("mira", "kofi"):
         assert studio.voice_for(name).partition("+")[0] in installed
@@ -397,6 +405,7 @@ def test_a_text_in_another_language_is_read_by_a_voice_that_speaks_it(studio: St
     assert studio.talk(chosen, tmp_path / "b.mp4").remarks == ()
 
 
+@pytest.mark.usefixtures("unloaded")
 @pytest.mark.parametrize("language", ["es", "fr", "it", "pt", "hi"])
 def test_shipped_faces_have_voices_in_other_languages(studio: Studio, language: str) -> None:
     installed = {voice.id: voice for voice in studio.voices()}

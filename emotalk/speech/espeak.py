@@ -39,6 +39,10 @@ _SHORTAGES = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOS
 """Errors of a machine that is short of something, not of a missing or broken library."""
 
 
+_SWITCH = re.compile(r"\(\^?\w[\w^-]*\)")
+"""What stands around a word of another language: "(^e^n)", and "(^f^r)" behind it."""
+
+
 class _Crash(Exception):
     """The worker died or was ended because it hung."""
 
@@ -91,20 +95,20 @@ class EspeakEngine(PhraseEngine):
             languages = self._ready().languages
             if language.lower() not in languages:
                 raise VoiceError(f"espeak-ng has no rules for {language[:40]!r}.")
-            request = {
-                "transcribe": [text.replace("\0", " ") for text in texts],
-                "voice": languages[language.lower()][0],
-            }
-            try:
-                answer = self._ready().ask(request)
-            except _Crash as crash:
-                log.warning("espeak-ng crashed on %r (%s)", texts[:1], crash)
-                self._worker.close()
-                self._worker = None
-                answer = {"status": -1}
-        if answer["status"]:
-            raise VoiceError(f"espeak-ng cannot read {' '.join(texts)[:40]!r}. Rephrase it or choose another voice.")
-        return answer["ipa"]
+            file = languages[language.lower()][0]
+            for attempt in (texts, [_plain(text) for text in texts]):
+                try:
+                    answer = self._ready().ask(
+                        {"transcribe": [text.replace("\0", " ") for text in attempt], "voice": file}
+                    )
+                except _Crash as crash:
+                    log.warning("espeak-ng crashed on %r (%s)", attempt[:1], crash)
+                    self._worker.close()
+                    self._worker = None
+                    continue
+                if answer["status"] == 0:
+                    return [_SWITCH.sub("", ipa) for ipa in answer["ipa"]]
+        raise VoiceError(f"espeak-ng cannot read {' '.join(texts)[:40]!r}. Rephrase it or choose another voice.")
 
     def _synthesise(self, text: str, file: str, style: Style) -> tuple[int, bytes, list]:
         request = {
@@ -113,9 +117,7 @@ class EspeakEngine(PhraseEngine):
             "pitch": round(float(np.clip(50 + _PITCH_STEPS * math.log2(style.pitch), 0, 99))),
             "range": round(float(np.clip(50 * style.pitch_range, 0, 99))),
         }
-        # Crashes come from rare marks and letters between words: the plain words can nearly always be said.
-        plain = " ".join(re.findall(r"[^\W_]+", text))
-        for attempt in (text, plain):
+        for attempt in (text, _plain(text)):
             try:
                 status, sound, events = self._ready().speak({"text": attempt, **request})
             except _Crash as crash:
@@ -199,6 +201,12 @@ class _Worker:
             raise _Crash("was gone") from error
         finally:
             watchdog.cancel()
+
+
+def _plain(text: str) -> str:
+    """The words of a text: crashes come from rare marks and letters between them, without which it can nearly always be
+    said."""
+    return " ".join(re.findall(r"[^\W_]+", text))
 
 
 def _has_dictionary(data: Path, language: str, file: str) -> bool:

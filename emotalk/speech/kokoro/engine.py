@@ -28,8 +28,9 @@ from emotalk.speech.resampling import Resampler
 from emotalk.speech.voice import VoiceInfo
 
 PIECES = (40, 40, 80, 120)
-"""Frames of the first pieces at most, and of all others: a short one is heard early, long ones cost less. The second
-one is short too, because a face follows its sound half a second behind and waits for it."""
+"""Frames of the first pieces, and of all others: a short one is heard early, long ones cost less. The second one is
+short too, because a face follows its sound half a second behind and waits for it. The last piece may be half as long
+again, so that none is very short."""
 _CONTEXT = 5
 """Frames on either side that a piece is made with and that are then cut off: with them the spectrum around a cut
 differs from that of the uncut sound no more than elsewhere (2.9 against 1.3 to 2.2 dB; 5.6 without)."""
@@ -80,19 +81,20 @@ class KokoroEngine:
                 raise self._fault
             if self._model is not None:
                 return
+            folder = None
             try:
-                self._model = KokoroModel(weights.prepared())
+                folder = weights.prepared()
+                self._model = KokoroModel(folder)
             except VoiceError as error:
                 self._fault = error
                 raise
             except Exception as error:  # whatever the runtime says of a file that it cannot use
-                self._fault = VoiceError(
-                    f"Kokoro cannot be used here ({str(error)[:200]}). Install it again: {weights.HOW_TO_GET}."
-                )
+                remedy = f"Remove {folder}: it is made again" if folder else f"Install it: {weights.HOW_TO_GET}"
+                self._fault = VoiceError(f"Kokoro cannot be used here ({str(error)[:200]}). {remedy}.")
                 raise self._fault from error
 
     def stream(self, text: str, voice: str, manner: Manner, start: float = 0.0) -> Iterator[Speech]:
-        """A phrase in pieces of at most 3 s, whose times count from the beginning of each.
+        """A phrase in pieces of at most 4.5 s, whose times count from the beginning of each.
 
         `manner` is asked for the style at the seconds from `start` on, where the phrase begins. Raises VoiceError.
         """

@@ -39,8 +39,12 @@ def split(source: Path, folder: Path) -> None:
     and style to audio [600 T]. Raises ValueError for a file that is not such a model.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
-    model = onnx.load(str(source))
+    try:
+        model = onnx.load(str(source))
+    except DecodeError as error:
+        raise ValueError("it is not an ONNX file") from error
     known = {output for node in model.graph.node for output in node.output}
     expected = {_DURATIONS, _CONTENT, _F0, _ENERGY, _OUTPUT}
     inputs = {value.name for value in model.graph.input}

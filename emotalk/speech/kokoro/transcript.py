@@ -8,6 +8,7 @@ word by itself tells which sounds are whose.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,9 @@ _MARKS = str.maketrans({
     "。": ".", "！": "!", "？": "?", "、": ",", "，": ",", "；": ";", "：": ":", "،": ",", "؛": ";", "؟": "?", "।": ".",
     "·": ",",
 })  # fmt: skip
-_CLAUSE = re.compile(r"[^.,;:!?…—]+|[.,;:!?…—]+")
-_INSIDE = re.compile(r"(?<=\w)[.,:](?=\w)")
-"""A mark inside a word or number ends no clause."""
+_CLAUSE = re.compile(r"(?:[^.,;:!?…—]|(?<=\d)[.,:](?=\d))+|[.,;:!?…—]+")
+_INSIDE = re.compile(r"(?<=\w)[.,:](?=[^\W\d])|(?<=[^\W\d])[.,:](?=\w)")
+"""A mark inside a word ends no clause; neither does one inside a number, which espeak reads ("3.5", "10:30")."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,13 @@ def transcribe(text: str, language: str, transcriber: Transcriber) -> Transcript
             found = text.find(word, place)
             place = found if found >= 0 else place
             said = symbols_of(sound, language)
-            if not said.strip(STRESS):
+            if not said.strip(STRESS + " "):
                 continue
             if symbols:
                 symbols += " "
                 owner.append(-1)
             symbols += said
-            owner += [len(words)] * len(said)
+            owner += [-1 if symbol == " " else len(words) for symbol in said]
             words.append(word)
             places.append(place)
         if symbols and symbols[-1] not in PAUSING:
@@ -108,7 +109,10 @@ def _by_word(ipa: str, alone: list[str]) -> list[str]:
     expected = [(letter, word) for word, own in enumerate(alone) for letter in own.replace(" ", "")]
     owners = _aligned(sounds, expected)
     pieces = [""] * len(alone)
-    for letter, word in zip(sounds, owners, strict=True):
+    starts = set(itertools.accumulate(map(len, parts)))
+    for place, (letter, word) in enumerate(zip(sounds, owners, strict=True)):
+        if place in starts and pieces[word]:
+            pieces[word] += " "  # a number in several words
         pieces[word] += letter
     return pieces
 
@@ -118,22 +122,22 @@ def _aligned(sounds: str, expected: list[tuple[str, int]]) -> list[int]:
     least cost (Levenshtein's); words only go forward."""
     if not expected:
         return [0] * len(sounds)
-    rows, columns = len(sounds) + 1, len(expected) + 1
-    cost = [[0] * columns for _ in range(rows)]
-    cost[0] = list(range(columns))
-    for i in range(1, rows):
-        cost[i][0] = i
-        for j in range(1, columns):
-            same = 0 if sounds[i - 1] == expected[j - 1][0] else 1
-            cost[i][j] = min(cost[i - 1][j - 1] + same, cost[i - 1][j] + 1, cost[i][j - 1] + 1)
+    letters = np.array([letter for letter, _ in expected])
+    columns = np.arange(len(expected) + 1)
+    # A row at once: the numbers of a hostile text are thousands of sounds.
+    cost = np.empty((len(sounds) + 1, len(columns)), np.int32)
+    cost[0] = columns
+    for i, sound in enumerate(sounds, 1):
+        cost[i] = cost[i - 1] + 1
+        cost[i, 1:] = np.minimum(cost[i, 1:], cost[i - 1, :-1] + (letters != sound))
+        cost[i] = np.minimum.accumulate(cost[i] - columns) + columns  # left out of `sounds`: one more each
     owners = [0] * len(sounds)
-    i, j = rows - 1, columns - 1
+    i, j = len(sounds), len(expected)
     while i > 0:
-        same = 0 if j and sounds[i - 1] == expected[j - 1][0] else 1
-        if j and cost[i][j] == cost[i - 1][j - 1] + same:
+        if j and cost[i, j] == cost[i - 1, j - 1] + (sounds[i - 1] != letters[j - 1]):
             i, j = i - 1, j - 1
             owners[i] = expected[j][1]
-        elif j and cost[i][j] == cost[i][j - 1] + 1:
+        elif j and cost[i, j] == cost[i, j - 1] + 1:
             j -= 1
         else:
             i -= 1

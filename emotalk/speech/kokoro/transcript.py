@@ -103,7 +103,8 @@ def _clauses(text: str) -> list[tuple[str, str]]:
 def _by_word(ipa: str, alone: list[str]) -> list[str]:
     """The IPA of a clause cut into as many pieces as it has words, of each of which `alone` is the IPA by itself."""
     parts = ipa.split()
-    if len(parts) == len(alone):
+    # A word of several parts (a number) may hide that two others were joined: then the parts are not the words.
+    if len(parts) == len(alone) and all(len(own.split()) == 1 for own in alone):
         return parts
     sounds = "".join(parts)
     expected = [(letter, word) for word, own in enumerate(alone) for letter in own.replace(" ", "")]

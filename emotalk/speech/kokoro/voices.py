@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emotalk.core import checkpoint
-from emotalk.core.errors import CheckpointError, HubError, VoiceError
+from emotalk.core.errors import HubError, VoiceError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.hub import HubAddress, downloaded, fetch
 from emotalk.speech.loudness import TARGET_DB
@@ -96,10 +96,14 @@ def is_here(name: str) -> bool:
 def load(name: str) -> Voice:
     """A voice of PEOPLE, shipped or brought from the Hub. Raises VoiceError where it is not to be had."""
     if _shipped(name).is_file():
-        with checkpoint.explained(f"The voice {name}", "restore the file checkpoints/voices/" + f"{name}.safetensors"):
+        try:
             stored = checkpoint.read(_shipped(name), "np")
-            styles = stored.tensors["styles"].astype(np.float32)
-            return Voice(_checked(styles), float(stored.notes["gain_db"]))
+            return Voice(_checked(stored.tensors["styles"].astype(np.float32)), float(stored.notes["gain_db"]))
+        except (OSError, KeyError, ValueError) as error:
+            raise VoiceError(
+                f"The voice kokoro:{name} cannot be used ({error}). Restore the file "
+                f"checkpoints/voices/{name}.safetensors or choose another voice."
+            ) from error
     try:
         # All of them in one go (28 MB): a list of files is what the Hub answers quickly.
         folder = fetch(
@@ -120,5 +124,5 @@ def _shipped(name: str) -> Path:
 
 def _checked(styles: np.ndarray) -> np.ndarray:
     if styles.shape != (ROWS, SIZE) or not np.isfinite(styles).all():
-        raise CheckpointError(f"A voice is a table of {ROWS} x {SIZE} finite numbers, found {list(styles.shape)}.")
+        raise ValueError(f"it is no table of {ROWS} x {SIZE} finite numbers")
     return styles

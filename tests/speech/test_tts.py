@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import types
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from emotalk.cli import main
 from emotalk.core.errors import EmotalkError, InputError, VoiceError
 from emotalk.core.rates import SAMPLE_RATE
-from emotalk.core.speech import PHONES
-from emotalk.speech import coqui, default_voice, say, say_stream, voices
+from emotalk.core.speech import PHONES, Speech
+from emotalk.emotion import EmotionCurve
+from emotalk.speech import coqui, default_voice, say, say_stream, tts, voices
 from emotalk.speech.coqui import CoquiEngine
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.espeak import EspeakEngine
@@ -26,10 +28,10 @@ from emotalk.speech.ipa import arpabet
 from emotalk.speech.known_phones import known_phones
 from emotalk.speech.kokoro import KokoroEngine
 from emotalk.speech.loudness import TARGET_DB, loudness
-from emotalk.speech.manner import style_for_emotion
+from emotalk.speech.manner import Manner, style_for_emotion
 from emotalk.speech.pitch import prosody_frames
-from emotalk.speech.tts import engines
-from emotalk.speech.voice import Style
+from emotalk.speech.tts import engines, find_voice, first_usable, join
+from emotalk.speech.voice import PhraseEngine, Style, VoiceInfo
 
 SENTENCE = "The banana was on the table, but nobody wanted to eat it."
 FLITE = bool([voice for voice in voices(installed_only=True) if voice.engine == "flite"])
@@ -159,6 +161,91 @@ def test_nothing_to_say_is_refused(empty):
         say(empty)
 
 
+class PieceEngine:
+    """Says a tenth of a second for every word, each as a piece of its own."""
+
+    name = "pieces"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, float, Manner]] = []
+        self.made = 0
+
+    def voices(self) -> list[VoiceInfo]:
+        return [VoiceInfo("pieces:one", "en-us", 5, "MIT", "one", True)]
+
+    def prepare(self) -> None:
+        pass
+
+    def stream(self, text: str, voice: str, manner: Manner, start: float = 0.0) -> Iterator[Speech]:
+        self.asked.append((text, start, manner))
+        for word in text.split():
+            self.made += 1
+            yield Speech(np.full(1600, 0.1, np.float32), "pieces:one", word, ((0, 0.1, "ah"),), ((0, 0.1, word),))
+
+
+@pytest.fixture
+def in_pieces(monkeypatch) -> PieceEngine:
+    engine = PieceEngine()
+    monkeypatch.setattr(tts, "engines", lambda: {"pieces": engine})
+    return engine
+
+
+def test_the_pieces_of_a_phrase_leave_as_soon_as_they_are_made(in_pieces):
+    stream = say_stream("One two three. Four.", "pieces:one")
+    assert next(stream).text == "One"
+    assert in_pieces.made == 1
+    assert [part.text for part in stream] == ["two", "three.", "", "Four.", ""]
+
+
+def test_only_the_end_of_a_sentence_is_a_pause_and_its_phones_say_so(in_pieces):
+    parts = list(say_stream("One two. Three.", "pieces:one"))
+    pauses = [part for part in parts if not part.text]
+    assert len(pauses) == 2
+    assert all(part.phones == ((0.0, part.seconds, "sil"),) for part in pauses)
+    joined = join(parts, "")
+    assert [name for _, _, name in joined.phones] == ["ah", "ah", "sil", "ah", "sil"]
+    assert joined.phones[-1][1] == pytest.approx(joined.seconds)
+
+
+def test_every_phrase_is_told_when_it_begins_and_what_mood_it_is_part_of(in_pieces):
+    """So that a mood goes on where the phrase before has left it."""
+    mood = EmotionCurve((0.0, 2.0), ((0.0, -1.0), (0.0, 1.0)))
+    parts = list(say_stream("One two three. Four. Five.", "pieces:one", rate=1.1, pitch=0.9, emotion=mood))
+    ends = np.cumsum([part.seconds for part in parts])
+    assert [text for text, _, _ in in_pieces.asked] == ["One two three.", "Four.", "Five."]
+    assert [start for _, start, _ in in_pieces.asked] == pytest.approx([0.0, ends[3], ends[5]])
+    assert {manner for _, _, manner in in_pieces.asked} == {Manner(mood, 1.1, 0.9)}
+
+
+def test_a_pause_is_shorter_where_the_mood_is_excited(in_pieces):
+    mood = EmotionCurve((0.0, 0.6), ((0.0, -1.0), (0.0, 1.0)))
+    pauses = [
+        part.seconds for part in say_stream("One. Two. Three. Four.", "pieces:one", emotion=mood) if not part.text
+    ]
+    assert pauses == sorted(pauses, reverse=True)
+    assert pauses[-1] < 0.7 * pauses[0]
+
+
+@pytest.mark.parametrize("voice", ["espeak:en-us", pytest.param("flite:slt", marks=needs_flite)])
+def test_a_voice_that_says_whole_phrases_takes_the_mean_mood_of_each(voice):
+    text = "The first one is calm. The second one is not."
+    mood = EmotionCurve((1.0, 2.0), ((0.0, -1.0), (0.0, 1.0)))
+    first, second = (part for part in say_stream(text, voice, emotion=mood) if part.text)
+    assert loudness(second.samples) > loudness(first.samples) + 4
+    assert median_pitch(second) > 1.15 * median_pitch(first)
+
+
+class SilentEngine(PhraseEngine):
+    """Says nothing, as some rules do with a lone letter."""
+
+    def speak(self, text: str, voice: str, style: Style) -> Speech:
+        return Speech(np.zeros(8000, np.float32))
+
+
+def test_a_phrase_without_sound_is_no_piece():
+    assert list(SilentEngine().stream("x", "one", Manner())) == []
+
+
 # Choosing a voice
 
 
@@ -180,6 +267,46 @@ def test_the_default_is_the_best_installed_voice_of_a_language(monkeypatch: pyte
     assert default_voice("de").id == "espeak:de"
     with pytest.raises(VoiceError, match="tlh"):
         default_voice("tlh")
+
+
+@needs_flite
+def test_a_setting_names_the_voice_that_reads_where_none_is_chosen(monkeypatch):
+    monkeypatch.setenv("EMOTALK_VOICE", "flite:rms")
+    assert default_voice().id == find_voice(None).id == "flite:rms"
+    assert default_voice("en-gb").id == "flite:rms"
+    assert default_voice("de").id == "espeak:de"  # what the named one cannot read is left to another
+    monkeypatch.setenv("EMOTALK_VOICE", "flite:rmz")
+    with pytest.raises(VoiceError, match="flite:rms"):
+        default_voice()
+
+
+class BrokenEngine:
+    """The best voices of all, and none of them works."""
+
+    name = "broken"
+
+    def voices(self) -> list[VoiceInfo]:
+        return [VoiceInfo("broken:best", "en-us", 5, "MIT", "the best", True)]
+
+    def prepare(self) -> None:
+        raise VoiceError("The weights are damaged.")
+
+
+def test_where_the_best_voice_cannot_be_made_ready_the_next_one_reads_and_the_log_says_why(monkeypatch, caplog):
+    monkeypatch.delenv("EMOTALK_VOICE", raising=False)
+    working = {name: engine for name, engine in engines().items() if name in ("flite", "espeak")}
+    monkeypatch.setattr(tts, "engines", lambda: {"broken": BrokenEngine(), **working})
+    assert voices()[0].id == "broken:best"
+    assert default_voice().engine in working
+    assert say("Hello.").source == default_voice().id
+    assert "The weights are damaged. Another voice speaks instead." in caplog.text
+
+
+def test_the_first_usable_of_some_voices_is_the_first_that_is_here_and_works(monkeypatch):
+    monkeypatch.setattr(tts, "engines", lambda: {"broken": BrokenEngine(), "espeak": engines()["espeak"]})
+    assert first_usable(["nobody:x", "broken:best", "espeak:en-us+f3", "espeak:de"]) == "espeak:en-us+f3"
+    assert first_usable(["nobody:x", "broken:best"]) is None
+    assert first_usable([]) is None
 
 
 def test_unknown_voices_are_refused_with_the_nearest():

@@ -106,10 +106,10 @@ def test_a_cut_is_not_heard(kokoro, monkeypatch):
     rows = (cuts * len(off) / uncut.seconds).astype(int)
     near = np.concatenate([off[row - 4 : row + 5] for row in rows])
     assert off.mean() < 3
-    assert near.mean() < 5
+    assert near.mean() < 4  # 6 without what stands around a piece
     step = np.abs(np.diff(whole(SENTENCE).samples))
     places = (cuts * SAMPLE_RATE).astype(int)
-    assert max(step[place - 3 : place + 3].max() for place in places) < step.max() / 2  # no click
+    assert max(step[place - 3 : place + 3].max() for place in places) < step.max() / 10  # no click
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from emotalk.core.errors import InputError
@@ -120,6 +120,8 @@ def test_a_persons_rate_and_pitch_come_on_top_of_the_mood():
 
 @settings(max_examples=40)
 @given(MOODS, MOODS, st.floats(*LIMITS["rate"]), st.floats(*LIMITS["pitch"]))
+@example(1.0, 1.0, LIMITS["rate"][1], LIMITS["pitch"][1])
+@example(-1.0, -1.0, LIMITS["rate"][0], LIMITS["pitch"][0])
 def test_both_together_stay_within_the_limits(valence, arousal, rate, pitch):
     manner = Manner(EmotionCurve.constant(valence, arousal), rate, pitch)
     for name, value in row(manner.at(0.0)).items():

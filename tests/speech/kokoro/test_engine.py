@@ -199,6 +199,17 @@ def test_a_mood_is_asked_for_from_where_the_phrase_begins(kokoro):
     assert join(say(kokoro, SHORT, Manner(RISING), 8.0), SHORT).samples.tobytes() == constant.samples.tobytes()
 
 
+def test_every_frame_has_the_mood_of_its_own_time(kokoro, monkeypatch):
+    """A phrase begins with its sound, not with the silence that is cut off before it."""
+    asked, real = [], Manner.at
+    monkeypatch.setattr(Manner, "at", lambda self, seconds: asked.append(seconds) or real(self, seconds))
+    (said,) = say(kokoro, SHORT, start=3.0)
+    _, frames = asked  # for the tokens before, then for the frames
+    assert frames[8 - 2] == pytest.approx(3.0)  # of 8 silent frames 2 stay
+    assert np.diff(frames) == pytest.approx(FRAME_SECONDS)
+    assert frames[0] < 3.0 < 3.0 + said.seconds <= frames[-1] + FRAME_SECONDS
+
+
 def test_a_gain_brings_a_voice_to_the_loudness_of_all_speech(kokoro, monkeypatch):
     usual = join(say(kokoro, SHORT), SHORT).samples
     monkeypatch.setattr(voices, "load", lambda name: Voice(np.zeros((voices.ROWS, voices.SIZE), np.float32), -6.0))

@@ -73,6 +73,7 @@ def test_what_has_no_sound_is_no_word():
     said = transcribe("bee xx sea", "es", say)
     assert said.words == ("bee", "sea")
     assert sounds_of(said) == ["bee", "sea"]
+    assert transcribe("bee, xx. sea", "es", say).symbols == "bee, sea"  # nor a second pause
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emotalk.core.errors import InputError
 from emotalk.emotion import EmotionCurve
-from emotalk.speech.manner import Manner, style_for_emotion, style_track
+from emotalk.speech.manner import Change, Manner, style_for_emotion, style_track
 from emotalk.speech.voice import LIMITS, Style
 
 MOODS = st.floats(-1, 1)
@@ -134,3 +134,41 @@ def test_both_together_stay_within_the_limits(valence, arousal, rate, pitch):
 def test_a_choice_out_of_range_is_refused_where_it_is_made(choice):
     with pytest.raises(InputError, match=f"{next(iter(choice))} must lie in"):
         Manner(**choice)
+
+
+# Directions in a phrase
+
+
+def test_a_change_holds_from_its_letter_on_until_the_next():
+    manner = Manner(RISING, changes=(Change(0), Change(5, mood=(0.0, 1.0)), Change(9, mood=(0.0, 0.0), rate=0.8)))
+    track = manner.at(np.full(6, 2.0), np.array([0, 4, 5, 8, 9, 40]))
+    awake, rest = style_for_emotion(0, 1), style_for_emotion(0, 0)
+    assert track.gain_db == pytest.approx([0, 0, awake.gain_db, awake.gain_db, 0, 0], abs=1e-6)
+    assert track.rate == pytest.approx([1, 1, awake.rate, awake.rate, 0.8, 0.8], abs=1e-6)
+    assert row(track, 0) == pytest.approx(vars(rest), abs=1e-6)  # the curve's own mood at two seconds
+
+
+def test_emphasis_is_slower_higher_livelier_and_louder_and_its_contrary_the_contrary():
+    said = Manner(changes=(Change(0), Change(1, emphasis=1.0), Change(2, emphasis=-1.0)))
+    track = said.at(np.zeros(3), np.array([0, 1, 2]))
+    plain, strong, weak = (row(track, i) for i in range(3))
+    assert plain == pytest.approx(vars(Style()))
+    assert strong["rate"] < 1 < weak["rate"]
+    for name in ("pitch", "pitch_range"):
+        assert weak[name] < 1 < strong[name]
+    assert weak["gain_db"] < 0 < strong["gain_db"]
+
+
+def test_a_persons_own_rate_holds_within_a_change_too():
+    manner = Manner(rate=1.5, pitch=0.8, changes=(Change(0, rate=0.8, pitch=1.1),))
+    assert row(manner.at(0.0)) == pytest.approx(vars(Style(rate=1.2, pitch=0.88)))
+
+
+@settings(max_examples=40)
+@given(MOODS, MOODS, st.floats(0.25, 4), st.floats(0.25, 4), st.floats(-1, 1), st.floats(*LIMITS["rate"]))
+@example(1.0, 1.0, 4.0, 4.0, 1.0, 2.5)
+@example(-1.0, -1.0, 0.25, 0.25, -1.0, 0.4)
+def test_no_change_leaves_the_limits(valence, arousal, rate, pitch, emphasis, own):
+    manner = Manner(rate=own, changes=(Change(0, (valence, arousal), rate, pitch, emphasis),))
+    assert isinstance(manner.over(0.0, 1.0, 10), Style)
+    assert all(LIMITS[name][0] <= value <= LIMITS[name][1] for name, value in row(manner.at(0.0)).items())

@@ -69,7 +69,7 @@ def transcribe(text: str, language: str, transcriber: Transcriber) -> Transcript
         sounds = _by_word(ipa, [next(alone) for _ in written])
         for word, sound in zip(written, sounds, strict=True):
             found = text.find(word, place)
-            place = found if found >= 0 else place
+            here, place = (found, found + len(word)) if found >= 0 else (place, place)
             said = symbols_of(sound, language)
             if not said.strip(STRESS + " "):
                 continue
@@ -79,7 +79,7 @@ def transcribe(text: str, language: str, transcriber: Transcriber) -> Transcript
             symbols += said
             owner += [-1 if symbol == " " else len(words) for symbol in said]
             words.append(word)
-            places.append(place)
+            places.append(here)
         if symbols and symbols[-1] not in PAUSING:
             symbols += mark
             owner += [-1] * len(mark)

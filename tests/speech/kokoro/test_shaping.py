@@ -77,12 +77,15 @@ def test_louder_is_more_effort_by_a_like_amount_everywhere(prosody):
     np.testing.assert_allclose(softer, -louder, atol=1e-5)
 
 
-def test_a_style_that_changes_acts_where_it_is(prosody):
-    """Both values of a frame have the frame's own style."""
-    later = np.where(np.arange(FRAMES) < FRAMES // 2, 1.0, 1.5)
-    said = shaped(prosody, track(pitch=later))
-    voiced = prosody.f0 > VOICED
-    np.testing.assert_allclose((said.f0 / prosody.f0)[voiced], np.repeat(later, 2)[voiced], rtol=1e-5)
+def test_a_style_that_changes_acts_where_it_is_and_without_a_jump(prosody):
+    """Both values of a frame have the frame's own style; a step is spread over 150 ms around its place."""
+    step, voiced = FRAMES // 2, prosody.f0 > VOICED
+    later = np.where(np.arange(FRAMES) < step, 1.0, 1.5)
+    factor = shaped(prosody, track(pitch=later)).f0 / prosody.f0
+    far = voiced & (np.abs(np.arange(2 * FRAMES) - 2 * step) > 6)
+    np.testing.assert_allclose(factor[far], np.repeat(later, 2)[far], rtol=1e-5)
+    assert np.abs(np.diff(factor[2 * step - 8 : 2 * step + 9])).max() < 0.1
+    assert factor[2 * step - 8 : 2 * step + 9].mean() == pytest.approx(1.25, abs=0.03)
 
 
 @settings(max_examples=40)

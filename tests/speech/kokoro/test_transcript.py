@@ -106,6 +106,17 @@ def test_a_word_of_another_language_is_only_said():
     assert sounds_of(said)[1] == "wiːkˈɛnd"
 
 
+def test_every_word_has_its_place_in_the_text():
+    """Also a word that is a part of another, or said twice."""
+    said = transcribe("banana, a an a", "es", spelled)
+    assert said.places == (0, 8, 10, 13)
+    assert transcribe("Bad, (bad) -- bad!", "es", spelled).places == (0, 6, 14)
+    letters = said.letters
+    assert len(letters) == len(said.tokens)
+    assert letters[:8].tolist() == [0] * 8  # the end, six letters and a mark
+    assert letters[-2:].tolist() == [13, 13]
+
+
 # Marks and pauses
 
 

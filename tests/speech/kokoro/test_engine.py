@@ -15,7 +15,7 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
 from emotalk.speech.kokoro import KokoroEngine, engine, voices, weights
-from emotalk.speech.kokoro.engine import FIRST_PIECE, PIECE, _pieces
+from emotalk.speech.kokoro.engine import PIECES, _pieces
 from emotalk.speech.kokoro.model import FRAME, FRAME_SECONDS, RATE
 from emotalk.speech.kokoro.timing import timing_of
 from emotalk.speech.kokoro.transcript import transcribe
@@ -101,11 +101,11 @@ def test_a_short_phrase_is_one_piece_and_a_long_one_many(kokoro, model):
 def test_the_first_piece_is_short_and_leaves_before_the_others_are_made(kokoro, model):
     stream = kokoro.stream(LONG, "ef_dora", Manner())
     first = next(stream)
-    assert first.seconds <= 1.5 * FIRST_PIECE * FRAME_SECONDS
+    assert first.seconds <= PIECES[0] * FRAME_SECONDS
     assert len(model.made) == 1
     rest = list(stream)
     assert len(model.made) == 1 + len(rest)
-    assert max(part.seconds for part in rest) <= 1.5 * PIECE * FRAME_SECONDS + 0.01
+    assert max(part.seconds for part in rest) <= 1.5 * PIECES[-1] * FRAME_SECONDS + 0.01
 
 
 def test_phones_are_continuous_over_the_pieces(kokoro):
@@ -161,15 +161,16 @@ def test_pieces_cover_a_phrase_and_none_is_long_or_very_short(stretches, first):
     assert pieces[-1][1] == last
     assert all(a[1] == b[0] for a, b in itertools.pairwise(pieces))
     lengths = [end - start for start, end in pieces]
-    assert lengths[0] <= 1.5 * FIRST_PIECE
-    assert max(lengths) <= 1.5 * PIECE
-    assert len(lengths) == 1 or min(lengths) >= FIRST_PIECE // 2
+    most = [*PIECES, *[PIECES[-1]] * len(lengths)]
+    assert all(length <= longest for length, longest in zip(lengths[:-1], most, strict=False))
+    assert lengths[-1] <= 1.5 * most[len(lengths) - 1]
+    assert len(lengths) == 1 or min(lengths) >= min(PIECES) // 2
 
 
 def test_a_phrase_is_cut_where_it_is_quiet():
     energy = np.full(400, LOUD)
-    energy[[31, 120]] = PAUSE
-    assert list(_pieces(prosody_of("", [0, 400], energy), 0, 400))[:2] == [(0, 31), (31, 120)]
+    energy[[31, 60, 130]] = PAUSE
+    assert list(_pieces(prosody_of("", [0, 400], energy), 0, 400))[:3] == [(0, 31), (31, 60), (60, 130)]
 
 
 def test_a_phrase_is_cut_where_there_is_no_voice_rather_than_where_there_is():

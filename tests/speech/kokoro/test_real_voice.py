@@ -99,7 +99,7 @@ def test_a_cut_is_not_heard(kokoro, monkeypatch):
     parts = spoken(SENTENCE)
     assert len(parts) > 1
     cuts = np.cumsum([part.seconds for part in parts])[:-1]
-    monkeypatch.setattr(engine, "FIRST_PIECE", 10_000)
+    monkeypatch.setattr(engine, "PIECES", (10_000,))
     (uncut,) = kokoro.stream(SENTENCE, "af_heart", Manner(EmotionCurve.constant(0.0, 0.0)))
     assert len(whole(SENTENCE).samples) == len(uncut.samples)
     off = np.abs(spectrum(whole(SENTENCE)) - spectrum(uncut)).mean(0)

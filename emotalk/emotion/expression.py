@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from scipy.interpolate import PchipInterpolator
-from torch import Tensor
 
 from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES, LOOK_RADIANS
 from emotalk.emotion.prototypes import HEAD_GAINS, PROTOTYPES, arkit_row
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BOOST = 1.6
 """Strength is (1 + BOOST) r / (1 + BOOST r): .72 at half radius, since with a straight line viewers (and five
@@ -38,6 +40,8 @@ def _table() -> tuple[Tensor, Tensor]:
 
     The circle is laid out three times so that the middle round is periodic.
     """
+    import torch  # here: a voice needs the names of moods only
+
     weights = arkit_row(HEAD_GAINS)
     gains = np.where(weights > 0, weights, 1.0)
     angles = np.radians([degrees for degrees, _ in PROTOTYPES.values()])
@@ -53,6 +57,8 @@ def expression_tensor(va: Tensor) -> Tensor:
     Values outside [-1, 1] are clamped. Weights may exceed 1 where the shipped head needs it (HEAD_GAINS); the
     columns eyeBlink* and eyeLookDown* hold drooping lids and lowered gaze, which `split_eyes` moves out.
     """
+    import torch  # here: a voice needs the names of moods only
+
     knots, cubics = (table.to(va.device) for table in _table())
     v, a = va.double().clamp(-1, 1).unbind(-1)
     squared = v * v + a * a - v * v * a * a
@@ -77,6 +83,8 @@ def expression_field(
 
     `gains` [52] makes it one person's (see `idiosyncrasy`); without it the face is symmetric.
     """
+    import torch  # here: a voice needs the names of moods only
+
     v, a = np.broadcast_arrays(np.atleast_1d(valence), np.atleast_1d(arousal))
     field = expression_tensor(torch.tensor(np.stack([v, a], -1), dtype=torch.float64)).numpy()
     return (field if gains is None else field * gains).astype(np.float32)

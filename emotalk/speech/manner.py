@@ -8,7 +8,7 @@ shorter; valence raises the mean pitch slightly. The sizes (at full arousal: 4 s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +91,13 @@ class Manner:
             track.gain_db + _STRESS_DB * emphasis,
             track.pauses,
         )
+
+    def behind(self, letter: int) -> Manner:
+        """The same for what comes behind a letter of the phrase."""
+        now = [change for change in self.changes if change.letter <= letter]
+        later = [change for change in self.changes if change.letter > letter]
+        moved = [replace(change, letter=max(0, change.letter - letter)) for change in (*now[-1:], *later)]
+        return replace(self, changes=tuple(moved))
 
     def over(self, start: float, seconds: float, letters: int = 0) -> Style:
         """The mean style of some seconds from `start` on, in which a phrase of so many letters is said."""

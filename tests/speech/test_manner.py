@@ -172,3 +172,9 @@ def test_no_change_leaves_the_limits(valence, arousal, rate, pitch, emphasis, ow
     manner = Manner(rate=own, changes=(Change(0, (valence, arousal), rate, pitch, emphasis),))
     assert isinstance(manner.over(0.0, 1.0, 10), Style)
     assert all(LIMITS[name][0] <= value <= LIMITS[name][1] for name, value in row(manner.at(0.0)).items())
+
+
+def test_behind_a_letter_the_same_holds_counted_from_there():
+    manner = Manner(changes=(Change(), Change(5, mood=(1.0, 0.0)), Change(9, emphasis=1.0)))
+    assert manner.behind(6).changes == (Change(mood=(1.0, 0.0)), Change(3, emphasis=1.0))
+    assert Manner().behind(4) == Manner()

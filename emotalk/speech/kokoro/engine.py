@@ -21,7 +21,7 @@ from emotalk.speech.kokoro import voices, weights
 from emotalk.speech.kokoro.model import FRAME, FRAME_SECONDS, RATE, VOICED, KokoroModel, Prosody
 from emotalk.speech.kokoro.shaping import SECONDS_PER_SYMBOL, shaped, speeds
 from emotalk.speech.kokoro.timing import SILENT, timing_of
-from emotalk.speech.kokoro.transcript import Transcriber, transcribe
+from emotalk.speech.kokoro.transcript import MAX_SYMBOLS, Transcriber, transcribe
 from emotalk.speech.loudness import soft_limit
 from emotalk.speech.manner import Manner
 from emotalk.speech.resampling import Resampler
@@ -75,7 +75,7 @@ class KokoroEngine:
 
     def prepare(self) -> None:
         """Load the networks, which are made at the first call on a machine. Raises VoiceError where that fails, and
-        does not try again."""
+        does not try again unless the disk was full."""
         with self._lock:
             if self._fault is not None:
                 raise self._fault
@@ -86,7 +86,8 @@ class KokoroEngine:
                 folder = weights.prepared()
                 self._model = KokoroModel(folder)
             except VoiceError as error:
-                self._fault = error
+                if not isinstance(error.__cause__, OSError):  # a full disk may have room again
+                    self._fault = error
                 raise
             except Exception as error:  # whatever the runtime says of a file that it cannot use
                 remedy = f"Remove {folder}: it is made again" if folder else f"Install it: {weights.HOW_TO_GET}"
@@ -104,6 +105,13 @@ class KokoroEngine:
         person, (styles, gain_db) = voices.PEOPLE[voice], voices.load(voice)
         transcript = transcribe(text, person.language, self._transcriber)
         if not transcript.symbols:
+            return
+        if len(transcript.symbols) >= MAX_SYMBOLS and (half := text.find(" ", len(text) // 2)) > 0:
+            seconds = 0.0
+            for part, own in ((text[:half], manner), (text[half:], manner.behind(half))):
+                for piece in self.stream(part, voice, own, start + seconds):
+                    seconds += piece.seconds
+                    yield piece
             return
         style = styles[min(len(transcript.symbols), voices.ROWS) - 1]
         tokens = transcript.tokens

@@ -288,3 +288,21 @@ def test_without_weights_every_voice_says_how_to_get_them(monkeypatch):
     monkeypatch.setattr(weights, "is_at_hand", lambda: False)
     found = KokoroEngine(spelled).voices()
     assert {(voice.installed, voice.how_to_get) for voice in found} == {(False, weights.HOW_TO_GET)}
+
+
+def test_a_phrase_of_more_symbols_than_the_model_takes_is_said_to_its_end(kokoro):
+    text = " ".join(["sad"] * 160)  # 3 symbols and a space each
+    words = [word for part in say(kokoro, text) for _, _, word in part.words]
+    assert words == ["sad"] * 160
+
+
+def test_a_full_disk_is_not_remembered(monkeypatch):
+    full = VoiceError("Make room.")
+    full.__cause__ = OSError(28, "No space left on device")
+    monkeypatch.setattr(weights, "prepared", lambda: (_ for _ in ()).throw(full))
+    made = KokoroEngine(spelled)
+    with pytest.raises(VoiceError, match="room"):
+        made.prepare()
+    monkeypatch.setattr(weights, "prepared", lambda: Path("there"))
+    monkeypatch.setattr(engine, "KokoroModel", lambda folder: FakeModel())
+    made.prepare()

@@ -16,9 +16,9 @@ from emotalk.speech.voice_arousal import VoiceArousal, voice_emotion
 
 VOICES = ("kokoro:af_heart", "kokoro:bf_emma", "kokoro:am_fenrir", "kokoro:am_puck")
 SENTENCES = (
-    "I will see you at the station tomorrow morning.",
-    "We were waiting for you in the other room.",
-    "She told me the whole story after dinner.",
+    "I will see you tomorrow morning.",
+    "We were waiting in the other room.",
+    "She told me the whole story.",
 )
 """Without question, exclamation, or a mood in their words."""
 VALENCES = (-1.0, 0.0, 1.0)

@@ -19,7 +19,6 @@ SENTENCES = (
     "Please close the window before you leave.",
     "My father bought a new car.",
     "There is nothing that we can do about it.",
-    "He asked me to call him in the evening.",
     "The children are playing in the garden.",
     "It was the best day of the summer.",
     "You should have told me about the money.",

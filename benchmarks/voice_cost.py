@@ -157,11 +157,12 @@ def _difference(published: _Published) -> str:
         if len(ours) == len(theirs):
             same += 1
             spectra.append(spectral_difference(ours, theirs))
+    apart = "" if same == pairs else f", else {max(frames):.0f} frames of 25 ms apart at most"
     far = f"{np.median(spectra):.1f} dB (median)" if spectra else "not comparable frame by frame"
     return (
-        f"Floats against integers, {pairs} sentences: the same length in {same}, else {max(frames):.0f} "
-        "frames of 25 ms apart "
-        f"at most; log-spectral difference where the length is the same: {far}."
+        f"Floats against integers, {pairs} sentences: the same length in {same}{apart}; log-spectral "
+        "difference where the "
+        f"length is the same: {far}."
     )
 
 

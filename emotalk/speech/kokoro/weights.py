@@ -77,6 +77,14 @@ def is_at_hand() -> bool:
     return _prepared(wanted.sha256).is_dir() or (wanted is QUANTISED and bool(part_files()))
 
 
+def is_prepared() -> bool:
+    """Whether the two graphs were made already, as far as can be told without reading a file of one's own."""
+    wish = os.environ.get(SETTING, "").strip()
+    if wish and wish != "hub":
+        return False
+    return _prepared((FULL if wish == "hub" else QUANTISED).sha256).is_dir()
+
+
 def prepared(progress: ProgressCallback | None = None) -> Path:
     """The folder of the two graphs, made at the first call on a machine (some seconds and 300 MB of disk).
 

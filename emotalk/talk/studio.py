@@ -235,6 +235,8 @@ class Studio:
         _ = self.encoder, self.motion
         usable = [info.name for info in self.avatars() if not info.problem]
         if usable:
+            tell("finding the voice (the large one is made ready once per machine)")
+            self.voice_for(usable[0])
             tell("drawing the first picture (compiles the renderer once per machine)")
             self.still(usable[0], Look(256), 0.0, 0.0)
 

@@ -64,7 +64,7 @@ class KokoroEngine:
             here = voices.is_here(name)
             how = "" if here else "downloads 28 MB from the Hub at its first use"
             if not ready:
-                how = weights.HOW_TO_GET
+                how = weights.how_to_get()
             stars = _STARS[person.grade[0]]
             found.append(
                 VoiceInfo(

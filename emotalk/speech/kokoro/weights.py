@@ -85,6 +85,14 @@ def is_prepared() -> bool:
     return _prepared((FULL if wish == "hub" else QUANTISED).sha256).is_dir()
 
 
+def how_to_get() -> str:
+    """What brings weights that are not at hand."""
+    wish = os.environ.get(SETTING, "").strip()
+    if wish == "hub":
+        return f"downloads {HUB_MEGABYTES} MB from the Hub at its first use"
+    return f"let {SETTING} name a file that is there" if wish else HOW_TO_GET
+
+
 def prepared(progress: ProgressCallback | None = None) -> Path:
     """The folder of the two graphs, made at the first call on a machine (some seconds and 300 MB of disk).
 

@@ -10,44 +10,27 @@ an avatar that was there before stays as it was until the new one is complete.
 from __future__ import annotations
 
 import dataclasses
-import glob
 import hashlib
 import json
-import logging
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.atomic import write_json
-from emotalk.core.errors import Cancelled, InputError
-from emotalk.core.progress import FitCallback, FitProgress, Progress, ProgressCallback
+from emotalk.core.errors import InputError
+from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, need_consent
+from emotalk.create.stages import fitting_in_words, speaking_in_words, tracking_in_words
+from emotalk.create.workplace import JOB, empty, put_in_place, sweep, workplace
 from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
-    from emotalk.avatar import GaussianAvatar
     from emotalk.tracking import TrackedVideo
 
-log = logging.getLogger(__name__)
-
-TRACK_STAGES = {
-    "look": "Looking for the face",
-    "read": "Following the face",
-    "fit": "Finding the shape of the head",
-    "masks": "Telling hair from background",
-    "poses": "Following every turn of the head",
-}
-FIT_STAGES = {"look": "Taking the colours", "fit": "Fitting the avatar", "done": "Finishing the avatar"}
-SPEAKING = "Learning how this person speaks"
-JOB, LOCK = "job.json", "lock"
 _DIGEST_BYTES = 1 << 22
 """Of the beginning and of the end of a video, to tell it from another one."""
 
@@ -77,56 +60,25 @@ def personalize(
     device = resolve_device(request.device)  # before the video is tracked, which takes minutes
     base = own_folder() if folder is None else folder
     name = folder_name(request.name)
-    tracking, fitting, speaking = _in_words(progress, cancelled, started)
-    with _workplace(base, name) as work:
+    sweep(base)
+    with workplace(base, name) as work:
         job = _job(request, work)
         tracked = track_video(
-            request.video, work / "track", tracking, size=job["size"], seconds=job["seconds"], cancelled=cancelled
+            request.video,
+            work / "track",
+            tracking_in_words(progress, started),
+            size=job["size"],
+            seconds=job["seconds"],
+            cancelled=cancelled,
         )
         if on_tracked is not None:
             on_tracked(tracked)
         config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"], device=str(device))
         consent = Consent(job["consent"].strip(), job["started"])
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
-        avatar = _with_findings(fit.run(fitting, cancelled), tracked)
-        avatar = avatar.replace(motion=motion_of_video(tracked, speaking))
-        avatar.save(base / name)
-        _remove(work)
-    return PersonalizeResult(
-        name, base / name, avatar.card, tuple(tracked.quality.sentences), time.perf_counter() - started
-    )
-
-
-def discard(name: str, folder: Path | None = None) -> None:
-    """Remove what a stopped run left behind; a finished avatar of that name stays."""
-    base = own_folder() if folder is None else folder
-    _remove(_work_folder(base, folder_name(name)))
-
-
-def _remove(work: Path) -> None:
-    """Remove a work folder, its job first: where this is killed half-way, the next run must not go on with the rest."""
-    (work / JOB).unlink(missing_ok=True)
-    shutil.rmtree(work, ignore_errors=True)
-
-
-def _work_folder(base: Path, name: str) -> Path:
-    return base / f".{name}.work"  # the gallery does not list what begins with a dot
-
-
-@contextmanager
-def _workplace(base: Path, name: str) -> Iterator[Path]:
-    """The work folder, held by this process alone."""
-    work = _work_folder(base, name)
-    work.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(work / LOCK)  # the system's own lock, bound to the process: a killed one holds nothing
-    try:
-        held = lock.acquire(blocking=False)
-    except Timeout as error:
-        raise InputError(f"The avatar {name!r} is being made by another run; wait for it or stop it.") from error
-    with held:
-        for leftover in base.glob(f".{glob.escape(name)}.new-*"):  # of a save that was killed; no other run saves now
-            shutil.rmtree(leftover, ignore_errors=True)
-        yield work
+        avatar = fit.run(fitting_in_words(progress), cancelled)
+        avatar = avatar.replace(motion=motion_of_video(tracked, speaking_in_words(progress, cancelled, started)))
+        return put_in_place(avatar, tracked, base, name, started)
 
 
 def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
@@ -142,11 +94,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
             )
         return job
     need_consent(request.consent)
-    for entry in work.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != LOCK:
-            entry.unlink()
+    empty(work)
     settings = vars(request)
     job = {name: settings[name] for name in _SETTINGS}
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -194,33 +142,3 @@ def _digest(video: Path) -> str:
         file.seek(max(0, size - _DIGEST_BYTES))
         summary.update(file.read(_DIGEST_BYTES))
     return summary.hexdigest()
-
-
-def _in_words(
-    progress: FitCallback, cancelled: Callable[[], bool], started: float
-) -> tuple[ProgressCallback, FitCallback, ProgressCallback]:
-    """Progress callbacks for tracking, for the fit and for the way of speaking, that tell `progress` the stage in
-    words."""
-
-    def tracking(news: Progress) -> None:
-        seconds = time.perf_counter() - started
-        remaining = seconds * (1 - news.share) / news.share if news.share > 0.1 else None
-        words = TRACK_STAGES.get(news.stage, news.stage)
-        progress(FitProgress(words, news.done, news.total, seconds, remaining))
-
-    def fitting(news: FitProgress) -> None:
-        progress(dataclasses.replace(news, stage=FIT_STAGES.get(news.stage, news.stage)))
-
-    def speaking(news: Progress) -> None:
-        if cancelled():
-            raise Cancelled("Stopped; it can go on from here.")
-        progress(FitProgress(SPEAKING, news.done, news.total, time.perf_counter() - started))
-
-    return tracking, fitting, speaking
-
-
-def _with_findings(avatar: GaussianAvatar, tracked: TrackedVideo) -> GaussianAvatar:
-    """The finished avatar with what tracking found wanting among its limitations."""
-    findings = [] if tracked.quality.verdict == "good" else list(tracked.quality.sentences)
-    limitations = " ".join([avatar.card.limitations, *findings]).strip()[:4000]
-    return avatar.replace(card=dataclasses.replace(avatar.card, limitations=limitations))

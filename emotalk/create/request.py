@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from emotalk.avatar.gallery import folder_name
 from emotalk.core.checks import check_number
@@ -14,20 +14,27 @@ if TYPE_CHECKING:
     from emotalk.avatar import AvatarCard
 
 CONSENT = (
-    "I am the person in this video, or that person has agreed: an avatar of them may be made, "
+    "I am the person in this video or photo, or that person has agreed: an avatar of them may be made, "
     "and it can be made to say anything."
 )
 """What somebody agrees to before a real person's avatar is made; it is kept in the avatar's card."""
+_PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1")
+"""What the first box of an ISO media file (ISO/IEC 14496-12) calls a picture; everything else there moves."""
+MOST_FACES = 99
+"""The highest number that somebody may give to a face in a photo."""
 
 
 @dataclass(frozen=True)
 class PersonalizeRequest:
-    """One avatar to be made. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing is made.
+    """One avatar to be made of a video. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing
+    is made.
 
     `minutes` bounds the fit (tracking comes before it), `size` is the side of the square pictures it learns from.
     `device` ("auto", "cpu" or "cuda") is where the fit is computed. With `resume`, a run that was stopped goes on with
     the consent and settings it was started with, on any device; where there is none, it starts. Raises InputError.
     """
+
+    SOURCE: ClassVar[str] = "video"
 
     video: str | Path
     name: str  # what the person is called; the avatar's folder is named after it
@@ -40,22 +47,44 @@ class PersonalizeRequest:
     seconds: float | None = None  # of the video that are used at most
 
     def __post_init__(self) -> None:
-        folder_name(self.name)
-        if not isinstance(self.video, str | Path):
-            raise InputError(f"The video must be the path of a file, found {type(self.video).__name__}.")
-        if not Path(self.video).is_file():
-            raise InputError(f"There is no video {Path(self.video).name!r}; check the name.")
-        if not isinstance(self.consent, str) or len(self.consent) > 2000:
-            raise InputError("The consent must be a sentence of at most 2000 characters.")
-        if not self.resume:
-            need_consent(self.consent)
+        _check_avatar(self, needs_consent=not self.resume)
+        if _is_photo(Path(self.video)):
+            raise InputError(
+                f"{Path(self.video).name!r:.80} is a photo, and a video is needed here. For a photo there is "
+                "`python -m emotalk portrait`, and Photo on the page."
+            )
         check_number("The minutes for the fit", self.minutes, 0.1, 120)
         if self.seconds is not None:
             check_number("The seconds of the video", self.seconds, 2, 3600)
-        if self.size not in (256, 512):
-            raise InputError(f"An avatar is fitted at 256 or 512 pixels, found {self.size!r:.60}.")
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed < 2**32:
-            raise InputError(f"The seed must be a whole number from 0 to {2**32 - 1}, found {self.seed!r:.60}.")
+
+
+@dataclass(frozen=True)
+class PortraitRequest:
+    """One avatar to be made of a photo. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing
+    is made.
+
+    `face` chooses among several people: 1 is the one furthest left. `size` is the side of the square picture that is
+    learned from, `device` ("auto", "cpu" or "cuda") where the fit is computed. Raises InputError.
+    """
+
+    SOURCE: ClassVar[str] = "photo"
+
+    photo: str | Path
+    name: str  # what the person is called; the avatar's folder is named after it
+    consent: str = ""
+    face: int | None = None
+    size: int = 512
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check_avatar(self, needs_consent=True)
+        whole = isinstance(self.face, int) and not isinstance(self.face, bool)
+        if self.face is not None and not (whole and 1 <= self.face <= MOST_FACES):
+            raise InputError(
+                f"The face must be a whole number from 1 (the one furthest left) to {MOST_FACES}, found "
+                f"{_short(self.face)}."
+            )
 
 
 @dataclass(frozen=True)
@@ -65,11 +94,56 @@ class PersonalizeResult:
     name: str  # what the gallery and `talk --avatar` call it
     folder: Path
     card: AvatarCard
-    quality: tuple[str, ...]  # what tracking says of the video, in sentences
+    quality: tuple[str, ...]  # what tracking says of the video or photo, in sentences
     seconds: float  # of this run
+
+
+def source_of(request: PersonalizeRequest | PortraitRequest) -> Path:
+    """The file that the avatar is made of."""
+    return Path(getattr(request, request.SOURCE))
 
 
 def need_consent(consent: str) -> None:
     """Raise InputError unless somebody agreed to something."""
     if not isinstance(consent, str) or not consent.strip():
         raise InputError(f'An avatar of a person needs consent. With --consent you say: "{CONSENT}"')
+
+
+def _check_avatar(request: PersonalizeRequest | PortraitRequest, needs_consent: bool) -> None:
+    """What every request for an avatar is checked for."""
+    what, file = request.SOURCE, getattr(request, request.SOURCE)
+    folder_name(request.name)
+    if not isinstance(file, str | Path):
+        raise InputError(f"The {what} must be the path of a file, found {type(file).__name__}.")
+    if not Path(file).is_file():
+        raise InputError(f"There is no {what} {Path(file).name!r}; check the name.")
+    if not isinstance(request.consent, str) or len(request.consent) > 2000:
+        raise InputError("The consent must be a sentence of at most 2000 characters.")
+    if needs_consent:
+        need_consent(request.consent)
+    if request.size not in (256, 512):
+        raise InputError(f"An avatar is fitted at 256 or 512 pixels, found {_short(request.size)}.")
+    seed = request.seed
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InputError(f"The seed must be a whole number from 0 to {2**32 - 1}, found {_short(seed)}.")
+
+
+def _is_photo(file: Path) -> bool:
+    """Whether a file begins as photos do: JPEG, PNG, TIFF, WebP, HEIC, AVIF. A GIF may be a video."""
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(16)
+    except OSError:
+        return False
+    if head.startswith(b"\xff\xd8\xff"):
+        return file.suffix.lower() not in (".mjpeg", ".mjpg")  # videos that are JPEGs in a row
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*")):
+        return True
+    return (head[:4], head[8:12]) == (b"RIFF", b"WEBP") or (head[4:8] == b"ftyp" and head[8:12] in _PHOTO_BRANDS)
+
+
+def _short(value: object) -> str:
+    """A value in a message; a number of thousands of digits cannot even be printed."""
+    if isinstance(value, int) and not -(10**15) < value < 10**15:
+        return "a far larger one"
+    return f"{value!r:.60}"

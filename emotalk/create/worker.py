@@ -1,6 +1,6 @@
 """An avatar being made in a process of its own, so that a web page stays quick while two cores are busy.
 
-    BackgroundFit ── request, one line of JSON ──► python -m emotalk.create.worker ── personalize()
+    BackgroundFit ── request, one line of JSON ──► python -m emotalk.create.worker ── personalize(), portrait()
           ▲ └─────── closing its input stops it ─────┘          │
           └──────────────── one line of JSON per news ──────────┘
 
@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 
 from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.create.news import FitNews, picture_address
+from emotalk.create.request import PersonalizeRequest, PortraitRequest, source_of
 
 if TYPE_CHECKING:
     from emotalk.core.progress import FitProgress
-    from emotalk.create.request import PersonalizeRequest
     from emotalk.tracking import TrackedVideo
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,11 @@ STOP_SECONDS = 10.0
 class BackgroundFit:
     """One fit in a child process. `news`, `name` (when done) and `error` tell how it goes; `on_done` is called with the
     fit from another thread when it has ended. With `keep=False` a fit that makes no avatar leaves nothing to go on
-    with."""
+    with. `faces` are JPEG data addresses, from left to right, where the error is that a photo shows several people."""
 
     def __init__(
         self,
-        request: PersonalizeRequest,
+        request: PersonalizeRequest | PortraitRequest,
         folder: Path | None = None,
         on_done: Callable[[BackgroundFit], None] | None = None,
         keep: bool = True,
@@ -55,6 +55,7 @@ class BackgroundFit:
         self.news = FitNews()
         self.name: str | None = None
         self.error: EmotalkError | None = None
+        self.faces: tuple[str, ...] = ()
         self._folder, self._on_done, self._keep = folder, on_done, keep
         self._stopping = False
         self._changed = threading.Condition()
@@ -69,7 +70,7 @@ class BackgroundFit:
 
     def start(self) -> BackgroundFit:
         """Start the child; returns at once."""
-        order = asdict(self.request) | {"video": str(Path(self.request.video).resolve())}
+        order = asdict(self.request) | {self.request.SOURCE: str(source_of(self.request).resolve())}
         order |= {"folder": None if self._folder is None else str(self._folder), "keep": self._keep}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _read_messages
         self._child = subprocess.Popen(
@@ -134,7 +135,7 @@ class BackgroundFit:
         if "name" in message:
             self.name = message["name"]
         elif "error" in message:
-            self.error = EmotalkError(message["error"])
+            self.error, self.faces = EmotalkError(message["error"]), tuple(message.get("faces", ()))
         else:
             old = self.news
             curve = old.curve
@@ -151,7 +152,8 @@ class BackgroundFit:
         self._errors.seek(0)
         log.error("a fit ended with status %d:\n%s", status, self._errors.read()[-4000:])
         if status < 0:
-            return EmotalkError("The machine ended the fit, most likely for want of memory. Try a shorter video.")
+            smaller = "a shorter video" if isinstance(self.request, PersonalizeRequest) else "a smaller photo"
+            return EmotalkError(f"The machine ended the fit, most likely for want of memory. Try {smaller}.")
         return EmotalkError("Something unexpected went wrong in the fit; the server's log has the details.")
 
 
@@ -177,8 +179,7 @@ def main() -> int:
             stop.set()
 
     # Imported here: the page imports this module for `BackgroundFit` and needs none of these.
-    from emotalk.create.job import discard, personalize
-    from emotalk.create.request import PersonalizeRequest
+    from emotalk.create import discard, personalize, portrait
 
     def progress(news: FitProgress) -> None:
         message = {name: getattr(news, name) for name in _NUMBERS}
@@ -201,19 +202,29 @@ def main() -> int:
         return 0  # the server is gone, and another one has tidied up after it
     request, made = None, False
     try:
-        request = PersonalizeRequest(**order)
-        result = personalize(request, progress, stop.is_set, on_tracked=tracked, folder=folder)
+        request = PortraitRequest(**order) if PortraitRequest.SOURCE in order else PersonalizeRequest(**order)
+        make = portrait if isinstance(request, PortraitRequest) else personalize
+        result = make(request, progress, stop.is_set, on_tracked=tracked, folder=folder)
         made = True
     except Cancelled:
         return 0
     except EmotalkError as error:
-        send(error=str(error))
+        send(error=str(error), faces=_faces_to_choose(request, error))
         return 2
     finally:
         if request is not None and not made and not keep:
             discard(request.name, folder)
     send(name=result.name)
     return 0
+
+
+def _faces_to_choose(request: PersonalizeRequest | PortraitRequest | None, error: EmotalkError) -> list[str]:
+    """Data addresses of the faces of a photo, where `error` is that it shows several."""
+    from emotalk.create.portrait_job import face_pictures
+
+    if request is None or not hasattr(error, "faces"):
+        return []
+    return [picture_address(picture) for picture in face_pictures(source_of(request), error.faces)]
 
 
 def _until_closed(stop: threading.Event) -> None:

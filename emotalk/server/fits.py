@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from emotalk.avatar import list_avatars
 from emotalk.avatar.gallery import delete_avatar, own_folder, pack_avatar
 from emotalk.core.errors import AvatarError, InputError
-from emotalk.create.job import discard
-from emotalk.create.request import CONSENT, PersonalizeRequest
+from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest, source_of
 from emotalk.create.worker import BackgroundFit
+from emotalk.create.workplace import discard
 from emotalk.server.clips import folder_of
 from emotalk.server.housekeeping import Leftover, Shelf
 from emotalk.server.limits import limits
@@ -38,7 +38,6 @@ class _Running:
     session: str
     fit: BackgroundFit
     folder: Path
-    video: Path
 
 
 class FitSessions:
@@ -49,43 +48,46 @@ class FitSessions:
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._private: dict[str, dict[str, str]] = {}  # session -> name in the studio -> name of the folder
-        self._videos: dict[str, list[Path]] = {}
+        self._uploads: dict[str, list[Path]] = {}  # session -> videos and photos of a stranger
         self._used: dict[str, float] = {}  # session -> when its page last did something, by the clock
         self._gone: set[str] = set()  # closed pages whose fit has yet to stop
         self.temporary = fresh_folder("own")
         self._packed = Shelf(self.temporary / "packed", clock=clock)
 
     def start(self, session: str, video: str | None, title: str, minutes: float, consent: bool) -> BackgroundFit:
-        """Begin a fit for a page; InputError with a sentence where something is missing or another fit runs. Consent is
-        `True` and nothing else: no word, number or list that a program sends for it."""
-        if not video:
-            raise InputError("There is no video yet; upload one or record yourself.")
-        if consent is not True:
-            raise InputError("An avatar of a person needs consent; tick the box if you have it.")
+        """Begin a fit to a video for a page; InputError with a sentence where something is missing or another fit runs.
+        Consent is `True` and nothing else: no word, number or list that a program sends for it."""
+        _check(video, "video", consent)
         allowed = limits()
-        megabytes = Path(video).stat().st_size / 2**20 if Path(video).is_file() else 0
-        if megabytes > allowed.upload_megabytes:
-            raise InputError(
-                f"The video has {megabytes:.0f} MB, at most {allowed.upload_megabytes} are taken here. Cut it shorter."
-            )
-        request = PersonalizeRequest(
+        return self._start(session, PersonalizeRequest(
             video,
             title or "",
             CONSENT,
             minutes=min(float(minutes), allowed.personalise_minutes),
             seconds=allowed.personalise_seconds,
             device=str(self._studio.device),
-        )
+        ))  # fmt: skip
+
+    def start_portrait(
+        self, session: str, photo: str | None, title: str, consent: bool, face: int | None = None
+    ) -> BackgroundFit:
+        """Begin to make an avatar of a photo for a page, as `start` does of a video. `face` chooses among several."""
+        _check(photo, "photo", consent)
+        request = PortraitRequest(photo, title or "", CONSENT, face=face, device=str(self._studio.device))
+        return self._start(session, request)
+
+    def _start(self, session: str, request: PersonalizeRequest | PortraitRequest) -> BackgroundFit:
+        allowed = limits()
         with self._lock:
             if self._running is not None and not self._running.fit.done:
                 raise InputError(f"Another avatar is being made here{self._time_left()}, one at a time. Try later.")
             folder = self._folder(session)
             folder.mkdir(parents=True, exist_ok=True)
             fit = BackgroundFit(request, folder, on_done=self._ended, keep=allowed.keep_avatars)
-            self._running = _Running(session, fit, folder, Path(video))
+            self._running = _Running(session, fit, folder)
             self._used[session] = self._clock()
             if not allowed.keep_avatars:
-                self._videos.setdefault(session, []).append(Path(video))
+                self._uploads.setdefault(session, []).append(source_of(request))
         try:
             return fit.start()
         except OSError as error:  # no memory or no process left for a child
@@ -101,7 +103,7 @@ class FitSessions:
     def in_use(self) -> set[Path]:
         """Uploads that a running fit reads."""
         now = self._running
-        return {now.video} if now is not None and not now.fit.done else set()
+        return {source_of(now.fit.request)} if now is not None and not now.fit.done else set()
 
     def leftovers(self) -> list[Leftover]:
         """What pages made and packed, for the housekeeping; a page whose fit runs is in use."""
@@ -171,9 +173,9 @@ class FitSessions:
         for name in self._private.pop(session, {}):
             self._studio.forget(name)
             self._studio.unregister(name)
-        for video in self._videos.pop(session, []):
+        for upload in self._uploads.pop(session, []):
             with contextlib.suppress(OSError):
-                video.unlink()
+                upload.unlink()
         shutil.rmtree(self._folder(session), ignore_errors=True)
 
     def close(self) -> None:
@@ -194,9 +196,14 @@ class FitSessions:
         elif fit.name is None:
             discard(fit.request.name, now.folder)
         elif not limits().keep_avatars:
-            name = f"{fit.name}-{secrets.token_hex(6)}"  # nobody can guess what others made
-            self._studio.register(name, now.folder / fit.name)
-            self._private.setdefault(now.session, {})[name] = fit.name
+            mine = self._private.setdefault(now.session, {})
+            name = next((name for name, folder in mine.items() if folder == fit.name), None)
+            if name is None:
+                name = f"{fit.name}-{secrets.token_hex(6)}"  # nobody can guess what others made
+                self._studio.register(name, now.folder / fit.name)
+                mine[name] = fit.name
+            else:  # made anew, of a video after a photo
+                self._studio.forget(name)
             self._used[now.session] = self._clock()
             fit.name = name
         else:
@@ -218,3 +225,17 @@ class FitSessions:
     def _time_left(self) -> str:
         remaining = self._running.fit.news.remaining
         return "" if remaining is None else f" (some {max(1, round(remaining / 60))} min left)"
+
+
+def _check(file: str | None, what: str, consent: bool) -> None:
+    """Raise InputError where the file of a person is missing or too large, or consent is."""
+    if not file:
+        take = "record yourself" if what == "video" else "take one with the camera"
+        raise InputError(f"There is no {what} yet; upload one or {take}.")
+    if consent is not True:
+        raise InputError("An avatar of a person needs consent; tick the box if you have it.")
+    megabytes = Path(file).stat().st_size / 2**20 if Path(file).is_file() else 0
+    most = limits().upload_megabytes
+    if megabytes > most:
+        smaller = "Cut it shorter" if what == "video" else "Make it smaller"
+        raise InputError(f"The {what} has {megabytes:.0f} MB, at most {most} are taken here. {smaller}.")

@@ -21,7 +21,7 @@ SIDE = 320
 
 def overlay(tracked: TrackedVideo, side: int = SIDE) -> np.ndarray:
     """[side, 3 side, 3] uint8: a quiet frame, the most turned one and the one with the widest open mouth, each with
-    the seen landmarks (white) and the lines of the head that was fitted to them."""
+    the seen landmarks (white) and the lines of the head that was fitted to them. Of one frame [side, side, 3]."""
     import torch
 
     head = HeadModel.load()
@@ -38,6 +38,8 @@ def overlay(tracked: TrackedVideo, side: int = SIDE) -> np.ndarray:
 
 def _telling_frames(tracked: TrackedVideo) -> list[int]:
     seen = np.flatnonzero(tracked.seen)
+    if len(tracked) == 1:
+        return [0]
     if not len(seen):
         return [0, len(tracked) // 2, len(tracked) - 1]
     turn = np.abs(tracked.motion.head_pose[seen, 1] - np.median(tracked.motion.head_pose[seen, 1]))

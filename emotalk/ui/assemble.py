@@ -23,9 +23,9 @@ from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
 from emotalk.ui.blocks import CALL_ERRORS, Page
 from emotalk.ui.hub_faces import HubFaces
-from emotalk.ui.personalize_tab import PersonalizeTab
 from emotalk.ui.talk_tab import TalkTab
 from emotalk.ui.theme import static, theme
+from emotalk.ui.your_face_tab import YourFaceTab
 
 if TYPE_CHECKING:
     from emotalk.talk.studio import Studio
@@ -94,8 +94,8 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):
                 talk = TalkTab(studio, clips, hub, fits.own, blocks)
-            with gr.Tab("Personalise", id="personalise"):
-                PersonalizeTab(studio, fits, blocks, talk.controls.face, tabs)
+            with gr.Tab("Your face", id="your-face"):
+                YourFaceTab(studio, fits, blocks, talk.controls.face, tabs)
         add_endpoints(studio, talk_on)
 
         def leave(request: gr.Request) -> None:

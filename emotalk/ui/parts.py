@@ -40,14 +40,19 @@ def still() -> gr.HTML:
     return _part("still", "", elem_id="still")
 
 
-def faces(people: list[dict[str, str]], chosen: str, hub_faces: list[dict[str, str]] | None = None) -> gr.HTML:
+def faces(
+    people: list[dict[str, str]],
+    chosen: str,
+    hub_faces: list[dict[str, str]] | None = None,
+    elem_id: str = "faces",
+) -> gr.HTML:
     """The row of avatars, `people` = [{name, title, about, picture, ...}]; its value is the chosen name.
 
     `hub_faces` are faces from the Hub, shown behind them. One with a `note` is not here yet: pressing it does not
     choose it but fires `select` with its name as `address`; every new `answered` says that this has had its answer.
     """
     shown = [{key: person[key] for key in ("name", "title", "about", "picture")} for person in people]
-    return _part("faces", chosen, elem_id="faces", people=shown, hub_faces=hub_faces or [], answered=0)
+    return _part("faces", chosen, elem_id=elem_id, people=shown, hub_faces=hub_faces or [], answered=0)
 
 
 def fit() -> gr.HTML:

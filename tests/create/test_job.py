@@ -20,7 +20,7 @@ import torch
 from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.core.progress import FitProgress, Progress
-from emotalk.create.job import discard, personalize
+from emotalk.create import discard, personalize
 from emotalk.create.request import CONSENT, PersonalizeRequest
 from emotalk.fitting.personalize import PersonalizeConfig
 
@@ -213,9 +213,9 @@ def test_two_runs_for_one_name_do_not_mix(workshop: Workshop, video: Path, base:
 
 @pytest.mark.slow
 def test_a_killed_run_frees_its_name(workshop: Workshop, video: Path, base: Path) -> None:
-    code = "import sys, pathlib\nfrom emotalk.create.job import _workplace\n"
+    code = "import sys, pathlib\nfrom emotalk.create.workplace import workplace\n"
     code += (
-        "with _workplace(pathlib.Path(sys.argv[1]), 'anna-b'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "with workplace(pathlib.Path(sys.argv[1]), 'anna-b'):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     other = subprocess.Popen(
         [sys.executable, "-c", code, str(base)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -249,7 +249,7 @@ def test_a_work_folder_that_was_half_removed_is_not_gone_on_with(
     workshop: Workshop, video: Path, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("emotalk.create.job.shutil.rmtree", lambda *_, **__: None)  # killed before it began
+        patch.setattr("emotalk.create.workplace.shutil.rmtree", lambda *_, **__: None)  # killed before it began
         personalize(request(video), folder=base)
     assert (base / ".anna-b.work" / "track" / "marker").is_file()
     personalize(request(video, resume=True), folder=base)

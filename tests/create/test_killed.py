@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from emotalk.avatar import list_avatars, load_avatar
-from emotalk.create.job import JOB, personalize
+from emotalk.create import personalize
 from emotalk.create.request import CONSENT, PersonalizeRequest
+from emotalk.create.workplace import JOB
 from emotalk.fitting import personalize as fitting
 from emotalk.learning import adapt_motion as speaking
 from tests.killing import Forks

@@ -145,11 +145,11 @@ def test_programs_are_told_of_recommended_faces_too(address: str) -> None:
 def test_the_row_told_anew_leaves_a_choice_alone_that_was_made_meanwhile(studio: DrawnStudio) -> None:
     from emotalk.server.fits import FitSessions
     from emotalk.ui import parts
-    from emotalk.ui.personalize_tab import PersonalizeTab
+    from emotalk.ui.your_face_tab import YourFaceTab
 
     fits = FitSessions(studio)
     with gr.Blocks() as blocks, gr.Tabs() as tabs:
-        tab = PersonalizeTab(studio, fits, blocks, parts.faces([], ""), tabs)
+        tab = YourFaceTab(studio, fits, blocks, parts.faces([], ""), tabs)
     visitor = SimpleNamespace(session_hash="a")
     for face in ("kofi", "org/faces/ada"):
         assert "value" not in tab.gallery(face, visitor)[0]

@@ -18,6 +18,8 @@ function choose(name, tell) {
       row.scrollLeft += mine.left + mine.width / 2 - (all.left + all.width / 2);
     }
   }
+  const first = row.querySelector("[role=radio]");
+  if (first && !row.querySelector("[tabindex='0']")) first.tabIndex = 0; // with none chosen the keyboard begins there
   if (tell && props.value !== name) {
     props.value = name;
     trigger("input");

@@ -1,4 +1,4 @@
-"""The Personalise tab in a real browser.
+"""The tab Your face in a real browser.
 
 Most tests script the fit, so that every state of the page can be looked at; the last one makes a real avatar of a
 synthetic person through `python app.py` and lets it talk.
@@ -22,7 +22,7 @@ import pytest
 
 from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gallery import folder_name
-from emotalk.core.errors import Cancelled, TrackingError
+from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.create.news import FitNews, picture_address
 from emotalk.video import VideoWriter
 from tests.preset_video import preset_video
@@ -39,11 +39,12 @@ class ScriptedFit:
     steps, pause = 6, 0.15
     stays_at: int | None = None
     failing: Exception | None = None
+    several: tuple[str, ...] = ()  # faces of a photo, until one of them is chosen
     begun: list[ScriptedFit] = []  # noqa: RUF012
 
     def __init__(self, request, folder: Path | None = None, on_done=None, keep: bool = True) -> None:
         self.request, self.folder, self.on_done = request, folder, on_done
-        self.news, self.name, self.error = FitNews(), None, None
+        self.news, self.name, self.error, self.faces = FitNews(), None, None, ()
         self._stop, self._ended = threading.Event(), threading.Event()
 
     @property
@@ -66,6 +67,11 @@ class ScriptedFit:
         self._stop.set()
 
     def _run(self) -> None:
+        if type(self).several and self.request.face is None:
+            self.error, self.faces = InputError("The photo shows several faces."), type(self).several
+            self.on_done(self)
+            self._ended.set()
+            return
         frames = np.full((200, 600, 3), 120, np.uint8)
         self.news = FitNews(stage="Following the face", done=40, total=100)
         time.sleep(self.pause)
@@ -115,6 +121,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[type[Scri
     """The fits that the page starts; no avatar is left behind."""
     monkeypatch.setattr("emotalk.server.fits.BackgroundFit", ScriptedFit)
     ScriptedFit.begun, ScriptedFit.stays_at, ScriptedFit.failing = [], None, None
+    ScriptedFit.several = ()
     yield ScriptedFit
     for fit in ScriptedFit.begun:
         fit.cancel()
@@ -134,12 +141,19 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def open_tab(page) -> None:
-    page.get_by_role("tab", name="Personalise").click()
-    page.locator("#fit-go").wait_for()
+    page.get_by_role("tab", name="Your face").click()
+    page.locator("#fit-kind").wait_for()
+
+
+def choose(page, kind: str) -> None:
+    """Photo or Video."""
+    page.locator("#fit-kind label").filter(has_text=kind).click()
+    page.locator("#fit-go" if kind == "Video" else "#photo-go").wait_for()
 
 
 def fill_in(page, clip: Path, name: str = "Anna", consent: bool = True) -> None:
     open_tab(page)
+    choose(page, "Video")
     page.set_input_files("#fit-video input[type=file]", clip)
     page.wait_for_selector("#fit-video video", state="attached")
     page.locator("#fit-name input, #fit-name textarea").fill(name)
@@ -161,6 +175,7 @@ def faces(page) -> list[str]:
 
 def test_what_is_missing_is_said_and_nothing_starts(page, clip: Path, fits) -> None:
     open_tab(page)
+    choose(page, "Video")
     page.click("#fit-go")
     expect_toast(page, "no video yet")
     page.reload()
@@ -215,16 +230,18 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
 def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:
     from emotalk.server.fits import FitSessions
     from emotalk.ui import parts
-    from emotalk.ui.personalize_tab import PersonalizeTab
+    from emotalk.ui.your_face_tab import YourFaceTab
 
     sessions = FitSessions(drawn)
     with gr.Blocks() as blocks, gr.Tabs() as tabs:
-        tab = PersonalizeTab(drawn, sessions, blocks, parts.faces([], ""), tabs)
+        tab = YourFaceTab(drawn, sessions, blocks, parts.faces([], ""), tabs)
 
     def reports(*news: FitNews, last: FitNews) -> list[str]:
         """The reports that a page gets of a fit whose next news comes whenever the page has just been told something,
         and the last one just as it ends."""
-        coming, fit, waits = list(news), SimpleNamespace(news=FitNews(), error=None), iter(range(10))
+        request = SimpleNamespace(SOURCE="video")
+        fit = SimpleNamespace(news=FitNews(), error=None, faces=(), request=request)
+        coming, waits = list(news), iter(range(10))
 
         def wait(seconds: float) -> bool:
             ended = not coming or next(waits, None) is None
@@ -234,8 +251,8 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
 
         fit.wait, sessions.running = wait, lambda session: fit
         heard = []
-        for _, report, *_ in tab.follow(SimpleNamespace(session_hash="a")):
-            heard.append(report)
+        for told in tab.follow(SimpleNamespace(session_hash="a")):
+            heard.append(told[tab.report])
             if coming:
                 fit.news = coming.pop(0)
         return [report for report in heard if isinstance(report, str) and report]

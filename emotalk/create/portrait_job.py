@@ -1,0 +1,116 @@
+"""From a photo of a person to their avatar: find the face, fit a head to it, make the avatar, save.
+
+    photo ─► face ─► track/ (one frame, mask, head) ─► avatar folder, moved into place when complete
+             └─ .<name>.work, beside the avatars ─┘
+
+It takes half a minute, so nothing of a stopped run is kept: whatever happens, the work folder goes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotalk.avatar.gallery import folder_name, own_folder
+from emotalk.core.errors import Cancelled
+from emotalk.core.progress import FitCallback, FitProgress
+from emotalk.create.request import PersonalizeResult, PortraitRequest
+from emotalk.create.stages import fitting_in_words, tracking_in_words
+from emotalk.create.workplace import empty, put_in_place, remove, sweep, workplace
+from emotalk.rendering.device import resolve_device
+
+if TYPE_CHECKING:
+    from emotalk.portrait.faces import PhotoFace
+    from emotalk.tracking import TrackedVideo
+
+FACE_SIDE = 144
+"""Pixels of the side of a face's picture in a row to choose from."""
+
+
+def portrait(
+    request: PortraitRequest,
+    progress: FitCallback | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    *,
+    on_tracked: Callable[[TrackedVideo], None] | None = None,
+    folder: Path | None = None,
+) -> PersonalizeResult:
+    """Make an avatar of the person in a photo and put it into the gallery (or into `folder`).
+
+    `progress` hears of every stage in words, with pictures [S, 2 S, 3] uint8 of the photo and the avatar, `on_tracked`
+    gets the tracked photo (a video of one frame) before the fit, `cancelled` is asked often (Cancelled is raised).
+    Raises the package's errors; `portrait.faces.SeveralFaces` where it is not clear which person in the photo is meant.
+    """
+    # Imported here: what is wrong with a request is said before these are loaded, which takes seconds.
+    from emotalk.avatar import Consent
+    from emotalk.portrait.make import make_portrait
+    from emotalk.portrait.photo import read_photo
+    from emotalk.portrait.tracked_photo import track_photo
+
+    started = time.perf_counter()
+    progress = progress or (lambda _: None)
+    cancelled = cancelled or (lambda: False)
+    device = resolve_device(request.device)
+    base = own_folder() if folder is None else folder
+    name = folder_name(request.name)
+    sweep(base)
+    with workplace(base, name) as work:
+        try:
+            empty(work)
+            picture = read_photo(Path(request.photo))
+            tracking = tracking_in_words(progress, started)
+            tracked = track_photo(
+                picture, work / "track", name=Path(request.photo).name, face=request.face, size=request.size,
+                progress=tracking,
+            )  # fmt: skip
+            if cancelled():
+                raise Cancelled("Stopped: no avatar was made.")
+            if on_tracked is not None:
+                on_tracked(tracked)
+            consent = Consent(request.consent.strip(), datetime.now(UTC).isoformat(timespec="seconds"))
+            fitting = _beside_the_photo(tracked.frame_bytes(0), fitting_in_words(progress))
+            avatar = make_portrait(
+                tracked, name=request.name.strip(), consent=consent, seed=request.seed, device=str(device),
+                report=fitting, cancelled=cancelled,
+            )  # fmt: skip
+            return put_in_place(avatar, tracked, base, name, started)
+        finally:
+            remove(work)
+
+
+def face_pictures(photo: Path, faces: Iterable[PhotoFace], side: int = FACE_SIDE) -> list[np.ndarray]:
+    """[side, side, 3] uint8 for each of the faces that were found in a photo, for somebody who has to choose one."""
+    from PIL import Image
+
+    from emotalk.portrait.photo import read_photo
+
+    picture = Image.fromarray(read_photo(photo))
+    crops = []
+    for face in faces:
+        half = 0.9 * max(face.box[2] - face.box[0], face.height)  # with hair and chin
+        x, y = face.centre
+        square = picture.crop((round(x - half), round(y - half), round(x + half), round(y + half)))
+        crops.append(np.asarray(square.resize((side, side), Image.Resampling.LANCZOS)))
+    return crops
+
+
+def _beside_the_photo(photo: np.ndarray, progress: FitCallback) -> FitCallback:
+    """A callback that tells `progress` the same, with the photo [S, S, 3] uint8 at the left of every picture of the
+    avatar."""
+
+    def tell(news: FitProgress) -> None:
+        if news.preview is not None:
+            from PIL import Image
+
+            height, width = news.preview.shape[:2]
+            left = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
+            news = dataclasses.replace(news, preview=np.concatenate([left, news.preview], 1))
+        progress(news)
+
+    return tell

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emotalk.talk.studio import Studio
 
 PHOTO, VIDEO = "photo", "video"
-KINDS = [("Photo: half a minute", PHOTO), ("Video: minutes, and better", VIDEO)]
+KINDS = [("Photo: 30 seconds", PHOTO), ("Video: better", VIDEO)]
 PHOTO_ADVICE = (
     "<b>One sharp picture from the front: half a minute.</b> Mouth closed, even light, the whole head, nothing in "
     "front of the face. Other people may be in it: you choose."
@@ -75,6 +75,7 @@ class YourFaceTab:
             self.photo = gr.Image(
                 label="A photo", sources=["upload", "webcam", "clipboard"], type="filepath", height=300, buttons=[],
                 image_mode=None,  # as it came, with what its camera says of how it was held
+                placeholder="Drop a photo here\nor press to choose one",
                 webcam_options=gr.WebcamOptions(mirror=False),  # page.css mirrors what is seen, not what is taken
                 elem_id="fit-photo",
             )  # fmt: skip

@@ -8,7 +8,6 @@ It takes half a minute, so nothing of a stopped run is kept: whatever happens, t
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ import numpy as np
 
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.errors import Cancelled
-from emotalk.core.progress import FitCallback, FitProgress
+from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeResult, PortraitRequest
 from emotalk.create.stages import fitting_in_words, tracking_in_words
 from emotalk.create.workplace import empty, put_in_place, remove, sweep, workplace
@@ -43,8 +42,8 @@ def portrait(
 ) -> PersonalizeResult:
     """Make an avatar of the person in a photo and put it into the gallery (or into `folder`).
 
-    `progress` hears of every stage in words, with pictures [S, 2 S, 3] uint8 of the photo and the avatar, `on_tracked`
-    gets the tracked photo (a video of one frame) before the fit, `cancelled` is asked often (Cancelled is raised).
+    `progress` hears of every stage in words, `on_tracked` gets the tracked photo (a video of one frame) before
+    the fit, `cancelled` is asked often (Cancelled is raised).
     Raises the package's errors; `portrait.faces.SeveralFaces` where it is not clear which person in the photo is meant.
     """
     # Imported here: what is wrong with a request is said before these are loaded, which takes seconds.
@@ -74,10 +73,9 @@ def portrait(
             if on_tracked is not None:
                 on_tracked(tracked)
             consent = Consent(request.consent.strip(), datetime.now(UTC).isoformat(timespec="seconds"))
-            fitting = _beside_the_photo(tracked.frame_bytes(0), fitting_in_words(progress))
             avatar = make_portrait(
                 tracked, name=request.name.strip(), consent=consent, seed=request.seed, device=str(device),
-                report=fitting, cancelled=cancelled,
+                report=fitting_in_words(progress), cancelled=cancelled,
             )  # fmt: skip
             return put_in_place(avatar, tracked, base, name, started)
         finally:
@@ -98,19 +96,3 @@ def face_pictures(photo: Path, faces: Iterable[PhotoFace], side: int = FACE_SIDE
         square = picture.crop((round(x - half), round(y - half), round(x + half), round(y + half)))
         crops.append(np.asarray(square.resize((side, side), Image.Resampling.LANCZOS)))
     return crops
-
-
-def _beside_the_photo(photo: np.ndarray, progress: FitCallback) -> FitCallback:
-    """A callback that tells `progress` the same, with the photo [S, S, 3] uint8 at the left of every picture of the
-    avatar."""
-
-    def tell(news: FitProgress) -> None:
-        if news.preview is not None:
-            from PIL import Image
-
-            height, width = news.preview.shape[:2]
-            left = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
-            news = dataclasses.replace(news, preview=np.concatenate([left, news.preview], 1))
-        progress(news)
-
-    return tell

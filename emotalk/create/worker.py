@@ -37,6 +37,91 @@ NICE = 5
 """The child yields to the page and to talks that are being made."""
 STOP_SECONDS = 10.0
 """A child that was asked to stop gets that long before it is killed; its state on disk is whole at any time."""
+SPARE_SECONDS = 180.0
+"""A worker that waits for a request takes a quarter of a gigabyte; a name and a consent are given in less time."""
+WARM = "--warm"
+
+
+class Worker:
+    """A child process that waits for one request. A `warm` one has imported what a portrait needs when it comes."""
+
+    def __init__(self, warm: bool = False) -> None:
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `close` or by the fit
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "emotalk.create.worker", *([WARM] if warm else [])],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
+                cwd=Path(__file__).resolve().parents[2],
+            )  # fmt: skip
+        except OSError:
+            self.errors.close()
+            raise
+
+    def order(self, order: dict[str, Any]) -> None:
+        """Hand over the request."""
+        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by whoever reads from it
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+
+    def close(self) -> None:
+        """No request comes any more: it ends by itself."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        threading.Thread(target=self._reap, name="emotalk-worker-end", daemon=True).start()
+
+    def _reap(self) -> None:
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+class SpareWorker:
+    """At most one warm worker that waits for the next request, and ends when none comes for a while: the seconds that
+    its imports take pass while a person types a name."""
+
+    def __init__(self, seconds: float = SPARE_SECONDS) -> None:
+        self._seconds, self._lock = seconds, threading.Lock()
+        self._worker: Worker | None = None
+        self._end: threading.Timer | None = None
+
+    def prepare(self) -> None:
+        """Have a worker ready soon. Nothing happens where there is no memory or process for one."""
+        with self._lock:
+            self._cancel_end()
+            if self._worker is None or self._worker.process.poll() is not None:
+                try:
+                    self._worker = Worker(warm=True)
+                except OSError as error:
+                    log.warning("no worker can be started ahead of time: %s", error.strerror)
+                    return
+            self._end = threading.Timer(self._seconds, self.close)
+            self._end.daemon = True
+            self._end.start()
+
+    def take(self) -> Worker | None:
+        """The worker that waits, which is the caller's from now on; None where there is none."""
+        with self._lock:
+            self._cancel_end()
+            worker, self._worker = self._worker, None
+        if worker is not None and worker.process.poll() is not None:
+            worker.close()
+            return None
+        return worker
+
+    def close(self) -> None:
+        """End the worker that waits."""
+        worker = self.take()
+        if worker is not None:
+            worker.close()
+
+    def _cancel_end(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
 
 
 class BackgroundFit:
@@ -68,19 +153,13 @@ class BackgroundFit:
         """Whether the child has ended and `on_done` was called."""
         return self._done
 
-    def start(self) -> BackgroundFit:
-        """Start the child; returns at once."""
+    def start(self, worker: Worker | None = None) -> BackgroundFit:
+        """Start the child, or give the request to a `worker` that waits; returns at once."""
         order = asdict(self.request) | {self.request.SOURCE: str(source_of(self.request).resolve())}
         order |= {"folder": None if self._folder is None else str(self._folder), "keep": self._keep}
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by _read_messages
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "emotalk.create.worker"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True,
-            cwd=Path(__file__).resolve().parents[2],
-        )  # fmt: skip
-        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by _read_messages
-            self._child.stdin.write(json.dumps(order) + "\n")
-            self._child.stdin.flush()
+        worker = worker or Worker()
+        self._errors, self._child = worker.errors, worker.process
+        worker.order(order)
         self._thread.start()
         return self
 
@@ -165,9 +244,14 @@ def main() -> int:
     # Whatever else prints must not get between the messages.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    order = json.loads(sys.stdin.readline())
     if hasattr(os, "nice"):
         os.nice(NICE)
+    if WARM in sys.argv[1:]:
+        _warm_up()
+    line = sys.stdin.readline()
+    if not line:
+        return 0  # nobody wants anything
+    order = json.loads(line)
     stop = threading.Event()
     threading.Thread(target=_until_closed, args=(stop,), daemon=True).start()
 
@@ -216,6 +300,17 @@ def main() -> int:
             discard(request.name, folder)
     send(name=result.name)
     return 0
+
+
+def _warm_up() -> None:
+    """Load what a portrait needs before it is asked for."""
+    from emotalk.head import HeadModel
+    from emotalk.portrait import make, tracked_photo  # noqa: F401
+    from emotalk.rendering import warmup
+    from emotalk.tracking import overlay  # noqa: F401
+
+    HeadModel.load()
+    warmup()
 
 
 def _faces_to_choose(request: PersonalizeRequest | PortraitRequest | None, error: EmotalkError) -> list[str]:

@@ -90,8 +90,9 @@ def put_in_place(
 
     `started` is when the run began, in seconds of `time.perf_counter`.
     """
-    findings = [] if tracked.quality.verdict == "good" else list(tracked.quality.sentences)
-    limitations = " ".join([avatar.card.limitations, *findings]).strip()[:4000]
+    known = avatar.card.limitations
+    findings = [] if tracked.quality.verdict == "good" else [s for s in tracked.quality.sentences if s not in known]
+    limitations = " ".join([known, *findings]).strip()[:4000]
     avatar = avatar.replace(card=dataclasses.replace(avatar.card, limitations=limitations))
     avatar.save(base / name)
     remove(work_folder(base, name))

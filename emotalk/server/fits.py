@@ -21,7 +21,7 @@ from emotalk.avatar import list_avatars
 from emotalk.avatar.gallery import delete_avatar, own_folder, pack_avatar
 from emotalk.core.errors import AvatarError, InputError
 from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest, source_of
-from emotalk.create.worker import BackgroundFit
+from emotalk.create.worker import BackgroundFit, SpareWorker
 from emotalk.create.workplace import discard
 from emotalk.server.clips import folder_of
 from emotalk.server.housekeeping import Leftover, Shelf
@@ -52,6 +52,7 @@ class FitSessions:
         self._used: dict[str, float] = {}  # session -> when its page last did something, by the clock
         self._gone: set[str] = set()  # closed pages whose fit has yet to stop
         self.temporary = fresh_folder("own")
+        self._spare = SpareWorker()
         self._packed = Shelf(self.temporary / "packed", clock=clock)
 
     def start(self, session: str, video: str | None, title: str, minutes: float, consent: bool) -> BackgroundFit:
@@ -76,6 +77,13 @@ class FitSessions:
         request = PortraitRequest(photo, title or "", CONSENT, face=face, device=str(self._studio.device))
         return self._start(session, request)
 
+    def prepare(self) -> None:
+        """A photo was chosen: a fit may be begun soon. One worker at most waits, whoever asks, and none while a fit
+        runs."""
+        now = self._running
+        if now is None or now.fit.done:
+            self._spare.prepare()
+
     def _start(self, session: str, request: PersonalizeRequest | PortraitRequest) -> BackgroundFit:
         allowed = limits()
         with self._lock:
@@ -89,7 +97,7 @@ class FitSessions:
             if not allowed.keep_avatars:
                 self._uploads.setdefault(session, []).append(source_of(request))
         try:
-            return fit.start()
+            return fit.start(self._spare.take())
         except OSError as error:  # no memory or no process left for a child
             with self._lock:
                 self._running = None
@@ -185,6 +193,7 @@ class FitSessions:
         if now is not None and not now.fit.done:
             now.fit.cancel()
             now.fit.join(12)
+        self._spare.close()
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     def _ended(self, fit: BackgroundFit) -> None:

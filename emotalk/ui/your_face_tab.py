@@ -130,7 +130,7 @@ class YourFaceTab:
         for button in (self.make_photo, self.make_video):
             button.click(None, js=SHOW_FIT, show_progress="hidden")
         self.stop.click(self.cancel, queue=False, **shared)
-        self.photo.change(self.no_choice, None, [self.who_box, self.who], queue=False, **shared)
+        self.photo.change(self.another_photo, self.photo, [self.who_box, self.who], queue=False, **shared)
         self.kind.change(
             self.parts_of, self.kind,
             [self.photo_part, self.make_photo, self.video_part, self.make_video, self.minutes], queue=False, **shared,
@@ -188,8 +188,10 @@ class YourFaceTab:
         """Stop the fit; the page hears of it from the report."""
         self.fits.cancel(request.session_hash or "")
 
-    def no_choice(self) -> tuple:
-        """Another photo: no face of it is chosen."""
+    def another_photo(self, photo: str | None) -> tuple:
+        """No face of it is chosen yet. While its owner types a name, what makes avatars is loaded."""
+        if photo:
+            self.fits.prepare()
         return gr.update(visible=False), gr.update(value="", people=[])
 
     def parts_of(self, kind: str) -> list[dict[str, Any]]:

@@ -143,7 +143,7 @@ class Child:
         self.done, self.name, self.cancelled = False, None, 0
         (folder / ".me.work").mkdir(exist_ok=True)
 
-    def start(self) -> Child:
+    def start(self, worker: object = None) -> Child:
         return self
 
     def cancel(self) -> None:
@@ -223,7 +223,7 @@ def test_consent_is_true_and_nothing_else(fits: FitSessions, tmp_path: Path, con
 def test_a_fit_that_cannot_be_started_leaves_the_place_free(fits: FitSessions, tmp_path: Path, monkeypatch) -> None:
     from emotalk.core.errors import InputError
 
-    def no_memory(_: Child) -> None:
+    def no_memory(_: Child, worker: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:

@@ -51,7 +51,7 @@ class ScriptedFit:
     def done(self) -> bool:
         return self._ended.is_set()
 
-    def start(self) -> ScriptedFit:
+    def start(self, worker: object = None) -> ScriptedFit:
         type(self).begun.append(self)
         threading.Thread(target=self._run, daemon=True).start()
         return self

@@ -1,0 +1,1 @@
+"""One photo of a person becomes their avatar."""

@@ -56,19 +56,26 @@ def check_pixels(what: str, width: int, height: int, most: int = MAX_PIXELS) -> 
 
 
 @contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """Wait for one of the two places in which pictures are decoded."""
+    with _decoding:
+        yield
+
+
+@contextlib.contextmanager
 def opened_picture(
-    source: Path | bytes, what: str = "The picture", formats: tuple[str, ...] = FORMATS
+    source: Path | bytes, what: str = "The picture", formats: tuple[str, ...] = FORMATS, most: int = MAX_PIXELS
 ) -> Iterator[Image.Image]:
     """The first picture of a file, or of the bytes of one, with nothing decoded but its header.
 
     Raises InputError, also for what is met while it is open, where it is no picture, damaged, of none of the
-    `formats`, or has more than MAX_PIXELS. Messages say `what` it is and no path.
+    `formats`, or has more than `most` pixels. Messages say `what` it is and no path.
     """
     Image.init()  # AVIF is there only where Pillow was built with it
     known = [name for name in formats if name in Image.OPEN]
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=known) as picture:
-            check_pixels(what, *picture.size)
+            check_pixels(what, *picture.size, most)
             yield picture
     except InputError:
         raise
@@ -76,7 +83,7 @@ def opened_picture(
         found = re.search(r"\((\d+) pixels\)", str(error))
         megapixels = f"{int(found[1]) / 1e6:.0f}" if found else "far too many"
         raise InputError(
-            f"{what} has {megapixels} megapixels; at most {MAX_PIXELS / 1e6:.0f} are taken. Make it smaller."
+            f"{what} has {megapixels} megapixels; at most {most / 1e6:.0f} are taken. Make it smaller."
         ) from error
     except MemoryError as error:
         raise InputError(f"{what} needs more memory than there is. Make it smaller.") from error

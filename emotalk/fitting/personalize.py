@@ -142,7 +142,7 @@ class PersonalizeFit:
         `cancelled()` becomes true the state is saved and Cancelled raised; calling `run` again, also in another
         process, goes on from there.
         """
-        with _one_thread():
+        with one_thread():
             begun = time.perf_counter()
             self._tell(report, "look", None)
             fit = self.fit = self._begin()
@@ -284,7 +284,7 @@ class PersonalizeFit:
 
 
 @contextmanager
-def _one_thread():
+def one_thread():
     """One torch thread: at this size sharing a tensor costs more than computing it; kernels have their own workers."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

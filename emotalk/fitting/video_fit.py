@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.avatar import REGIONS, BoundGaussians, GaussianAvatar
+from emotalk.avatar import REGIONS, BoundGaussians, Corrections, GaussianAvatar
 from emotalk.avatar.binding import shift_shoulders
 from emotalk.avatar.gaussians import REGION_INDEX, signals
 from emotalk.core.arkit import ARKIT_INDEX
@@ -91,7 +91,7 @@ class VideoFit(GaussianFit):
         self.poses = FramePoses(frames.motion, torso, refine, frames.times)
         self._leaves: dict[str, Tensor] = {}
         self._behind: dict[int, Tensor] = {}
-        super().__init__(avatar.replace(corrections=video_corrections(avatar, frames.motion, torso)), frames, config)
+        super().__init__(avatar.replace(corrections=self._corrections(avatar, torso)), frames, config)
         self._low, self._high = color_box(avatar.gaussians)
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
         self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
@@ -104,6 +104,10 @@ class VideoFit(GaussianFit):
             a, b, c = avatar.mesh(HeadMotion.neutral())[0][0][avatar.head.triangles].unbind(1)
         normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=1)
         self._turned, self._rim = normal[:, 2] < TURNED, normal[:, 2] < RIM
+
+    def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
+        """The corrections to begin with: blank ones, in the units of this video."""
+        return video_corrections(avatar, self.frames.motion, torso)
 
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""

@@ -1,0 +1,261 @@
+"""What one photo does not show: the inside of the mouth, shut lids, and how light changes in folds.
+
+All avatars share one mesh, so Gaussians of a shipped avatar that are bound to it move over to another person as they
+are: mouth, teeth, tongue, lips, lids and lashes, each with its changes by expression. What moves over is put into the
+light of the photo by the ratio of the two faces' colours around it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from emotalk.avatar import Corrections, GaussianAvatar, list_avatars, load_avatar
+from emotalk.avatar.gallery import avatar_folders
+from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
+from emotalk.avatar.latents import GROUPS
+
+INNER = ("mouth", "gums", "teeth", "tongue")
+MOVED = (*INNER, "lips", "lids", "lashes")
+"""Regions that are taken from the donor."""
+FOLDED = ("face", "beard", "neck")
+"""Regions whose change of colour with the expression is taken over."""
+LIDS = (len(GROUPS), len(GROUPS) + 1)
+"""Latents of the left and the right eyelid; each is `SHUT` when the eye is."""
+SHUT = 2.0
+REACH = 0.007
+"""Metres: standard deviation of the neighbourhood in which the light on two faces is compared. Wider ones miss the
+shadow of the brows, narrower ones take over single lashes and spots (eight photos of the portraits folder)."""
+RATIO = (0.15, 2.5)
+"""Within which light may differ between two faces."""
+NEIGHBOURS = 96
+AROUND_EYE = (0.014, 0.030)
+"""Metres from the middle of a lid between which skin tells the light on it: below the eye, beside the nose."""
+LOCAL, LOCAL_SHARE = (0.5, 1.2), 0.4
+"""How much the light right beside a lid counts: sockets are darker than cheeks."""
+LIGHT = (0.75, 1.4)
+"""Within which the light on teeth may differ from the donor's: the white of eyes in a shadow would make them grey."""
+WHITE = 0.9
+"""Quantile of the lightness of the eyes that counts as their white."""
+
+
+@dataclass(frozen=True)
+class Donor:
+    """A shipped avatar with what is asked of it again and again."""
+
+    avatar: GaussianAvatar
+    places: np.ndarray  # [M, 3] metres on the template, of its mesh-bound Gaussians
+
+    @classmethod
+    def load(cls, name: str) -> Donor:
+        """The shipped avatar of that name as a donor; AvatarError where there is none."""
+        return cls.of(load_avatar(name))
+
+    @classmethod
+    def of(cls, avatar: GaussianAvatar) -> Donor:
+        """An avatar on the shipped head as a donor."""
+        return cls(avatar, template_places(avatar))
+
+    @classmethod
+    def for_face(cls, avatar: GaussianAvatar) -> Donor:
+        """The shipped avatar whose skin is most like this one's, whatever the exposure."""
+        shipped = list_avatars([folder for folder in avatar_folders() if folder[1]])
+        donors = [load_avatar(info.folder) for info in shipped if info.problem is None]
+        own = _tone(skin(avatar))
+        return cls.of(min(donors, key=lambda donor: float((_tone(skin(donor)) - own).square().sum())))
+
+
+def template_places(avatar: GaussianAvatar) -> np.ndarray:
+    """Where mesh-bound Gaussians lie on the head that all avatars share, [M, 3] metres: the same for the same feature
+    of every face."""
+    gaussians, head = avatar.gaussians, avatar.head
+    corners = head.template[head.triangles[gaussians.triangle]]
+    return (corners * gaussians.barycentric[..., None]).sum(1).double().cpu().numpy()
+
+
+def skin(avatar: GaussianAvatar) -> Tensor:
+    """The median colour [3] of the facial skin."""
+    gaussians = avatar.gaussians
+    return gaussians.color[gaussians.region == REGION_INDEX["face"]].median(0).values
+
+
+def _tone(color: Tensor) -> Tensor:
+    # Dark and light skin differ more in tint than in what a camera calls bright: a share of lightness is enough.
+    return torch.cat([color / color.sum().clamp_min(1e-6), 0.5 * color.mean()[None]])
+
+
+def with_donor(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
+    """The avatar of a photo with mouth, lips, lids and lashes of the donor, in its own colours where the photo shows
+    them, and with the donor's changes of colour by expression on its skin."""
+    own, given = avatar.gaussians, donor.avatar.gaussians
+    places = template_places(avatar)
+    taken = _within(given.region, MOVED)
+    taken[given.mesh_count :] = False
+    part, part_places = given.select(taken), donor.places[taken[: given.mesh_count].numpy()]
+    color = part.color * light_ratio(avatar, places, donor, part_places)
+    inside = _within(part.region, INNER)
+    color[inside] = part.color[inside] * white_ratio(avatar, donor.avatar)
+    lips = part.region == REGION_INDEX["lips"]
+    shown = _within(own.region[: own.mesh_count], ("lips",)).numpy()
+    if shown.any():
+        color[lips] = lip_colors(own.color[: own.mesh_count][shown], places[shown], part_places[lips.numpy()])
+    part = dataclasses.replace(part, color=color.clamp(0, 1), view_color=torch.zeros_like(part.view_color))
+    kept = ~_within(own.region, MOVED)
+    kept_places = places[kept[: own.mesh_count].numpy()]
+    both = BoundGaussians.concatenate([part, own.select(kept)])
+    corrections = _joined(
+        _moved_corrections(donor.avatar.corrections, taken),
+        _fold_corrections(avatar, own.select(kept), kept_places, donor),
+        len(part),
+    )
+    return avatar.replace(gaussians=both, corrections=corrections)
+
+
+def with_shut_lids(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
+    """The finished avatar whose shut lids look like the donor's in this face's light: what a fit to open eyes made of
+    the lids' colours (creases and lashes) must not be seen on shut ones."""
+    corrections, gaussians = avatar.corrections, avatar.gaussians
+    region = gaussians.region[corrections.index]
+    lids = (region == REGION_INDEX["lids"]).nonzero()[:, 0]
+    given = donor.avatar.gaussians
+    theirs = (given.region[: given.mesh_count] == REGION_INDEX["lids"]).nonzero()[:, 0]
+    rows = corrections.index[lids]
+    if len(rows) != len(theirs) or not bool((gaussians.triangle[rows] == given.triangle[theirs]).all()):
+        return avatar  # not this donor's lids
+    slot = torch.full((len(given),), -1, dtype=torch.int64)
+    slot[donor.avatar.corrections.index] = torch.arange(len(donor.avatar.corrections.index))
+    change = donor.avatar.corrections.color[:, slot[theirs]]  # [K, L, 3]
+    ratio = eye_ratio(avatar, template_places(avatar), donor, donor.places[theirs.numpy()])
+    color = corrections.color.clone()
+    for latent in LIDS:
+        side = change[latent].abs().sum(1) > 0
+        shut = (given.color[theirs] + SHUT * change[latent]) * ratio
+        wanted = (shut - gaussians.color[rows]) / SHUT
+        color[latent, lids[side]] = wanted[side]
+    return avatar.replace(corrections=dataclasses.replace(corrections, color=color))
+
+
+def light_ratio(
+    avatar: GaussianAvatar,
+    places: np.ndarray,  # [M, 3] of its mesh-bound Gaussians, `template_places`
+    donor: Donor,
+    at: np.ndarray,  # [N, 3] places on the template
+) -> Tensor:
+    """How much brighter each of red, green and blue is on this face than on the donor's around places, [N, 3]."""
+    own, given = avatar.gaussians, donor.avatar.gaussians
+    mine = (own.region[: own.mesh_count] == REGION_INDEX["face"]).numpy()
+    theirs = (given.region[: given.mesh_count] == REGION_INDEX["face"]).numpy()
+    # A photo's brows are part of its face; where the donor has brows neither face shows skin.
+    brows = (given.region[: given.mesh_count] == REGION_INDEX["brows"]).numpy()
+    if brows.any():
+        mine = mine & (_distance(donor.places[brows], places) > 0.003)
+    above = _smooth(own.color[: own.mesh_count][torch.from_numpy(mine)].numpy(), places[mine], at)
+    below = _smooth(given.color[: given.mesh_count][torch.from_numpy(theirs)].numpy(), donor.places[theirs], at)
+    return torch.from_numpy((above / np.maximum(below, 0.02)).clip(*RATIO).astype(np.float32))
+
+
+def eye_ratio(
+    avatar: GaussianAvatar,
+    places: np.ndarray,  # [M, 3] of its mesh-bound Gaussians, `template_places`
+    donor: Donor,
+    at: np.ndarray,  # [N, 3] places of lids on the template
+) -> Tensor:
+    """As `light_ratio`, for lids: that of the bare skin around each eye, [N, 3]. What lies next to an open lid is brow,
+    lashes and the shadow of the socket, which would be spots on a shut one."""
+    own = avatar.gaussians
+    skin_rows = (own.region[: own.mesh_count] == REGION_INDEX["face"]).numpy()
+    near = light_ratio(avatar, places, donor, at).numpy()
+    result = np.empty_like(near)
+    for side in (-1, 1):
+        lid = at[:, 0] * side > 0
+        if not lid.any():
+            continue
+        centre = at[lid].mean(0)
+        away = np.linalg.norm(places - centre, axis=1)
+        around = skin_rows & (away > AROUND_EYE[0]) & (away < AROUND_EYE[1]) & (places[:, 1] < centre[1])
+        usual = light_ratio(avatar, places, donor, places[around]).numpy() if around.any() else near[lid]
+        usual = np.median(usual, axis=0)
+        result[lid] = usual * (near[lid] / usual).clip(*LOCAL) ** LOCAL_SHARE
+    return torch.from_numpy(result.astype(np.float32))
+
+
+def white_ratio(avatar: GaussianAvatar, donor: GaussianAvatar) -> float:
+    """How much brighter the white of the eyes is than the donor's: the light on teeth, whatever the skin."""
+
+    def white(of: GaussianAvatar) -> float:
+        eyes = of.gaussians.color[of.gaussians.region == REGION_INDEX["eyes"]].mean(1)
+        return float(eyes.quantile(WHITE)) if len(eyes) else float(skin(of).mean())
+
+    return float(np.clip(white(avatar) / max(white(donor), 0.05), *LIGHT))
+
+
+def lip_colors(color: Tensor, places: np.ndarray, at: np.ndarray) -> Tensor:
+    """Colours [N, 3] of lips at places [N, 3] from those of a photo (`color` [L, 3] at `places` [L, 3]); teeth and
+    gaps that a photo shows between them do not count."""
+    light = color.mean(1)
+    tint = color[:, 0] - color[:, 1:].mean(1)  # lips are redder than teeth and than a dark gap
+    middle = color.median(0).values
+    usual = (light - middle.mean()).abs() < 0.25 * middle.mean() + 0.03
+    usual &= tint > 0.4 * float(tint.median())
+    if int(usual.sum()) < 12:
+        usual = torch.ones_like(usual)
+    chosen = usual.numpy()
+    near = cKDTree(places[chosen]).query(at, k=min(6, int(chosen.sum())))[1]
+    return color[usual][torch.from_numpy(near.reshape(len(at), -1))].median(1).values
+
+
+def _smooth(colors: np.ndarray, places: np.ndarray, at: np.ndarray) -> np.ndarray:
+    count = min(NEIGHBOURS, len(places))
+    distance, near = cKDTree(places).query(at, k=count)
+    distance, near = distance.reshape(len(at), count), near.reshape(len(at), count)
+    weight = np.exp(-0.5 * np.square((distance - distance[:, :1]) / REACH))
+    return (weight[..., None] * colors[near]).sum(1) / weight.sum(1)[:, None]
+
+
+def _moved_corrections(corrections: Corrections, taken: Tensor) -> Corrections:
+    slot = torch.cumsum(taken.long(), 0) - 1
+    keep = taken[corrections.index]
+    return dataclasses.replace(
+        corrections, index=slot[corrections.index[keep]], position=corrections.position[:, keep],
+        color=corrections.color[:, keep],
+    )  # fmt: skip
+
+
+def _fold_corrections(avatar: GaussianAvatar, gaussians: BoundGaussians, places: np.ndarray, donor: Donor) -> Corrections:
+    """The donor's changes of colour on the skin that `gaussians` hold, in this face's light."""
+    given, corrections = donor.avatar.gaussians, donor.avatar.corrections
+    mine = _within(gaussians.region[: gaussians.mesh_count], FOLDED).nonzero()[:, 0]
+    skin_rows = (_within(given.region[corrections.index], FOLDED)).nonzero()[:, 0]
+    source = donor.places[corrections.index[skin_rows].numpy()]
+    at = places[mine.numpy()]
+    count = min(8, len(source))
+    distance, near = cKDTree(source).query(at, k=count)
+    weight = np.exp(-0.5 * np.square(distance / 0.0015)) + 1e-6
+    weight = torch.from_numpy((weight / weight.sum(1, keepdims=True)).astype(np.float32))
+    found = corrections.color[:, skin_rows][:, torch.from_numpy(near)]  # [K, C, n, 3]
+    color = (found * weight[None, :, :, None]).sum(2)
+    color = color * light_ratio(avatar, template_places(avatar), donor, at)
+    return dataclasses.replace(corrections, index=mine, position=torch.zeros_like(color), color=color)
+
+
+def _joined(first: Corrections, second: Corrections, before: int) -> Corrections:
+    """Corrections of `before` Gaussians and of those that follow them."""
+    return dataclasses.replace(
+        first,
+        index=torch.cat([first.index, second.index + before]),
+        position=torch.cat([first.position, second.position], 1),
+        color=torch.cat([first.color, second.color], 1),
+    )
+
+
+def _within(region: Tensor, names: tuple[str, ...]) -> Tensor:
+    return torch.isin(region, torch.tensor([REGION_INDEX[name] for name in names]))
+
+
+def _distance(places: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return cKDTree(places).query(at)[0]

@@ -1,0 +1,146 @@
+"""One tracked photo becomes an avatar that talks.
+
+    tracked photo ─► at rest ─► starting avatar ─► mouth, lids, folds of a shipped avatar ─► fit to the photo ─► lids
+                                                            └─► first preview
+
+    avatar = make_portrait(track_photo(read_photo(path), folder), name="me", consent=consent)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
+from emotalk.avatar.thumbnail import render_thumbnail
+from emotalk.core.errors import Cancelled
+from emotalk.core.motion import HeadMotion
+from emotalk.core.progress import FitCallback, FitProgress
+from emotalk.fitting.personalize import LICENCE, one_thread
+from emotalk.fitting.starting_avatar import starting_avatar
+from emotalk.fitting.video_fit import draw_frame, scores
+from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box
+from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
+from emotalk.portrait.photo_fit import STEPS, PhotoFit
+from emotalk.portrait.plate import photo_plate
+from emotalk.portrait.rest import at_rest
+
+if TYPE_CHECKING:
+    from emotalk.tracking import TrackedVideo
+
+GAUSSIANS = 22_000
+"""Of the starting avatar; those of the donor's mouth replace some of them."""
+REPORT_EVERY = 0.5  # seconds
+PREVIEW_EVERY = 3.0
+PROVENANCE = (
+    "Made from one photo of this person with their consent, on their own computer; the inside of the mouth and shut "
+    "lids are those of the shipped avatar {donor!r} in this person's light."
+)
+LIMITATIONS = "Made of one photo: what it does not show (teeth, shut eyes, the sides of head and hair) is guessed."
+
+
+def make_portrait(
+    tracked: TrackedVideo,
+    *,
+    name: str,
+    consent: Consent,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    report: FitCallback | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> GaussianAvatar:
+    """The avatar of the person on a tracked photo (`tracked_photo.track_photo`), complete and not yet saved.
+
+    name: what the card calls them; consent: goes into the card. `report` is told the stages "look" (with the first
+    picture of the avatar), "fit" and "done". Raises Cancelled when `cancelled()` becomes true, and an InputError where
+    the photo was tracked with another head.
+    """
+    cancelled = cancelled or (lambda: False)
+    with one_thread():
+        work = _Portrait(tracked, name, consent, seed, device, report or (lambda _: None), cancelled)
+        return work.run()
+
+
+class _Portrait:
+    """One photo on its way to an avatar."""
+
+    def __init__(
+        self, tracked: TrackedVideo, name: str, consent: Consent, seed: int, device: str | torch.device,
+        report: FitCallback, cancelled: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self.photo = at_rest(tracked)
+        self.card = AvatarCard(name, LICENCE, "one photo", synthetic=False, consent=consent)
+        self.seed, self.device = seed, device
+        self._report, self._cancelled = report, cancelled
+        self._started = time.perf_counter()
+
+    def run(self) -> GaussianAvatar:
+        """All steps, one after the other."""
+        self._tell("look", 0, None)
+        frames = VideoFrames(self.photo, [0])
+        start = starting_avatar(frames, self.card, GAUSSIANS, self.seed, device=self.device)
+        torso = start.torso[torch.from_numpy(frames.rows)]
+        plate = photo_plate(self.photo.frame_bytes(0), self.photo.labels(0)).to(start.avatar.device)
+        donor = Donor.for_face(start.avatar.to("cpu"))
+        rough = with_donor(start.avatar.replace(background=plate).to("cpu"), donor).to(start.avatar.device)
+        self._tell("look", 0, rough)
+        fit = PhotoFit(rough, frames, torso, STEPS, self.seed)
+        self._improve(fit)
+        avatar = with_shut_lids(fit.result().to("cpu"), donor)
+        avatar = self._finished(avatar, donor, torso)
+        self._tell("done", STEPS, avatar)
+        return avatar
+
+    def _improve(self, fit: PhotoFit) -> None:
+        told = shown = time.perf_counter()
+        while fit.progress < 1:
+            if self._cancelled():
+                raise Cancelled("Stopped; no avatar was made.")
+            fit.step()
+            now = time.perf_counter()
+            if now - told > REPORT_EVERY:
+                due = now - shown > PREVIEW_EVERY
+                self._tell("fit", fit.step_count, fit.result() if due else None)
+                told, shown = now, now if due else shown
+
+    def _finished(self, avatar: GaussianAvatar, donor: Donor, torso: torch.Tensor) -> GaussianAvatar:
+        mask = box_mask(head_box(self.photo), self.photo.size)
+        found = scores(avatar, self.photo.motion, torso.cpu(), self.photo.frame_bytes, np.array([0]), mask)
+        metrics = {"steps": STEPS, "gaussians": len(avatar), "seconds": round(time.perf_counter() - self._started, 1)}
+        card = dataclasses.replace(
+            avatar.card,
+            provenance=PROVENANCE.format(donor=donor.avatar.card.name),
+            metrics=metrics | {f"photo_{key}": round(value, 4) for key, value in found.items()},
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            limitations=" ".join([LIMITATIONS, *self._findings()])[:4000],
+        )
+        avatar = avatar.replace(card=card)
+        avatar.thumbnail = render_thumbnail(avatar)
+        return avatar
+
+    def _findings(self) -> tuple[str, ...]:
+        quality = self.photo.quality
+        return () if quality.verdict == "good" else tuple(quality.sentences)
+
+    def _tell(self, stage: str, done: int, avatar: GaussianAvatar | None) -> None:
+        if self._cancelled():
+            raise Cancelled("Stopped; no avatar was made.")
+        seconds = time.perf_counter() - self._started
+        remaining = seconds * (STEPS - done) / done if done else None
+        preview = None if avatar is None else self._preview(avatar)
+        self._report(FitProgress(stage, done, STEPS, seconds, remaining, gaussians=None, preview=preview))
+
+    def _preview(self, avatar: GaussianAvatar) -> np.ndarray:
+        """The photo and the avatar, its face at rest, side by side, [H, 2 W, 3] uint8."""
+        shrink = max(1, self.photo.size // 256)
+        drawn = draw_frame(avatar, HeadMotion.neutral(), 0, shrink=shrink)
+        original = torch.from_numpy(self.photo.frame(0)).permute(2, 0, 1)[None]
+        original = torch.nn.functional.interpolate(original, drawn.shape[:2], mode="area")[0].permute(1, 2, 0)
+        both = np.concatenate([original.numpy(), drawn], axis=1)
+        return (both * 255 + 0.5).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,81 @@
+"""The fit of a starting avatar to the one picture that there is of a person."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from emotalk.avatar import Corrections, GaussianAvatar
+from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.fitting.gaussian_fit import FitConfig
+from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS
+from emotalk.fitting.locality import neighbourhood
+from emotalk.fitting.video_fit import VideoFit, color_box, within
+from emotalk.fitting.video_frames import VideoFrames
+from emotalk.portrait.donor import INNER
+
+STEPS = 120
+"""More make the photo sharper by less than .1 dB in its own pose and nothing in others (German, W009)."""
+OPEN = 0.05
+"""Coefficient of jawOpen from which lips may be learned from teeth."""
+LIP_REST = 0.1
+LIP_MARGIN = (0.10, 0.03, 0.03, 0.03)
+"""As `BOX_REST` and `BOX_MARGIN` of a video's fit, for lips: those of an open mouth must not learn teeth."""
+
+
+class PhotoFit(VideoFit):
+    """Responsibilities: as `VideoFit`, for one frame. Changes by expression come with the avatar and stay as they are:
+    they take part, so that what is learned is the face without the photo's expression."""
+
+    def __init__(
+        self, avatar: GaussianAvatar, frames: VideoFrames, torso: Tensor, steps: int = STEPS, seed: int = 0
+    ) -> None:
+        config = FitConfig(
+            steps=steps, budget=len(avatar), seed=seed, densify_every=0, corrections_from=0.0,
+            frozen=("view_color", "correction_position", "correction_color"),
+        )  # fmt: skip
+        super().__init__(avatar, frames, torso, config, refine=())
+        for name in ("correction_position", "correction_color"):
+            self.parameters.values[name].requires_grad_(False)
+        region = avatar.gaussians.region
+        self._given = torch.isin(region, torch.tensor([REGION_INDEX[name] for name in INNER])).nonzero()[:, 0]
+        self._in_place = torch.isin(region, torch.tensor([REGION_INDEX[n] for n in ("lids", "lashes")])).nonzero()[:, 0]
+        self._open = float(frames.motion.expression[0, ARKIT_INDEX["jawOpen"]]) > OPEN
+        self._lips = (avatar.gaussians.region == REGION_INDEX["lips"]).nonzero()[:, 0]
+        lips = avatar.gaussians.select(avatar.gaussians.region == REGION_INDEX["lips"])
+        self._lip_box = color_box(dataclasses.replace(lips, region=torch.full_like(lips.region, REGION_INDEX["face"])),
+                                  LIP_REST, LIP_MARGIN)
+
+    def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
+        return avatar.corrections
+
+    def _active(self, index: int) -> Tensor:
+        return torch.zeros(0, dtype=torch.int64, device=self.device)
+
+    @torch.no_grad()
+    def _share_corrections(self, active: Tensor) -> None:
+        """The inside of the mouth stays as it was given, lids and lashes where they were: an open mouth or eye shows
+        too little of them to tell what they are like when something else of them shows."""
+        for name in GAUSSIAN_GROUPS:
+            gradient = self.parameters.values[name].grad
+            if gradient is not None:
+                gradient[self._given] = 0
+                if name != "color":
+                    gradient[self._in_place] = 0
+
+    def _set_locality(self) -> None:
+        self._neighbourhood = neighbourhood(self.avatar, self.parameters.index)
+
+    def _smooth_corrections(self) -> None:
+        """They are not learned here."""
+
+    def _keep_whole(self) -> None:
+        super()._keep_whole()
+        if not self._open:
+            return
+        color = self.parameters.values["color"].data
+        box = [end[REGION_INDEX["face"]] for end in self._lip_box]
+        color[self._lips] = within(color[self._lips], *box)

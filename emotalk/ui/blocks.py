@@ -16,7 +16,7 @@ from gradio.route_utils import FnIndexInferError
 from starlette.responses import JSONResponse
 
 from emotalk.core.errors import InputError
-from emotalk.core.pictures import opened_picture
+from emotalk.core.pictures import MAX_PIXELS, opened_picture
 from emotalk.ui.toasts import FULL_DISK, friendly
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:
             name = getattr(block, "label", None) or getattr(block, "elem_id", None) or "A value"
             raise InputError(f"{name}: {wanted} is needed here, found {_shown(value)}.")
         if isinstance(block, gr.Image) and value is not None:
-            with opened_picture(Path(value["path"])):
+            with opened_picture(Path(value["path"]), most=getattr(block, "most_pixels", MAX_PIXELS)):
                 pass  # what its header claims is known before Gradio looks at it
 
 

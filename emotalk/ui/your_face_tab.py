@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PHOTO, VIDEO = "photo", "video"
 KINDS = [("Photo: 30 seconds", PHOTO), ("Video: better", VIDEO)]
+PHOTO_PIXELS = 50_500_000
+"""`portrait.photo.MAX_PIXELS`, whose package the page need not load."""
 PHOTO_ADVICE = (
     "<b>One sharp picture from the front: half a minute.</b> Mouth closed, even light, the whole head, nothing in "
     "front of the face. Other people may be in it: you choose."
@@ -79,6 +81,7 @@ class YourFaceTab:
                 webcam_options=gr.WebcamOptions(mirror=False),  # page.css mirrors what is seen, not what is taken
                 elem_id="fit-photo",
             )  # fmt: skip
+            self.photo.most_pixels = PHOTO_PIXELS  # heeded by `blocks.check_values`
             gr.HTML(f'<p class="advice">{PHOTO_ADVICE}</p>', padding=False)
         with gr.Column(visible=False, elem_id="fit-video-part", elem_classes="fit-part") as self.video_part:
             self.video = gr.Video(

@@ -6,6 +6,7 @@ Each command is a function in this file that imports what it needs when it runs,
 from __future__ import annotations
 
 import errno
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +18,7 @@ from emotalk.core.errors import EmotalkError, InputError
 
 if TYPE_CHECKING:
     from emotalk.core.progress import Progress
+    from emotalk.create import PersonalizeResult
     from emotalk.talk.background import Background
     from emotalk.tracking import TrackedVideo
 
@@ -204,23 +206,52 @@ def personalize(
         seed: another number, another order of the pictures.
         device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
     """
-    from emotalk.create.job import personalize as make
-    from emotalk.create.request import CONSENT, PersonalizeRequest
+    from emotalk.create import CONSENT, PersonalizeRequest
+    from emotalk.create import personalize as make
 
     request = PersonalizeRequest(
         video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
         device=device, resume=resume,
     )  # fmt: skip
-    form = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
-    with _progress_bar(total=1, bar_format=form) as show:
+    with _fit_bar() as show:
         try:
             made = make(request, show, on_tracked=show.tracked)
         except KeyboardInterrupt:
             print("stopped; the same command with --resume goes on from here", file=sys.stderr)
             raise
-    measured = ", ".join(f"{metric} {value:.3g}" for metric, value in sorted(made.card.metrics.items()))
-    print(f"{made.folder}: made in {made.seconds:.0f} s" + (f" ({measured})" if measured else ""))
-    print(f'python -m emotalk talk --avatar {made.name} --text "Hello!"')
+    _tell_avatar(made, made.name)
+
+
+def portrait(
+    photo: tyro.conf.Positional[Path],
+    name: str,
+    consent: bool = False,
+    face: int | None = None,
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
+    size: Literal[256, 512] = 512,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Make an avatar of the person in a photo, in half a minute; `talk --avatar NAME` then lets it speak.
+
+    Args:
+        photo: one sharp picture of a person from the front, with the mouth closed, in even light: JPEG, PNG, WebP, ...
+        name: what the avatar is called.
+        consent: say that you are the person in the photo, or that they agreed to an avatar that can be made to say
+            anything. It is kept in the avatar's card; without it nothing is made.
+        face: whose avatar, where the photo shows several people: 1 is the one furthest left.
+        output: the folder to put the avatar's own folder into; by default where `avatars` looks for them.
+        size: side in pixels of the picture that is learned from.
+        seed: another number, another draw of the Gaussians.
+        device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
+    """
+    from emotalk.create import CONSENT, PortraitRequest
+    from emotalk.create import portrait as make
+
+    request = PortraitRequest(photo, name, CONSENT if consent else "", face=face, size=size, seed=seed, device=device)
+    with _fit_bar() as show:
+        made = make(request, show, on_tracked=show.tracked, folder=output)
+    _tell_avatar(made, made.name if output is None else str(made.folder))
 
 
 def evaluate(
@@ -304,6 +335,7 @@ def push(
 
 COMMANDS = {
     "talk": talk,
+    "portrait": portrait,
     "personalize": personalize,
     "avatars": avatars,
     "voices": voices,
@@ -385,12 +417,26 @@ class _progress_bar:
         bar.update(news.done - bar.n)
 
     def tracked(self, video: TrackedVideo) -> None:
-        """The sentences on a video, once, above the bar."""
+        """The sentences on a video or photo, once, above the bar."""
         for sentence in video.quality.sentences:
             self._bar.write(sentence, file=sys.stderr)
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
+
+
+def _fit_bar() -> _progress_bar:
+    """The bar of a command that makes an avatar."""
+    return _progress_bar(
+        total=1, bar_format="{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+    )
+
+
+def _tell_avatar(made: PersonalizeResult, address: str) -> None:
+    """What was made, how good it is, and how to let it talk."""
+    measured = ", ".join(f"{metric} {value:.3g}" for metric, value in sorted(made.card.metrics.items()))
+    print(f"{made.folder}: made in {made.seconds:.0f} s" + (f" ({measured})" if measured else ""))
+    print(f'python -m emotalk talk --avatar {shlex.quote(address)} --text "Hello!"')
 
 
 def _fault_of_the_machine(error: OSError | MemoryError | ImportError) -> str | None:

@@ -35,7 +35,7 @@ def test_help_names_every_command_and_every_option_in_words(capsys: pytest.Captu
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in ("talk", "personalize", "evaluate", "avatars", "doctor", "warmup"):
+    for command in ("talk", "portrait", "personalize", "evaluate", "avatars", "doctor", "warmup"):
         assert command in said
     with pytest.raises(SystemExit):
         main(["talk", "--help"])
@@ -92,6 +92,15 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         (["personalize", "missing.mp4", "--name", "me", "--consent"], "no video 'missing.mp4'"),
         (["personalize", __file__, "--name", "me"], "needs consent. With --consent you say"),
         (["personalize", __file__, "--name", "Mira", "--consent"], "comes with the program"),
+        (
+            ["personalize", "tests/me.png", "--name", "me", "--consent"],
+            "'me.png' is a photo, and a video is needed here",
+        ),
+        (["portrait", "missing.jpg", "--name", "me", "--consent"], "no photo 'missing.jpg'"),
+        (["portrait", __file__, "--name", "me"], "needs consent. With --consent you say"),
+        (["portrait", __file__, "--name", "Mira", "--consent"], "comes with the program"),
+        (["portrait", __file__, "--name", "me", "--consent", "--face", "0"], "from 1 (the one furthest left)"),
+        (["portrait", __file__, "--name", "me", "--consent", "--device", "tpu"], "one of auto, cpu, cuda"),
         (["evaluate", "--video", __file__], "either an avatar (--avatar) or a protocol"),
         (["evaluate", "--video", "missing.mp4", "--avatar", "mira"], "no video missing.mp4"),
         (["evaluate", "--video", __file__, "--avatar", "mira", "--share", "2"], "between 0 and 1"),

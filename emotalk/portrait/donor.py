@@ -226,7 +226,9 @@ def _moved_corrections(corrections: Corrections, taken: Tensor) -> Corrections:
     )  # fmt: skip
 
 
-def _fold_corrections(avatar: GaussianAvatar, gaussians: BoundGaussians, places: np.ndarray, donor: Donor) -> Corrections:
+def _fold_corrections(
+    avatar: GaussianAvatar, gaussians: BoundGaussians, places: np.ndarray, donor: Donor
+) -> Corrections:
     """The donor's changes of colour on the skin that `gaussians` hold, in this face's light."""
     given, corrections = donor.avatar.gaussians, donor.avatar.corrections
     mine = _within(gaussians.region[: gaussians.mesh_count], FOLDED).nonzero()[:, 0]

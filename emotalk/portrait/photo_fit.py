@@ -46,8 +46,9 @@ class PhotoFit(VideoFit):
         self._open = float(frames.motion.expression[0, ARKIT_INDEX["jawOpen"]]) > OPEN
         self._lips = (avatar.gaussians.region == REGION_INDEX["lips"]).nonzero()[:, 0]
         lips = avatar.gaussians.select(avatar.gaussians.region == REGION_INDEX["lips"])
-        self._lip_box = color_box(dataclasses.replace(lips, region=torch.full_like(lips.region, REGION_INDEX["face"])),
-                                  LIP_REST, LIP_MARGIN)
+        self._lip_box = color_box(
+            dataclasses.replace(lips, region=torch.full_like(lips.region, REGION_INDEX["face"])), LIP_REST, LIP_MARGIN
+        )
 
     def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
         return avatar.corrections

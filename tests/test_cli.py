@@ -18,7 +18,9 @@ from emotalk.hub.client import commit_of
 from emotalk.motion import MotionModel
 from emotalk.speech import SpeechEncoder
 from tests.core.test_pictures import jpeg_that_claims
+from tests.preset_photo import preset_photo
 
+PHOTO = str(CHECKPOINTS / "avatars" / "mira" / "thumbnail.jpg")
 HELLO = ["talk", "--text", "Hello.", "--size", "64"]
 
 
@@ -92,10 +94,7 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         (["personalize", "missing.mp4", "--name", "me", "--consent"], "no video 'missing.mp4'"),
         (["personalize", __file__, "--name", "me"], "needs consent. With --consent you say"),
         (["personalize", __file__, "--name", "Mira", "--consent"], "comes with the program"),
-        (
-            ["personalize", "tests/me.png", "--name", "me", "--consent"],
-            "'me.png' is a photo, and a video is needed here",
-        ),
+        (["personalize", PHOTO, "--name", "me", "--consent"], "is a photo, and a video is needed here"),
         (["portrait", "missing.jpg", "--name", "me", "--consent"], "no photo 'missing.jpg'"),
         (["portrait", __file__, "--name", "me"], "needs consent. With --consent you say"),
         (["portrait", __file__, "--name", "Mira", "--consent"], "comes with the program"),
@@ -119,6 +118,33 @@ def test_a_mistake_is_a_sentence_and_status_2(
     assert said.err.startswith("emotalk: ")
     assert "Traceback" not in said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_video_given_for_a_photo_is_told_where_videos_go(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    video = tmp_path / "me.mp4"
+    video.write_bytes(b"\0\0\0\x18ftypisom" + bytes(100))
+    folder = tmp_path / "avatars"
+    assert main(["portrait", str(video), "--name", "me", "--consent", "-o", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("emotalk: ")
+    assert "emotalk personalize" in said
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_portrait_makes_an_avatar_that_talk_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotalk.portrait.make.STEPS", 4)
+    photo, folder = preset_photo(tmp_path / "two.jpg", "elena", "kofi", size=384), tmp_path / "my avatars"
+    order = ["portrait", str(photo), "--name", "Me", "--consent", "-o", str(folder), "--size", "256"]
+    assert main(order) == 2
+    assert "shows 2 faces" in capsys.readouterr().err
+    assert main([*order, "--face", "2"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert re.match(r".*my avatars/me: made in \d+ s \(.*photo_psnr", said[0])
+    assert said[1] == f"python -m emotalk talk --avatar '{folder / 'me'}' --text \"Hello!\""
+    assert main([*HELLO, "--avatar", str(folder / "me"), "-o", str(tmp_path / "x.mp4")]) == 0
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(

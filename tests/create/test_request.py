@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from emotalk.core.errors import InputError
-from emotalk.create import CONSENT, PersonalizeRequest
+from emotalk.create import CONSENT, PersonalizeRequest, PortraitRequest
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,56 @@ def test_what_cannot_be_made_is_a_sentence(tmp_path: Path, given: dict[str, Any]
     with pytest.raises(InputError, match=said) as caught:
         PersonalizeRequest(**{"video": tmp_path / "me.mp4", "name": "me", "consent": CONSENT} | given)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"photo": 5}, "photo must be the path of a file, found int"),
+        ({"photo": "gone\0.jpg"}, "no photo"),
+        ({"name": None}, "no name"),
+        ({"consent": True}, "must be a sentence"),
+        ({"consent": " "}, "needs consent"),
+        ({"face": 0}, "from 1"),
+        ({"face": True}, "from 1"),
+        ({"face": 1.0}, "from 1"),
+        ({"face": "2"}, "from 1"),
+        ({"face": 10**5000}, "found a far larger one"),
+        ({"size": 384}, "256 or 512"),
+        ({"size": 10**5000}, "found a far larger one"),
+        ({"seed": -1}, "whole number"),
+    ],
+)
+def test_a_portrait_that_cannot_be_made_is_a_sentence(tmp_path: Path, given: dict[str, Any], said: str) -> None:
+    (tmp_path / "me.jpg").write_bytes(b"photo")
+    with pytest.raises(InputError, match=said) as caught:
+        PortraitRequest(**{"photo": tmp_path / "me.jpg", "name": "me", "consent": CONSENT} | given)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_who_gives_a_photo_for_a_video_is_told_where_photos_go(tmp_path: Path, format: str) -> None:
+    path = tmp_path / "me.mp4"  # whatever it is called
+    Image.init()
+    if format not in Image.SAVE:
+        pytest.skip(f"Pillow was built without {format} here")
+    Image.new("RGB", (16, 16)).save(path, format)
+    with pytest.raises(InputError, match=r"is a photo, and a video is needed here.*emotalk portrait"):
+        PersonalizeRequest(path, "me", CONSENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        ("me.heic", b"\0\0\0\x18ftypheic"), ("me.mp4", b"\0\0\0\x18ftypisom"), ("me.gif", b"GIF89a"),
+        ("me.avi", b"RIFF\0\0\0\0AVI "), ("me.mjpeg", b"\xff\xd8\xff\xe0"), ("me.webm", b"\x1aE\xdf\xa3"), ("me", b""),
+    ],
+)  # fmt: skip
+def test_whatever_may_be_a_video_is_tried_as_one(tmp_path: Path, name: str, head: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(head)
+    if name == "me.heic":
+        with pytest.raises(InputError, match="is a photo"):
+            PersonalizeRequest(path, "me", CONSENT)
+    else:
+        assert PersonalizeRequest(path, "me", CONSENT).video == path

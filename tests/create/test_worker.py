@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from emotalk.core.errors import Cancelled
-from emotalk.create.request import CONSENT, PersonalizeRequest
-from emotalk.create.worker import BackgroundFit
+from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest
+from emotalk.create.worker import BackgroundFit, SpareWorker
+from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
 
 pytestmark = pytest.mark.slow
@@ -87,3 +88,63 @@ def test_where_nothing_shall_stay_a_fit_without_its_server_removes_all_of_it(
     child.stdout.read()
     assert child.wait(120) == 0
     assert list(avatars.iterdir()) == []
+
+
+def until(condition) -> None:
+    """Wait for what another process does; five minutes guard against hanging."""
+    end = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_photo_of_two_people_is_answered_with_their_faces_and_leaves_nothing(tmp_path: Path) -> None:
+    photo, avatars = preset_photo(tmp_path / "two.jpg", "elena", "kofi", size=384), tmp_path / "avatars"
+    avatars.mkdir()
+    fit = BackgroundFit(PortraitRequest(photo, "me", CONSENT), avatars, keep=False).start()
+    fit.join(300)
+    assert "shows 2 faces" in str(fit.error)
+    assert [face.partition(",")[0] for face in fit.faces] == ["data:image/jpeg;base64"] * 2
+    assert list(avatars.iterdir()) == []
+
+
+def test_a_worker_that_waits_takes_the_next_request_of_either_kind(tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear all, this is no photo.")
+    spare = SpareWorker()
+    for request in (PortraitRequest(letter, "me", CONSENT), PersonalizeRequest(letter, "me", CONSENT)):
+        spare.prepare()
+        spare.prepare()
+        worker = spare.take()
+        assert worker is not None
+        assert spare.take() is None  # one at most
+        fit = BackgroundFit(request, tmp_path / "avatars").start(worker)
+        assert fit._child is worker.process
+        fit.join(300)
+        assert fit.error is not None
+        assert "letter" in str(fit.error) or "photo" in str(fit.error)
+        assert "log has the details" not in str(fit.error)
+
+
+def test_a_worker_that_nobody_needs_ends(tmp_path: Path) -> None:
+    spare = SpareWorker(seconds=0.5)
+    spare.prepare()
+    first = spare._worker
+    until(lambda: spare._worker is None)
+    spare.prepare()
+    second = spare._worker
+    spare.close()
+    for worker in (first, second):
+        until(lambda worker=worker: worker.process.poll() is not None)
+    assert spare.take() is None
+
+
+def test_a_waiting_worker_ends_when_whoever_started_it_is_gone() -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "emotalk.create.worker", "--warm"], cwd=ROOT, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    child.stdin.close()  # as the system does when the server dies
+    assert child.wait(300) == 0
+    assert child.stdout.read() == b""
+    child.stdout.close()

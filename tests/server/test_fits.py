@@ -1,0 +1,151 @@
+"""Avatars of photos and videos on one page server: whose they are, what of a photo stays, when a worker waits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from emotalk.core.errors import InputError
+from emotalk.create import PersonalizeRequest, PortraitRequest
+from emotalk.server import fits as fits_module
+from emotalk.server.fits import FitSessions
+from tests.ui.drawn_studio import DrawnStudio
+
+
+class Child:
+    """Stands in for a `BackgroundFit` whose child has not ended."""
+
+    def __init__(self, request, folder: Path, on_done, keep: bool) -> None:
+        self.request, self.folder, self.on_done, self.keep = request, folder, on_done, keep
+        self.done, self.name, self.worker = False, None, None
+        self.news = SimpleNamespace(remaining=None)
+
+    def start(self, worker: object = None) -> Child:
+        self.worker = worker
+        return self
+
+    def cancel(self) -> None:
+        self.end(None)
+
+    def join(self, seconds: float) -> None:
+        pass
+
+    def end(self, name: str | None) -> None:
+        self.name = name
+        if name is not None:
+            (self.folder / name).mkdir(exist_ok=True)
+        self.on_done(self)
+        self.done = True
+
+
+class Spare:
+    """Stands in for a `SpareWorker`."""
+
+    def __init__(self) -> None:
+        self.prepared, self.closed = 0, 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def take(self) -> str | None:
+        return "warm" if self.prepared else None
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> DrawnStudio:
+    return DrawnStudio(tmp_path)
+
+
+@pytest.fixture
+def fits(studio: DrawnStudio, monkeypatch: pytest.MonkeyPatch) -> FitSessions:
+    monkeypatch.setenv("EMOTALK_PUBLIC", "1")
+    monkeypatch.setattr(fits_module, "BackgroundFit", Child)
+    monkeypatch.setattr(fits_module, "SpareWorker", Spare)
+    return FitSessions(studio)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "up" / "me.jpg"
+    path.parent.mkdir()
+    path.write_bytes(b"a photo")
+    return path
+
+
+def test_a_photo_is_asked_for_with_its_face_and_the_consent(fits: FitSessions, photo: Path) -> None:
+    fit = fits.start_portrait("page", str(photo), "Me", True, face=2)
+    assert isinstance(fit.request, PortraitRequest)
+    assert (fit.request.photo, fit.request.face, fit.request.device) == (str(photo), 2, "cpu")
+    assert "video or photo" in fit.request.consent
+    assert fit.keep is False
+    assert fits.in_use() == {photo}
+    fit.end("me")
+    assert fits.in_use() == set()
+
+
+@pytest.mark.parametrize("consent", ["yes", 1, [True], None, False])
+def test_consent_to_a_photo_is_true_and_nothing_else(fits: FitSessions, photo: Path, consent: object) -> None:
+    with pytest.raises(InputError, match="needs consent"):
+        fits.start_portrait("page", str(photo), "Me", consent)
+
+
+def test_without_a_photo_or_with_a_huge_one_nothing_begins(fits: FitSessions, photo: Path) -> None:
+    with pytest.raises(InputError, match="no photo yet"):
+        fits.start_portrait("page", None, "Me", True)
+    with photo.open("wb") as file:
+        file.truncate(60 * 2**20)  # takes no room
+    with pytest.raises(InputError, match=r"The photo has 60 MB, at most 50 are taken here. Make it smaller"):
+        fits.start_portrait("page", str(photo), "Me", True)
+
+
+def test_one_avatar_is_made_at_a_time_whatever_of(fits: FitSessions, photo: Path) -> None:
+    first = fits.start_portrait("page", str(photo), "Me", True)
+    with pytest.raises(InputError, match="one at a time"):
+        fits.start_portrait("other", str(photo), "You", True)
+    with pytest.raises(InputError, match="one at a time"):
+        fits.start("other", str(photo.rename(photo.with_name("b.mp4"))), "You", 1.0, True)
+    first.end(None)
+
+
+def test_a_strangers_photo_goes_with_their_page(fits: FitSessions, photo: Path, studio: DrawnStudio) -> None:
+    fit = fits.start_portrait("page", str(photo), "Me", True)
+    fit.end("me")
+    (name,) = studio.registered
+    fits.end_session("page")
+    assert not photo.exists()
+    assert not fit.folder.exists()
+    assert (studio.registered, studio.forgotten[-1]) == ({}, name)
+
+
+def test_a_better_avatar_of_a_video_takes_the_place_of_the_photo_s(
+    fits: FitSessions, photo: Path, studio: DrawnStudio
+) -> None:
+    fits.start_portrait("page", str(photo), "Me", True).end("me")
+    (name,) = studio.registered
+    video = photo.with_name("me.mp4")
+    video.write_bytes(b"a video")
+    fit = fits.start("page", str(video), "Me", 1.0, True)
+    assert isinstance(fit.request, PersonalizeRequest)
+    fit.end("me")
+    assert list(studio.registered) == [name] == [fit.name]
+    assert name in studio.forgotten  # the old one is not drawn any more
+    fits.start_portrait("other", str(photo), "Me", True).end("me")
+    assert len(studio.registered) == 2  # another page's is another one
+
+
+def test_a_worker_waits_for_who_has_chosen_a_photo_but_not_beside_a_fit(fits: FitSessions, photo: Path) -> None:
+    spare = fits._spare
+    assert fits.start_portrait("page", str(photo), "Me", True).worker is None
+    fits.prepare()
+    assert spare.prepared == 0
+    fits.cancel("page")
+    fits.prepare()
+    assert spare.prepared == 1
+    assert fits.start_portrait("page", str(photo), "Me", True).worker == "warm"
+    fits.close()
+    assert spare.closed == 1

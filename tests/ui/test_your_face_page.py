@@ -19,6 +19,7 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gallery import folder_name
@@ -26,7 +27,7 @@ from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.create.news import FitNews, picture_address
 from emotalk.video import VideoWriter
 from tests.preset_video import preset_video
-from tests.ui.browsing import expect, expect_toast, running_app, wait_until_open
+from tests.ui.browsing import TOAST, expect, expect_toast, running_app, wait_until_open
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,6 +141,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of nobody as a phone stores it that was held upright; the scripted fits do not look into it."""
+    path = tmp_path_factory.mktemp("photo") / "me.jpg"
+    notes = Image.Exif()
+    notes[0x0112] = 6
+    Image.new("RGB", (90, 60), "teal").save(path, exif=notes)
+    return path
+
+
 def open_tab(page) -> None:
     page.get_by_role("tab", name="Your face").click()
     page.locator("#fit-kind").wait_for()
@@ -156,6 +167,15 @@ def fill_in(page, clip: Path, name: str = "Anna", consent: bool = True) -> None:
     choose(page, "Video")
     page.set_input_files("#fit-video input[type=file]", clip)
     page.wait_for_selector("#fit-video video", state="attached")
+    page.locator("#fit-name input, #fit-name textarea").fill(name)
+    if consent:
+        page.locator("#fit-consent input").check()
+
+
+def fill_in_photo(page, photo: Path, name: str = "Anna", consent: bool = True) -> None:
+    open_tab(page)
+    page.set_input_files("#fit-photo input[type=file]", photo)
+    page.wait_for_selector("#fit-photo img")
     page.locator("#fit-name input, #fit-name textarea").fill(name)
     if consent:
         page.locator("#fit-consent input").check()
@@ -191,6 +211,91 @@ def test_what_is_missing_is_said_and_nothing_starts(page, clip: Path, fits) -> N
     page.click("#fit-go")
     expect_toast(page, "comes with the program")
     assert fits.begun == []
+
+
+def test_the_form_asks_for_what_a_photo_or_a_video_needs(page, fits) -> None:
+    open_tab(page)
+    expect(page.locator("#fit-photo")).to_be_visible()
+    expect(page.locator("#fit-minutes")).to_be_hidden()
+    expect(page.locator("#fit-form .advice").first).to_contain_text("One sharp picture from the front")
+    page.locator("#fit-name input, #fit-name textarea").fill("Anna")
+    choose(page, "Video")
+    expect(page.locator("#fit-video")).to_be_visible()
+    expect(page.locator("#fit-minutes")).to_be_visible()
+    expect(page.locator("#fit-photo")).to_be_hidden()
+    expect(page.locator("#photo-go")).to_be_hidden()
+    choose(page, "Photo")
+    expect(page.locator("#fit-go")).to_be_hidden()
+    expect(page.locator("#fit-name input, #fit-name textarea")).to_have_value("Anna")
+
+
+def test_what_is_missing_beside_a_photo_is_said_and_nothing_starts(page, photo: Path, fits) -> None:
+    open_tab(page)
+    page.click("#photo-go")
+    expect_toast(page, "no photo yet")
+    page.reload()
+    fill_in_photo(page, photo, consent=False)
+    page.click("#photo-go")
+    expect_toast(page, "needs consent")
+    assert fits.begun == []
+
+
+def test_a_photo_becomes_an_avatar_and_the_way_to_a_better_one_keeps_its_name(
+    page, photo: Path, clip: Path, fits, shots: Path
+) -> None:
+    fits.stays_at = 1
+    fill_in_photo(page, photo, "Anna B")
+    page.click("#photo-go")
+    page.wait_for_selector("#fit .now[src^='data:image/jpeg']")
+    expect(page.locator("#fit-report")).to_contain_text("Usable photo")
+    expect(page.locator("#photo-go")).to_be_disabled()
+    fits.stays_at = None
+    wait_for_state(page, "done")
+    request = fits.begun[0].request
+    assert (request.name, request.face) == ("Anna B", None)
+    assert "video or photo" in request.consent
+    assert Path(request.photo).read_bytes() == photo.read_bytes()  # with what the camera says of how it was held
+    expect(page.locator("#fit-talk")).to_be_visible()
+    page.screenshot(path=shots / "photo-done.png", full_page=True)
+
+    page.click("#fit-better")
+    page.locator("#fit-go").wait_for()
+    expect(page.locator("#fit-name input, #fit-name textarea")).to_have_value("Anna B")
+    page.set_input_files("#fit-video input[type=file]", clip)
+    page.wait_for_selector("#fit-video video", state="attached")
+    page.click("#fit-go")
+    expect(page.locator("#fit-next")).to_be_hidden()  # of the photo
+    expect(page.locator("#fit-report")).to_contain_text("Usable video")
+    wait_for_state(page, "done")
+    page.locator("#fit-talk").wait_for()
+    expect(page.locator("#fit-better")).to_be_hidden()
+    assert (fits.begun[1].request.name, fits.begun[1].request.minutes) == ("Anna B", 2.0)
+    page.click("#fit-talk")
+    page.locator("#stage").wait_for()
+    page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
+
+
+def test_of_several_people_in_a_photo_one_is_pressed(page, photo: Path, fits, shots: Path) -> None:
+    fits.several = tuple(picture_address(np.full((144, 144, 3), shade, np.uint8)) for shade in (60, 120, 180))
+    fill_in_photo(page, photo)
+    page.click("#photo-go")
+    faces_shown = page.locator("#who button")
+    expect(faces_shown).to_have_count(3)
+    expect(page.locator("#fit-who")).to_contain_text("There are 3 people in the photo")
+    wait_for_state(page, "stopped")
+    expect(page.locator(TOAST)).to_have_count(0)  # the faces speak for themselves
+    page.screenshot(path=shots / "who.png", full_page=True)
+    faces_shown.nth(0).focus()  # the keyboard gets there
+    faces_shown.nth(1).click()
+    wait_for_state(page, "done")
+    expect(page.locator("#fit-who")).to_be_hidden()
+    assert [fit.request.face for fit in fits.begun] == [None, 2]
+
+    page.click("#photo-go")  # asked again: what was chosen before holds for one run
+    expect(faces_shown).to_have_count(3)
+    expect(page.locator("#who [aria-checked=true]")).to_have_count(0)
+    page.locator("#fit-photo button[aria-label*=emove], #fit-photo button[aria-label*=lear]").first.click()
+    expect(page.locator("#fit-who")).to_be_hidden()  # another photo has other faces
 
 
 def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fits, drawn, shots: Path) -> None:
@@ -383,14 +488,19 @@ def test_on_a_page_for_strangers_an_avatar_is_its_page_s_alone_and_goes_with_it(
     contexts[1].close()
 
 
-def test_a_dark_phone_shows_the_tab_without_sideways_scrolling(browser, served: str, shots: Path) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+@pytest.mark.parametrize("width", [390, 768])
+def test_a_dark_phone_or_tablet_shows_the_tab_without_sideways_scrolling(
+    browser, served: str, shots: Path, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme="dark", has_touch=True)
     tab = context.new_page()
     tab.goto(served)
     wait_until_open(tab)
     open_tab(tab)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
-    tab.screenshot(path=shots / "phone.png", full_page=True)
+    for kind in ("Photo", "Video"):
+        choose(tab, kind)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        tab.screenshot(path=shots / f"{kind}-{width}.png", full_page=True)
     context.close()
 
 

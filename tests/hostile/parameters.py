@@ -104,6 +104,8 @@ GENERATE = [
 """The arguments of the Generate button."""
 BEGIN = [None, "Somebody", 0.25, False]
 """The arguments of making an avatar: a video, a name, minutes, consent."""
+PORTRAIT = [None, "Somebody", False, ""]
+"""The arguments of making an avatar of a photo: the photo, a name, consent, the number of a face."""
 
 BODIES = [
     Value("no body", Raw("")), Value("half a body", Raw('{"data": [')), Value("a list", Raw("[]")), Value("null", Raw("null")),

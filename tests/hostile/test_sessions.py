@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.parameters import BEGIN, GENERATE, STILL
+from tests.hostile.parameters import BEGIN, GENERATE, PORTRAIT, STILL
+from tests.hostile.pictures import plain
 from tests.hostile.running import OpenPage
 from tests.hostile.verdicts import files_below
 from tests.hostile.videos import video
@@ -40,6 +41,7 @@ def test_any_name_of_a_session_is_only_a_name(page: OpenPage, session: str) -> N
         ("gallery", ["mira"]),
         ("packed", ["mira"]),
         ("begin", BEGIN),
+        ("begin_portrait", PORTRAIT),
     ):
         problems = page.problems(visitor.call(name, data, listen=False), session)
         assert not problems, (name, problems)
@@ -125,6 +127,45 @@ def test_only_true_is_consent(page: OpenPage, consent: object) -> None:
     assert not answer.ok
     assert not page.problems(answer)
     assert not list((page.folder / "tmp").rglob("job.json")), "a fit was begun"
+
+
+def photo_of_nobody(visitor: Visitor) -> dict:
+    """A picture without a face, as the page's own upload."""
+    [where] = json.loads(visitor.upload("me.jpg", plain("JPEG")).body)
+    return {"path": where, "orig_name": "me.jpg", "meta": {"_type": "gradio.FileData"}}
+
+
+@pytest.mark.parametrize("consent", [1, "true", [True], None, False], ids=repr)
+def test_only_true_is_consent_to_a_photo_too(page: OpenPage, consent: object) -> None:
+    visitor = page.visitor()
+    answer = visitor.call("begin_portrait", [photo_of_nobody(visitor), "Somebody", consent, ""])
+    assert not answer.ok
+    assert not page.problems(answer)
+    assert not list((page.folder / "tmp").rglob(".*.work")), "a fit was begun"
+
+
+def test_a_photo_without_a_face_is_a_sentence_and_goes_with_its_page(page: OpenPage) -> None:
+    visitor = page.visitor()
+    visitor.patience = 300
+    photo = photo_of_nobody(visitor)
+    answer = visitor.call("begin_portrait", [photo, "Somebody", True, ""])
+    assert "No face was found in the photo" in answer.error
+    assert not page.problems(answer)
+    assert not list((page.folder / "tmp").rglob(".*.work"))
+
+
+def test_a_photo_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:
+    owner, stranger = page.visitor(), page.visitor(source="127.0.0.5")
+    mine = photo_of_nobody(owner)
+    assert len(Path(mine["path"]).parent.name) >= 32, "the folder of an upload can be guessed"
+    for photo in (
+        mine | {"path": str(Path(mine["path"]).parent)},
+        mine | {"path": mine["path"] + "x"},
+        mine | {"path": page.secret},
+    ):
+        answer = stranger.call("begin_portrait", [photo, "Somebody", True, ""])
+        assert not answer.ok
+        assert not page.problems(answer, photo["path"])
 
 
 def test_a_video_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:

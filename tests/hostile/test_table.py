@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.avatars import AVATARS
-from tests.hostile.parameters import BEGIN, BODIES, FEW, GENERATE, STILL, TALK, VALUES
+from tests.hostile.parameters import BEGIN, BODIES, FEW, GENERATE, PORTRAIT, STILL, TALK, VALUES
 from tests.hostile.pictures import PICTURES
 from tests.hostile.sounds import SOUNDS
 from tests.hostile.test_parameters import DARK
@@ -16,7 +16,7 @@ from tests.hostile.videos import VIDEOS
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 SHEET = len(STILL) - len(DARK)
-POSTED = len(STILL) * len(VALUES) + (SHEET + len(GENERATE) + len(BEGIN) + len(TALK)) * len(FEW)
+POSTED = len(STILL) * len(VALUES) + (SHEET + len(GENERATE) + len(BEGIN) + len(PORTRAIT) + len(TALK)) * len(FEW)
 
 
 @pytest.mark.parametrize(("kind", "count"), [

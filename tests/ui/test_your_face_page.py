@@ -6,6 +6,7 @@ synthetic person through `python app.py` and lets it talk.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import re
 import shutil
@@ -26,6 +27,7 @@ from emotalk.avatar.gallery import folder_name
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.create.news import FitNews, picture_address
 from emotalk.video import VideoWriter
+from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
 from tests.ui.browsing import TOAST, expect, expect_toast, running_app, wait_until_open
 
@@ -513,6 +515,67 @@ def address(tmp_path: Path) -> Iterator[str]:
     shutil.copytree(cache_folder(), cache / "kernels" / cache_folder().name)
     with running_app(tmp_path, EMOTALK_CACHE=str(cache)) as url:
         yield url
+
+
+DROP = """(element, [data, name]) => {
+  const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name, { type: "image/jpeg" }));
+  for (const type of ["dragenter", "dragover", "drop"])
+    element.dispatchEvent(new DragEvent(type, { dataTransfer: files, bubbles: true, cancelable: true }));
+}"""
+
+
+def drop(page, place: str, file: Path) -> None:
+    """Drag a picture from a folder onto a part of the page."""
+    data = base64.b64encode(file.read_bytes()).decode()
+    page.locator(place).evaluate(DROP, [data, file.name])
+
+
+def test_a_dropped_photo_of_two_people_becomes_an_avatar_that_talks_and_is_deleted(
+    browser, address: str, tmp_path: Path, shots: Path
+) -> None:
+    photo = preset_photo(tmp_path / "party.jpg", "jun", "elena", size=480, orientation=6)
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(900_000)
+    page = context.new_page()
+    outside: list[str] = []
+    page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
+    page.goto(address)
+    wait_until_open(page)
+    open_tab(page)
+    drop(page, "#fit-photo .upload-container", photo)
+    page.wait_for_selector("#fit-photo img")
+    page.locator("#fit-name input, #fit-name textarea").fill("Visitor")
+    page.locator("#fit-consent input").check()
+    page.click("#photo-go")
+    page.locator("#who button").nth(1).wait_for()
+    page.screenshot(path=shots / "who.png", full_page=True)
+    page.locator("#who button").nth(1).click()
+    page.wait_for_selector("#fit .now[src^='data:image/jpeg']")
+    assert (
+        page.evaluate("(() => { const now = document.querySelector('#fit .now'); return now.naturalWidth; })()") >= 256
+    )
+    page.wait_for_selector("#fit-report img")
+    page.screenshot(path=shots / "fitting.png", full_page=True)
+    wait_for_state(page, "done")
+    page.locator("#fit-talk").wait_for()
+    page.screenshot(path=shots / "done.png", full_page=True)
+
+    page.click("#fit-talk")
+    page.wait_for_function("() => document.querySelector('#faces [data-name=visitor]').ariaChecked === 'true'")
+    page.locator("#say textarea").fill("Hello, it is me.")
+    page.click("#generate")
+    page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
+    page.wait_for_function("() => document.querySelector('#stage video').duration > 0.5")
+    page.screenshot(path=shots / "talking.png")
+    open_tab(page)
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.click("#mine-delete")
+    page.wait_for_function("() => !document.querySelector('#faces [data-name=visitor]')")
+    assert not list((tmp_path / "cache" / "avatars").iterdir())
+    context.close()
+    assert outside == []
 
 
 def test_an_uploaded_video_becomes_an_avatar_that_talks(browser, address: str, tmp_path: Path, shots: Path) -> None:

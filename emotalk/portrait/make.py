@@ -1,9 +1,9 @@
 """One tracked photo becomes an avatar that talks.
 
-    tracked photo ─► at rest ─► starting avatar ─► mouth, lids, folds of a shipped avatar ─► fit to the photo ─► lids
-                                                            └─► first preview
+tracked photo ─► at rest ─► starting avatar ─► mouth, lids, folds of a shipped avatar ─► fit to the photo ─► lids
+                                                        └─► first preview
 
-    avatar = make_portrait(track_photo(read_photo(path), folder), name="me", consent=consent)
+avatar = make_portrait(track_photo(read_photo(path), folder), name="me", consent=consent)
 """
 
 from __future__ import annotations

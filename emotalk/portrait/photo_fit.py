@@ -24,6 +24,9 @@ STEPS = 120
 """More make the photo sharper by less than .1 dB in its own pose and nothing in others (German, W009)."""
 OPEN = 0.03
 """Gap between the lips in eye distances from which lips may be learned from teeth."""
+LEAST_SHOWN = 0.02
+"""Share that must show of a Gaussian that learns. Adam moves what hardly shows as far as all else: it would become a
+speck that the next turn of the head brings to light."""
 LIP_RIM = 2
 """Pixels at 512 of the lips next to the gap that are a mixture of both."""
 LIP_REST = 0.1
@@ -49,6 +52,8 @@ class PhotoFit(VideoFit):
         self._given = torch.isin(region, torch.tensor([REGION_INDEX[name] for name in INNER])).nonzero()[:, 0]
         self._in_place = torch.isin(region, torch.tensor([REGION_INDEX[n] for n in ("lids", "lashes")])).nonzero()[:, 0]
         self._between: dict[int, Tensor] = {}
+        self._looks = {0, steps // 3, 2 * steps // 3}
+        self._hidden = torch.zeros(0, dtype=torch.int64)
         points = frames.tracked.landmarks[:1].astype(np.float64)
         self._open = float(apertures(points)[0, 0]) > OPEN * eye_distance(points)
         self._lips = (avatar.gaussians.region == REGION_INDEX["lips"]).nonzero()[:, 0]
@@ -73,6 +78,26 @@ class PhotoFit(VideoFit):
             self._between[shrink] = torch.from_numpy(~gap).to(self.device)
         return dataclasses.replace(target, weights=target.weights * self._between[shrink])
 
+    def step(self) -> float:
+        """One step; now and then, what the photo shows is looked at anew."""
+        if self.step_count in self._looks:
+            self._hidden = (self.shown_share() < LEAST_SHOWN).nonzero()[:, 0]
+        return super().step()
+
+    def shown_share(self) -> Tensor:
+        """How much of each Gaussian [N] the photo shows: what it adds to the picture, by what it would cover alone."""
+        target = self._target(0, 1)
+        values = self.parameters.values
+        image, _ = self.draw(0, target, self._background(target), cull=False)
+        (added,) = torch.autograd.grad(image.sum(), values["color"])
+        with torch.no_grad():
+            cloud = self.result().pose(self.frames.motion, 0, target.camera, self.poses.torso[0])
+            matrix = target.camera.world_to_camera.to(cloud.means)
+            depth = cloud.means @ matrix[2, :3] + matrix[2, 3]
+            largest = cloud.scales.sort(1, descending=True).values[:, :2] * target.camera.fx / depth[:, None]
+            alone = 2 * torch.pi * values["opacity_logit"].sigmoid() * largest.prod(1)
+        return added[:, 0].detach() / alone.clamp_min(1e-6)
+
     @torch.no_grad()
     def _share_corrections(self, active: Tensor) -> None:
         """The inside of the mouth stays as it was given, lids and lashes where they were: an open mouth or eye shows
@@ -80,6 +105,7 @@ class PhotoFit(VideoFit):
         for name in GAUSSIAN_GROUPS:
             gradient = self.parameters.values[name].grad
             if gradient is not None:
+                gradient[self._hidden] = 0
                 gradient[self._given] = 0
                 if name != "color":
                     gradient[self._in_place] = 0

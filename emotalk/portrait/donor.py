@@ -34,6 +34,10 @@ shadow of the brows, narrower ones take over single lashes and spots (eight phot
 RATIO = (0.15, 2.5)
 """Within which light may differ between two faces."""
 NEIGHBOURS = 96
+BESIDE = 0.0025
+"""Metres: standard deviation over which the skin beside a lid goes along with it."""
+OF_BROW = 0.003
+"""Metres from the donor's brows within which hair is expected."""
 AROUND_EYE = (0.014, 0.030)
 """Metres from the middle of a lid between which skin tells the light on it: below the eye, beside the nose."""
 LOCAL, LOCAL_SHARE = (0.5, 1.2), 0.4
@@ -118,26 +122,50 @@ def with_donor(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
 
 def with_shut_lids(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
     """The finished avatar whose shut lids look like the donor's in this face's light: what a fit to open eyes made of
-    the lids' colours (creases and lashes) must not be seen on shut ones."""
+    the lids' colours (creases and lashes) must not be seen on shut ones. The skin next to them goes along."""
     corrections, gaussians = avatar.corrections, avatar.gaussians
-    region = gaussians.region[corrections.index]
-    lids = (region == REGION_INDEX["lids"]).nonzero()[:, 0]
     given = donor.avatar.gaussians
-    theirs = (given.region[: given.mesh_count] == REGION_INDEX["lids"]).nonzero()[:, 0]
-    rows = corrections.index[lids]
-    if len(rows) != len(theirs) or not bool((gaussians.triangle[rows] == given.triangle[theirs]).all()):
-        return avatar  # not this donor's lids
-    slot = torch.full((len(given),), -1, dtype=torch.int64)
-    slot[donor.avatar.corrections.index] = torch.arange(len(donor.avatar.corrections.index))
-    change = donor.avatar.corrections.color[:, slot[theirs]]  # [K, L, 3]
-    ratio = eye_ratio(avatar, template_places(avatar), donor, donor.places[theirs.numpy()])
+    lids = (given.region[: given.mesh_count] == REGION_INDEX["lids"]).numpy()
+    brows = (given.region[: given.mesh_count] == REGION_INDEX["brows"]).numpy()
+    on_mesh = corrections.index < gaussians.mesh_count
+    rows = corrections.index[on_mesh]
+    places = template_places(avatar)
+    at = places[rows.numpy()]
+    region = gaussians.region[rows]
+    away = cKDTree(donor.places[lids]).query(at)[0]
+    share = np.where((region == REGION_INDEX["lids"]).numpy(), 1.0, np.exp(-0.5 * np.square(away / BESIDE)))
+    share[~_within(region, ("lids", "face")).numpy()] = 0
+    if brows.any():
+        share[cKDTree(donor.places[brows]).query(at)[0] < OF_BROW] = 0
+    near = np.flatnonzero(share > 0.02)
+    shut_colors = _shut_colors(donor, at[near])  # [2, N, 3]
+    ratio = eye_ratio(avatar, places, donor, at[near])
     color = corrections.color.clone()
-    for latent in LIDS:
-        side = change[latent].abs().sum(1) > 0
-        shut = (given.color[theirs] + SHUT * change[latent]) * ratio
-        wanted = (shut - gaussians.color[rows]) / SHUT
-        color[latent, lids[side]] = wanted[side]
+    columns = on_mesh.nonzero()[:, 0][near]
+    weight = torch.from_numpy(share[near].astype(np.float32))[:, None]
+    own = gaussians.color[rows[near]]
+    for side, latent in enumerate(LIDS):
+        # The left eye is at +x; each lid colours its own side.
+        mine = torch.from_numpy(at[near][:, 0] > 0) == (side == 0)
+        wanted = (shut_colors[side] * ratio - own) / SHUT
+        mixed = torch.lerp(color[latent, columns], wanted, weight)
+        color[latent, columns] = torch.where(mine[:, None], mixed, color[latent, columns])
     return avatar.replace(corrections=dataclasses.replace(corrections, color=color))
+
+
+def _shut_colors(donor: Donor, at: np.ndarray) -> Tensor:
+    """Colours [2, N, 3] that the donor's lids and the skin beside them have at places [N, 3], with the left and with
+    the right eye shut."""
+    given, corrections = donor.avatar.gaussians, donor.avatar.corrections
+    column = _within(given.region[corrections.index], ("lids", "face")).nonzero()[:, 0]
+    index = corrections.index[column]
+    near = cKDTree(donor.places[index.numpy()]).query(at, k=3)
+    weight = torch.from_numpy(np.exp(-0.5 * np.square(near[0] / 0.0005)) + 1e-9).float()
+    weight = (weight / weight.sum(1, keepdim=True))[..., None]
+    chosen = torch.from_numpy(near[1])
+    return torch.stack([
+        ((given.color[index] + SHUT * corrections.color[latent, column])[chosen] * weight).sum(1) for latent in LIDS
+    ])  # fmt: skip
 
 
 def light_ratio(

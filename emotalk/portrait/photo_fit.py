@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
 from emotalk.avatar import Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX
-from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.landmarks import INNER_LIPS, apertures, eye_distance
 from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS
 from emotalk.fitting.locality import neighbourhood
+from emotalk.fitting.samples import Target
 from emotalk.fitting.video_fit import VideoFit, color_box, within
 from emotalk.fitting.video_frames import VideoFrames
 from emotalk.portrait.donor import INNER
 
 STEPS = 120
 """More make the photo sharper by less than .1 dB in its own pose and nothing in others (German, W009)."""
-OPEN = 0.05
-"""Coefficient of jawOpen from which lips may be learned from teeth."""
+OPEN = 0.03
+"""Gap between the lips in eye distances from which lips may be learned from teeth."""
+LEAST_SHOWN = 0.02
+"""Share that must show of a Gaussian that learns. Adam moves what hardly shows as far as all else: it would become a
+speck that the next turn of the head brings to light."""
+LIP_RIM = 2
+"""Pixels at 512 of the lips next to the gap that are a mixture of both."""
 LIP_REST = 0.1
 LIP_MARGIN = (0.10, 0.03, 0.03, 0.03)
 """As `BOX_REST` and `BOX_MARGIN` of a video's fit, for lips: those of an open mouth must not learn teeth."""
@@ -43,7 +51,11 @@ class PhotoFit(VideoFit):
         region = avatar.gaussians.region
         self._given = torch.isin(region, torch.tensor([REGION_INDEX[name] for name in INNER])).nonzero()[:, 0]
         self._in_place = torch.isin(region, torch.tensor([REGION_INDEX[n] for n in ("lids", "lashes")])).nonzero()[:, 0]
-        self._open = float(frames.motion.expression[0, ARKIT_INDEX["jawOpen"]]) > OPEN
+        self._between: dict[int, Tensor] = {}
+        self._looks = {0, steps // 3, 2 * steps // 3}
+        self._hidden = torch.zeros(0, dtype=torch.int64)
+        points = frames.tracked.landmarks[:1].astype(np.float64)
+        self._open = float(apertures(points)[0, 0]) > OPEN * eye_distance(points)
         self._lips = (avatar.gaussians.region == REGION_INDEX["lips"]).nonzero()[:, 0]
         lips = avatar.gaussians.select(avatar.gaussians.region == REGION_INDEX["lips"])
         self._lip_box = color_box(
@@ -56,6 +68,36 @@ class PhotoFit(VideoFit):
     def _active(self, index: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=self.device)
 
+    def _target(self, index: int, shrink: int) -> Target:
+        """What shows between the lips does not count: it is the donor's, and lips must not learn it."""
+        target = super()._target(index, shrink)
+        if not self._open:
+            return target
+        if shrink not in self._between:
+            gap = between_lips(self.frames.tracked.landmarks[0] / (shrink * self.shrink), target.weights.shape)
+            self._between[shrink] = torch.from_numpy(~gap).to(self.device)
+        return dataclasses.replace(target, weights=target.weights * self._between[shrink])
+
+    def step(self) -> float:
+        """One step; now and then, what the photo shows is looked at anew."""
+        if self.step_count in self._looks:
+            self._hidden = (self.shown_share() < LEAST_SHOWN).nonzero()[:, 0]
+        return super().step()
+
+    def shown_share(self) -> Tensor:
+        """How much of each Gaussian [N] the photo shows: what it adds to the picture, by what it would cover alone."""
+        target = self._target(0, 1)
+        values = self.parameters.values
+        image, _ = self.draw(0, target, self._background(target), cull=False)
+        (added,) = torch.autograd.grad(image.sum(), values["color"])
+        with torch.no_grad():
+            cloud = self.result().pose(self.frames.motion, 0, target.camera, self.poses.torso[0])
+            matrix = target.camera.world_to_camera.to(cloud.means)
+            depth = cloud.means @ matrix[2, :3] + matrix[2, 3]
+            largest = cloud.scales.sort(1, descending=True).values[:, :2] * target.camera.fx / depth[:, None]
+            alone = 2 * torch.pi * values["opacity_logit"].sigmoid() * largest.prod(1)
+        return added[:, 0].detach() / alone.clamp_min(1e-6)
+
     @torch.no_grad()
     def _share_corrections(self, active: Tensor) -> None:
         """The inside of the mouth stays as it was given, lids and lashes where they were: an open mouth or eye shows
@@ -63,9 +105,12 @@ class PhotoFit(VideoFit):
         for name in GAUSSIAN_GROUPS:
             gradient = self.parameters.values[name].grad
             if gradient is not None:
+                gradient[self._hidden] = 0
                 gradient[self._given] = 0
                 if name != "color":
                     gradient[self._in_place] = 0
+                if self._open and name != "color":
+                    gradient[self._lips] = 0
 
     def _set_locality(self) -> None:
         self._neighbourhood = neighbourhood(self.avatar, self.parameters.index)
@@ -80,3 +125,11 @@ class PhotoFit(VideoFit):
         color = self.parameters.values["color"].data
         box = [end[REGION_INDEX["face"]] for end in self._lip_box]
         color[self._lips] = within(color[self._lips], *box)
+
+
+def between_lips(landmarks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Pixels [H, W] (bool) of an open mouth between the lips, with their rim, of landmarks [478, 2] in pixels."""
+    gap = np.zeros(shape, np.uint8)
+    cv2.fillPoly(gap, [np.round(landmarks[list(INNER_LIPS)] * 8).astype(np.int32)], 1, shift=3)
+    radius = max(1, round(LIP_RIM * shape[0] / 512))
+    return cv2.dilate(gap, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)).astype(bool)

@@ -14,12 +14,13 @@ import numpy as np
 from emotalk.core.atomic import write_bytes, write_json
 from emotalk.core.camera import Camera
 from emotalk.core.errors import InputError, TrackingError
-from emotalk.core.landmarks import apertures, eye_distance
+from emotalk.core.landmarks import CHIN, apertures, eye_distance
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
 from emotalk.portrait.faces import PhotoFace, choose_face, find_faces
 from emotalk.portrait.one_view import fit_one_view
+from emotalk.portrait.photo_classes import tidied
 from emotalk.portrait.photo_landmarks import PhotoLandmarks, find_landmarks
 from emotalk.portrait.square import Square, square_of
 from emotalk.tracking.fit import Fit
@@ -105,7 +106,8 @@ def _labels(frame: np.ndarray, inside: np.ndarray, points: np.ndarray, size: int
     with PersonSegmenter() as segmenter:
         person = segmenter.find(picture)
     colours.learn(picture, person, Zones(known))
-    return np.where(inside, label_frame(picture, person, known, colours, size), 0).astype(np.uint8)
+    labels = np.where(inside, label_frame(picture, person, known, colours, size), 0).astype(np.uint8)
+    return tidied(labels, float(points[CHIN, 1]))
 
 
 def _write(folder: Path, frame: np.ndarray, labels: np.ndarray) -> None:

@@ -544,7 +544,7 @@ def test_a_dropped_photo_of_two_people_becomes_an_avatar_that_talks_and_is_delet
     page.goto(address)
     wait_until_open(page)
     open_tab(page)
-    drop(page, "#fit-photo .upload-container", photo)
+    drop(page, "#fit-photo button.upload-container", photo)
     page.wait_for_selector("#fit-photo img")
     page.locator("#fit-name input, #fit-name textarea").fill("Visitor")
     page.locator("#fit-consent input").check()

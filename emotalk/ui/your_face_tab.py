@@ -203,7 +203,7 @@ class YourFaceTab:
 
     def next_steps(self, fit: dict[str, Any] | None) -> tuple:
         """What to press when an avatar is finished: talk, and after a photo the way to a better one."""
-        fit = fit or {}
+        fit = fit if isinstance(fit, dict) else {}  # else a program sent it
         return gr.update(visible=fit.get("state") == "done"), gr.update(visible=fit.get("source") == PHOTO)
 
     def gallery(self, face: str, request: gr.Request) -> tuple:
@@ -270,6 +270,8 @@ class YourFaceTab:
             yield ended | {self.fit: view_of(fit.news, shown) | done, self.who: gr.update(value="", people=[])}
             return
         line, people = choice_of(fit.faces)
+        if people:
+            self.fits.prepare()  # the next run begins with a press
         yield ended | {
             self.fit: now | {"state": "stopped", "at": time.monotonic()},
             self.who_box: gr.update(visible=bool(people)),

@@ -243,3 +243,23 @@ def test_the_unforeseen_is_logged_once_and_shown_without_its_details(
     assert "unexpected" in caught.value.message
     assert "secret" not in caught.value.message
     assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def test_a_photo_for_an_avatar_may_be_as_large_as_phones_make_them(
+    posting: Posting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from emotalk.portrait.photo import MAX_PIXELS
+    from emotalk.ui.your_face_tab import PHOTO_PIXELS
+
+    assert PHOTO_PIXELS == MAX_PIXELS
+    picture = next(block for block in posting.page.blocks.values() if isinstance(block, gr.Image))
+    path = posting.uploads / "large.jpg"
+    path.write_bytes(jpeg_that_claims(8160, 6120))
+    values = list((GOOD | {"picture": {"path": str(path), "meta": FILE}}).values())
+    with pytest.raises(gr.Error, match="at most 40 are taken"):
+        posting.post(values)
+    monkeypatch.setattr(picture, "most_pixels", PHOTO_PIXELS, raising=False)
+    assert posting.post(values, lambda *given: given[7]) == str(path)
+    path.write_bytes(jpeg_that_claims(8160, 6300))
+    with pytest.raises(gr.Error, match=r"at most 50\.5 are taken"):
+        posting.post(values)

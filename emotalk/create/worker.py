@@ -16,7 +16,6 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.create.news import FitNews, picture_address
 from emotalk.create.request import PersonalizeRequest, PortraitRequest, source_of
+from emotalk.create.worker_process import STOP_SECONDS, WARM, Worker
 
 if TYPE_CHECKING:
     from emotalk.core.progress import FitProgress
@@ -35,93 +35,6 @@ log = logging.getLogger(__name__)
 
 NICE = 5
 """The child yields to the page and to talks that are being made."""
-STOP_SECONDS = 10.0
-"""A child that was asked to stop gets that long before it is killed; its state on disk is whole at any time."""
-SPARE_SECONDS = 180.0
-"""A worker that waits for a request takes a quarter of a gigabyte; a name and a consent are given in less time."""
-WARM = "--warm"
-
-
-class Worker:
-    """A child process that waits for one request. A `warm` one has imported what a portrait needs when it comes."""
-
-    def __init__(self, warm: bool = False) -> None:
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `close` or by the fit
-        try:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "emotalk.create.worker", *([WARM] if warm else [])],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True,
-                cwd=Path(__file__).resolve().parents[2],
-            )  # fmt: skip
-        except OSError:
-            self.errors.close()
-            raise
-
-    def order(self, order: dict[str, Any]) -> None:
-        """Hand over the request."""
-        with contextlib.suppress(BrokenPipeError):  # a child that ended at once is reported by whoever reads from it
-            self.process.stdin.write(json.dumps(order) + "\n")
-            self.process.stdin.flush()
-
-    def close(self) -> None:
-        """No request comes any more: it ends by itself."""
-        with contextlib.suppress(OSError):
-            self.process.stdin.close()
-        threading.Thread(target=self._reap, name="emotalk-worker-end", daemon=True).start()
-
-    def _reap(self) -> None:
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self.errors.close()
-
-
-class SpareWorker:
-    """At most one warm worker that waits for the next request, and ends when none comes for a while: the seconds that
-    its imports take pass while a person types a name."""
-
-    def __init__(self, seconds: float = SPARE_SECONDS) -> None:
-        self._seconds, self._lock = seconds, threading.Lock()
-        self._worker: Worker | None = None
-        self._end: threading.Timer | None = None
-
-    def prepare(self) -> None:
-        """Have a worker ready soon. Nothing happens where there is no memory or process for one."""
-        with self._lock:
-            self._cancel_end()
-            if self._worker is None or self._worker.process.poll() is not None:
-                try:
-                    self._worker = Worker(warm=True)
-                except OSError as error:
-                    log.warning("no worker can be started ahead of time: %s", error.strerror)
-                    return
-            self._end = threading.Timer(self._seconds, self.close)
-            self._end.daemon = True
-            self._end.start()
-
-    def take(self) -> Worker | None:
-        """The worker that waits, which is the caller's from now on; None where there is none."""
-        with self._lock:
-            self._cancel_end()
-            worker, self._worker = self._worker, None
-        if worker is not None and worker.process.poll() is not None:
-            worker.close()
-            return None
-        return worker
-
-    def close(self) -> None:
-        """End the worker that waits."""
-        worker = self.take()
-        if worker is not None:
-            worker.close()
-
-    def _cancel_end(self) -> None:
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
 
 
 class BackgroundFit:

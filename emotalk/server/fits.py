@@ -21,7 +21,8 @@ from emotalk.avatar import list_avatars
 from emotalk.avatar.gallery import delete_avatar, own_folder, pack_avatar
 from emotalk.core.errors import AvatarError, InputError
 from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest, source_of
-from emotalk.create.worker import BackgroundFit, SpareWorker
+from emotalk.create.worker import BackgroundFit
+from emotalk.create.worker_process import SpareWorker
 from emotalk.create.workplace import discard
 from emotalk.server.clips import folder_of
 from emotalk.server.housekeeping import Leftover, Shelf

@@ -22,6 +22,7 @@ from emotalk.create.portrait_job import face_pictures
 from emotalk.create.workplace import JOB, workplace
 from emotalk.portrait.faces import PhotoFace, SeveralFaces
 from emotalk.portrait.tracked_photo import track_photo
+from emotalk.tracking.overlay import overlay
 from tests.preset_photo import preset_photo
 
 
@@ -223,6 +224,7 @@ def test_a_real_photo_becomes_an_avatar_and_two_people_are_a_question(tmp_path: 
     assert shown[0].stage == "Taking the colours"
     height, width, _ = shown[0].preview.shape
     assert width == 2 * height
+    assert overlay(asked[0]).shape == (320, 320, 3)  # one frame, one picture of what was found
     frame = asked[0]
     assert frame.motion.head_pose[0, 2] == pytest.approx(0, abs=0.2)  # upright, as its camera says
     assert not [path for path in (tmp_path / "avatars").iterdir() if path.name != "me"]

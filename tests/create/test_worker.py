@@ -12,7 +12,8 @@ import pytest
 
 from emotalk.core.errors import Cancelled
 from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest
-from emotalk.create.worker import BackgroundFit, SpareWorker
+from emotalk.create.worker import BackgroundFit
+from emotalk.create.worker_process import SpareWorker
 from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
 

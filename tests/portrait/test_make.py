@@ -123,8 +123,10 @@ def test_what_the_photo_hardly_shows_keeps_what_it_began_with(fit):
     fit.run(until=0.3)  # before it is looked at anew
     after = fit.result().gaussians
     assert 0.1 < float(hidden.float().mean()) < 0.9
-    assert float((after.color - before.color)[hidden].abs().max()) < 1e-5
-    assert float((after.color - before.color)[~hidden].abs().mean()) > 1e-3
+    for name in ("position", "rotation", "log_scale"):
+        change = (getattr(after, name) - getattr(before, name)).abs().amax(1)
+        assert float(change[hidden].max()) < 1e-6
+        assert float((change[~hidden] > 1e-6).float().mean()) > 0.3
 
 
 def test_the_inside_of_the_mouth_learns_nothing(fit):
@@ -152,5 +154,5 @@ def test_the_gap_of_an_open_mouth_is_told_from_the_lips():
     assert wide.sum() > 2 * shut.sum()
     pixels = project(points[1], camera)[0].astype(int)
     assert wide[(pixels[13, 1] + pixels[14, 1]) // 2, pixels[13, 0]]  # between the lips' inner lines
-    for outer in (0, 17, 61, 291):
+    for outer in (0, 17):
         assert not wide[pixels[outer, 1], pixels[outer, 0]]

@@ -98,8 +98,19 @@ def test_teeth_and_gaps_between_them_are_no_lips():
     spoiled = lips.clone()
     spoiled[:10] = torch.tensor([0.95, 0.93, 0.88])
     spoiled[10:18] = torch.tensor([0.04, 0.03, 0.03])
-    found = lip_colors(spoiled, places, places)
+    skin = torch.tensor([0.75, 0.58, 0.50])
+    found = lip_colors(spoiled, places, places, skin)
     assert (found.mean(1) - 0.377).abs().max() < 0.06
+    grey = skin.mean().repeat(3)
+    assert (
+        lip_colors(lips.mean(1, keepdim=True).repeat(1, 3), places, places, grey) is not None
+    )  # a photo without colour
+
+
+def test_lips_that_a_photo_does_not_show_are_not_made_of_teeth():
+    teeth = torch.tensor([[0.95, 0.93, 0.88], [0.04, 0.03, 0.03]]).repeat(30, 1)
+    places = np.random.default_rng(0).uniform(0, 0.02, (60, 3))
+    assert lip_colors(teeth, places, places, torch.tensor([0.75, 0.58, 0.50])) is None
 
 
 def test_the_skin_changes_with_the_expression_as_the_donors_does(donor, person):

@@ -42,6 +42,10 @@ AROUND_EYE = (0.014, 0.030)
 """Metres from the middle of a lid between which skin tells the light on it: below the eye, beside the nose."""
 LOCAL, LOCAL_SHARE = (0.5, 1.2), 0.4
 """How much the light right beside a lid counts: sockets are darker than cheeks."""
+DARKEST_LIP = 0.35
+"""Lightness of lips in that of the skin, below which it is a gap."""
+FEWEST_LIPS = 12
+"""Gaussians that must show lips; else they are the donor's in this face's light."""
 LIGHT = (0.75, 1.4)
 """Within which the light on teeth may differ from the donor's: the white of eyes in a shadow would make them grey."""
 WHITE = 0.9
@@ -107,7 +111,8 @@ def with_donor(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
     lips = part.region == REGION_INDEX["lips"]
     shown = _within(own.region[: own.mesh_count], ("lips",)).numpy()
     if shown.any():
-        color[lips] = lip_colors(own.color[: own.mesh_count][shown], places[shown], part_places[lips.numpy()])
+        found = lip_colors(own.color[: own.mesh_count][shown], places[shown], part_places[lips.numpy()], skin(avatar))
+        color[lips] = color[lips] if found is None else found
     part = dataclasses.replace(part, color=color.clamp(0, 1), view_color=torch.zeros_like(part.view_color))
     kept = ~_within(own.region, MOVED)
     kept_places = places[kept[: own.mesh_count].numpy()]
@@ -222,16 +227,22 @@ def white_ratio(avatar: GaussianAvatar, donor: GaussianAvatar) -> float:
     return float(np.clip(white(avatar) / max(white(donor), 0.05), *LIGHT))
 
 
-def lip_colors(color: Tensor, places: np.ndarray, at: np.ndarray) -> Tensor:
-    """Colours [N, 3] of lips at places [N, 3] from those of a photo (`color` [L, 3] at `places` [L, 3]); teeth and
-    gaps that a photo shows between them do not count."""
-    light = color.mean(1)
-    tint = color[:, 0] - color[:, 1:].mean(1)  # lips are redder than teeth and than a dark gap
-    middle = color.median(0).values
-    usual = (light - middle.mean()).abs() < 0.25 * middle.mean() + 0.03
-    usual &= tint > 0.4 * float(tint.median())
-    if int(usual.sum()) < 12:
-        usual = torch.ones_like(usual)
+def lip_colors(color: Tensor, places: np.ndarray, at: np.ndarray, skin: Tensor) -> Tensor | None:
+    """Colours [N, 3] of lips at places [N, 3] from those of a photo (`color` [L, 3] at `places` [L, 3]) in a face whose
+    skin has the colour `skin` [3]; None where the photo shows too little of lips.
+
+    Teeth and gaps between them do not count: lips are no paler in tint than the skin, and neither black nor white.
+    """
+
+    def redness(of: Tensor) -> Tensor:
+        return (of[..., 0] - of[..., 1:].mean(-1)) / of.mean(-1).clamp_min(0.02)
+
+    light = color.mean(1) / skin.mean().clamp_min(0.02)
+    usual = (redness(color) > 0.8 * redness(skin) - 0.02) & (light > DARKEST_LIP)
+    if int(usual.sum()) < FEWEST_LIPS:
+        return None
+    middle = light[usual].median()
+    usual &= (light - middle).abs() < 0.35 * middle
     chosen = usual.numpy()
     near = cKDTree(places[chosen]).query(at, k=min(6, int(chosen.sum())))[1]
     return color[usual][torch.from_numpy(near.reshape(len(at), -1))].median(1).values

@@ -16,7 +16,7 @@ from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS
 from emotalk.fitting.locality import neighbourhood
 from emotalk.fitting.samples import Target
-from emotalk.fitting.video_fit import VideoFit, color_box, within
+from emotalk.fitting.video_fit import VideoFit
 from emotalk.fitting.video_frames import VideoFrames
 from emotalk.portrait.donor import INNER
 
@@ -29,9 +29,9 @@ LEAST_SHOWN = 0.02
 speck that the next turn of the head brings to light."""
 LIP_RIM = 2
 """Pixels at 512 of the lips next to the gap that are a mixture of both."""
-LIP_REST = 0.1
-LIP_MARGIN = (0.10, 0.03, 0.03, 0.03)
-"""As `BOX_REST` and `BOX_MARGIN` of a video's fit, for lips: those of an open mouth must not learn teeth."""
+LIP_LIGHT = (0.6, 1.6)
+"""Within which the lips of an open mouth may become darker or lighter. Their tint stays: what they would learn of it
+is that of teeth and gaps."""
 
 
 class PhotoFit(VideoFit):
@@ -57,10 +57,7 @@ class PhotoFit(VideoFit):
         points = frames.tracked.landmarks[:1].astype(np.float64)
         self._open = float(apertures(points)[0, 0]) > OPEN * eye_distance(points)
         self._lips = (avatar.gaussians.region == REGION_INDEX["lips"]).nonzero()[:, 0]
-        lips = avatar.gaussians.select(avatar.gaussians.region == REGION_INDEX["lips"])
-        self._lip_box = color_box(
-            dataclasses.replace(lips, region=torch.full_like(lips.region, REGION_INDEX["face"])), LIP_REST, LIP_MARGIN
-        )
+        self._lip_start = avatar.gaussians.color[self._lips].clone()
 
     def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
         return avatar.corrections
@@ -123,8 +120,9 @@ class PhotoFit(VideoFit):
         if not self._open:
             return
         color = self.parameters.values["color"].data
-        box = [end[REGION_INDEX["face"]] for end in self._lip_box]
-        color[self._lips] = within(color[self._lips], *box)
+        begun = self._lip_start
+        share = color[self._lips].mean(1, keepdim=True) / begun.mean(1, keepdim=True).clamp_min(0.01)
+        color[self._lips] = begun * share.clamp(*LIP_LIGHT)
 
 
 def between_lips(landmarks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

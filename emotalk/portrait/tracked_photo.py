@@ -14,10 +14,11 @@ import numpy as np
 from emotalk.core.atomic import write_bytes, write_json
 from emotalk.core.camera import Camera
 from emotalk.core.errors import InputError, TrackingError
-from emotalk.core.landmarks import CHIN, apertures, eye_distance
+from emotalk.core.landmarks import CHIN, eye_distance
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
+from emotalk.portrait.checks import PhotoMeasures, check_picture, check_pose, judge_photo, measure_photo
 from emotalk.portrait.faces import PhotoFace, choose_face, find_faces
 from emotalk.portrait.one_view import fit_one_view
 from emotalk.portrait.photo_classes import tidied
@@ -25,9 +26,9 @@ from emotalk.portrait.photo_landmarks import PhotoLandmarks, find_landmarks
 from emotalk.portrait.square import Square, square_of
 from emotalk.tracking.fit import Fit
 from emotalk.tracking.landmark_bias import without_bias
+from emotalk.tracking.landmarks import HandFinder
 from emotalk.tracking.masks import WORK, Colours, PersonSegmenter, Zones, label_frame, small_picture
-from emotalk.tracking.quality import sharpness
-from emotalk.tracking.rig import motion_of
+from emotalk.tracking.rig import axis_angle, motion_of
 from emotalk.tracking.tracked import FINISHED, TrackedVideo, TrackQuality, save_track
 
 PHOTO_VERSION = 1
@@ -78,14 +79,19 @@ def track_photo(
     square = square_of(seen.eyes, seen.pupils, seen.roll, width, height)
     frame, inside = square.draw(picture, size)
     points = _in_square(seen, square, size)
+    with HandFinder() as finder:
+        found = measure_photo(frame, points, seen, width, height, finder.find(frame))
+    check_picture(found, name)
     tell("fit")
     scale = eye_distance(points[None])
     plain = without_bias(points[None].astype(np.float64), scale)
     fit = fit_one_view(HeadModel.load(), size, plain[0], seen.blendshapes)
+    pitch, yaw, _ = np.degrees(axis_angle(fit.frames.rotation)[0]).tolist()
+    check_pose(found, yaw, pitch, name)
     tell("masks")
     labels = _labels(frame, inside, points, size)
     _write(folder, frame, labels)
-    tracked = _assembled(folder, size, fit, points, seen, frame, chosen)
+    tracked = _assembled(folder, size, fit, points, seen, found, chosen)
     save_track(tracked)
     write_json(folder / FINISHED, {"frames": 1, "photo": PHOTO_VERSION})
     return tracked
@@ -127,7 +133,7 @@ def _write(folder: Path, frame: np.ndarray, labels: np.ndarray) -> None:
 
 
 def _assembled(
-    folder: Path, size: int, fit: Fit, points: np.ndarray, seen: PhotoLandmarks, frame: np.ndarray, chosen: PhotoFace
+    folder: Path, size: int, fit: Fit, points: np.ndarray, seen: PhotoLandmarks, found: PhotoMeasures, chosen: PhotoFace
 ) -> TrackedVideo:
     import torch
 
@@ -137,22 +143,20 @@ def _assembled(
     pose[1, 1] = pose[2, 2] = -1.0
     pose[2, 3] = lens.distance
     pitch, yaw, _ = np.degrees(motion.head_pose[0, :3]).tolist()
-    opening = float(apertures(points[None, :, :2])[0, 0]) / fit.face.scale
-    low, high = points[:, :2].min(0).astype(int), points[:, :2].max(0).astype(int) + 1
-    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)[max(low[1], 0) : high[1], max(low[0], 0) : high[0]]
+    judged = judge_photo(found, yaw, float(motion.expression.sum()))
     error = float(fit.error[0])
     quality = TrackQuality(
-        verdict="good",
-        sentences=("The photo is good.",),
+        verdict=judged.verdict,
+        sentences=judged.sentences,
         seconds=1 / FPS,
         seen=1.0,
         error=error,
         relative_error=error / fit.face.scale,
         yaw=(yaw, yaw),
         pitch=(pitch, pitch),
-        mouth=(opening, opening),
+        mouth=(found.mouth, found.mouth),
         blinks=0,
-        sharpness=sharpness(grey),
+        sharpness=found.sharpness,
         face_height=chosen.height,
     )
     return TrackedVideo(

@@ -1,0 +1,158 @@
+"""One photo of a synthetic person becomes their avatar; the frames it was not made of are the truth."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from emotalk.avatar import Consent, load_avatar
+from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.camera import project
+from emotalk.core.errors import Cancelled
+from emotalk.core.motion import HeadMotion
+from emotalk.fitting.starting_avatar import starting_avatar
+from emotalk.fitting.video_fit import draw_frame
+from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box
+from emotalk.head import HeadModel
+from emotalk.portrait.donor import INNER, Donor, with_donor
+from emotalk.portrait.make import make_portrait
+from emotalk.portrait.photo_fit import PhotoFit, between_lips
+from emotalk.portrait.rest import at_rest
+from emotalk.rendering import portrait_camera
+from tests.portrait.one_frame import FRAMES, head_error, photo_of
+
+pytestmark = pytest.mark.slow  # an avatar is begun and fitted
+
+CONSENT = Consent("I agree.", "2026-01-01T00:00:00+00:00")
+
+
+@pytest.fixture(scope="module")
+def synthetic(tmp_path_factory):
+    return photo_of(tmp_path_factory.mktemp("photo"))
+
+
+@pytest.fixture(scope="module")
+def made(synthetic):
+    """(avatar, what was reported)."""
+    news = []
+    return make_portrait(synthetic[0], name="Someone", consent=CONSENT, report=news.append), news
+
+
+def test_the_avatar_driven_by_the_true_motion_is_nearer_to_the_truth_than_the_photo(synthetic, made):
+    photo, video, _ = synthetic
+    mask = box_mask(head_box(video), video.size).numpy()
+    still = photo.frame(0)
+    # The avatar rests as the person of the photo sat: what it does is told from there.
+    base = video.motion.head_pose[0]
+    drawn, kept = [], []
+    for t in range(3, FRAMES):
+        motion = video.motion[t : t + 1]
+        motion = HeadMotion(**(vars(motion) | {"head_pose": motion.head_pose - base}))
+        drawn.append(head_error(draw_frame(made[0], motion, 0), video.frame(t), mask))
+        kept.append(head_error(still, video.frame(t), mask))
+    assert np.mean(drawn) < 0.6 * np.mean(kept)
+
+
+def test_at_rest_it_looks_like_the_photo(synthetic, made):
+    photo = at_rest(synthetic[0])
+    mask = box_mask(head_box(photo), photo.size).numpy()
+    drawn = draw_frame(made[0], photo.motion, 0)
+    assert head_error(drawn, photo.frame(0), mask) < 10**-2.6  # 26 dB
+
+
+def test_the_card_tells_whose_it_is_of_what_and_how_it_was_made(made):
+    card = made[0].card
+    assert (card.name, card.synthetic, card.consent) == ("Someone", False, CONSENT)
+    assert "one photo" in card.provenance
+    assert "one photo" in card.limitations
+    assert card.metrics["photo_psnr_head"] > 26
+
+
+def test_what_checks_found_wanting_stands_among_the_limitations(synthetic):
+    photo = synthetic[0]
+    wanting = dataclasses.replace(photo.quality, verdict="usable", sentences=("The mouth is open.",))
+    avatar = make_portrait(dataclasses.replace(photo, quality=wanting), name="Someone", consent=CONSENT)
+    assert "The mouth is open." in avatar.card.limitations
+
+
+def test_the_first_picture_comes_before_the_fit(made):
+    news = made[1]
+    stages = [one.stage for one in news]
+    first = next(k for k, one in enumerate(news) if one.preview is not None)
+    assert news[first].stage == "look"
+    assert stages == sorted(stages, key=("look", "fit", "done").index)
+    assert stages[-1] == "done"
+    height, width, _ = news[first].preview.shape
+    assert width == 2 * height
+
+
+def test_it_can_be_saved_and_loaded_and_is_small(made, tmp_path):
+    made[0].save(tmp_path / "someone")
+    loaded = load_avatar(tmp_path / "someone")
+    assert len(loaded) == len(made[0])
+    assert sum(path.stat().st_size for path in (tmp_path / "someone").iterdir()) < 4e6
+
+
+def test_the_same_photo_and_seed_give_the_same_avatar(synthetic, made):
+    again = make_portrait(synthetic[0], name="Someone", consent=CONSENT)
+    assert torch.equal(again.gaussians.color, made[0].gaussians.color)
+    assert torch.equal(again.corrections.color, made[0].corrections.color)
+
+
+def test_who_thinks_again_gets_no_avatar(synthetic):
+    news = []
+    with pytest.raises(Cancelled):
+        make_portrait(
+            synthetic[0], name="Someone", consent=CONSENT, report=news.append, cancelled=lambda: len(news) > 2
+        )
+    assert news[-1].stage != "done"
+
+
+@pytest.fixture
+def fit(synthetic) -> PhotoFit:
+    frames = VideoFrames(at_rest(synthetic[0]), [0])
+    start = starting_avatar(frames, load_avatar("mira").card, 6000)
+    rough = with_donor(start.avatar, Donor.load("mira"))
+    return PhotoFit(rough, frames, start.torso[torch.from_numpy(frames.rows)], steps=6)
+
+
+def test_what_the_photo_hardly_shows_keeps_what_it_began_with(fit):
+    before, hidden = fit.result().gaussians, fit.shown_share() < 1e-4
+    fit.run(until=0.3)  # before it is looked at anew
+    after = fit.result().gaussians
+    assert 0.1 < float(hidden.float().mean()) < 0.9
+    for name in ("position", "rotation", "log_scale"):
+        change = (getattr(after, name) - getattr(before, name)).abs().amax(1)
+        assert float(change[hidden].max()) < 1e-6
+        assert float((change[~hidden] > 1e-6).float().mean()) > 0.3
+
+
+def test_the_inside_of_the_mouth_learns_nothing(fit):
+    inner = torch.isin(fit.parameters.fixed.region, torch.tensor([REGION_INDEX[name] for name in INNER]))
+    before = fit.result().gaussians
+    fit.run()
+    after = fit.result().gaussians
+    for name in ("position", "color", "log_scale", "opacity_logit"):
+        assert float((getattr(after, name) - getattr(before, name))[inner].abs().max()) < 1e-5
+
+
+def test_changes_by_expression_stay_as_they_came(fit):
+    before = fit.result().corrections.color
+    fit.run()
+    assert torch.equal(fit.result().corrections.color, before)
+
+
+def test_the_gap_of_an_open_mouth_is_told_from_the_lips():
+    head, camera = HeadModel.load(), portrait_camera(256)
+    mouths = HeadMotion.neutral(2)
+    mouths.expression[1, ARKIT_INDEX["jawOpen"]] = 0.6
+    with torch.no_grad():
+        points = head.landmarks(head(expression=torch.from_numpy(mouths.expression)).vertices).double().numpy()
+    shut, wide = (between_lips(project(points[t], camera)[0], (256, 256)) for t in range(2))
+    assert wide.sum() > 2 * shut.sum()
+    pixels = project(points[1], camera)[0].astype(int)
+    assert wide[(pixels[13, 1] + pixels[14, 1]) // 2, pixels[13, 0]]  # between the lips' inner lines
+    for outer in (0, 17):
+        assert not wide[pixels[outer, 1], pixels[outer, 0]]

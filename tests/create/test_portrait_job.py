@@ -217,14 +217,18 @@ def test_a_real_photo_becomes_an_avatar_and_two_people_are_a_question(tmp_path: 
     assert len(crops) == 2
     # In the order that the numbers have: her shirt and hair are not his.
     assert np.abs(crops[0].astype(int) - crops[1]).mean() > 10
-    made = portrait(PortraitRequest(photo, "Me", CONSENT, face=2, size=256), told.append, folder=tmp_path / "avatars")
+    drawn = []
+    made = portrait(
+        PortraitRequest(photo, "Me", CONSENT, face=2, size=256), told.append, folder=tmp_path / "avatars",
+        on_tracked=lambda tracked: drawn.append(overlay(tracked)),
+    )  # fmt: skip
     avatar = load_avatar(made.folder)
     assert dataclasses.replace(avatar.card.consent, time="") == dataclasses.replace(made.card.consent, time="")
     shown = [news for news in told if news.preview is not None]
     assert shown[0].stage == "Taking the colours"
     height, width, _ = shown[0].preview.shape
     assert width == 2 * height
-    assert overlay(asked[0]).shape == (320, 320, 3)  # one frame, one picture of what was found
+    assert drawn[0].shape == (320, 320, 3)  # one frame, one picture of what was found
     frame = asked[0]
     assert frame.motion.head_pose[0, 2] == pytest.approx(0, abs=0.2)  # upright, as its camera says
     assert not [path for path in (tmp_path / "avatars").iterdir() if path.name != "me"]

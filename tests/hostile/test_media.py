@@ -18,11 +18,17 @@ from tests.hostile.videos import VIDEOS
 MEGABYTES = 900.0
 """As much as opening one file may take: 40 million pixels in colour and one copy, with room."""
 
-QUICK = {"sound": HEADERS, "picture": [*CLAIMS, *ODD], "video": [], "avatar": AVATARS}
+QUICK = {"sound": HEADERS, "picture": [*CLAIMS, *ODD], "photo": [*CLAIMS, *ODD], "video": [], "avatar": AVATARS}
 """Opened in a moment, for the most part without another program: the quick part of these tests."""
 OPENED = [
     pytest.param(kind, case, id=f"{kind}: {case}", marks=[] if case in QUICK[kind] else pytest.mark.slow)
-    for kind, cases in (("sound", SOUNDS), ("picture", PICTURES), ("video", VIDEOS), ("avatar", AVATARS))
+    for kind, cases in (
+        ("sound", SOUNDS),
+        ("picture", PICTURES),
+        ("photo", PICTURES),
+        ("video", VIDEOS),
+        ("avatar", AVATARS),
+    )
     for case in cases
 ]
 

@@ -176,15 +176,6 @@ def check_picture(found: PhotoMeasures, name: str = "the photo") -> None:
             f"The face in {name} is blurred: sharpness {found.sharpness:.2f}, at least {BLURRED} is needed. Clean the "
             "lens, hold still, let the camera focus on the face."
         )
-    if found.flat > FLAT or (found.chroma < COLOURLESS and found.darkest > PAPER):
-        raise TrackingError(
-            f"{_begin(name)} looks like a drawing: plain areas instead of skin. Choose a photograph of a person, or a "
-            "picture that is as detailed as one."
-        )
-    if min(found.shades[0] / SHADED, found.shades[1] / TINTED) > 1:
-        raise TrackingError(
-            f"Sunglasses cover the eyes in {name}. Take them off: clear glasses are fine, but eyes must be seen."
-        )
     if found.mouth_hands > HELD or found.hands > 2 * HELD:
         raise TrackingError(
             f"A hand covers {100 * found.hands:.0f} % of the face in {name}. Choose one with nothing before the face."
@@ -194,6 +185,16 @@ def check_picture(found: PhotoMeasures, name: str = "the photo") -> None:
         raise TrackingError(
             f"The mouth cannot be seen in {name}: something covers it, a mask, a scarf or a hand. Choose one with "
             "nothing before the face."
+        )
+    # After the mouth: a mask on the cheeks makes the skin around the eyes look odd too.
+    if min(found.shades[0] / SHADED, found.shades[1] / TINTED) > 1:
+        raise TrackingError(
+            f"Sunglasses cover the eyes in {name}. Take them off: clear glasses are fine, but eyes must be seen."
+        )
+    if found.flat > FLAT or (found.chroma < COLOURLESS and found.darkest > PAPER):
+        raise TrackingError(
+            f"{_begin(name)} looks like a drawing: plain areas instead of skin. Choose a photograph of a person, or a "
+            "picture that is as detailed as one."
         )
     if found.eyes < SHUT or found.eye_contrast < BLANK:
         raise TrackingError(

@@ -55,7 +55,7 @@ def track_photo(
     where it shows several people and `face` is None.
     """
     folder = Path(folder)
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
         raise InputError(f"A photo is an array [H, W, 3] uint8, found {list(picture.shape)} {picture.dtype}.")
     if size % 2 or not 128 <= size <= 1024:
         raise InputError(f"The size of the frame must be an even number from 128 to 1024, found {size}.")

@@ -52,6 +52,11 @@ class PhotoFace:
         return np.array([(left + right) / 2, (top + bottom) / 2])
 
     @property
+    def pupils(self) -> float:
+        """Pixels between the eyes as they are seen: about those between the pupils, less in a turned head."""
+        return float(np.linalg.norm(self.points[1] - self.points[0]))
+
+    @property
     def roll(self) -> float:
         """Radians that the line of the eyes is turned, clockwise as seen; 0 for a head held straight."""
         across = self.points[1] - self.points[0]

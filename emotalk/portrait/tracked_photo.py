@@ -18,7 +18,7 @@ from emotalk.core.landmarks import eye_distance
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
-from emotalk.portrait.checks import PhotoMeasures, check_picture, check_pose, judge_photo, measure_photo
+from emotalk.portrait.checks import PhotoMeasures, check_picture, check_pose, check_size, judge_photo, measure_photo
 from emotalk.portrait.faces import PhotoFace, choose_face, find_faces
 from emotalk.portrait.one_view import fit_one_view
 from emotalk.portrait.photo_landmarks import PhotoLandmarks, find_landmarks
@@ -70,6 +70,7 @@ def track_photo(
     tell("read")
     seen = find_landmarks(picture, chosen)
     if seen is None:
+        check_size(chosen.pupils, name)
         raise TrackingError(
             f"The face in {name} cannot be made out. Take one from the front, with light on the face and nothing "
             "before it."

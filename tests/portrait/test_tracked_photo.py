@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,6 +82,20 @@ def test_of_two_people_one_is_chosen(tmp_path: Path) -> None:
 def test_what_cannot_be_used(tmp_path: Path, picture: np.ndarray, error: type, said: str) -> None:
     with pytest.raises(error, match=said):
         track_photo(picture, tmp_path)
+
+
+def test_a_face_of_a_few_pixels(tmp_path: Path) -> None:
+    wall = np.full((900, 900, 3), 150, np.uint8)
+    wall[300:400, 400:500] = cv2.resize(photo_of(), (100, 100), interpolation=cv2.INTER_AREA)
+    with pytest.raises(TrackingError, match="pixels between the eyes"):
+        track_photo(wall, tmp_path)
+
+
+def test_a_tilted_photo_is_straightened(calm: TrackedVideo, tmp_path: Path) -> None:
+    matrix = cv2.getRotationMatrix2D((256, 256), 40, 0.8)
+    tilted = track_photo(cv2.warpAffine(photo_of(), matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE), tmp_path)
+    assert abs(tilted.motion.head_pose[0, 2]) < 0.05
+    assert np.linalg.norm(tilted.identity - calm.identity) < 0.5 * np.linalg.norm(calm.identity)
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

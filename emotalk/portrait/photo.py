@@ -86,7 +86,7 @@ def _read_bytes(path: str | Path) -> bytes:
         raise InputError(f"The photo {name} cannot be opened ({reason}). Choose another file.") from error
     status = os.fstat(handle)
     if not stat.S_ISREG(status.st_mode):
-        os.close(handle)  # of a folder no file object can be made
+        os.close(handle)
         raise InputError(f"{name} is a folder or a device, no photo. Choose a JPEG or PNG file.")
     with os.fdopen(handle, "rb") as file:
         if status.st_size > MAX_BYTES:

@@ -123,7 +123,7 @@ def picture(path: str) -> str:
 
 
 def photo(path: str) -> str:
-    """Read a picture as the photo of an avatar."""
+    """Read a photo of which an avatar is to be made."""
     from emotalk.portrait.photo import read_photo
 
     return f"{read_photo(path).shape}"
@@ -198,7 +198,6 @@ def main() -> None:
     # Imported before the bound is set: libraries map gigabytes that they never fill.
     import torch
 
-    from emotalk.portrait import photo  # noqa: F401
     from emotalk.talk import scene  # noqa: F401
 
     torch.set_num_threads(1)

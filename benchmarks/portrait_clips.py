@@ -149,7 +149,7 @@ def driven_by(avatar: GaussianAvatar, face: Face, clip: Clip) -> tuple[GaussianA
     points, size = clip.points.astype(np.float64), clip.tracked.size
     scale = eye_distance(points)
     lens = lens_for(HeadModel.load(), size, scale, face.rig.identity)
-    face = dataclasses.replace(face, lens=lens, scale=scale, offsets=face.offsets * (scale / face.scale))
+    face = dataclasses.replace(face, lens=lens, scale=scale)
     points = without_bias(points, scale)
     start = start_frames(face.rig, lens, points[:1])
     every = fit_video(face, points, np.array([0]), start, clip.tracked.blendshapes, calm=False)

@@ -33,7 +33,7 @@ from emotalk.tracking.quality import sharpness
 LEAST_PUPILS, FEW_PUPILS = 32.0, 60.0
 """Pixels between the pupils below which a photo is refused, and below which it is called small. The frame of 512 pixels
 has 62 for a whole head with shoulders."""
-PROFILE, ASIDE = 33.0, 18.0
+PROFILE, ASIDE = 28.0, 18.0
 """Degrees of turn from which a photo is refused, and from which it is said that a side is guessed."""
 UNSURE_PROFILE = 22.0
 """The same where the looks differ by UNSURE: landmarks in profile are drawn back to the front."""
@@ -149,13 +149,18 @@ def measure_photo(
     )
 
 
+def check_size(pupils: float, name: str = "the photo") -> None:
+    """Raise TrackingError where there are too few pixels between the `pupils`."""
+    if pupils < LEAST_PUPILS:
+        raise TrackingError(
+            f"The face in {name} is too small: {pupils:.0f} pixels between the eyes, at least {LEAST_PUPILS:.0f} are "
+            "needed and 100 are good. Come nearer, or choose a larger picture."
+        )
+
+
 def check_picture(found: PhotoMeasures, name: str = "the photo") -> None:
     """Raise TrackingError, with a sentence, where a face cannot be used as it is seen, whatever its pose."""
-    if found.pupils < LEAST_PUPILS:
-        raise TrackingError(
-            f"The face in {name} is too small: {found.pupils:.0f} pixels between the eyes, at least "
-            f"{LEAST_PUPILS:.0f} are needed and 100 are good. Come nearer, or choose a larger picture."
-        )
+    check_size(found.pupils, name)
     if found.outside:
         raise TrackingError(
             f"{_begin(name)} cuts off {' and '.join(found.outside)}. Choose one that shows the whole face, best with "
@@ -176,15 +181,6 @@ def check_picture(found: PhotoMeasures, name: str = "the photo") -> None:
             f"The face in {name} is blurred: sharpness {found.sharpness:.2f}, at least {BLURRED} is needed. Clean the "
             "lens, hold still, let the camera focus on the face."
         )
-    if found.flat > FLAT or (found.chroma < COLOURLESS and found.darkest > PAPER):
-        raise TrackingError(
-            f"{_begin(name)} looks like a drawing: plain areas instead of skin. Choose a photograph of a person, or a "
-            "picture that is as detailed as one."
-        )
-    if min(found.shades[0] / SHADED, found.shades[1] / TINTED) > 1:
-        raise TrackingError(
-            f"Sunglasses cover the eyes in {name}. Take them off: clear glasses are fine, but eyes must be seen."
-        )
     if found.mouth_hands > HELD or found.hands > 2 * HELD:
         raise TrackingError(
             f"A hand covers {100 * found.hands:.0f} % of the face in {name}. Choose one with nothing before the face."
@@ -194,6 +190,16 @@ def check_picture(found: PhotoMeasures, name: str = "the photo") -> None:
         raise TrackingError(
             f"The mouth cannot be seen in {name}: something covers it, a mask, a scarf or a hand. Choose one with "
             "nothing before the face."
+        )
+    # After the mouth: a mask on the cheeks makes the skin around the eyes look odd too.
+    if min(found.shades[0] / SHADED, found.shades[1] / TINTED) > 1:
+        raise TrackingError(
+            f"Sunglasses cover the eyes in {name}. Take them off: clear glasses are fine, but eyes must be seen."
+        )
+    if found.flat > FLAT or (found.chroma < COLOURLESS and found.darkest > PAPER):
+        raise TrackingError(
+            f"{_begin(name)} looks like a drawing: plain areas instead of skin. Choose a photograph of a person, or a "
+            "picture that is as detailed as one."
         )
     if found.eyes < SHUT or found.eye_contrast < BLANK:
         raise TrackingError(

@@ -84,10 +84,11 @@ def _read_bytes(path: str | Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no name that a file can have"
         raise InputError(f"The photo {name} cannot be opened ({reason}). Choose another file.") from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise InputError(f"{name} is a folder or a device, no photo. Choose a JPEG or PNG file.")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise InputError(f"{name} is a folder or a device, no photo. Choose a JPEG or PNG file.")
         if status.st_size > MAX_BYTES:
             raise InputError(
                 f"The photo is a file of {status.st_size / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are taken. "

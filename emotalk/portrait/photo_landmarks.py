@@ -61,8 +61,8 @@ def find_landmarks(
     face: PhotoFace,
 ) -> PhotoLandmarks | None:
     """The landmarks of a face of a picture; None where most looks do not show them."""
-    eyes, across = face.points[:2].mean(0), face.points[1] - face.points[0]
-    pupils = max(float(np.linalg.norm(across)), float(np.linalg.norm(face.points[3] - eyes)), 2.0)
+    # A turned head brings the pupils together but not eyes and mouth.
+    pupils = max(face.pupils, float(np.linalg.norm(face.points[3] - face.points[:2].mean(0))), 2.0)
     centre, roll = face.points[:4].mean(0), face.roll
     found: list[np.ndarray] = []
     shapes: list[np.ndarray] = []

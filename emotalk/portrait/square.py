@@ -39,7 +39,7 @@ class Square:
         return np.concatenate([linear, (size / 2 - linear @ np.array(self.centre))[:, None]], 1)
 
     def from_square(self, points: np.ndarray, size: int) -> np.ndarray:
-        """Points [..., 2] of the drawn square in the photo's pixels [..., 2]."""
+        """`points` [..., 2] of the drawn square in the photo's pixels [..., 2]."""
         matrix = self.to_square(size)
         return (points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
 

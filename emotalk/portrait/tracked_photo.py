@@ -18,7 +18,7 @@ from emotalk.core.landmarks import CHIN, eye_distance
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.head import HeadModel
-from emotalk.portrait.checks import PhotoMeasures, check_picture, check_pose, judge_photo, measure_photo
+from emotalk.portrait.checks import PhotoMeasures, check_picture, check_pose, check_size, judge_photo, measure_photo
 from emotalk.portrait.faces import PhotoFace, choose_face, find_faces
 from emotalk.portrait.one_view import fit_one_view
 from emotalk.portrait.photo_classes import tidied
@@ -56,7 +56,7 @@ def track_photo(
     where it shows several people and `face` is None.
     """
     folder = Path(folder)
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
         raise InputError(f"A photo is an array [H, W, 3] uint8, found {list(picture.shape)} {picture.dtype}.")
     if size % 2 or not 128 <= size <= 1024:
         raise InputError(f"The size of the frame must be an even number from 128 to 1024, found {size}.")
@@ -71,6 +71,7 @@ def track_photo(
     tell("read")
     seen = find_landmarks(picture, chosen)
     if seen is None:
+        check_size(chosen.pupils, name)
         raise TrackingError(
             f"The face in {name} cannot be made out. Take one from the front, with light on the face and nothing "
             "before it."

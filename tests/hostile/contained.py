@@ -122,6 +122,13 @@ def picture(path: str) -> str:
     return f"{behind_a_face(Path(path)).shape}"
 
 
+def photo(path: str) -> str:
+    """Read a photo of which an avatar is to be made."""
+    from emotalk.portrait.photo import read_photo
+
+    return f"{read_photo(path).shape}"
+
+
 def avatar(folder: str) -> str:
     """List the folder's parent, as the page does when it opens, and load the avatar. A sentence is the listing's."""
     from emotalk.avatar.gallery import list_avatars, load_avatar
@@ -151,7 +158,7 @@ def fill(count: str) -> str:
 
 
 HANDLERS: dict[str, Callable[..., str]] = {
-    "sound": sound, "video": video, "picture": picture, "avatar": avatar, "curve": curve, "fill": fill,
+    "sound": sound, "video": video, "picture": picture, "photo": photo, "avatar": avatar, "curve": curve, "fill": fill,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.hostile.avatars import AVATARS
 from tests.hostile.cases import Case
 from tests.hostile.contained import Contained, Outcome
+from tests.hostile.photos import ODD_PHOTOS, PHOTOS
 from tests.hostile.pictures import CLAIMS, ODD, PICTURES
 from tests.hostile.sounds import HEADERS, SOUNDS
 from tests.hostile.verdicts import files_below, is_sentence, tells_no_place
@@ -18,11 +19,23 @@ from tests.hostile.videos import VIDEOS
 MEGABYTES = 900.0
 """As much as opening one file may take: 40 million pixels in colour and one copy, with room."""
 
-QUICK = {"sound": HEADERS, "picture": [*CLAIMS, *ODD], "video": [], "avatar": AVATARS}
+QUICK = {
+    "sound": HEADERS,
+    "picture": [*CLAIMS, *ODD],
+    "photo": [*CLAIMS, *ODD, *ODD_PHOTOS],
+    "video": [],
+    "avatar": AVATARS,
+}
 """Opened in a moment, for the most part without another program: the quick part of these tests."""
 OPENED = [
     pytest.param(kind, case, id=f"{kind}: {case}", marks=[] if case in QUICK[kind] else pytest.mark.slow)
-    for kind, cases in (("sound", SOUNDS), ("picture", PICTURES), ("video", VIDEOS), ("avatar", AVATARS))
+    for kind, cases in (
+        ("sound", SOUNDS),
+        ("picture", PICTURES),
+        ("photo", PHOTOS),
+        ("video", VIDEOS),
+        ("avatar", AVATARS),
+    )
     for case in cases
 ]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.hostile.avatars import AVATARS
 from tests.hostile.parameters import BEGIN, BODIES, FEW, GENERATE, STILL, TALK, VALUES
+from tests.hostile.photos import PHOTOS
 from tests.hostile.pictures import PICTURES
 from tests.hostile.sounds import SOUNDS
 from tests.hostile.test_parameters import DARK
@@ -20,8 +21,8 @@ POSTED = len(STILL) * len(VALUES) + (SHEET + len(GENERATE) + len(BEGIN) + len(TA
 
 
 @pytest.mark.parametrize(("kind", "count"), [
-    ("sounds", len(SOUNDS)), ("pictures", len(PICTURES)), ("videos", len(VIDEOS)), ("avatars", len(AVATARS)),
-    ("parameters", POSTED),
+    ("sounds", len(SOUNDS)), ("pictures", len(PICTURES)), ("photos", len(PHOTOS)), ("videos", len(VIDEOS)),
+    ("avatars", len(AVATARS)), ("parameters", POSTED),
 ])  # fmt: skip
 def test_the_table_says_how_many(kind: str, count: int) -> None:
     row = re.search(rf"^\| {kind} \|.*\| ([\d,]+)[^|]*\|$", DOC.read_text(encoding="utf-8"), re.MULTILINE)
@@ -29,6 +30,6 @@ def test_the_table_says_how_many(kind: str, count: int) -> None:
 
 
 def test_no_two_cases_have_one_name() -> None:
-    for cases in (SOUNDS, PICTURES, VIDEOS, AVATARS, VALUES, BODIES):
+    for cases in (SOUNDS, PICTURES, PHOTOS, VIDEOS, AVATARS, VALUES, BODIES):
         names = [case.name for case in cases]
         assert len(set(names)) == len(names)

@@ -84,7 +84,7 @@ def table() -> Iterator[str]:
             rows = compared(clip.tracked, row)
             yield line(name, "the photo", clip.tracked, rows, lambda _, still=still: still)
             yield line(name, "portrait", clip.tracked, rows, lambda t, a=avatar, d=driven: draw(a, d, t))
-        yield "\nThe neutral photo driven by the same person's acted emotions (other clips, all of the head's motion):\n"
+        yield "\nThe neutral photo driven by the same person's acted emotions (other clips):\n"
         yield "| clip | mood | LMD | lip r | slope |\n|---|---|---|---|---|"
         for who, mood in ACTED:
             avatar, face = photos[who]

@@ -27,6 +27,7 @@ PARTS = {
     "photos": "Photos",
     "person": "Person and expression",
     "avatars": "From photo to avatar",
+    "clips": "Driven by the person's own film",
 }
 """What is measured, each by `table` of the module benchmarks.portrait_NAME."""
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from emotalk.portrait.make import make_portrait
 
 from benchmarks.portrait_photos import photo_files
 from benchmarks.portrait_sheet import portrait_sheet
@@ -21,6 +20,7 @@ from emotalk.avatar import Consent
 from emotalk.core.errors import EmotalkError
 from emotalk.core.progress import FitProgress
 from emotalk.portrait import read_photo, track_photo
+from emotalk.portrait.make import make_portrait
 
 SHEETS = "EMOTALK_SHEETS"
 """The variable that names a folder outside the repository."""

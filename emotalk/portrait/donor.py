@@ -19,6 +19,7 @@ from emotalk.avatar import Corrections, GaussianAvatar, list_avatars, load_avata
 from emotalk.avatar.gallery import avatar_folders
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.avatar.latents import GROUPS
+from emotalk.portrait.lips import lip_colors, lips_among
 
 INNER = ("mouth", "gums", "teeth", "tongue")
 MOVED = (*INNER, "lips", "lids", "lashes")
@@ -42,10 +43,6 @@ AROUND_EYE = (0.014, 0.030)
 """Metres from the middle of a lid between which skin tells the light on it: below the eye, beside the nose."""
 LOCAL, LOCAL_SHARE = (0.5, 1.2), 0.4
 """How much the light right beside a lid counts: sockets are darker than cheeks."""
-DARKEST_LIP = 0.35
-"""Lightness of lips in that of the skin, below which it is a gap."""
-FEWEST_LIPS = 12
-"""Gaussians that must show lips; else they are the donor's in this face's light."""
 LIGHT = (0.75, 1.4)
 """Within which the light on teeth may differ from the donor's: the white of eyes in a shadow would make them grey."""
 WHITE = 0.9
@@ -97,9 +94,10 @@ def _tone(color: Tensor) -> Tensor:
     return torch.cat([color / color.sum().clamp_min(1e-6), 0.5 * color.mean()[None]])
 
 
-def with_donor(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
+def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -> GaussianAvatar:
     """The avatar of a photo with mouth, lips, lids and lashes of the donor, in its own colours where the photo shows
-    them, and with the donor's changes of colour by expression on its skin."""
+    them, and with the donor's changes of colour by expression on its skin. `open_mouth`: the photo shows what is
+    between the lips, which is no colour of theirs."""
     own, given = avatar.gaussians, donor.avatar.gaussians
     places = template_places(avatar)
     taken = _within(given.region, MOVED)
@@ -111,7 +109,9 @@ def with_donor(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
     lips = part.region == REGION_INDEX["lips"]
     shown = _within(own.region[: own.mesh_count], ("lips",)).numpy()
     if shown.any():
-        found = lip_colors(own.color[: own.mesh_count][shown], places[shown], part_places[lips.numpy()], skin(avatar))
+        own_lips = own.color[: own.mesh_count][shown]
+        among = lips_among(own_lips, skin(avatar)) if open_mouth else torch.ones(len(own_lips), dtype=torch.bool)
+        found = lip_colors(own_lips, places[shown], among, part_places[lips.numpy()])
         color[lips] = color[lips] if found is None else found
     part = dataclasses.replace(part, color=color.clamp(0, 1), view_color=torch.zeros_like(part.view_color))
     kept = ~_within(own.region, MOVED)
@@ -225,27 +225,6 @@ def white_ratio(avatar: GaussianAvatar, donor: GaussianAvatar) -> float:
         return float(eyes.quantile(WHITE)) if len(eyes) else float(skin(of).mean())
 
     return float(np.clip(white(avatar) / max(white(donor), 0.05), *LIGHT))
-
-
-def lip_colors(color: Tensor, places: np.ndarray, at: np.ndarray, skin: Tensor) -> Tensor | None:
-    """Colours [N, 3] of lips at places [N, 3] from those of a photo (`color` [L, 3] at `places` [L, 3]) in a face whose
-    skin has the colour `skin` [3]; None where the photo shows too little of lips.
-
-    Teeth and gaps between them do not count: lips are no paler in tint than the skin, and neither black nor white.
-    """
-
-    def redness(of: Tensor) -> Tensor:
-        return (of[..., 0] - of[..., 1:].mean(-1)) / of.mean(-1).clamp_min(0.02)
-
-    light = color.mean(1) / skin.mean().clamp_min(0.02)
-    usual = (redness(color) > 0.8 * redness(skin) - 0.02) & (light > DARKEST_LIP)
-    if int(usual.sum()) < FEWEST_LIPS:
-        return None
-    middle = light[usual].median()
-    usual &= (light - middle).abs() < 0.35 * middle
-    chosen = usual.numpy()
-    near = cKDTree(places[chosen]).query(at, k=min(6, int(chosen.sum())))[1]
-    return color[usual][torch.from_numpy(near.reshape(len(at), -1))].median(1).values
 
 
 def _smooth(colors: np.ndarray, places: np.ndarray, at: np.ndarray) -> np.ndarray:

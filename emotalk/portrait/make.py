@@ -27,6 +27,7 @@ from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box
 from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
+from emotalk.portrait.lips import mouth_is_open
 from emotalk.portrait.photo_fit import STEPS, PhotoFit
 from emotalk.portrait.plate import photo_plate
 from emotalk.portrait.rest import at_rest
@@ -88,7 +89,9 @@ class _Portrait:
         torso = start.torso[torch.from_numpy(frames.rows)]
         plate = photo_plate(self.photo.frame_bytes(0), self.photo.labels(0)).to(start.avatar.device)
         donor = Donor.for_face(start.avatar.to("cpu"))
-        rough = with_donor(start.avatar.replace(background=plate).to("cpu"), donor).to(start.avatar.device)
+        begun = start.avatar.replace(background=plate)
+        open_mouth = mouth_is_open(self.photo.landmarks[0])
+        rough = with_donor(begun.to("cpu"), donor, open_mouth).to(begun.device)
         self._tell("look", 0, rough)
         fit = PhotoFit(rough, frames, torso, STEPS, self.seed)
         self._improve(fit)

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 from emotalk.avatar import Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX
-from emotalk.core.landmarks import INNER_LIPS, apertures, eye_distance
 from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS
 from emotalk.fitting.locality import neighbourhood
 from emotalk.fitting.samples import Target
 from emotalk.fitting.video_fit import VideoFit
 from emotalk.fitting.video_frames import VideoFrames
-from emotalk.portrait.donor import INNER
+from emotalk.portrait.donor import INNER, skin
+from emotalk.portrait.lips import between_lips, mouth_is_open
 
 STEPS = 120
 """More make the photo sharper by less than .1 dB in its own pose and nothing in others (German, W009)."""
-OPEN = 0.03
-"""Gap between the lips in eye distances from which lips may be learned from teeth."""
 LEAST_SHOWN = 0.02
 """Share that must show of a Gaussian that learns. Adam moves what hardly shows as far as all else: it would become a
 speck that the next turn of the head brings to light."""
-LIP_RIM = 2
-"""Pixels at 512 of the lips next to the gap that are a mixture of both."""
-LIP_LIGHT = (0.6, 1.6)
-"""Within which the lips of an open mouth may become darker or lighter. Their tint stays: what they would learn of it
-is that of teeth and gaps."""
+DENSE, DENSE_SHOWN = ("lips", "eyes", "lids", "lashes"), 0.002
+"""Regions whose Gaussians lie on top of each other, so that little shows of each."""
+LIP_LIGHT = (0.6, 1.8)
+LIP_TINT = 0.04
+"""Within which the lips of an open mouth may become darker or lighter, and by how much their tint may leave what lies
+between that of lips and of skin: it would be that of teeth and gaps."""
 
 
 class PhotoFit(VideoFit):
@@ -49,15 +46,20 @@ class PhotoFit(VideoFit):
         for name in ("correction_position", "correction_color"):
             self.parameters.values[name].requires_grad_(False)
         region = avatar.gaussians.region
-        self._given = torch.isin(region, torch.tensor([REGION_INDEX[name] for name in INNER])).nonzero()[:, 0]
-        self._in_place = torch.isin(region, torch.tensor([REGION_INDEX[n] for n in ("lids", "lashes")])).nonzero()[:, 0]
-        self._between: dict[int, Tensor] = {}
+        self._given, self._in_place, self._lips, dense = (
+            torch.isin(region, torch.tensor([REGION_INDEX[name] for name in names], device=region.device))
+            for names in (INNER, ("lids", "lashes"), ("lips",), DENSE)
+        )
+        self._hidden = torch.zeros_like(dense)
+        self._least_shown = torch.where(dense, DENSE_SHOWN, LEAST_SHOWN)
         self._looks = {0, steps // 3, 2 * steps // 3}
-        self._hidden = torch.zeros(0, dtype=torch.int64)
-        points = frames.tracked.landmarks[:1].astype(np.float64)
-        self._open = float(apertures(points)[0, 0]) > OPEN * eye_distance(points)
-        self._lips = (avatar.gaussians.region == REGION_INDEX["lips"]).nonzero()[:, 0]
-        self._lip_start = avatar.gaussians.color[self._lips].clone()
+        self._between: dict[int, Tensor] = {}
+        self._open = mouth_is_open(frames.tracked.landmarks[0])
+        lips, face = avatar.gaussians.color[self._lips], skin(avatar)[None]
+        self._lip_light = lips.mean(1, keepdim=True).clamp_min(0.01)
+        tints = lips / self._lip_light, (face / face.mean()).expand_as(lips)
+        self._least_tint = torch.minimum(*tints) - LIP_TINT
+        self._most_tint = torch.maximum(*tints) + LIP_TINT
 
     def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
         return avatar.corrections
@@ -78,7 +80,7 @@ class PhotoFit(VideoFit):
     def step(self) -> float:
         """One step; now and then, what the photo shows is looked at anew."""
         if self.step_count in self._looks:
-            self._hidden = (self.shown_share() < LEAST_SHOWN).nonzero()[:, 0]
+            self._hidden = self.shown_share() < self._least_shown
         return super().step()
 
     def shown_share(self) -> Tensor:
@@ -120,14 +122,8 @@ class PhotoFit(VideoFit):
         if not self._open:
             return
         color = self.parameters.values["color"].data
-        begun = self._lip_start
-        share = color[self._lips].mean(1, keepdim=True) / begun.mean(1, keepdim=True).clamp_min(0.01)
-        color[self._lips] = begun * share.clamp(*LIP_LIGHT)
-
-
-def between_lips(landmarks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Pixels [H, W] (bool) of an open mouth between the lips, with their rim, of landmarks [478, 2] in pixels."""
-    gap = np.zeros(shape, np.uint8)
-    cv2.fillPoly(gap, [np.round(landmarks[list(INNER_LIPS)] * 8).astype(np.int32)], 1, shift=3)
-    radius = max(1, round(LIP_RIM * shape[0] / 512))
-    return cv2.dilate(gap, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)).astype(bool)
+        learned = color[self._lips]
+        light = learned.mean(1, keepdim=True)
+        tint = torch.minimum(torch.maximum(learned / light.clamp_min(0.01), self._least_tint), self._most_tint)
+        share = (light / self._lip_light).clamp(*LIP_LIGHT)
+        color[self._lips] = tint / tint.mean(1, keepdim=True) * self._lip_light * share

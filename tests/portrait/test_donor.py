@@ -17,7 +17,6 @@ from emotalk.portrait.donor import (
     Donor,
     eye_ratio,
     light_ratio,
-    lip_colors,
     template_places,
     white_ratio,
     with_donor,
@@ -89,28 +88,6 @@ def test_lips_have_the_colour_of_the_persons_lips(donor, person):
     made_up = person.replace(gaussians=dataclasses.replace(person.gaussians, color=red))
     lips = with_donor(made_up, donor).gaussians
     assert (lips.color[of(lips.region, "lips")] - torch.tensor([0.7, 0.1, 0.2])).abs().max() < 1e-5
-
-
-def test_teeth_and_gaps_between_them_are_no_lips():
-    rng = np.random.default_rng(0)
-    places = rng.uniform(0, 0.02, (60, 3))
-    lips = torch.tensor([0.55, 0.30, 0.28]) + 0.02 * torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
-    spoiled = lips.clone()
-    spoiled[:10] = torch.tensor([0.95, 0.93, 0.88])
-    spoiled[10:18] = torch.tensor([0.04, 0.03, 0.03])
-    skin = torch.tensor([0.75, 0.58, 0.50])
-    found = lip_colors(spoiled, places, places, skin)
-    assert (found.mean(1) - 0.377).abs().max() < 0.06
-    grey = skin.mean().repeat(3)
-    assert (
-        lip_colors(lips.mean(1, keepdim=True).repeat(1, 3), places, places, grey) is not None
-    )  # a photo without colour
-
-
-def test_lips_that_a_photo_does_not_show_are_not_made_of_teeth():
-    teeth = torch.tensor([[0.95, 0.93, 0.88], [0.04, 0.03, 0.03]]).repeat(30, 1)
-    places = np.random.default_rng(0).uniform(0, 0.02, (60, 3))
-    assert lip_colors(teeth, places, places, torch.tensor([0.75, 0.58, 0.50])) is None
 
 
 def test_the_skin_changes_with_the_expression_as_the_donors_does(donor, person):

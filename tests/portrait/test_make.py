@@ -8,19 +8,15 @@ import torch
 
 from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
-from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.camera import project
 from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame
 from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box
-from emotalk.head import HeadModel
 from emotalk.portrait.donor import INNER, Donor, with_donor
 from emotalk.portrait.make import make_portrait
-from emotalk.portrait.photo_fit import PhotoFit, between_lips
+from emotalk.portrait.photo_fit import PhotoFit
 from emotalk.portrait.rest import at_rest
-from emotalk.rendering import portrait_camera
 from tests.portrait.one_frame import FRAMES, head_error, photo_of
 
 pytestmark = pytest.mark.slow  # an avatar is begun and fitted
@@ -142,17 +138,3 @@ def test_changes_by_expression_stay_as_they_came(fit):
     before = fit.result().corrections.color
     fit.run()
     assert torch.equal(fit.result().corrections.color, before)
-
-
-def test_the_gap_of_an_open_mouth_is_told_from_the_lips():
-    head, camera = HeadModel.load(), portrait_camera(256)
-    mouths = HeadMotion.neutral(2)
-    mouths.expression[1, ARKIT_INDEX["jawOpen"]] = 0.6
-    with torch.no_grad():
-        points = head.landmarks(head(expression=torch.from_numpy(mouths.expression)).vertices).double().numpy()
-    shut, wide = (between_lips(project(points[t], camera)[0], (256, 256)) for t in range(2))
-    assert wide.sum() > 2 * shut.sum()
-    pixels = project(points[1], camera)[0].astype(int)
-    assert wide[(pixels[13, 1] + pixels[14, 1]) // 2, pixels[13, 0]]  # between the lips' inner lines
-    for outer in (0, 17):
-        assert not wide[pixels[outer, 1], pixels[outer, 0]]

@@ -105,7 +105,8 @@ def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -
     part, part_places = given.select(taken), donor.places[taken[: given.mesh_count].numpy()]
     color = part.color * light_ratio(avatar, places, donor, part_places)
     inside = _within(part.region, INNER)
-    color[inside] = part.color[inside] * white_ratio(avatar, donor.avatar)
+    vividness = saturation_ratio(avatar, donor.avatar)
+    color[inside] = _less_vivid(part.color[inside] * white_ratio(avatar, donor.avatar), vividness)
     lips = part.region == REGION_INDEX["lips"]
     shown = _within(own.region[: own.mesh_count], ("lips",)).numpy()
     if shown.any():
@@ -117,8 +118,10 @@ def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -
     kept = ~_within(own.region, MOVED)
     kept_places = places[kept[: own.mesh_count].numpy()]
     both = BoundGaussians.concatenate([part, own.select(kept)])
+    moved = _moved_corrections(donor.avatar.corrections, taken)
+    changes = torch.where(inside[moved.index][:, None], _less_vivid(moved.color, vividness), moved.color)
     corrections = _joined(
-        _moved_corrections(donor.avatar.corrections, taken),
+        dataclasses.replace(moved, color=changes),
         _fold_corrections(avatar, own.select(kept), kept_places, donor),
         len(part),
     )
@@ -225,6 +228,21 @@ def white_ratio(avatar: GaussianAvatar, donor: GaussianAvatar) -> float:
         return float(eyes.quantile(WHITE)) if len(eyes) else float(skin(of).mean())
 
     return float(np.clip(white(avatar) / max(white(donor), 0.05), *LIGHT))
+
+
+def saturation_ratio(avatar: GaussianAvatar, donor: GaussianAvatar) -> float:
+    """How colourful the photo is beside the donor, in [0, 1]: 0 where it has no colour at all, as its mouth then."""
+
+    def saturation(of: GaussianAvatar) -> float:
+        color = skin(of)
+        return float((color.max() - color.min()) / color.mean().clamp_min(0.02))
+
+    return float(np.clip(saturation(avatar) / max(saturation(donor), 0.02), 0, 1))
+
+
+def _less_vivid(color: Tensor, share: float) -> Tensor:
+    grey = color.mean(-1, keepdim=True)
+    return grey + share * (color - grey)
 
 
 def _smooth(colors: np.ndarray, places: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -136,12 +136,13 @@ class _Portrait:
             raise Cancelled("Stopped; no avatar was made.")
         seconds = time.perf_counter() - self._started
         remaining = seconds * (STEPS - done) / done if done else None
-        preview = None if avatar is None else self._preview(avatar)
+        preview = None if avatar is None else self._preview(avatar, last=stage == "done")
         self._report(FitProgress(stage, done, STEPS, seconds, remaining, gaussians=None, preview=preview))
 
-    def _preview(self, avatar: GaussianAvatar) -> np.ndarray:
-        """The photo and the avatar, its face at rest, side by side, [H, 2 W, 3] uint8."""
-        shrink = max(1, self.photo.size // 256)
+    def _preview(self, avatar: GaussianAvatar, last: bool) -> np.ndarray:
+        """The photo and the avatar, its face at rest, side by side, [H, 2 W, 3] uint8; the last one as fine as it is
+        kept."""
+        shrink = 1 if last else max(1, self.photo.size // 256)
         drawn = draw_frame(avatar, HeadMotion.neutral(), 0, shrink=shrink)
         original = torch.from_numpy(self.photo.frame(0)).permute(2, 0, 1)[None]
         original = torch.nn.functional.interpolate(original, drawn.shape[:2], mode="area")[0].permute(1, 2, 0)

@@ -8,6 +8,7 @@ import torch
 
 from emotalk.avatar import load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX, signals
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.motion import HeadMotion
 from emotalk.portrait.donor import (
     INNER,
@@ -70,6 +71,19 @@ def test_the_white_of_the_eyes_tells_the_light_on_teeth(donor):
     assert white_ratio(donor.avatar, donor.avatar) == pytest.approx(1)
     assert white_ratio(dimmed(donor.avatar, 0.9), donor.avatar) == pytest.approx(0.9)
     assert white_ratio(dimmed(donor.avatar, 0.1), donor.avatar) > 0.5  # eyes in a shadow make no black teeth
+
+
+def test_a_photo_without_colour_has_a_mouth_without_colour(donor, person):
+    grey = person.gaussians.color.mean(1, keepdim=True).expand(-1, 3).contiguous()
+    avatar = with_donor(person.replace(gaussians=dataclasses.replace(person.gaussians, color=grey)), donor)
+    inner = of(avatar.gaussians.region, *INNER)
+    wide = HeadMotion.neutral()
+    wide.expression[0, ARKIT_INDEX["jawOpen"]] = 0.6
+    for motion in (HeadMotion.neutral(), wide):
+        color = avatar.pose(motion, 0).colors[inner]
+        assert float((color - color.mean(1, keepdim=True)).abs().max()) < 1e-4
+    vivid = with_donor(person, donor).pose(wide, 0).colors[inner]
+    assert float((vivid - vivid.mean(1, keepdim=True)).abs().max()) > 0.05
 
 
 def test_mouth_lips_and_lids_are_the_donors_and_all_else_the_persons(donor, person):

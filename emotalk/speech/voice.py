@@ -14,6 +14,7 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.loudness import SILENCE_DB, loudness, normalise, soft_limit
 from emotalk.speech.resampling import Resampler
+from emotalk.speech.tilt import tilted
 
 if TYPE_CHECKING:
     from emotalk.speech.manner import Manner
@@ -51,6 +52,7 @@ LIMITS = {
     "pitch_range": (0.0, 3.0),
     "gain_db": (-12.0, 12.0),
     "pauses": (0.2, 5.0),
+    "tilt_db": (-12.0, 12.0),
 }
 """Least and most of every part of a style."""
 
@@ -64,6 +66,7 @@ class Style:
     pitch_range: float = 1.0  # factor on the movement of the pitch around its mean
     gain_db: float = 0.0  # louder or softer than normal
     pauses: float = 1.0  # factor on the length of pauses, beside the rate
+    tilt_db: float = 0.0  # more (effort) or less above 1 kHz than below, the loudness kept
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -108,8 +111,8 @@ class PhraseEngine(abc.ABC):
         if loudness(said.samples) < SILENCE_DB:
             return
         samples = normalise(said.samples)
-        if style.gain_db:
-            samples = soft_limit(samples * 10 ** (style.gain_db / 20))
+        if style.gain_db or style.tilt_db:
+            samples = soft_limit(tilted(samples, SAMPLE_RATE, style.tilt_db) * 10 ** (style.gain_db / 20))
         yield replace(said, samples=samples)
 
 

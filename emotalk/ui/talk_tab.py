@@ -205,7 +205,7 @@ class TalkTab:
 
     def _generate(self) -> None:
         c = self.controls
-        outputs = [self.stage, self.status, self.save_video, self.save_motion]
+        outputs = [self.stage, self.status, self.save_video, self.save_motion, c.timeline]
         shared = {
             "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
             "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
@@ -261,20 +261,20 @@ class TalkTab:
         try:
             clip = self.clips.start(request.session_hash or "", request_of(*values))
         except EmotalkError as error:
-            yield _ended(), "", same, same
+            yield _ended(), "", same, same, same
             raise friendly(error) from error
         hidden = gr.update(visible=False)
         try:
-            yield _stage(clip), "", hidden, hidden
+            yield _stage(clip), "", hidden, hidden, gr.update(said=[])
             while not clip.wait(0.4):
                 if gone():
                     return
-                yield _stage(clip), _line(clip), same, same
+                yield _stage(clip), _line(clip), same, same, same
         finally:
             if not clip.done:
                 clip.cancel()
         if clip.error is not None:
-            yield _ended(), "", same, same
+            yield _ended(), "", same, same, same
             if not isinstance(clip.error, Cancelled):
                 raise friendly(clip.error) from clip.error
             return
@@ -282,6 +282,7 @@ class TalkTab:
         yield (
             _stage(clip), _line(clip), gr.update(value=made.path, visible=True),
             gr.update(value=made.motion_path, visible=made.motion_path is not None),
+            gr.update(said=[list(mood) for mood in made.moods]),
         )  # fmt: skip
 
     def stopped(self, request: gr.Request) -> dict[str, Any]:

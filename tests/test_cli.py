@@ -30,6 +30,14 @@ def compiled() -> None:
     warmup()
 
 
+def test_warmup_makes_the_voice_ready_too_and_does_without_one(monkeypatch, capsys: pytest.CaptureFixture) -> None:
+    main(["warmup"])
+    assert "voice flite:slt ready" in capsys.readouterr().out
+    monkeypatch.setenv("EMOTALK_VOICE", "nobody:x")
+    main(["warmup"])
+    assert "no voice: There is no voice 'nobody:x'" in capsys.readouterr().err
+
+
 def test_help_names_every_command_and_every_option_in_words(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])

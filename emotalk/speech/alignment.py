@@ -29,6 +29,10 @@ LEAST_FIT = -1.7
 own text, -3.1 to -1.9 with another) and 52 of RAVDESS, whose acted emotions the encoder hears less well (-1.4 to -0.3,
 with other texts -2.6 to -1.2)."""
 
+LETTERS_PER_SECOND = 40
+"""More than anybody says."""
+TOO_LONG = "The transcript has more sounds than fit into the recording. Give the words that are said."
+
 _ALIKE = (
     "p b m", "f v", "th dh s z t d", "t d n l k g", "k g ng hh", "ch jh sh zh s z", "r er w", "m n ng",
     "aa ah ao ay aw ae", "ae eh ey ih", "iy ih y ey", "ao ow oy uh uw w", "aa ao ow ah", "ah ih uh er eh",
@@ -67,6 +71,8 @@ def with_transcript(speech: Speech, text: str, encoder: SpeechEncoder) -> Speech
     # Imported here: voices are not needed to align, but their engines know how words are pronounced.
     from emotalk.speech.tts import engines
 
+    if sum(map(str.isalnum, text)) > LETTERS_PER_SECOND * (speech.seconds + 1):
+        raise InputError(TOO_LONG)  # before anything is pronounced: a book takes a while
     words = pronounce(text, engines()["espeak"].transcribe, detect(text) or "en")
     found = align(words, encoder.encode(speech).phones)
     if found.fit < LEAST_FIT:
@@ -120,7 +126,7 @@ def best_path(scores: np.ndarray, states: np.ndarray, optional: np.ndarray) -> n
     """
     rows, count, width = len(scores), len(states), min(len(states), _BAND)
     if rows < (~optional).sum():
-        raise InputError("The transcript has more sounds than fit into the recording. Give the words that are said.")
+        raise InputError(TOO_LONG)
     jumps = np.zeros(count)  # added where a state is reached past the one before it
     jumps[2:] = np.where(optional[1:-1], 0.0, -np.inf)
     value = np.full(count + 2, -np.inf)  # two impossible states stand before the first

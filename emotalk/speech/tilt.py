@@ -45,5 +45,5 @@ class TiltFilter:
 
 
 def tilted(samples: np.ndarray, rate: int, tilt_db: float) -> np.ndarray:
-    """A whole sound [N] with the same tilt from beginning to end."""
+    """A whole sound, `samples` [N], with the same tilt from beginning to end."""
     return TiltFilter(rate).push(samples, tilt_db) if tilt_db else samples

@@ -96,7 +96,7 @@ class TalkRequest:
         if self.audio is not None and not Path(self.audio).is_file():
             raise InputError(f"There is no audio file {Path(self.audio).name!r}; check the name.")
         if self.transcript is not None:
-            object.__setattr__(self, "transcript", _checked_text(self.transcript, None))
+            object.__setattr__(self, "transcript", _checked_text(self.transcript, self.max_seconds))
             if self.audio is None:
                 raise InputError("A transcript belongs to an audio file; what a voice is to say is the text itself.")
         if not isinstance(self.emotion, EmotionCurve) and self.emotion != "auto":

@@ -121,7 +121,7 @@ class KokoroEngine:
         # Where in a mood a token falls has to be known before its speed is.
         begins = (np.cumsum(usual.durations) - usual.durations - _sounding(usual)[0]) * FRAME_SECONDS / manner.rate
         prosody = paced(usual, speeds(transcript, manner.at(start + begins, letters)))
-        timing = timing_of(transcript, prosody)
+        timing = timing_of(transcript, prosody, person.lead)
         first, last = _sounding(prosody)
         seconds = start + (np.arange(len(prosody)) - first) * FRAME_SECONDS
         track = manner.at(seconds, np.repeat(letters, prosody.durations))

@@ -179,14 +179,13 @@ def warmup() -> None:
     """Compile the CPU renderer and make the voice ready ahead of time, so that the first talk begins at once."""
     from emotalk.core.errors import VoiceError
     from emotalk.rendering import warmup as compile_kernels
-    from emotalk.speech.tts import default_voice, engines
+    from emotalk.speech.tts import prepare_voice
 
     seconds = compile_kernels(progress=lambda line: print(line, file=sys.stderr))
     print(f"renderer ready after {seconds:.1f} s")
     started = time.perf_counter()
     try:
-        voice = default_voice()
-        engines()[voice.engine].prepare()
+        voice = prepare_voice()
     except VoiceError as error:  # recordings can be played all the same
         print(f"no voice: {error}", file=sys.stderr)
     else:

@@ -137,6 +137,13 @@ def find_voice(voice: str | None) -> VoiceInfo:
     return found
 
 
+def prepare_voice(voice: str | None = None) -> VoiceInfo:
+    """The voice that `find_voice` finds, its engine made ready. Raises VoiceError where that cannot be."""
+    found = find_voice(voice)
+    engines()[found.engine].prepare()
+    return found
+
+
 def say(
     text: str,
     voice: str | None = None,

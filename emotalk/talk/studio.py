@@ -240,7 +240,13 @@ class Studio:
         usable = [info.name for info in self.avatars() if not info.problem]
         if usable:
             tell("finding the voice (the large one is made ready once per machine)")
-            self.voice_for(usable[0])
+            # Imported here: speech libraries when they are first needed.
+            from emotalk.speech.tts import prepare_voice
+
+            try:
+                prepare_voice(self.voice_for(usable[0]))
+            except VoiceError as error:
+                log.warning("%s", error)  # told again to whoever wants it to speak
             tell("drawing the first picture (compiles the renderer once per machine)")
             self.still(usable[0], Look(256), 0.0, 0.0)
 

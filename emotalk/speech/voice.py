@@ -14,7 +14,6 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.loudness import SILENCE_DB, loudness, normalise, soft_limit
 from emotalk.speech.resampling import Resampler
-from emotalk.speech.tilt import tilted
 
 if TYPE_CHECKING:
     from emotalk.speech.manner import Manner
@@ -111,8 +110,8 @@ class PhraseEngine(abc.ABC):
         if loudness(said.samples) < SILENCE_DB:
             return
         samples = normalise(said.samples)
-        if style.gain_db or style.tilt_db:
-            samples = soft_limit(tilted(samples, SAMPLE_RATE, style.tilt_db) * 10 ** (style.gain_db / 20))
+        if style.gain_db:  # no tilt: these voices are dull, and at low arousal fewer of flite's words were understood
+            samples = soft_limit(samples * 10 ** (style.gain_db / 20))
         yield replace(said, samples=samples)
 
 

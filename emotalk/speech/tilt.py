@@ -42,8 +42,3 @@ class TiltFilter:
         ratio = 10 ** (tilt / 20)
         low = 1 / np.sqrt(1 - _POWER_ABOVE + _POWER_ABOVE * ratio**2)
         return (low * (samples + (ratio - 1) * above)).astype(np.float32)
-
-
-def tilted(samples: np.ndarray, rate: int, tilt_db: float) -> np.ndarray:
-    """A whole sound, `samples` [N], with the same tilt from beginning to end."""
-    return TiltFilter(rate).push(samples, tilt_db) if tilt_db else samples

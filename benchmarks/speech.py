@@ -22,6 +22,7 @@ import tyro
 
 from benchmarks import voice_emotion
 from benchmarks.results_file import with_sections
+from benchmarks.speech_alignment import alignment_table
 from benchmarks.speech_cost import cost_table
 from benchmarks.speech_lips import clips_table, sound_of
 from benchmarks.speech_methods import HEADER, Sample, encoder_track, remembered, score_rows, scores
@@ -73,7 +74,7 @@ class Options:
     encoder: Path | None = None
     """Another .safetensors file than the shipped one."""
     only: tuple[str, ...] = ()
-    """Parts to run: voices, speakers, german, clips, emotion, cost. All by default."""
+    """Parts to run: voices, speakers, alignment, german, clips, emotion, cost. All by default."""
     write: bool = True
     """Write benchmarks/results/speech.md."""
 
@@ -85,6 +86,7 @@ def main(options: Options) -> None:
     parts = {
         "voices": (lambda: voices_table(encoder, options), [FORTUNES]),
         "speakers": (lambda: speakers_table(encoder, options), [speech / "ravdess", speech / "ljspeech", clips]),
+        "alignment": (lambda: alignment_table(encoder, speech), [speech / "ravdess", speech / "ljspeech"]),
         "german": (lambda: german_table(encoder, options), [speech / "emodb", speech / "ljspeech"]),
         "clips": (lambda: clips_table(encoder, clips), [clips]),
         "emotion": (lambda: voice_emotion.run(speech), [speech / "emodb", speech / "ravdess"]),

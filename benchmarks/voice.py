@@ -25,6 +25,7 @@ it.
 """
 PARTS = {
     "times": "Times of phones and words",
+    "captions": "Captions",
     "mood": "Mood in the voice",
     "words": "Words understood",
     "closures": "Lip closures",

@@ -31,6 +31,7 @@ SENTENCES = (
 """Sentences of this file alone: nothing was tuned on them."""
 NEAR = 0.060
 """Seconds: a caption that begins so near a word is not seen to be early or late."""
+_BEFORE = 0.3
 
 
 class Errors(NamedTuple):
@@ -53,7 +54,7 @@ def errors(voices: tuple[str, ...]) -> Errors:
                 pairs = _matched(speech, [(start, PHONES[phone]) for start, _, phone in aligned if phone])
                 phones += [here - there for here, there, _ in pairs]
                 lips += [here - there for here, there, phone in pairs if phone in ("p", "b", "m")]
-            starts = _word_starts(speech.samples, text)
+            starts = word_starts(speech.samples, text)
             if starts is not None and len(starts) == len(speech.words):
                 late = [start - there for (start, _, _), there in zip(speech.words, starts, strict=True)]
                 words += late
@@ -116,18 +117,27 @@ def _decoder() -> Decoder:
     return Decoder(samprate=SAMPLE_RATE, loglevel="FATAL")
 
 
-def _word_starts(samples: np.ndarray, text: str) -> list[float] | None:
-    """Seconds at which the words of `text` begin; None where they do not fit, or one is not in the dictionary."""
+def word_starts(samples: np.ndarray, text: str) -> list[float] | None:
+    """Seconds at which the words of `text` begin in samples [N]; None where they do not fit, or one is not in the
+    dictionary.
+
+    Faint noise is put before the sound: a first word that follows 50 ms of silence is else often put at the very
+    beginning.
+    """
     words = text.lower().strip(".?!").replace(",", "").split()
     decoder = _decoder()
     if any(decoder.lookup_word(word) is None for word in words):
         return None
-    pcm = (samples / max(float(np.abs(samples).max()), 1e-9) * 0.7 * 32767).astype(np.int16).tobytes()
+    before = np.random.default_rng(0).normal(0, 1e-4, round(_BEFORE * SAMPLE_RATE))
+    sound = np.concatenate([before, samples])
+    pcm = (sound / max(float(np.abs(sound).max()), 1e-9) * 0.7 * 32767).astype(np.int16).tobytes()
     decoder.set_align_text(" ".join(words))
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()
     if decoder.hyp() is None:
         return None
-    starts = [segment.start_frame * 0.01 for segment in decoder.seg() if segment.word.partition("(")[0] in words]
+    starts = [
+        segment.start_frame * 0.01 - _BEFORE for segment in decoder.seg() if segment.word.partition("(")[0] in words
+    ]
     return starts if len(starts) == len(words) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -46,6 +47,7 @@ def talk(
     motion_out: Path | None = None,
     frames_dir: Path | None = None,
     captions: Path | None = None,
+    transcript: str | None = None,
     device: str = "auto",
     refresh: bool = False,
     speech_model: str | None = None,
@@ -77,7 +79,8 @@ def talk(
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
         frames_dir: also write every frame as PNG into this folder.
-        captions: also write the words of the text with their times, as .srt or .vtt.
+        captions: also write the words of the text or transcript with their times, as .srt or .vtt.
+        transcript: what is said in the audio file, or a .txt file of it, for captions and surer lips.
         device: where the frames are drawn: auto (a GPU where one can draw), cpu or cuda.
         refresh: look on the Hub for something newer than what was downloaded earlier.
         speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
@@ -103,6 +106,7 @@ def talk(
         expressiveness=expressiveness,
         mood_in_voice=mood_in_voice,
         look=Look(size, yaw, pitch, zoom, _background(background), mark),
+        transcript=_transcript(transcript),
     )
     _download(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
@@ -174,11 +178,20 @@ def doctor() -> None:
 
 
 def warmup() -> None:
-    """Compile the CPU renderer ahead of time, so that the first picture comes at once."""
+    """Compile the CPU renderer and make the voice ready ahead of time, so that the first talk begins at once."""
+    from emotalk.core.errors import VoiceError
     from emotalk.rendering import warmup as compile_kernels
+    from emotalk.speech.tts import prepare_voice
 
     seconds = compile_kernels(progress=lambda line: print(line, file=sys.stderr))
     print(f"renderer ready after {seconds:.1f} s")
+    started = time.perf_counter()
+    try:
+        voice = prepare_voice()
+    except VoiceError as error:  # recordings can be played all the same
+        print(f"no voice: {error}", file=sys.stderr)
+    else:
+        print(f"voice {voice.id} ready after {time.perf_counter() - started:.1f} s")
 
 
 def personalize(
@@ -376,6 +389,18 @@ def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
 def _mood(emotion: str | None) -> Path | str | None:
     """What somebody typed as --emotion: here, and nowhere else, a text may name a file."""
     return Path(emotion) if emotion and Path(emotion).suffix.lower() in (".json", ".csv") else emotion
+
+
+def _transcript(given: str | None) -> str | None:
+    """What somebody typed as --transcript: here, and nowhere else, a text may name a file."""
+    if not given or not given.lower().endswith(".txt"):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"The transcript {Path(given).name} is no text in UTF-8. Save it as plain text.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"The transcript {given!r:.200} cannot be read; check the name of the file.") from error
 
 
 def _background(given: str | None) -> Background | None:

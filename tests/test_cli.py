@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotalk.cli import main
+from emotalk.cli import _transcript, main
+from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.hub import HubAddress, downloaded
 from emotalk.hub.client import commit_of
@@ -30,6 +31,14 @@ def compiled() -> None:
     from emotalk.rendering import warmup
 
     warmup()
+
+
+def test_warmup_makes_the_voice_ready_too_and_does_without_one(monkeypatch, capsys: pytest.CaptureFixture) -> None:
+    main(["warmup"])
+    assert "voice flite:slt ready" in capsys.readouterr().out
+    monkeypatch.setenv("EMOTALK_VOICE", "nobody:x")
+    main(["warmup"])
+    assert "no voice: There is no voice 'nobody:x'" in capsys.readouterr().err
 
 
 def test_help_names_every_command_and_every_option_in_words(capsys: pytest.CaptureFixture) -> None:
@@ -91,6 +100,9 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         ([*HELLO, "--background", "nowhere.png"], "background must be"),
         ([*HELLO, "--background", "#12345"], "A colour is written #rrggbb"),
         ([*HELLO, "--background", __file__], "background picture cannot be read"),
+        ([*HELLO, "--transcript", "Hello."], "belongs to an audio file"),
+        (["talk", "--audio", __file__, "--transcript", "gone.txt"], "transcript 'gone.txt' cannot be read"),
+        (["talk", "--audio", __file__, "--captions", "a.srt"], "give them as its transcript"),
         (["personalize", "missing.mp4", "--name", "me", "--consent"], "no video 'missing.mp4'"),
         (["personalize", __file__, "--name", "me"], "needs consent. With --consent you say"),
         (["personalize", __file__, "--name", "Mira", "--consent"], "comes with the program"),
@@ -145,6 +157,16 @@ def test_portrait_makes_an_avatar_that_talk_takes(
     assert re.match(r".*my avatars/me: made in \d+ s \(.*photo_psnr", said[0])
     assert said[1] == f"python -m emotalk talk --avatar '{folder / 'me'}' --text \"Hello!\""
     assert main([*HELLO, "--avatar", str(folder / "me"), "-o", str(tmp_path / "x.mp4")]) == 0
+
+
+def test_a_transcript_is_a_text_or_a_file_of_one(tmp_path: Path) -> None:
+    (tmp_path / "said.txt").write_text("\ufeffWhat is said.", encoding="utf-8")
+    assert _transcript(str(tmp_path / "said.txt")) == "What is said."
+    assert _transcript("What is said.") == "What is said."
+    assert _transcript(None) is None
+    (tmp_path / "pictures.TXT").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError, match=r"pictures\.TXT is no text in UTF-8"):
+        _transcript(str(tmp_path / "pictures.TXT"))
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(

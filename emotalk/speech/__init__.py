@@ -1,7 +1,7 @@
 """Speech: any text or any audio in, what the mouth must do out.
 
 `load_audio` and `stream_audio` read sound, `say` and `say_stream` make it from text with one of the `voices`,
-`SpeechEncoder` hears in it what the face needs.
+`SpeechEncoder` hears in it what the face needs; `alignment.with_transcript` finds the words of a text in a recording.
 """
 
 from emotalk.speech.audio import load_audio, stream_audio

@@ -59,9 +59,8 @@ def voices(*, installed_only: bool = False) -> list[VoiceInfo]:
 def default_voice(language: str = "en") -> VoiceInfo:
     """The voice that reads a language ("en", "en-gb", "de"...) where none is chosen: the one that EMOTALK_VOICE names
     if it speaks it, else the best that is installed and works. Raises VoiceError where there is none."""
-    wish = os.environ.get(SETTING, "").strip()
     base = language.lower().split("-")[0]
-    if wish and (chosen := find_voice(wish)).language.split("-")[0] == base:
+    if (chosen := wished_voice(language)) is not None:
         return chosen
     speaking = [voice for voice in voices(installed_only=True) if voice.language.split("-")[0] == base]
     speaking.sort(key=lambda voice: voice.language != language.lower())  # stable: best first within
@@ -71,6 +70,28 @@ def default_voice(language: str = "en") -> VoiceInfo:
         if _works(voice):
             return voice
     raise VoiceError(f"No installed voice speaks {language!r}. `pip install espeakng-loader` brings 140 languages.")
+
+
+def wished_voice(language: str = "en") -> VoiceInfo | None:
+    """The voice that EMOTALK_VOICE names if it speaks a language, else None; a line in the log says so (once) where it
+    is English that it does not speak. Raises VoiceError where there is no such voice."""
+    wish = os.environ.get(SETTING, "").strip()
+    if not wish:
+        return None
+    chosen, base = find_voice(wish), language.lower().split("-")[0]
+    if chosen.language.split("-")[0] == base:
+        return chosen
+    if base == "en":
+        _tell_other_language(chosen.id, chosen.language)
+    return None
+
+
+@functools.cache
+def _tell_other_language(voice: str, language: str) -> None:
+    log.warning(
+        "%s names %s, which speaks %s: English texts are read by another voice. `--voice %s` lets it try.",
+        SETTING, voice, language, voice,
+    )  # fmt: skip
 
 
 def first_usable(names: Iterable[str]) -> str | None:
@@ -113,6 +134,13 @@ def find_voice(voice: str | None) -> VoiceInfo:
         raise VoiceError(f"The voice {found.id} is not installed. Get it: {found.how_to_get}.")
     if variant and found.engine == "espeak":
         return VoiceInfo(f"{found.id}+{variant}", found.language, found.quality, found.licence, found.description, True)
+    return found
+
+
+def prepare_voice(voice: str | None = None) -> VoiceInfo:
+    """The voice that `find_voice` finds, its engine made ready. Raises VoiceError where that cannot be."""
+    found = find_voice(voice)
+    engines()[found.engine].prepare()
     return found
 
 

@@ -51,6 +51,7 @@ LIMITS = {
     "pitch_range": (0.0, 3.0),
     "gain_db": (-12.0, 12.0),
     "pauses": (0.2, 5.0),
+    "tilt_db": (-12.0, 12.0),
 }
 """Least and most of every part of a style."""
 
@@ -64,6 +65,7 @@ class Style:
     pitch_range: float = 1.0  # factor on the movement of the pitch around its mean
     gain_db: float = 0.0  # louder or softer than normal
     pauses: float = 1.0  # factor on the length of pauses, beside the rate
+    tilt_db: float = 0.0  # more (effort) or less above 1 kHz than below, the loudness kept
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -108,7 +110,7 @@ class PhraseEngine(abc.ABC):
         if loudness(said.samples) < SILENCE_DB:
             return
         samples = normalise(said.samples)
-        if style.gain_db:
+        if style.gain_db:  # no tilt: these voices are dull, and at low arousal fewer of flite's words were understood
             samples = soft_limit(samples * 10 ** (style.gain_db / 20))
         yield replace(said, samples=samples)
 

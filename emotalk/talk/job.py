@@ -84,8 +84,10 @@ class Talk:
         self.captioned = captions_out is not None
         if self.captioned:
             check_captions_path(captions_out)
-            if self.script is None:
-                raise InputError("Captions are made of a text that is typed; a recording comes without its words.")
+            if self.script is None and self.request.transcript is None:
+                raise InputError(
+                    "Captions need words, and a recording comes without its own: give them as its transcript."
+                )
         self.progress(Progress("speech"))
         scene = Scene(self.studio.avatar(self.request.avatar), look)
         blocks = self._sound()
@@ -118,8 +120,9 @@ class Talk:
             self._timed("encode", writer.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
-        if captions_out is not None:
-            _write_captions(captions_out, self.words, self.script.written)
+        if captions_out is not None and self.words:
+            text = self.script.written if self.script is not None else self.request.transcript
+            _write_captions(captions_out, self.words, text)
         self.seconds["total"] = time.perf_counter() - self.started
         return Clip(
             path="" if target is None else str(target),
@@ -129,7 +132,8 @@ class Talk:
             height=look.size,
             timings=self.seconds,
             motion_path=None if motion_out is None else str(motion_out),
-            captions_path=None if captions_out is None else str(captions_out),
+            captions_path=str(captions_out) if captions_out is not None and self.words else None,
+            moods=self.mood.directed,
             remarks=self.remarks,
         )
 
@@ -157,7 +161,10 @@ class Talk:
                     )
                 self.total = int(np.ceil(claimed * FPS))
             more = {} if limit is None else {"max_seconds": limit}
-            blocks = (part.samples for part in stream_audio(request.audio, self.block_seconds, **more))
+            if request.transcript is None:
+                blocks = (part.samples for part in stream_audio(request.audio, self.block_seconds, **more))
+            else:
+                blocks = self._transcribed(**more)
         received = 0  # samples
         for block in blocks:
             received += len(block)
@@ -166,6 +173,23 @@ class Talk:
                     f"This lasts longer than {limit:.0f} seconds, the most that is made here. Make it shorter."
                 )
             yield block
+
+    def _transcribed(self, **limits: float) -> Iterator[np.ndarray]:
+        """The recording, its words and phones found first; where they are not in it, it is played as it is heard."""
+        # Imported here: only for recordings whose words are known.
+        from emotalk.speech import load_audio
+        from emotalk.speech.alignment import with_transcript
+
+        speech = load_audio(self.request.audio, **limits)
+        try:
+            speech = self._timed("speech", with_transcript, speech, self.request.transcript, self.studio.encoder)
+        except (InputError, VoiceError) as error:
+            self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)
+        self.known.said(speech)
+        self.words = list(speech.words)
+        size = round(self.block_seconds * SAMPLE_RATE)
+        for start in range(0, len(speech.samples), size):
+            yield speech.samples[start : start + size]
 
     def _spoken(self) -> Iterator[np.ndarray]:
         """The text said piece by piece, in the mood's tone of voice."""

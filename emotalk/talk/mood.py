@@ -59,6 +59,16 @@ class TalkMood:
             self._keys.append((-CHANGE_SECONDS if opens else start + second, mood))
         self._said += len(speech.samples)
 
+    @property
+    def directed(self) -> tuple[tuple[float, float, float], ...]:
+        """(second, valence, arousal) of every mood that a direction has begun; where one ended, what holds instead."""
+        found = []
+        for second, mood in self._keys:
+            begin = max(second, 0.0)
+            valence, arousal = mood or map(float, self._chosen.at_seconds(np.array([begin]))[0])
+            found.append((begin, valence, arousal))
+        return tuple(found)
+
     def update(self, samples: np.ndarray) -> EmotionCurve:
         """The curve from about a second before these samples [n] (16 kHz) to their end."""
         self._heard += len(samples)

@@ -58,7 +58,8 @@ class Look:
 
 @dataclass(frozen=True)
 class TalkRequest:
-    """One talk. Exactly one of `text` (spoken by `voice`) and `audio` (a file) is given.
+    """One talk. Exactly one of `text` (spoken by `voice`) and `audio` (a file) is given. `transcript` says what is said
+    in the audio, where that is known: then its words can be captions, and the lips follow them.
 
     `emotion` is a curve over time or "auto": arousal follows the voice (valence, which cannot be heard, stays
     with `valence_in_auto`). `head_motion` scales how much the head moves (0: still, 1: natural), `expressiveness`
@@ -78,6 +79,7 @@ class TalkRequest:
     mood_in_voice: bool = True
     look: Look = field(default_factory=Look)
     max_seconds: float | None = None
+    transcript: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.avatar, str) or not self.avatar.strip():
@@ -93,6 +95,10 @@ class TalkRequest:
             raise InputError(f"The audio must be the path of a file, found {type(self.audio).__name__}.")
         if self.audio is not None and not Path(self.audio).is_file():
             raise InputError(f"There is no audio file {Path(self.audio).name!r}; check the name.")
+        if self.transcript is not None:
+            object.__setattr__(self, "transcript", _checked_text(self.transcript, self.max_seconds))
+            if self.audio is None:
+                raise InputError("A transcript belongs to an audio file; what a voice is to say is the text itself.")
         if not isinstance(self.emotion, EmotionCurve) and self.emotion != "auto":
             raise InputError(f'The emotion must be an EmotionCurve or "auto", found {self.emotion!r}.')
         check_number("Valence", self.valence_in_auto, -1, 1)
@@ -145,9 +151,10 @@ def talk_request(
     mood_in_voice: bool = True,
     look: Look | None = None,
     max_seconds: float | None = None,
+    transcript: str | None = None,
 ) -> TalkRequest:
-    """The request that plain values describe, as commands, forms and other programs have them; an empty text, file or
-    voice counts as left out.
+    """The request that plain values describe, as commands, forms and other programs have them; an empty text, file,
+    voice or transcript counts as left out.
 
     `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
     valence stays), the name of an emotion ("happy"), or the Path of a file of key frames (.json, .csv). A text is
@@ -166,6 +173,7 @@ def talk_request(
         mood_in_voice=mood_in_voice,
         look=look or Look(),
         max_seconds=max_seconds,
+        transcript=transcript or None,
     )
 
 

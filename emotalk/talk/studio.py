@@ -4,7 +4,6 @@ clip. The work on a clip is in `job.py`."""
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -139,8 +138,13 @@ class Studio:
         """The id of the voice that reads a text in a language for an avatar unless another is chosen; None: the best
         one for English."""
         # Imported here: speech libraries when they are first needed.
-        from emotalk.speech.tts import SETTING, default_voice, first_usable
+        from emotalk.speech.tts import default_voice, first_usable, wished_voice
 
+        try:
+            if (wished := wished_voice(language)) is not None:
+                return wished.id
+        except VoiceError:
+            return None  # told when it is to speak
         if language != "en":
             voices = FOREIGN_VOICES.get(language, ())
             ordered = voices[::-1] if MAN[0] in PRESET_VOICES.get(avatar, ()) else voices
@@ -148,7 +152,7 @@ class Studio:
                 return first_usable(ordered) or default_voice(language).id
             except VoiceError:
                 return None  # nobody speaks it: the usual voice tries
-        return None if os.environ.get(SETTING) else first_usable(PRESET_VOICES.get(avatar, ()))
+        return first_usable(PRESET_VOICES.get(avatar, ()))
 
     def sample(self, avatar: str, voice: str | None, mood: tuple[float, float] | None = None) -> Speech:
         """A short sentence by a voice (None: the avatar's), in a mood (valence, arousal); VoiceError where there is no
@@ -236,7 +240,13 @@ class Studio:
         usable = [info.name for info in self.avatars() if not info.problem]
         if usable:
             tell("finding the voice (the large one is made ready once per machine)")
-            self.voice_for(usable[0])
+            # Imported here: speech libraries when they are first needed.
+            from emotalk.speech.tts import prepare_voice
+
+            try:
+                prepare_voice(self.voice_for(usable[0]))
+            except VoiceError as error:
+                log.warning("%s", error)  # told again to whoever wants it to speak
             tell("drawing the first picture (compiles the renderer once per machine)")
             self.still(usable[0], Look(256), 0.0, 0.0)
 
@@ -294,9 +304,10 @@ class Studio:
 
         `target` (.mp4) is written when all is done and moved into place; `on_piece` gets playable pieces
         meanwhile (the first with the header), from another thread. `motion_out` receives the motion as Live Link
-        Face CSV, `frames_dir` every frame as PNG, `captions` the words of a typed text with their times (.srt or
-        .vtt). `cancelled` is asked before every frame; Cancelled is raised when it says so. Raises the package's
-        errors; nothing half-written stays behind.
+        Face CSV, `frames_dir` every frame as PNG, `captions` the words of a typed text or a transcript with their
+        times (.srt or .vtt; none where a transcript does not fit its recording: a remark says so). `cancelled` is asked
+        before every frame; Cancelled is raised when it says so. Raises the package's errors; nothing half-written stays
+        behind.
         """
         talk = Talk(self, request, progress, cancelled)
         return talk.run(target, motion_out, frames_dir, captions, on_piece)
@@ -347,11 +358,12 @@ def talk(
     """One video with a fresh studio: `talk("Hello!", "hello.mp4", emotion=(0.7, 0.3))`.
 
     `emotion` is (valence, arousal) in [-1, 1], or what `talk_request` takes; `device` is where
-    it is drawn ("auto", "cpu" or "cuda"). Further options are those of `TalkRequest` (head_motion, expressiveness) and
-    of `Studio.talk` (motion_out, frames_dir, progress, cancelled). Raises the package's errors. Make a
-    `Studio` yourself to load the models only once.
+    it is drawn ("auto", "cpu" or "cuda"). Further options are those of `TalkRequest` (head_motion, expressiveness,
+    mood_in_voice, transcript) and of `Studio.talk` (motion_out, frames_dir, captions, progress, cancelled). Raises the
+    package's errors. Make a `Studio` yourself to load the models only once.
     """
-    values = {name: options.pop(name) for name in ("head_motion", "expressiveness") if name in options}
+    own = ("head_motion", "expressiveness", "mood_in_voice", "transcript")
+    values = {name: options.pop(name) for name in own if name in options}
     valence, arousal = options.pop("valence_in_auto", 0.0), 0.0
     if isinstance(emotion, tuple):
         (valence, arousal), emotion = emotion, None

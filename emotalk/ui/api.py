@@ -43,6 +43,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         background: str = "",
         mark: str = "bottom-right",
         mood_in_voice: bool = True,
+        transcript: str = "",
     ) -> tuple[str, str]:
         """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
 
@@ -63,6 +64,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             background: Empty for the avatar's own, or a colour such as #d8e4f0.
             mark: Where the "AI generated" label stands, or "off" where the page is not open to everybody.
             mood_in_voice: Whether the voice that reads a text has the mood too.
+            transcript: What is said in `audio`, if that is known; the lips are surer then.
 
         Returns:
             The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
@@ -85,6 +87,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 mood_in_voice=mood_in_voice,
                 look=Look(size, yaw, 0.0, zoom, ground, check_mark(mark)),
                 max_seconds=max_seconds(),
+                transcript=transcript,
             )
             folder = fresh_folder("calls")
             files = folder / "emotalk.mp4", folder / "emotalk-motion.csv"
@@ -126,7 +129,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(1.0, label="zoom"),
             gr.Number(512, label="size", precision=0), gr.Textbox("", label="background"),
             gr.Dropdown(marks_offered(), value="bottom-right", label="mark"),
-            gr.Checkbox(True, label="mood_in_voice"),
+            gr.Checkbox(True, label="mood_in_voice"), gr.Textbox("", label="transcript"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)

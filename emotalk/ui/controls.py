@@ -93,6 +93,7 @@ class Controls:
     picture: gr.Image
     mark: gr.Dropdown
     mood_in_voice: gr.Checkbox
+    transcript: gr.Textbox
 
     def all(self) -> list[Any]:
         """Every control, in the order of `request_of`."""
@@ -159,7 +160,7 @@ def request_of(
     face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool,
     valence: float, arousal: float, timeline: dict | None, seed: float, head_motion: float, expressiveness: float,
     yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
-    mood_in_voice: bool,
+    mood_in_voice: bool, transcript: str | None,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
     return talk_request(
@@ -176,4 +177,5 @@ def request_of(
         mood_in_voice=bool(mood_in_voice),
         look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark),
         max_seconds=max_seconds(),
+        transcript=transcript if source == HEARD else None,
     )

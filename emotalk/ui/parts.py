@@ -67,5 +67,8 @@ def mood_pad(valence: float, arousal: float) -> gr.HTML:
 
 
 def timeline(valence: float, arousal: float) -> gr.HTML:
-    """Mood key frames; its value is {"mood": [v, a], "keys": [[second, v, a], ...]}."""
-    return _part("timeline", {"mood": [valence, arousal], "keys": []}, elem_id="timeline")
+    """Mood key frames; its value is {"mood": [v, a], "keys": [[second, v, a], ...]}.
+
+    `said` holds the moods of the last talk's directions in the same way: shown, not to be changed here.
+    """
+    return _part("timeline", {"mood": [valence, arousal], "keys": []}, elem_id="timeline", said=[])

@@ -109,6 +109,10 @@ class TalkTab:
                         sources=["upload", "microphone"], type="filepath", label="Audio file or microphone",
                         visible=False, elem_id="audio",
                     )  # fmt: skip
+                    transcript = gr.Textbox(
+                        "", label="What is said in it", info="Only if you know it: the lips are surer then.", lines=2,
+                        max_lines=8, visible=False, elem_id="transcript",
+                    )  # fmt: skip
                 with gr.Group(elem_id="mood-card"), gr.Row(elem_id="mood-row"):
                     with gr.Column(scale=6, min_width=240):
                         self.pad = parts.mood_pad(valence, arousal)
@@ -150,7 +154,7 @@ class TalkTab:
                 self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
         self.controls = Controls(
             face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness,
-            yaw, pitch, zoom, size, ground, colour, picture, mark, mood_in_voice,
+            yaw, pitch, zoom, size, ground, colour, picture, mark, mood_in_voice, transcript,
         )  # fmt: skip
 
     def _follow_each_other(self) -> None:
@@ -169,9 +173,9 @@ class TalkTab:
             js="(v, a, line) => [[v, a], {...(line || {}), mood: [v, a]}]", show_progress="hidden",
         )  # fmt: skip
         c.source.change(
-            lambda source: [gr.update(visible=source == shown) for shown in (TYPED, TYPED, TYPED, TYPED, HEARD)],
-            c.source, [c.text, self.chips, self.voice_row, c.mood_in_voice, c.audio], show_progress="hidden",
-            queue=False, api_visibility="private",
+            lambda source: [gr.update(visible=source == shown) for shown in (*[TYPED] * 4, *[HEARD] * 2)],
+            c.source, [c.text, self.chips, self.voice_row, c.mood_in_voice, c.audio, c.transcript], queue=False,
+            show_progress="hidden", api_visibility="private",
         )  # fmt: skip
         for button, around in self.directions.items():
             button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
@@ -205,7 +209,7 @@ class TalkTab:
 
     def _generate(self) -> None:
         c = self.controls
-        outputs = [self.stage, self.status, self.save_video, self.save_motion]
+        outputs = [self.stage, self.status, self.save_video, self.save_motion, c.timeline]
         shared = {
             "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
             "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
@@ -261,20 +265,20 @@ class TalkTab:
         try:
             clip = self.clips.start(request.session_hash or "", request_of(*values))
         except EmotalkError as error:
-            yield _ended(), "", same, same
+            yield _ended(), "", same, same, same
             raise friendly(error) from error
         hidden = gr.update(visible=False)
         try:
-            yield _stage(clip), "", hidden, hidden
+            yield _stage(clip), "", hidden, hidden, gr.update(said=[])
             while not clip.wait(0.4):
                 if gone():
                     return
-                yield _stage(clip), _line(clip), same, same
+                yield _stage(clip), _line(clip), same, same, same
         finally:
             if not clip.done:
                 clip.cancel()
         if clip.error is not None:
-            yield _ended(), "", same, same
+            yield _ended(), "", same, same, same
             if not isinstance(clip.error, Cancelled):
                 raise friendly(clip.error) from clip.error
             return
@@ -282,6 +286,7 @@ class TalkTab:
         yield (
             _stage(clip), _line(clip), gr.update(value=made.path, visible=True),
             gr.update(value=made.motion_path, visible=made.motion_path is not None),
+            gr.update(said=[list(mood) for mood in made.moods]),
         )  # fmt: skip
 
     def stopped(self, request: gr.Request) -> dict[str, Any]:

@@ -30,28 +30,30 @@ def test_at_rest_a_voice_is_as_it_is():
 
 @settings(max_examples=40)
 @given(MOODS, MOODS, MOODS)
-def test_arousal_makes_faster_higher_livelier_and_louder_with_shorter_pauses(valence, first, second):
+def test_arousal_makes_faster_higher_livelier_louder_and_brighter_with_shorter_pauses(valence, first, second):
     calm, awake = sorted((first, second))
     low, high = style_for_emotion(valence, calm), style_for_emotion(valence, awake)
     assert high.rate >= low.rate
     assert high.pitch >= low.pitch
     assert high.pitch_range >= low.pitch_range
     assert high.gain_db >= low.gain_db
+    assert high.tilt_db >= low.tilt_db
     assert high.pauses <= low.pauses
 
 
 def test_the_sizes_are_those_that_are_told():
-    """At full arousal 4 semitones, 60 % more range, 25 % faster, 4 dB."""
+    """At full arousal 4 semitones, 60 % more range, 25 % faster, 4 dB, 5 dB of tilt."""
     awake = style_for_emotion(0, 1)
     assert 12 * math.log2(awake.pitch) == pytest.approx(4)
-    assert (awake.pitch_range, awake.rate, awake.gain_db) == pytest.approx((1.6, 1.25, 4.0))
+    assert (awake.pitch_range, awake.rate, awake.gain_db, awake.tilt_db) == pytest.approx((1.6, 1.25, 4.0, 5.0))
 
 
 def test_valence_lifts_the_pitch_a_little_and_changes_neither_rate_nor_loudness():
     glad, sad = style_for_emotion(1, 0), style_for_emotion(-1, 0)
     assert 1.0 < glad.pitch < 1.1
     assert 0.9 < sad.pitch < 1.0
-    assert (glad.rate, glad.gain_db, glad.pauses) == (1, 0, 1) == (sad.rate, sad.gain_db, sad.pauses)
+    for said in (glad, sad):
+        assert (said.rate, said.gain_db, said.pauses, said.tilt_db) == (1, 0, 1, 0)
 
 
 @settings(max_examples=40)

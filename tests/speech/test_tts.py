@@ -30,7 +30,7 @@ from emotalk.speech.kokoro import KokoroEngine
 from emotalk.speech.loudness import TARGET_DB, loudness
 from emotalk.speech.manner import Manner, style_for_emotion
 from emotalk.speech.pitch import prosody_frames
-from emotalk.speech.tts import engines, find_voice, first_usable, join
+from emotalk.speech.tts import engines, find_voice, first_usable, join, wished_voice
 from emotalk.speech.voice import PhraseEngine, Style, VoiceInfo
 
 SENTENCE = "The banana was on the table, but nobody wanted to eat it."
@@ -278,6 +278,18 @@ def test_a_setting_names_the_voice_that_reads_where_none_is_chosen(monkeypatch):
     monkeypatch.setenv("EMOTALK_VOICE", "flite:rmz")
     with pytest.raises(VoiceError, match="flite:rms"):
         default_voice()
+
+
+def test_a_setting_that_names_a_voice_of_another_language_is_told_once(monkeypatch, caplog):
+    monkeypatch.setenv("EMOTALK_VOICE", "espeak:fr-fr")
+    monkeypatch.setattr(KokoroEngine, "prepare", lambda self: None)
+    tts._tell_other_language.cache_clear()
+    assert default_voice().language.startswith("en")
+    assert default_voice("fr").id == wished_voice("fr").id == "espeak:fr-fr"
+    assert wished_voice() is None
+    told = [record.message for record in caplog.records if "EMOTALK_VOICE" in record.message]
+    assert len(told) == 1
+    assert "espeak:fr-fr, which speaks fr-fr" in told[0]
 
 
 class BrokenEngine:

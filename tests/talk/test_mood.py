@@ -44,6 +44,14 @@ def test_a_direction_takes_over_smoothly_and_gives_back():
     np.testing.assert_allclose(at(seen[3], 3.0 + CHANGE_SECONDS + 0.05), [[0.2, 0.1]], atol=1e-6)
 
 
+def test_what_the_directions_set_can_be_asked_for():
+    mood = TalkMood(request(emotion=EmotionCurve.constant(0.2, 0.1)))
+    mood.said(Speech(np.tile(SECOND, 2), moods=((0.1, (-0.8, -0.4)), (1.5, (0.5, 0.5)))))
+    mood.said(Speech(np.tile(SECOND, 2), moods=((1.0, None),)))
+    assert mood.directed == ((0.0, -0.8, -0.4), (1.5, 0.5, 0.5), (3.0, pytest.approx(0.2), pytest.approx(0.1)))
+    assert TalkMood(request()).directed == ()
+
+
 def test_the_second_that_motion_still_has_to_play_is_kept():
     mood = TalkMood(request())
     mood.said(Speech(np.tile(SECOND, 6), moods=((0.5, (0.9, 0.9)),)))

@@ -38,6 +38,8 @@ def test_a_plain_request_is_taken() -> None:
         ({"text": "Hi.", "avatar": None}, "No avatar"),
         ({"text": "Hi.", "voice": ["flite:slt"]}, "no voice"),
         ({"text": "Hi.", "voice": "x" * 1000}, "no voice"),
+        ({"text": "Hi.", "transcript": "Hi."}, "belongs to an audio file"),
+        ({"audio": __file__, "transcript": 5}, "must be a string, found int"),
         ({"audio": 5}, "path of a file, found int"),
         ({"audio": "a\0b"}, "no audio file"),
         ({"audio": "\ud800"}, "no audio file"),

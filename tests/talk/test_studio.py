@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from emotalk.core.arkit import ARKIT_INDEX
@@ -21,6 +22,7 @@ from emotalk.core.progress import Progress
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.emotion import EmotionCurve
 from emotalk.motion import read_livelink
+from emotalk.speech import say
 from emotalk.speech.kokoro import KokoroEngine
 from emotalk.talk import job as talking
 from emotalk.talk import studio as pipeline
@@ -155,6 +157,20 @@ def test_a_preset_has_a_voice_of_its_own_that_is_installed(studio: Studio) -> No
         assert studio.voice_for(name).partition("+")[0] in installed
     assert studio.voice_for("mira") != studio.voice_for("kofi")
     assert studio.voice_for("somebody else") is None
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_the_voice_of_a_setting_reads_what_it_can_and_a_presets_own_the_rest(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = studio.voice_for("mira")
+    monkeypatch.setenv("EMOTALK_VOICE", "espeak:fr-fr")
+    assert studio.voice_for("mira", "fr") == "espeak:fr-fr"
+    assert studio.voice_for("mira") == own
+    monkeypatch.setenv("EMOTALK_VOICE", "espeak:en-gb")
+    assert studio.voice_for("mira") == "espeak:en-gb"
+    monkeypatch.setenv("EMOTALK_VOICE", "espeak:nowhere")
+    assert studio.voice_for("mira") is None  # it is told when it is to speak
 
 
 def test_one_call_makes_a_clip(tmp_path: Path) -> None:
@@ -385,6 +401,38 @@ def test_captions_that_cannot_be_are_refused_before_any_work(
     with pytest.raises(InputError, match="recording"):
         studio.talk(TalkRequest(audio=sound, look=SMALL), tmp_path / "a.mp4", captions=tmp_path / "a.srt")
     assert list(tmp_path.iterdir()) == []
+
+
+def recording(folder: Path, text: str) -> Path:
+    """A file of a voice that says a text."""
+    path = folder / "said.wav"
+    soundfile.write(path, say(text, "espeak:en-us").samples, SAMPLE_RATE)
+    return path
+
+
+def test_a_recording_whose_words_are_given_has_captions(
+    studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    text = "We ran 5 km, and nobody came."
+    said = recording(tmp_path_factory.mktemp("sound"), text)
+    request = TalkRequest(audio=said, transcript=text, look=SMALL)
+    clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.srt")
+    assert text in (tmp_path / "a.srt").read_text(encoding="utf-8").replace("\n", " ")
+    assert (clip.captions_path, clip.remarks) == (str(tmp_path / "a.srt"), ())
+
+
+def test_a_transcript_of_something_else_is_told_and_the_recording_played_all_the_same(
+    studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    said = recording(tmp_path_factory.mktemp("sound"), "We ran five kilometers, and nobody came.")
+    request = TalkRequest(audio=said, transcript="Please close the old window over there.", look=SMALL)
+    clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.srt", motion_out=tmp_path / "a.csv")
+    assert clip.captions_path is None
+    assert len(clip.remarks) == 1
+    assert "does not fit the recording" in clip.remarks[0]
+    assert not (tmp_path / "a.srt").exists()
+    studio.talk(TalkRequest(audio=said, look=SMALL), None, motion_out=tmp_path / "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
 def test_a_direction_moves_the_face(studio: Studio, tmp_path: Path) -> None:

@@ -100,9 +100,11 @@ class DrawnStudio:
         if motion_out is not None:
             Path(motion_out).write_text("Timecode\n")
         took = time.perf_counter() - started
+        directed = request.text is not None and "[" in request.text
         return Clip(
-            str(target), frames / 25, frames, look.size, look.size, {"render": took, "total": took}, str(motion_out)
-        )
+            str(target), frames / 25, frames, look.size, look.size, {"render": took, "total": took}, str(motion_out),
+            moods=((0.5, 0.8, 0.4), (1.5, -0.7, -0.4)) if directed else (),
+        )  # fmt: skip
 
     def sample(self, avatar: str, voice: str | None, mood: tuple[float, float] | None = None) -> Speech:
         self._check(avatar)

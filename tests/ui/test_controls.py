@@ -18,7 +18,7 @@ from emotalk.core.errors import InputError
 from emotalk.server.stills import CROWD
 from emotalk.talk import Colour, PictureFile
 from emotalk.ui.blocks import Page
-from emotalk.ui.controls import COLOUR, OWN, PICTURE, TYPED, curve_of, look_of, marks_offered, request_of
+from emotalk.ui.controls import COLOUR, HEARD, OWN, PICTURE, TYPED, curve_of, look_of, marks_offered, request_of
 from emotalk.ui.pictures import people_of
 from tests.core.test_pictures import jpeg_that_claims
 from tests.loops import run_alone
@@ -49,7 +49,7 @@ VALUES = {
     "face": "mira", "source": TYPED, "text": "Hi.", "voice": "", "audio": None, "follow": False, "valence": 0.5,
     "arousal": 0.2, "timeline": None, "seed": 0, "head_motion": 1, "expressiveness": 1, "yaw": 0, "pitch": 0,
     "zoom": 1, "size": 256, "ground": OWN, "colour": "#ffffff", "picture": None, "mark": "bottom-right",
-    "mood_in_voice": True,
+    "mood_in_voice": True, "transcript": "",
 }  # fmt: skip
 
 
@@ -101,6 +101,13 @@ class TestMoodOverTime:
 def test_any_value_for_any_control_is_a_request_or_a_sentence(name: str, value: Any) -> None:
     with contextlib.suppress(InputError):
         request_of(**VALUES | {name: value})
+
+
+def test_a_transcript_counts_for_audio_alone(photo: Path) -> None:
+    assert request_of(**VALUES | {"transcript": "Other words."}).transcript is None
+    heard = VALUES | {"source": HEARD, "audio": str(photo), "transcript": "What is said."}
+    assert request_of(**heard).transcript == "What is said."
+    assert request_of(**heard | {"transcript": ""}).transcript is None
 
 
 class TestMark:

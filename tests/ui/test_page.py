@@ -238,6 +238,26 @@ def test_key_frames_are_added_removed_and_used(page, drawn: DrawnStudio) -> None
     assert [v for v, _ in curve.values] == pytest.approx([-0.8, 0.8])
 
 
+def test_moods_that_the_text_set_are_shown_on_the_timeline_and_leave_the_key_frames_alone(
+    page, drawn: DrawnStudio
+) -> None:
+    open_section(page, "Mood over time")
+    track = page.locator("#timeline .track")
+    box = box_of(track)
+    page.mouse.click(box["x"] + 1, box["y"] + 15)
+    page.locator("#say textarea").fill("[happy] Good morning. [sad] Nobody came.")
+    request = generate(page, drawn)
+    assert len(request.emotion.times) == 1
+    told = page.locator("#timeline .chips span")
+    expect(told).to_have_text(["0.5 s  +0.8 / +0.4  in the text", "1.5 s  -0.7 / -0.4  in the text"])
+    expect(page.locator("#timeline .strip")).to_be_visible()
+    expect(page.locator("#timeline .chips button")).to_have_count(1)
+    page.locator("#say textarea").fill("Good morning.")
+    assert generate(page, drawn).emotion.times == request.emotion.times
+    expect(told).to_have_count(0)
+    expect(page.locator("#timeline .strip")).to_be_hidden()
+
+
 def test_a_ready_made_line_fills_in_text_and_mood_and_runs(page, drawn: DrawnStudio) -> None:
     count = len(drawn.requests)
     page.get_by_role("button", name="Nobody came").click()

@@ -19,12 +19,13 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.speech.kokoro import voices, weights
 from emotalk.speech.kokoro.model import FRAME, FRAME_SECONDS, RATE, VOICED, KokoroModel, Prosody
-from emotalk.speech.kokoro.shaping import SECONDS_PER_SYMBOL, shaped, speeds
+from emotalk.speech.kokoro.shaping import by_sample, paced, shaped, speeds
 from emotalk.speech.kokoro.timing import SILENT, timing_of
 from emotalk.speech.kokoro.transcript import MAX_SYMBOLS, Transcriber, transcribe
 from emotalk.speech.loudness import soft_limit
 from emotalk.speech.manner import Manner
 from emotalk.speech.resampling import Resampler
+from emotalk.speech.tilt import TiltFilter
 from emotalk.speech.voice import VoiceInfo
 
 PIECES = (40, 40, 80, 120)
@@ -116,20 +117,23 @@ class KokoroEngine:
         style = styles[min(len(transcript.symbols), voices.ROWS) - 1]
         tokens = transcript.tokens
         letters = transcript.letters
-        estimate = manner.at(start + np.arange(len(tokens)) * SECONDS_PER_SYMBOL / manner.rate, letters)
-        prosody = self._model.prosody(tokens, style, speeds(transcript, estimate))
-        timing = timing_of(transcript, prosody)
+        usual = self._model.prosody(tokens, style)
+        # Where in a mood a token falls has to be known before its speed is.
+        begins = (np.cumsum(usual.durations) - usual.durations - _sounding(usual)[0]) * FRAME_SECONDS / manner.rate
+        prosody = paced(usual, speeds(transcript, manner.at(start + begins, letters)))
+        timing = timing_of(transcript, prosody, person.lead)
         first, last = _sounding(prosody)
         seconds = start + (np.arange(len(prosody)) - first) * FRAME_SECONDS
         track = manner.at(seconds, np.repeat(letters, prosody.durations))
         said = shaped(prosody, track)
-        gain = 10 ** ((gain_db + np.repeat(track.gain_db, FRAME)) / 20)
+        gain = 10 ** ((gain_db + by_sample(track.gain_db)) / 20)
+        tilt, effort = by_sample(track.tilt_db), TiltFilter(RATE)
         resampler, offset = Resampler(RATE), first * FRAME_SECONDS
         given = 0
         for sound in self._sounds(said, style, first, last):
-            begin = first * FRAME + given
+            here = slice(first * FRAME + given, first * FRAME + given + len(sound))
             given += len(sound)
-            samples = resampler.push(soft_limit(sound * gain[begin : begin + len(sound)]))
+            samples = resampler.push(soft_limit(effort.push(sound, tilt[here]) * gain[here]))
             if given == (last - first) * FRAME:
                 samples = np.concatenate([samples, resampler.finish()])
             end = offset + len(samples) / SAMPLE_RATE

@@ -60,14 +60,14 @@ class KokoroModel:
             for name in (PROSODY, WAVEFORM)
         )
 
-    def prosody(self, tokens: list[int], style: np.ndarray, speed: np.ndarray) -> Prosody:
-        """How N tokens are said in a style [256], each at a speed [N] (1: as the voice does)."""
+    def prosody(self, tokens: list[int], style: np.ndarray) -> Prosody:
+        """How N tokens are said in a style [256], as fast as the voice does."""
         durations, content, f0, energy = self._prosody.run(
             ["durations", "content", "f0", "energy"],
             {
                 "tokens": np.array([tokens], np.int64),
                 "style": style[None].astype(np.float32),
-                "speed": speed[None].astype(np.float32),
+                "speed": np.ones((1, len(tokens)), np.float32),
             },
         )
         return Prosody(durations[0].round().astype(int), content[0], f0[0], energy[0])

@@ -14,7 +14,8 @@ SILENT = -2.0
 """Log energy below which a frame at a pause makes no sound: between words it lies at 2 to 8, in pauses at -3 to -10."""
 LEAD = 2.2
 """Frames by which a sound is heard before the frames of its token: 55 ms, tuned on forced alignments of eight sentences
-by af_heart and am_michael (52 and 60 ms after taking off what the aligner itself is early, 6 ms)."""
+by af_heart and am_michael (52 and 60 ms after taking off what the aligner itself is early, 6 ms). `voices.Person` has
+another value where a voice was found to differ."""
 _SHORTEST_PAUSE = 3
 """Frames: what is quiet for less than 75 ms beside a mark is a stop's closure."""
 
@@ -27,14 +28,14 @@ class Timing:
     words: tuple[tuple[float, float, str], ...]
 
 
-def timing_of(transcript: Transcript, prosody: Prosody) -> Timing:
-    """Phones (without gaps, "sil" where nothing is said) and words of a phrase.
+def timing_of(transcript: Transcript, prosody: Prosody, lead: float = LEAD) -> Timing:
+    """Phones (without gaps, "sil" where nothing is said) and words of a phrase, `lead` frames before their tokens.
 
     A stress mark's frames belong to the vowel behind it, a length mark's to the sound before it, those of a space are
     shared by its neighbours; the frames at a mark or an end that are quiet are a pause.
     """
     total = float(len(prosody))
-    edges = np.clip(np.concatenate([[0], np.cumsum(prosody.durations)]) - LEAD, 0, None)
+    edges = np.clip(np.concatenate([[0], np.cumsum(prosody.durations)]) - lead, 0, None)
     symbols = transcript.symbols
     begin, end = edges[1:-2].copy(), edges[2:-1].copy()  # of each symbol, in frames
     quiet = _quiet(prosody)

@@ -50,18 +50,15 @@ def prosody_of(
 
 
 class FakeModel:
-    """Both networks: every symbol takes 4 frames at speed 1, a mark 8; the sound is a tone as loud as the energy says,
+    """Both networks: every symbol takes 4 frames, a mark 8; the sound is a tone as loud as the energy says,
     the same however it is cut."""
 
     def __init__(self) -> None:
         self.made: list[int] = []  # frames of every piece of sound that was made
-        self.speeds: list[np.ndarray] = []
 
-    def prosody(self, tokens: list[int], style: np.ndarray, speed: np.ndarray) -> Prosody:
+    def prosody(self, tokens: list[int], style: np.ndarray) -> Prosody:
         symbols = "".join(SYMBOLS[token] for token in tokens[1:-1])
-        frames = np.array([8, *(8 if symbol in PAUSING else 4 for symbol in symbols), 12])
-        self.speeds.append(speed)
-        return prosody_of(symbols, np.maximum(1, np.round(frames / speed)).astype(int))
+        return prosody_of(symbols, [8, *(8 if symbol in PAUSING else 4 for symbol in symbols), 12])
 
     def waveform(self, prosody: Prosody, style: np.ndarray) -> np.ndarray:
         self.made.append(len(prosody))

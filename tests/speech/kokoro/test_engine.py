@@ -55,7 +55,7 @@ def say(kokoro: KokoroEngine, text: str, manner: Manner | None = None, start: fl
 def uncut(text: str) -> Speech:
     """A phrase whose sound is made at once."""
     transcript, model = transcribe(text, "es", spelled), FakeModel()
-    prosody = model.prosody(transcript.tokens, np.zeros(256), np.ones(len(transcript.tokens)))
+    prosody = model.prosody(transcript.tokens, np.zeros(256))
     loud = np.flatnonzero(prosody.energy[::2] > 0)
     first, last = loud[0] - 2, loud[-1] + 5  # with a little silence around it
     samples = resampled(model.waveform(prosody, np.zeros(256))[first * FRAME : last * FRAME], RATE)
@@ -183,14 +183,41 @@ def test_a_phrase_is_cut_where_there_is_no_voice_rather_than_where_there_is():
 # Moods
 
 
-def test_a_mood_that_rises_makes_the_end_faster_and_louder(kokoro, model):
+def test_a_mood_that_rises_makes_the_end_faster_and_louder(kokoro, monkeypatch):
+    asked, real = [], engine.paced
+    monkeypatch.setattr(engine, "paced", lambda prosody, speed: asked.append(speed) or real(prosody, speed))
     parts = say(kokoro, LONG, Manner(RISING))
-    speed = model.speeds[-1]
+    (speed,) = asked
     assert speed[0] < 0.9 < 1.1 < speed[-2]
     assert (np.diff(speed[[i for i, t in enumerate(transcribe(LONG, "es", spelled).tokens) if t > 16]]) >= -1e-9).all()
     level = [float(np.sqrt(np.mean(part.samples**2))) for part in parts]
     assert level[-1] > 1.5 * level[0]
     assert max(np.abs(part.samples).max() for part in parts) < 1
+
+
+def test_effort_flattens_the_spectrum_and_leaves_no_seams(kokoro, monkeypatch):
+    """A filter that began anew with every piece would click where pieces meet."""
+    high = 3000.0
+
+    def hiss(prosody, style):
+        samples = (prosody.content[0][:, None] * FRAME + np.arange(FRAME)).ravel() / RATE
+        return (0.1 * np.sin(2 * np.pi * high * samples) + 0.1 * np.sin(2 * np.pi * 200 * samples)).astype(np.float32)
+
+    def balance(arousal: float) -> float:
+        said = join(say(kokoro, LONG, Manner(EmotionCurve.constant(0, arousal))), LONG).samples
+        spectrum = np.abs(np.fft.rfft(said * np.hanning(len(said)))) ** 2
+        half = round(1000 * len(said) / SAMPLE_RATE)
+        return float(10 * np.log10(spectrum[half:].sum() / spectrum[:half].sum()))
+
+    monkeypatch.setattr(engine, "paced", lambda prosody, speed: prosody)  # a tone that is stretched is none
+    monkeypatch.setattr(FakeModel, "waveform", lambda self, prosody, style: hiss(prosody, style))
+    calm, rest, awake = map(balance, (-1, 0, 1))
+    assert awake - rest > 3
+    assert rest - calm > 3
+    monkeypatch.setattr(engine, "PIECES", (40, 40, 80, 120))
+    pieces = join(say(kokoro, LONG, Manner(RISING)), LONG).samples
+    monkeypatch.setattr(engine, "PIECES", (10_000,))
+    np.testing.assert_allclose(pieces, join(say(kokoro, LONG, Manner(RISING)), LONG).samples, atol=1e-5)
 
 
 def test_a_mood_is_asked_for_from_where_the_phrase_begins(kokoro):
@@ -221,7 +248,7 @@ def test_the_style_is_that_of_the_phrases_length(kokoro, model, monkeypatch):
     styles, used = np.arange(voices.ROWS, dtype=np.float32)[:, None] * np.ones((1, voices.SIZE), np.float32), []
     monkeypatch.setattr(voices, "load", lambda name: Voice(styles, 0.0))
     real = model.prosody
-    monkeypatch.setattr(model, "prosody", lambda tokens, style, speed: used.append(style) or real(tokens, style, speed))
+    monkeypatch.setattr(model, "prosody", lambda tokens, style: used.append(style) or real(tokens, style))
     say(kokoro, SHORT)
     assert used[0][0] == len(transcribe(SHORT, "es", spelled).symbols) - 1
 

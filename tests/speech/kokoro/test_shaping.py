@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotalk.speech.kokoro.model import VOICED, Prosody
-from emotalk.speech.kokoro.shaping import shaped, speeds
+from emotalk.speech.kokoro.model import FRAME, VOICED, Prosody
+from emotalk.speech.kokoro.shaping import by_sample, paced, shaped, speeds
 from emotalk.speech.manner import Manner, StyleTrack
 from emotalk.speech.voice import LIMITS
 from tests.speech.kokoro.synthetic import transcript_of
@@ -27,7 +27,7 @@ def prosody() -> Prosody:
 
 def track(**values: float | np.ndarray) -> StyleTrack:
     """As the voice is, but for some values."""
-    usual = {"rate": 1.0, "pitch": 1.0, "pitch_range": 1.0, "gain_db": 0.0, "pauses": 1.0} | values
+    usual = {"rate": 1.0, "pitch": 1.0, "pitch_range": 1.0, "gain_db": 0.0, "pauses": 1.0, "tilt_db": 0.0} | values
     return StyleTrack(**{name: np.broadcast_to(np.float64(value), (FRAMES,)) for name, value in usual.items()})
 
 
@@ -71,10 +71,11 @@ def test_a_whisper_without_any_voice_is_no_trouble(prosody):
 
 
 def test_louder_is_more_effort_by_a_like_amount_everywhere(prosody):
+    """Softer too: a weak source creaks. What makes it softer is a gain."""
     louder, softer = (shaped(prosody, track(gain_db=db)).energy - prosody.energy for db in (4.0, -4.0))
     assert louder.min() > 0.2
     np.testing.assert_allclose(louder, louder[0], atol=1e-5)
-    np.testing.assert_allclose(softer, -louder, atol=1e-5)
+    np.testing.assert_allclose(softer, louder, atol=1e-5)
 
 
 def test_a_style_that_changes_acts_where_it_is_and_without_a_jump(prosody):
@@ -108,7 +109,68 @@ def test_no_style_leaves_what_a_throat_can_do(pitch, spread, gain, base):
     assert len(said) == FRAMES
 
 
+def test_a_gain_has_no_steps():
+    """A direction's step, spread over 150 ms, rises from sample to sample."""
+    values = by_sample(np.where(np.arange(FRAMES) < FRAMES // 2, -4.0, 4.0))
+    assert len(values) == FRAMES * FRAME
+    assert (values[0], values[-1]) == pytest.approx((-4, 4))
+    assert np.diff(values).min() >= -1e-9
+    assert np.diff(values).max() < 0.01
+    np.testing.assert_array_equal(by_sample(np.full(3, 2.0)), np.full(3 * FRAME, 2.0))
+
+
 # Speed
+
+
+@pytest.fixture
+def tokens() -> Prosody:
+    """Four tokens, each with its own content, pitch and energy; the third has no voice."""
+    durations = np.array([3, 6, 4, 9])
+    content = np.repeat(np.arange(4.0), durations)[None].astype(np.float32)
+    f0 = np.repeat([100.0, 200.0, 12.0, 150.0], 2 * durations).astype(np.float32)
+    return Prosody(durations, content, f0, np.repeat([2.0, 4.0, -6.0, 8.0], 2 * durations).astype(np.float32))
+
+
+def test_as_fast_as_it_is_a_prosody_stays_the_same(tokens):
+    assert paced(tokens, np.ones(4)) is tokens
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.integers(1, 12), st.floats(0.3, 3.0)), min_size=1, max_size=20))
+def test_every_token_lasts_as_long_as_its_speed_says_and_keeps_what_it_is(sounds):
+    durations, speed = map(np.array, zip(*sounds, strict=True))
+    names = np.arange(len(durations))
+    usual = Prosody(
+        durations,
+        np.repeat(names, durations)[None].astype(np.float32),
+        np.repeat(100.0 + names, 2 * durations).astype(np.float32),
+        np.repeat(names, 2 * durations).astype(np.float32),
+    )
+    said = paced(usual, speed)
+    assert len(said) == said.durations.sum() == len(said.f0) / 2 == len(said.energy) / 2
+    assert (said.durations >= 1).all()
+    wanted = durations / speed
+    assert np.abs(said.durations - np.maximum(wanted, 1)).max() <= 1.5
+    np.testing.assert_array_equal(said.content[0], np.repeat(names, said.durations))
+    # Curves are stretched too; the middle of a token is its own.
+    middles = 2 * np.cumsum(said.durations) - said.durations
+    inner = (said.durations >= 3) & (durations >= 2)
+    np.testing.assert_allclose(said.energy[middles[inner]], names[inner], atol=1e-4)
+    np.testing.assert_allclose(said.f0[middles[inner]], 100.0 + names[inner], atol=1e-3)
+
+
+def test_short_tokens_too_are_slower_on_average():
+    """Each rounded by itself, a frame would stay a frame."""
+    usual = Prosody(
+        np.ones(100, int), np.zeros((1, 100), np.float32), np.full(200, 90, np.float32), np.zeros(200, np.float32)
+    )
+    assert len(paced(usual, np.full(100, 0.8))) == 125
+
+
+def test_between_voice_and_none_there_is_no_pitch_in_between(tokens):
+    f0 = paced(tokens, np.full(4, 0.7)).f0
+    assert set(np.round(f0[f0 < VOICED])) == {12}
+    assert f0[f0 > VOICED].min() >= 100 - 1e-3
 
 
 def test_every_token_has_the_rate_of_its_style():

@@ -48,6 +48,12 @@ def test_a_sound_is_where_its_token_is_a_little_earlier():
     ]  # fmt: skip
 
 
+def test_a_voice_may_be_heard_earlier_than_others():
+    energy = [PAUSE] * 5 + [LOUD] * 25 + [PAUSE] * 5
+    timing = timing_of(transcript_of("mab"), prosody_of("mab", [10, 4, 6, 5, 10], energy), LEAD + 0.5)
+    assert frames(timing.phones)[1:3] == [(5, 13.5 - LEAD, "m"), (13.5 - LEAD, 19.5 - LEAD, "aa")]
+
+
 def test_a_stress_mark_is_part_of_the_vowel_behind_it_and_a_length_mark_of_the_one_before():
     energy = [PAUSE] * 5 + [LOUD] * 20 + [PAUSE] * 10
     timing = timed("mˈaːb", [10, 4, 3, 5, 2, 4, 7], energy)

@@ -8,6 +8,7 @@ light of the photo by the ratio of the two faces' colours around it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from emotalk.avatar import Corrections, GaussianAvatar, list_avatars, load_avata
 from emotalk.avatar.gallery import avatar_folders
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.avatar.latents import GROUPS
+from emotalk.head import HeadModel
 from emotalk.portrait.lips import lip_colors, lips_among
 
 INNER = ("mouth", "gums", "teeth", "tongue")
@@ -34,7 +36,8 @@ REACH = 0.007
 shadow of the brows, narrower ones take over single lashes and spots (eight photos of the portraits folder)."""
 RATIO = (0.15, 2.5)
 """Within which light may differ between two faces."""
-NEIGHBOURS = 96
+NEIGHBOURS = 32
+"""Gaussians of a face in such a neighbourhood that are asked."""
 BESIDE = 0.0025
 """Metres: standard deviation over which the skin beside a lid goes along with it."""
 OF_BROW = 0.003
@@ -69,10 +72,16 @@ class Donor:
     @classmethod
     def for_face(cls, avatar: GaussianAvatar) -> Donor:
         """The shipped avatar whose skin is most like this one's, whatever the exposure."""
-        shipped = list_avatars([folder for folder in avatar_folders() if folder[1]])
-        donors = [load_avatar(info.folder) for info in shipped if info.problem is None]
         own = _tone(skin(avatar))
-        return cls.of(min(donors, key=lambda donor: float((_tone(skin(donor)) - own).square().sum())))
+        return min(shipped_donors(), key=lambda donor: float((_tone(skin(donor.avatar)) - own).square().sum()))
+
+
+@functools.cache
+def shipped_donors() -> tuple[Donor, ...]:
+    """All shipped avatars that can be used, read once in a process."""
+    head = HeadModel.load()
+    shipped = list_avatars([folder for folder in avatar_folders() if folder[1]])
+    return tuple(Donor.of(load_avatar(info.folder, head)) for info in shipped if info.problem is None)
 
 
 def template_places(avatar: GaussianAvatar) -> np.ndarray:

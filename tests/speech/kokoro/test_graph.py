@@ -147,7 +147,7 @@ def test_both_halves_together_are_the_whole_in_floats(tmp_path, asked, quantised
     expected = whole(exported(tmp_path / "float.onnx", quantised=False), asked)
     graph.split(exported(tmp_path / "source.onnx", quantised), tmp_path)
     model, style = KokoroModel(tmp_path), asked["style"][0]
-    prosody = model.prosody(asked["tokens"][0].tolist(), style, np.ones(TOKENS))
+    prosody = model.prosody(asked["tokens"][0].tolist(), style)
     sound = model.waveform(prosody, style)
     assert sound.shape == (FRAME * TOKENS,)
     scale = np.abs(expected).max()
@@ -182,7 +182,7 @@ def test_every_token_has_a_speed_of_its_own(tmp_path, asked):
 def test_the_sound_follows_a_prosody_that_was_changed(tmp_path, asked):
     graph.split(exported(tmp_path / "source.onnx", quantised=True), tmp_path)
     model, style = KokoroModel(tmp_path), asked["style"][0]
-    prosody = model.prosody(asked["tokens"][0].tolist(), style, np.ones(TOKENS))
+    prosody = model.prosody(asked["tokens"][0].tolist(), style)
     doubled = dataclasses.replace(prosody, f0=prosody.f0 * 2)
     np.testing.assert_allclose(model.waveform(doubled, style), 2 * model.waveform(prosody, style), rtol=1e-3)
 
@@ -191,7 +191,7 @@ def test_a_part_of_a_prosody_is_a_part_of_the_sound(tmp_path, asked):
     """Also in a stretch of another length than that of the whole."""
     graph.split(exported(tmp_path / "source.onnx", quantised=False), tmp_path)
     model, style = KokoroModel(tmp_path), asked["style"][0]
-    prosody = model.prosody(asked["tokens"][0].tolist(), style, np.ones(TOKENS))
+    prosody = model.prosody(asked["tokens"][0].tolist(), style)
     assert model.waveform(prosody.cut(2, 6), style).shape == (4 * FRAME,)
 
 

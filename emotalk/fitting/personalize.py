@@ -268,7 +268,7 @@ class PersonalizeFit:
 
     def _provenance(self) -> str:
         seconds = len(self.tracked) / 25
-        return f"Fitted to {seconds:.1f} seconds of video of this person with their consent, on their own computer."
+        return f"Fitted to {seconds:.1f} seconds of video of this person with their consent."
 
     def _fingerprint(self) -> str:
         """Of everything a start depends on: video, frames and settings, but not the budget of time nor the device."""

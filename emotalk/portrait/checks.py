@@ -64,13 +64,14 @@ in both)."""
 STRONG = 4.5
 """Sum of the ARKit weights from which an expression is called strong."""
 TOUCHED, HELD = 0.03, 0.1
-"""Share of the face's outline under hands that is mentioned, and of the mouth's or all of it that is refused."""
+"""Share of the face's outline under hands that is mentioned, and of the mouth that is refused; of the whole face it is
+twice that."""
 PAPER = 60.0
 """Lightness that everything in a colourless face has on paper, hair lines and eyes apart."""
 COLOURLESS = 3.0
 FLAT = 0.45
 """Share of the face in patches of one single colour (photos up to 0.13, renders 0.26, traced drawings more)."""
-_ABOVE_EYES = ((222, 223, 224, 225, 229, 230, 119, 120), (442, 443, 444, 445, 449, 450, 348, 349))
+_AROUND_EYES = ((222, 223, 224, 225, 229, 230, 119, 120), (442, 443, 444, 445, 449, 450, 348, 349))
 """Skin between brow and upper lid and below the lower lid: right, left."""
 _CHEEKS = ((50, 205, 36, 187), (280, 425, 266, 411))
 _GREY_LIPS = (2.5, 6.0, 6.0)
@@ -181,9 +182,10 @@ def check_picture(found: PhotoMeasures, name: str = "the photo") -> None:
             f"The face in {name} is blurred: sharpness {found.sharpness:.2f}, at least {BLURRED} is needed. Clean the "
             "lens, hold still, let the camera focus on the face."
         )
-    if found.mouth_hands > HELD or found.hands > 2 * HELD:
+    covered, what = (found.mouth_hands, "mouth") if found.mouth_hands > HELD else (found.hands, "face")
+    if covered > (HELD if what == "mouth" else 2 * HELD):
         raise TrackingError(
-            f"A hand covers {100 * found.hands:.0f} % of the face in {name}. Choose one with nothing before the face."
+            f"A hand covers {100 * covered:.0f} % of the {what} in {name}. Choose one with nothing before the face."
         )
     redness, lightness, seam = (value < limit for value, limit in zip(np.abs(found.lips), _GREY_LIPS, strict=True))
     if found.spread > UNSURE and redness and lightness and seam:
@@ -252,7 +254,7 @@ def judge_photo(found: PhotoMeasures, yaw: float, expression: float) -> PhotoVer
     if found.white > BRIGHT:
         say(f"{100 * found.white:.0f} % of the face is plain white: with less light its shape could be seen.")
     if abs(yaw) > ASIDE:
-        say(f"The head is turned by {abs(yaw):.0f} degrees: the far side of the face is completed by the near one.")
+        say(f"The head is turned by {abs(yaw):.0f} degrees: the far side of the face is guessed.")
     if found.spread > UNSURE:
         say("The face is not seen freely (hair, a hand or glasses before it, or turned): parts of it are guessed.")
     if found.hands > TOUCHED:
@@ -311,7 +313,7 @@ def _shades(frame: np.ndarray, lab: np.ndarray, points: np.ndarray, scale: float
     smooth = cv2.GaussianBlur(frame, (0, 0), 1.5).astype(np.float32) + 8
     chroma = 100 * np.stack([np.log(smooth[..., k] / smooth[..., 1]) for k in (0, 2)], -1)
     apart = []
-    for eye, cheek in zip(_ABOVE_EYES, _CHEEKS, strict=True):
+    for eye, cheek in zip(_AROUND_EYES, _CHEEKS, strict=True):
         off = (_discs(lab, points, eye, scale) - np.median(_discs(lab, points, cheek, scale), 0)) * (0.4, 1, 1)
         tint = _discs(chroma, points, eye, scale) - np.median(_discs(chroma, points, cheek, scale), 0)
         apart.append((np.median(np.linalg.norm(off, axis=1)), np.median(np.linalg.norm(tint, axis=1))))

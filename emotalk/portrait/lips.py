@@ -14,8 +14,11 @@ OPEN = 0.03
 """Gap between the lips in eye distances from which teeth show."""
 RIM = 2
 """Pixels at 512 of the lips next to the gap that are a mixture of both."""
+REDDER, NOISE = 0.8, 0.02
+"""Least redness of lips, in that of the skin, and what a photo without colour varies by."""
 DARKEST = 0.35
-"""Lightness of lips in that of the skin, below which it is a gap."""
+"""Lightness of lips in that of the skin, below which it is a gap. These limits lie between lips (from 0.5, as red as
+skin and more) and teeth and gaps of eight open mouths of the portraits folder."""
 UNLIKE = 0.5
 """Share of their median lightness by which lips of one mouth differ: one corner may lie in a shadow."""
 FEWEST = 12
@@ -45,7 +48,7 @@ def lips_among(color: Tensor, skin: Tensor) -> Tensor:
         return (of[..., 0] - of[..., 1:].mean(-1)) / of.mean(-1).clamp_min(0.02)
 
     light = color.mean(1) / skin.mean().clamp_min(0.02)
-    lips = (redness(color) > 0.8 * redness(skin) - 0.02) & (light > DARKEST)
+    lips = (redness(color) > REDDER * redness(skin) - NOISE) & (light > DARKEST)
     if not bool(lips.any()):
         return lips
     middle = light[lips].median()

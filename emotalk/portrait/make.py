@@ -40,8 +40,8 @@ GAUSSIANS = 22_000
 REPORT_EVERY = 0.5  # seconds
 PREVIEW_EVERY = 3.0
 PROVENANCE = (
-    "Made from one photo of this person with their consent, on their own computer; the inside of the mouth and shut "
-    "lids are those of the shipped avatar {donor!r} in this person's light."
+    "Made from one photo of this person with their consent. Teeth, tongue, eyelids, lashes, the shape of the lips and "
+    "the shading of folds are those of the shipped avatar {donor!r} in this person's light."
 )
 LIMITATIONS = "Made of one photo: what it does not show (teeth, shut eyes, the sides of head and hair) is guessed."
 

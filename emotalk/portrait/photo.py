@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ _UPRIGHT = {
 _ORIENTATION = 0x0112
 _WHAT = "The photo"
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_ROWS = 256
 _MOST_PROFILE = 4_000_000  # bytes: the largest ones of printing presses have 2 MB
 
 
@@ -165,14 +167,24 @@ def _in_bytes(picture: Image.Image) -> Image.Image:
         picture.load()
         return picture
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        values = np.nan_to_num(np.asarray(picture).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-        top = float(values.max(initial=0.0))
+        top = max(float(values.max(initial=0.0)) for values in _strips(picture))
         # Floats are shares of white or bytes; whole numbers have 8 or 16 bits.
         full = 1.0 if picture.mode == "F" and top <= 1 else 255.0 if top <= 255 else max(top, 65535.0)
         if picture.mode.startswith("I;16"):
             full = 65535.0
-        return Image.fromarray((np.clip(values / full, 0, 1) * 255 + 0.5).astype(np.uint8))
+        return Image.fromarray(
+            np.concatenate([(np.clip(values / full, 0, 1) * 255 + 0.5).astype(np.uint8) for values in _strips(picture)])
+        )
     return picture.convert("RGB")
+
+
+def _strips(picture: Image.Image) -> Iterator[np.ndarray]:
+    """The numbers of a picture of one channel, some rows at a time: as floats all at once they would take 16 bytes a
+    pixel."""
+    width, height = picture.size
+    for row in range(0, height, _ROWS):
+        strip = picture.crop((0, row, width, min(height, row + _ROWS)))
+        yield np.nan_to_num(np.asarray(strip).astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _on_grey(picture: Image.Image, profile: bytes | None) -> Image.Image:

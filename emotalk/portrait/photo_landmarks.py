@@ -67,11 +67,13 @@ def find_landmarks(
     found: list[np.ndarray] = []
     shapes: list[np.ndarray] = []
     with open_landmarks() as model:
-        for right, down, grown, turned in ((0.0, 0.0, 1.0, 0.0), *LOOKS):
+
+        def look(right: float, down: float, grown: float, turned: float) -> None:
+            """Both as it is and mirrored; what is seen goes to `found` and `shapes`."""
+            side = SIDE * pupils * grown
+            square = Square(tuple(centre + np.array([right, down]) * side), side, roll + turned)
+            view = square.draw(picture, SIZE)[0]
             for mirrored in (False, True):
-                side = SIDE * pupils * grown
-                square = Square(tuple(centre + np.array([right, down]) * side), side, roll + turned)
-                view = square.draw(picture, SIZE)[0]
                 points = model.find(np.ascontiguousarray(view[:, ::-1]) if mirrored else view)
                 if points is None:
                     continue
@@ -79,18 +81,22 @@ def find_landmarks(
                 if mirrored:
                     points = points[mirror()]
                     points[:, 0] = SIZE - points[:, 0]
-                scale = side / SIZE
                 flat = square.from_square(points[:, :2], SIZE)
-                found.append(np.concatenate([flat, points[:, 2:] * scale], 1))
+                found.append(np.concatenate([flat, points[:, 2:] * (side / SIZE)], 1))
                 if model.blendshapes is not None:
                     shapes.append(model.blendshapes[_mirrored_shapes()] if mirrored else model.blendshapes)
-            if len(found) == 2:  # the first look was where the box is; the next ones are where the face is
-                mean = np.mean(found, 0)
-                first = PhotoLandmarks(mean, 0.0, 2, None)
-                pupils, roll, centre = first.pupils, first.roll, mean[:, :2].mean(0)
-    if len(found) < 2 + len(LOOKS):
+
+        look(0.0, 0.0, 1.0, 0.0)
+        if found:  # the first look was where the box is; the next ones are where the face is
+            mean = np.mean(found, 0)
+            first = PhotoLandmarks(mean, 0.0, len(found), None)
+            pupils, roll, centre = first.pupils, first.roll, mean[:, :2].mean(0)
+        found.clear()
+        shapes.clear()
+        for place in LOOKS:
+            look(*place)
+    if len(found) < len(LOOKS):
         return None
-    found, shapes = found[2:], shapes[2:]
     points = np.median(found, 0)
     scale = float(np.linalg.norm(points[EYES[0], :2] - points[EYES[1], :2]))
     spread = float(np.linalg.norm(np.array(found)[..., :2] - points[:, :2], axis=-1).mean() / max(scale, 1e-6))

@@ -46,6 +46,7 @@ ODD_PHOTOS = [
     as_file("photo: progressive JPEG of 7100 x 7100", lambda: saved(Image.new("RGB", LARGEST), "JPEG", progressive=True), "odd.jpg", True),
     as_file("photo: JPEG in four inks of 7100 x 7100", lambda: saved(Image.new("CMYK", LARGEST), "JPEG"), "odd.jpg", True),
     as_file("photo: PNG of 7100 x 7100 in 16 bits", lambda: saved(Image.new("I;16", LARGEST), "PNG", compress_level=1), "odd.png", True),
+    as_file("photo: TIFF of 7100 x 7100 whole numbers of 32 bits", lambda: saved(Image.new("I", LARGEST), "TIFF", compression="tiff_adobe_deflate"), "odd.tif", True),
     as_file("photo: a video called JPEG", brand(b"isom", b"\0\0\0\x08mdat"), "odd.jpg"),
     as_file("photo: a film of WebM", b"\x1a\x45\xdf\xa3" + noise(3000, 1), "odd.webm"),
     as_file("photo: HEIC and noise", brand(b"heic", noise(3000, 2)), "odd.heic"),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from emotalk.avatar import GaussianAvatar
-from emotalk.core.motion import HeadMotion
 from emotalk.tracking import TrackedVideo
 from tests.fitting.synthetic_video import make_video
 
@@ -21,16 +19,6 @@ def photo_of(
     """(the tracked photo, the whole tracked video, the person it shows); the photo's folder holds all frames."""
     video, person = make_video(folder, preset, frames=FRAMES, size=size)
     return video.part(frame, frame + 1), video, person
-
-
-def with_expression(photo: TrackedVideo, **values: float) -> TrackedVideo:
-    """The photo as if tracking had found these shapes in it."""
-    from emotalk.core.arkit import ARKIT_INDEX
-
-    expression = photo.motion.expression.copy()
-    for name, value in values.items():
-        expression[:, ARKIT_INDEX[name]] = value
-    return dataclasses.replace(photo, motion=HeadMotion(**(vars(photo.motion) | {"expression": expression})))
 
 
 def head_error(image: np.ndarray, wanted: np.ndarray, mask: np.ndarray) -> float:

@@ -34,7 +34,9 @@ def test_a_good_one_is_taken() -> None:
     ({"pupils": 20.0}, "too small: 20 pixels between the eyes"), ({"outside": ("the chin",)}, "cuts off the chin"),
     ({"lightness": 15.0}, "too dark"), ({"white": 0.6}, "over-exposed: 60 %"), ({"sharpness": 0.1}, "blurred"),
     ({"flat": 0.7}, "drawing"), ({"chroma": 0.5, "darkest": 75.0}, "drawing"), ({"shades": (25.0, 35.0)}, "Sunglasses"),
-    ({"mouth_hands": 0.4, "hands": 0.1}, "A hand covers"), ({"spread": 0.04, "lips": (0.2, -1.0, 0.5)}, "mouth cannot"),
+    ({"hands": 0.3}, "A hand covers 30 % of the face"),
+    ({"mouth_hands": 0.4, "hands": 0.1}, "A hand covers 40 % of the mouth"),
+    ({"spread": 0.04, "lips": (0.2, -1.0, 0.5)}, "mouth cannot"),
     ({"eyes": 0.01}, "eyes are shut"), ({"eye_contrast": 9.0}, "eyes are shut"),
 ])  # fmt: skip
 def test_what_is_refused(change: dict, said: str) -> None:

@@ -27,7 +27,7 @@ from emotalk.portrait.donor import (
 
 @pytest.fixture(scope="module")
 def donor() -> Donor:
-    return Donor.load("mira")
+    return Donor.of(load_avatar("mira"))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,9 @@ import torch
 
 from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import Cancelled
+from emotalk.core.landmarks import INNER_LIPS
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame
@@ -56,6 +58,22 @@ def test_at_rest_it_looks_like_the_photo(synthetic, made):
     mask = box_mask(head_box(photo), photo.size).numpy()
     drawn = draw_frame(made[0], photo.motion, 0)
     assert head_error(drawn, photo.frame(0), mask) < 10**-2.6  # 26 dB
+
+
+def test_a_photo_that_speaks_makes_an_avatar_that_is_silent_at_rest(tmp_path_factory):
+    """The mouth of the photo is open, that of the avatar is shut, as the person's own is at rest."""
+    photo, video, person = photo_of(tmp_path_factory.mktemp("open"), size=256, frame=0)
+    widest = int(video.motion.expression[:, ARKIT_INDEX["jawOpen"]].argmax())
+    photo = video.part(widest, widest + 1)
+    avatar = make_portrait(photo, name="Someone", consent=CONSENT)
+    rested = at_rest(photo)
+    calm = HeadMotion.neutral()
+    truth = draw_frame(person.replace(camera=rested.camera), calm, 0)
+    x, y = photo.landmarks[0][list(INNER_LIPS)].mean(0).astype(int)
+    mouth = np.zeros(truth.shape[:2], bool)
+    mouth[y - 18 : y + 18, x - 18 : x + 18] = True
+    drawn = head_error(draw_frame(avatar, calm, 0), truth, mouth)
+    assert drawn < 0.5 * head_error(photo.frame(0), truth, mouth)
 
 
 def test_the_card_tells_whose_it_is_of_what_and_how_it_was_made(made):
@@ -110,7 +128,7 @@ def test_who_thinks_again_gets_no_avatar(synthetic):
 def fit(synthetic) -> PhotoFit:
     frames = VideoFrames(at_rest(synthetic[0]), [0])
     start = starting_avatar(frames, load_avatar("mira").card, 6000)
-    rough = with_donor(start.avatar, Donor.load("mira"))
+    rough = with_donor(start.avatar, Donor.of(load_avatar("mira")))
     return PhotoFit(rough, frames, start.torso[torch.from_numpy(frames.rows)], steps=6)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.landmarks import EYES, LEFT_UPPER_LID, MOUTH_CORNERS, RIGHT_UPPER_LID
+from emotalk.portrait import photo_landmarks
 from emotalk.portrait.faces import find_faces
 from emotalk.portrait.photo_landmarks import _mirrored_shapes, find_landmarks, mirror
 from tests.portrait.people import photo_of
@@ -43,3 +44,30 @@ def test_where_there_is_no_face_there_are_none() -> None:
     picture = photo_of()
     face = find_faces(picture)[0]
     assert find_landmarks(np.full_like(picture, 130), face) is None
+
+
+def test_a_look_that_misses_does_not_keep_the_next_ones_from_the_face(monkeypatch) -> None:
+    """The first looks stand where the detector's box is; all later ones where landmarks were found."""
+    picture = photo_of()
+    face = find_faces(picture)[0]
+    asked = []
+
+    class Model:
+        blendshapes = None
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_) -> None:
+            pass
+
+        def find(self, view: np.ndarray) -> np.ndarray | None:
+            asked.append(view.mean())
+            if len(asked) == 1:
+                return None
+            return np.tile(np.linspace(40, 200, 478)[:, None], (1, 3))
+
+    monkeypatch.setattr(photo_landmarks, "open_landmarks", Model)
+    seen = find_landmarks(picture, face)
+    assert seen is not None
+    assert seen.looks == 2 * len(photo_landmarks.LOOKS)

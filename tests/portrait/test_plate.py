@@ -21,7 +21,7 @@ def picture(kind: int, fringe: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(("kind", "fringe"), [(BODY, AROUND - 2), (HAIR, AROUND_HAIR - 8)])
 def test_nothing_of_the_person_is_left_not_even_what_reaches_beyond_the_mask(kind, fringe):
     plate = photo_plate(*picture(kind, fringe))
-    assert plate.numpy() == pytest.approx(np.tile(WALL / 255, (512, 512, 1)), abs=0.01)
+    assert np.abs(plate.numpy() - WALL / 255).max() < 0.01
 
 
 def test_the_rest_of_the_photo_stays_as_it_is():

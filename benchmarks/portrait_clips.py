@@ -81,9 +81,12 @@ def table() -> Iterator[str]:
             avatar, driven, face = portrait_of(clip, row)
             photos[name] = avatar, face
             still = clip.tracked.frame(row)
-            rows = compared(clip.tracked, row)
+            rows, torso = compared(clip.tracked, row), shoulders(avatar, clip.tracked, driven, row)
             yield line(name, "the photo", clip.tracked, rows, lambda _, still=still: still)
-            yield line(name, "portrait", clip.tracked, rows, lambda t, a=avatar, d=driven: draw(a, d, t))
+            yield line(
+                name, "portrait", clip.tracked, rows,
+                lambda t, a=avatar, d=driven, s=torso: draw_frame(a, d, t, s[t]),
+            )  # fmt: skip
         yield "\nThe neutral photo driven by the same person's acted emotions (other clips):\n"
         yield "| clip | mood | LMD | lip r | slope |\n|---|---|---|---|---|"
         for who, mood in ACTED:
@@ -173,10 +176,15 @@ def from_rest(avatar: GaussianAvatar, photo: HeadMotion, motion: HeadMotion) -> 
     return HeadMotion(**(vars(motion) | {"head_pose": turned, "gaze": gaze.astype(np.float32)}))
 
 
-def draw(avatar: GaussianAvatar, motion: HeadMotion, t: int) -> np.ndarray:
-    """The avatar as in frame t, its shoulders as in the photo, [H, W, 3]."""
-    stay = torch.from_numpy(-motion.head_pose[t, 3:].astype(np.float32))
-    return draw_frame(avatar, motion, t, stay)
+def shoulders(avatar: GaussianAvatar, tracked: TrackedVideo, motion: HeadMotion, row: int) -> torch.Tensor:
+    """How the shoulders move against the motion [T, 3] metres, for `GaussianAvatar.pose`: as the clip has them."""
+    camera = avatar.camera
+    matrix = camera.world_to_camera.double().numpy()
+    neck = avatar.person.joints[1].double().numpy()
+    depth = float(matrix[2, :3] @ neck + matrix[2, 3])
+    moved = tracked.torso.astype(np.float64) - tracked.torso[row]
+    seen = np.stack([moved[:, 0], moved[:, 1], camera.fx * (np.exp(-moved[:, 2]) - 1)], 1) * depth / camera.fx
+    return torch.from_numpy((seen @ matrix[:3, :3] - motion.head_pose[:, 3:]).astype(np.float32))
 
 
 def line(name: str, shown: str, tracked: TrackedVideo, rows: np.ndarray, picture: Callable[[int], np.ndarray]) -> str:

@@ -5,7 +5,8 @@
     audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
 
 Sound comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the last one
-encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame).
+encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame);
+a recording that has a transcript is held whole, since its words are found before the first frame.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,8 @@ BLOCK_SECONDS = 1.0
 """Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
 AUTO_BLOCK_SECONDS = 2.0
 """Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
+DOUBTFUL_SECONDS = 1.0
+"""So long may something else be said than the transcript says before that is told."""
 
 
 class Talk:
@@ -120,6 +124,8 @@ class Talk:
             self._timed("encode", writer.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
+        if self.captioned and self.script is not None and not self.words:
+            self.remarks += ("There are no captions: no words were said.",)
         if captions_out is not None and self.words:
             text = self.script.written if self.script is not None else self.request.transcript
             _write_captions(captions_out, self.words, text)
@@ -178,13 +184,22 @@ class Talk:
         """The recording, its words and phones found first; where they are not in it, it is played as it is heard."""
         # Imported here: only for recordings whose words are known.
         from emotalk.speech import load_audio
-        from emotalk.speech.alignment import with_transcript
+        from emotalk.speech.alignment import find_transcript
 
+        text = self.request.transcript
         speech = load_audio(self.request.audio, **limits)
         try:
-            speech = self._timed("speech", with_transcript, speech, self.request.transcript, self.studio.encoder)
+            found = self._timed("speech", find_transcript, speech, text, self.studio.encoder, self.cancelled)
         except (InputError, VoiceError) as error:
             self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)
+        else:
+            speech = replace(speech, text=text, words=found.words, phones=found.phones)
+            if found.doubtful > DOUBTFUL_SECONDS:
+                lost = "; words have no captions there" if self.captioned else ""
+                self.remarks += (
+                    f"The transcript does not fit about {found.doubtful:.0f} s of the recording, in which the lips "
+                    f"follow what is heard{lost}.",
+                )
         self.known.said(speech)
         self.words = list(speech.words)
         size = round(self.block_seconds * SAMPLE_RATE)

@@ -111,8 +111,8 @@ class TalkRequest:
 
 
 def _checked_text(name: str, text: str, max_seconds: float | None) -> str:
-    """The text (messages call it by `name`) without what cannot be said; InputError where it is none or far too long. It
-    is cheap: nothing is read aloud here."""
+    """The text (messages call it by `name`) without what cannot be said; InputError where it is none or far too long.
+    It is cheap: nothing is read aloud here."""
     if not isinstance(text, str):
         raise InputError(f"The {name} must be a string, found {type(text).__name__}.")
     if len(text) > MAX_CHARACTERS:

@@ -69,6 +69,7 @@ class Talk:
         self.motions: list[HeadMotion] = []
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
+        self.transcript = ""  # what is said in a recording, where that is known
         self.mood = TalkMood(request)
         self.script = parse(request.text) if request.text is not None and request.audio is None else None
         self.remarks = () if self.script is None else self.script.remarks
@@ -127,7 +128,7 @@ class Talk:
         if self.captioned and self.script is not None and not self.words:
             self.remarks += ("There are no captions: no words were said.",)
         if captions_out is not None and self.words:
-            text = self.script.written if self.script is not None else self.request.transcript
+            text = self.script.written if self.script is not None else self.transcript
             _write_captions(captions_out, self.words, text)
         self.seconds["total"] = time.perf_counter() - self.started
         return Clip(
@@ -186,9 +187,10 @@ class Talk:
         from emotalk.speech import load_audio
         from emotalk.speech.alignment import find_transcript
 
-        text = self.request.transcript
         speech = load_audio(self.request.audio, **limits)
         try:
+            # Directions are for a voice that is yet to speak: nobody says them.
+            self.transcript = text = parse(self.request.transcript).written
             found = self._timed("speech", find_transcript, speech, text, self.studio.encoder, self.cancelled)
         except (InputError, VoiceError) as error:
             self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)

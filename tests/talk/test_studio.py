@@ -423,12 +423,12 @@ def recording(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_recording_whose_words_are_given_has_captions(
+def test_a_recording_whose_words_are_given_has_captions_without_their_directions(
     studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     text = "We ran 5 km, and nobody came."
     said = recording(tmp_path_factory.mktemp("sound"), text)
-    request = TalkRequest(audio=said, transcript=text, look=SMALL)
+    request = TalkRequest(audio=said, transcript="[sad] We *ran* 5 km, and [pause 1] nobody came.", look=SMALL)
     clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.srt")
     assert text in (tmp_path / "a.srt").read_text(encoding="utf-8").replace("\n", " ")
     assert (clip.captions_path, clip.remarks) == (str(tmp_path / "a.srt"), ())

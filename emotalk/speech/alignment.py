@@ -30,10 +30,10 @@ own text, -3.1 to -1.9 with another) and 52 of RAVDESS, whose acted emotions the
 with other texts -2.6 to -1.2)."""
 
 LEAST_LOCAL_FIT = -2.0
-"""Below this mean over a second of speech something else is said there. Tuned on the same sentences, those of LJSpeech
-also five in a row: with their own text at most 0.1 s is below (the worst second is at -2.3); where a sentence is
-missing in the text (-6.3 to -3.7), is one too many (-5.0 to -3.3) or another one (-4.5 to -2.9) some second always
-is."""
+"""Below this mean over a second of speech something else is said there. Chosen on the recordings of
+`benchmarks.speech_alignment`, those of LJSpeech also five in a row: with their own text at most 0.1 s is below (the
+worst second is at -2.3); where a sentence is missing in the text (-6.3 to -3.7), is one too many (-5.0 to -3.3) or
+another one (-4.5 to -2.9) some second always is."""
 
 _ALIKE = (
     "p b m", "f v", "th dh s z t d", "t d n l k g", "k g ng hh", "ch jh sh zh s z", "r er w", "m n ng",

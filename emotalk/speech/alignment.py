@@ -109,7 +109,7 @@ def with_transcript(
 def align(
     words: Sequence[Pronunciation], phones: np.ndarray, cancelled: Callable[[], bool] = lambda: False
 ) -> Alignment:
-    """The words of a text on the phone probabilities [T, 40] (50 Hz) that were heard in a recording, whether or not
+    """The words of a text on the `phones` [T, 40] (probabilities, 50 Hz) that were heard in a recording, whether or not
     they fit. Raises InputError where there are none, or the recording is too short for them; Cancelled."""
     if not words:
         raise InputError("There are no words to look for in the recording. Give the words that are said.")

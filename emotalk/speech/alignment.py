@@ -4,7 +4,8 @@
     sound ─► encoder ─► phone probabilities, 50 Hz ─► likelihoods ──────────────────────────────┴─► Viterbi ─► times
 
 A state is a phone of the text; a row of 20 ms stays in its state or goes on to the next, past a silence if there is
-none. What is found is the likeliest way through all states in order.
+none. What is found is the likeliest way through all states in order; where it fits badly for a second, the text is not
+what is said, and what was heard stands.
 """
 
 from __future__ import annotations

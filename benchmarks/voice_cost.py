@@ -105,7 +105,7 @@ def _ours():
     model = KokoroModel(weights.prepared())
 
     def say_tokens(tokens: list[int], style: np.ndarray) -> np.ndarray:
-        return model.waveform(model.prosody(tokens, style, np.ones(len(tokens))), style)
+        return model.waveform(model.prosody(tokens, style), style)
 
     return say_tokens
 
@@ -150,7 +150,7 @@ def _difference(published: _Published) -> str:
     spectra, same, pairs, frames = [], 0, 0, []
     for tokens, style in _inputs():
         theirs = published.say(tokens, style)
-        prosody: Prosody = model.prosody(tokens, style, np.ones(len(tokens)))
+        prosody: Prosody = model.prosody(tokens, style)
         ours = model.waveform(prosody, style)
         pairs += 1
         frames.append(abs(len(ours) - len(theirs)) / 600)

@@ -396,11 +396,14 @@ def _transcript(given: str | None) -> str | None:
     if not given or not given.lower().endswith(".txt"):
         return given
     try:
-        return Path(given).read_text(encoding="utf-8-sig")
+        text = Path(given).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"The transcript {Path(given).name} is no text in UTF-8. Save it as plain text.") from error
     except (OSError, ValueError) as error:
         raise InputError(f"The transcript {given!r:.200} cannot be read; check the name of the file.") from error
+    if not text.strip():
+        raise InputError(f"The transcript {Path(given).name} is empty. Write into it what is said, or leave it out.")
+    return text
 
 
 def _background(given: str | None) -> Background | None:

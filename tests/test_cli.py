@@ -167,6 +167,9 @@ def test_a_transcript_is_a_text_or_a_file_of_one(tmp_path: Path) -> None:
     (tmp_path / "pictures.TXT").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=r"pictures\.TXT is no text in UTF-8"):
         _transcript(str(tmp_path / "pictures.TXT"))
+    (tmp_path / "blank.txt").write_text(" \n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"blank\.txt is empty"):
+        _transcript(str(tmp_path / "blank.txt"))
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(

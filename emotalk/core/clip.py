@@ -17,5 +17,7 @@ class Clip:
     timings: dict[str, float] = field(default_factory=dict)  # seconds by stage
     motion_path: str | None = None
     captions_path: str | None = None
-    moods: tuple[tuple[float, float, float], ...] = ()  # second, valence, arousal where a text's directions set one
-    remarks: tuple[str, ...] = ()  # sentences about directions in the text that were not understood
+    moods: tuple[
+        tuple[float, float, float], ...
+    ] = ()  # second, valence, arousal as shown where a text's directions set one
+    remarks: tuple[str, ...] = ()  # sentences: what of the text, its directions or the transcript could not be followed

@@ -4,22 +4,23 @@
     sound ─► encoder ─► phone probabilities, 50 Hz ─► likelihoods ──────────────────────────────┴─► Viterbi ─► times
 
 A state is a phone of the text; a row of 20 ms stays in its state or goes on to the next, past a silence if there is
-none. What is found is the likeliest way through all states in order.
+none. What is found is the likeliest way through all states in order; where it fits badly for a second, the text is not
+what is said, and what was heard stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotalk.core.errors import InputError
-from emotalk.core.rates import FEATURE_RATE
+from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 from emotalk.core.speech import PHONES, Speech
 from emotalk.speech.language import detect
-from emotalk.speech.pronunciation import Pronunciation, pronounce
+from emotalk.speech.pronunciation import TOO_LONG, Pronunciation, check_not_cancelled, pronounce
 
 if TYPE_CHECKING:
     from emotalk.speech.encoder import SpeechEncoder
@@ -29,9 +30,11 @@ LEAST_FIT = -1.7
 own text, -3.1 to -1.9 with another) and 52 of RAVDESS, whose acted emotions the encoder hears less well (-1.4 to -0.3,
 with other texts -2.6 to -1.2)."""
 
-LETTERS_PER_SECOND = 40
-"""More than anybody says."""
-TOO_LONG = "The transcript has more sounds than fit into the recording. Give the words that are said."
+LEAST_LOCAL_FIT = -2.0
+"""Below this mean over a second of speech something else is said there. Chosen on the recordings of
+`benchmarks.speech_alignment`, those of LJSpeech also five in a row: with their own text at most 0.1 s is below (the
+worst second is at -2.3); where a sentence is missing in the text (-6.3 to -3.7), is one too many (-5.0 to -3.3) or
+another one (-4.5 to -2.9) some second always is."""
 
 _ALIKE = (
     "p b m", "f v", "th dh s z t d", "t d n l k g", "k g ng hh", "ch jh sh zh s z", "r er w", "m n ng",
@@ -43,8 +46,16 @@ _ALIKE_SHARE, _FLOOR = 0.1, 1e-4
 sentences of LJSpeech begin within 60 ms of another aligner's, 97 % without; of acted voices 83 % instead of 76 %."""
 _SILENCE_PENALTY = 1.0
 """Silence is heard too often (at weak sounds): its log likelihood is lowered by this. Tuned on the same sentences."""
-_BAND = 1200
-"""States that are looked at in a row, around the likeliest: what is said in more than a minute."""
+_BAND = 4800
+"""States that are looked at in a row, around the likeliest: what is said in five minutes. Where music is heard as
+speech the likeliest way may run ahead of the true one by more than a state a row, and must not leave it behind."""
+_WINDOW = FEATURE_RATE
+"""Rows of speech, a second, over which the local fit is a mean."""
+_PLACES = np.array([1, 4, 16, 64], np.uint8)
+"""Two bits for each of four states."""
+_PIECE_SECONDS = 10
+_ROWS_BETWEEN_LOOKS = 1000
+"""Rows after which `cancelled` is asked again: some tenths of a second of work."""
 
 Spans = tuple[tuple[float, float, str], ...]
 
@@ -53,57 +64,101 @@ Spans = tuple[tuple[float, float, str], ...]
 class Alignment:
     """(start, end, name) in seconds of the words, and without gaps of the phones ("sil" between words).
 
-    `fit` is the mean over the rows of speech of the log likelihood of the text's phone, relative to the likeliest one:
-    0 where just these phones are heard.
+    Where something else than the text is said, the phones are those that are heard, and words have no time: they are
+    left out. `doubtful` says for how many seconds that is. `fit` is the mean over the rows of speech of the log
+    likelihood of the text's phone, relative to the likeliest one: 0 where just these phones are heard.
     """
 
     words: Spans
     phones: Spans
     fit: float
+    doubtful: float
 
 
-def with_transcript(speech: Speech, text: str, encoder: SpeechEncoder) -> Speech:
-    """A recording with the times of the words and phones of `text`, which is what is said in it.
+def find_transcript(
+    speech: Speech, text: str, encoder: SpeechEncoder, cancelled: Callable[[], bool] = lambda: False
+) -> Alignment:
+    """Where the words of `text` are in a recording in which it is said.
 
-    Takes about 1/30 of the time the sound lasts. Raises InputError where there is nothing to say in the text or it does
-    not belong to the sound, VoiceError where espeak, which knows how words are pronounced, is missing.
+    Takes about 1/30 of the time the sound lasts; `cancelled` is asked several times a second. Raises InputError where
+    there is nothing to say in the text or it does not belong to the sound, VoiceError where espeak, which knows how
+    words are pronounced, is missing, Cancelled.
     """
     # Imported here: voices are not needed to align, but their engines know how words are pronounced.
     from emotalk.speech.tts import engines
 
-    if sum(map(str.isalnum, text)) > LETTERS_PER_SECOND * (speech.seconds + 1):
-        raise InputError(TOO_LONG)  # before anything is pronounced: a book takes a while
-    words = pronounce(text, engines()["espeak"].transcribe, detect(text) or "en")
-    found = align(words, encoder.encode(speech).phones)
+    # Every phone lasts a row at least: a text that is too long is refused as soon as that is known.
+    rows = -(-len(speech.samples) * FEATURE_RATE // SAMPLE_RATE)
+    words = pronounce(text, engines()["espeak"].transcribe, detect(text) or "en", rows, cancelled)
+    found = align(words, _heard(speech, encoder, cancelled), cancelled)
     if found.fit < LEAST_FIT:
         raise InputError(
             "The transcript does not fit the recording: other words are heard in it. Give the words that are said."
         )
+    return found
+
+
+def with_transcript(
+    speech: Speech, text: str, encoder: SpeechEncoder, cancelled: Callable[[], bool] = lambda: False
+) -> Speech:
+    """A recording with the times of the words and phones of `text`, which is what is said in it; times and errors are
+    those of `find_transcript`."""
+    found = find_transcript(speech, text, encoder, cancelled)
     return replace(speech, text=text, words=found.words, phones=found.phones)
 
 
-def align(words: Sequence[Pronunciation], phones: np.ndarray) -> Alignment:
-    """The words of a text on the phone probabilities [T, 40] (50 Hz) that were heard in a recording, whether or not
-    they fit. Raises InputError where there are none, or the recording is too short for them."""
+def align(
+    words: Sequence[Pronunciation], phones: np.ndarray, cancelled: Callable[[], bool] = lambda: False
+) -> Alignment:
+    """The words of a text on the `phones` [T, 40] (probabilities, 50 Hz) that were heard in a recording, whether or not
+    they fit. Raises InputError where there are none, or the recording is too short for them; Cancelled."""
     if not words:
         raise InputError("There are no words to look for in the recording. Give the words that are said.")
     names, owner = _states(words)
-    states = np.array([PHONES.index(name) for name in names])
+    states, owners = np.array([PHONES.index(name) for name in names]), np.array(owner)
     scores = likelihoods(phones)
-    path = best_path(scores, states, np.array(owner) < 0)
-    starts = np.flatnonzero(np.diff(path, prepend=-1))
-    edges = [*(starts / FEATURE_RATE).tolist(), len(path) / FEATURE_RATE]
-    spans, spoken = [], {}
-    for start, end, state in zip(edges, edges[1:], path[starts], strict=False):
-        spans.append((start, end, names[state]))
-        if owner[state] >= 0:
-            begin, _ = spoken.get(owner[state], (start, end))
-            spoken[owner[state]] = (begin, end)
-    said = states[path] > 0
-    loss = scores[np.arange(len(path)), states[path]] - scores.max(1)
-    return Alignment(
-        tuple((*spoken[number], word.word) for number, word in enumerate(words)), tuple(spans), float(loss[said].mean())
-    )
+    path = best_path(scores, states, owners < 0, cancelled)
+    labels = states[path]
+    said = labels > 0
+    loss = scores[np.arange(len(path)), labels] - scores.max(1)
+    doubtful = _local_fit(loss, said) < LEAST_LOCAL_FIT
+    labels = np.where(doubtful, phones.argmax(1), labels)
+    spans = []
+    # A run has one label, and one state too where that is known: a phone may follow itself.
+    for start, end in _runs(labels + len(PHONES) * np.where(doubtful, 0, path + 1)):
+        spans.append((start / FEATURE_RATE, end / FEATURE_RATE, PHONES[labels[start]]))
+    spoken = []
+    for start, end in _runs(owners[path]):
+        # Silent rows within a word are none: its phones follow each other without a silence.
+        if owners[path[start]] >= 0 and doubtful[start:end].mean() < 0.5:
+            spoken.append((start / FEATURE_RATE, end / FEATURE_RATE, words[owners[path[start]]].word))
+    return Alignment(tuple(spoken), tuple(spans), float(loss[said].mean()), float(doubtful.sum() / FEATURE_RATE))
+
+
+def _heard(speech: Speech, encoder: SpeechEncoder, cancelled: Callable[[], bool]) -> np.ndarray:
+    """Phone probabilities [T, 40] of a recording."""
+    stream, size = encoder.stream(), _PIECE_SECONDS * SAMPLE_RATE
+    found = []
+    for start in range(0, len(speech.samples), size):
+        check_not_cancelled(cancelled)
+        found.append(stream.push(speech.samples[start : start + size]))
+    found.append(stream.finish())
+    return np.concatenate([features.phones for features in found if features is not None])
+
+
+def _local_fit(loss: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Mean of the losses [T] of the rows [T] in which something is said, over a window around each row [T]. What is
+    missing to half a window of them counts as 0: a few weak sounds between silences are no other text."""
+    sums, counts = (np.concatenate([[0.0], np.cumsum(values)]) for values in (np.where(said, loss, 0.0), said))
+    rows = np.arange(len(loss))
+    first, last = np.maximum(rows - _WINDOW // 2, 0), np.minimum(rows + _WINDOW // 2, len(loss))
+    return (sums[last] - sums[first]) / np.maximum(counts[last] - counts[first], _WINDOW // 2)
+
+
+def _runs(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of the stretches of equal values [T]."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
+    return zip(starts.tolist(), [*starts[1:].tolist(), len(values)], strict=True)
 
 
 def likelihoods(phones: np.ndarray) -> np.ndarray:
@@ -118,11 +173,14 @@ def likelihoods(phones: np.ndarray) -> np.ndarray:
     return scores
 
 
-def best_path(scores: np.ndarray, states: np.ndarray, optional: np.ndarray) -> np.ndarray:
+def best_path(
+    scores: np.ndarray, states: np.ndarray, optional: np.ndarray, cancelled: Callable[[], bool] = lambda: False
+) -> np.ndarray:
     """The state of every row [T] on the likeliest way through states [S] in order.
 
     `scores` [T, C] are log likelihoods, `states` says which column each state has; `optional` [S] ones may be passed
-    over (never two in a row; the first and the last are). Raises InputError where the rows do not reach to the end.
+    over (never two in a row; the first and the last are). Raises InputError where the rows do not reach to the end,
+    Cancelled.
     """
     rows, count, width = len(scores), len(states), min(len(states), _BAND)
     if rows < (~optional).sum():
@@ -131,25 +189,30 @@ def best_path(scores: np.ndarray, states: np.ndarray, optional: np.ndarray) -> n
     jumps[2:] = np.where(optional[1:-1], 0.0, -np.inf)
     value = np.full(count + 2, -np.inf)  # two impossible states stand before the first
     value[2:4] = scores[0, states[:2]]
-    steps = np.zeros((rows, width), np.uint8)  # how many states further each one was reached
+    steps = np.zeros((rows, -(-width // 4)), np.uint8)  # how many states further each one was reached, four in a byte
     lows = np.zeros(rows, int)  # the first state of the band
-    low = 0
+    low, step = 0, np.zeros((steps.shape[1], 4), np.uint8)
     for row in range(1, rows):
+        if row % _ROWS_BETWEEN_LOOKS == 0:
+            check_not_cancelled(cancelled)
         likeliest = low + int(value[low + 2 : low + 2 + width].argmax())
         low = int(np.clip(likeliest - width // 2, low, count - width))
         lows[row] = low
-        ways = np.stack([value[low + 2 - step : low + 2 - step + width] for step in range(3)])
-        ways[2] += jumps[low : low + width]
-        steps[row] = ways.argmax(0)
+        stay, on, past = (value[low + 2 - further : low + 2 - further + width] for further in range(3))
+        past = past + jumps[low : low + width]
+        best = np.maximum(stay, on)
+        step.reshape(-1)[:width] = np.where(past > best, 2, on > stay)
+        steps[row] = step @ _PLACES
         value[: low + 2] = -np.inf
-        value[low + 2 : low + 2 + width] = ways.max(0) + scores[row, states[low : low + width]]
+        value[low + 2 : low + 2 + width] = np.maximum(best, past) + scores[row][states[low : low + width]]
     state = count - 1 if value[-1] >= value[-2] else count - 2
     if not np.isfinite(value[state + 2]):
         raise InputError("The transcript does not fit the recording. Give the words that are said.")
     path = np.empty(rows, int)
     for row in range(rows - 1, -1, -1):
         path[row] = state
-        state -= int(steps[row, state - lows[row]])
+        place = state - int(lows[row])
+        state -= int(steps[row, place // 4]) >> 2 * (place % 4) & 3
     return path
 
 

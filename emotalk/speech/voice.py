@@ -65,7 +65,7 @@ class Style:
     pitch_range: float = 1.0  # factor on the movement of the pitch around its mean
     gain_db: float = 0.0  # louder or softer than normal
     pauses: float = 1.0  # factor on the length of pauses, beside the rate
-    tilt_db: float = 0.0  # more (effort) or less above 1 kHz than below, the loudness kept
+    tilt_db: float = 0.0  # more (effort) or less above 1 kHz than below, the loudness kept; Kokoro alone
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():

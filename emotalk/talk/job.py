@@ -5,7 +5,8 @@
     audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
 
 Sound comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the last one
-encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame).
+encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame);
+a recording that has a transcript is held whole, since its words are found before the first frame.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,8 @@ BLOCK_SECONDS = 1.0
 """Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
 AUTO_BLOCK_SECONDS = 2.0
 """Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
+DOUBTFUL_SECONDS = 1.0
+"""So long may something else be said than the transcript says before that is told."""
 
 
 class Talk:
@@ -65,6 +69,7 @@ class Talk:
         self.motions: list[HeadMotion] = []
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
+        self.transcript = ""  # what is said in a recording, where that is known
         self.mood = TalkMood(request)
         self.script = parse(request.text) if request.text is not None and request.audio is None else None
         self.remarks = () if self.script is None else self.script.remarks
@@ -120,8 +125,10 @@ class Talk:
             self._timed("encode", writer.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
+        if self.captioned and self.script is not None and not self.words:
+            self.remarks += ("There are no captions: no words were said.",)
         if captions_out is not None and self.words:
-            text = self.script.written if self.script is not None else self.request.transcript
+            text = self.script.written if self.script is not None else self.transcript
             _write_captions(captions_out, self.words, text)
         self.seconds["total"] = time.perf_counter() - self.started
         return Clip(
@@ -178,13 +185,23 @@ class Talk:
         """The recording, its words and phones found first; where they are not in it, it is played as it is heard."""
         # Imported here: only for recordings whose words are known.
         from emotalk.speech import load_audio
-        from emotalk.speech.alignment import with_transcript
+        from emotalk.speech.alignment import find_transcript
 
         speech = load_audio(self.request.audio, **limits)
         try:
-            speech = self._timed("speech", with_transcript, speech, self.request.transcript, self.studio.encoder)
+            # Directions are for a voice that is yet to speak: nobody says them.
+            self.transcript = text = parse(self.request.transcript).written
+            found = self._timed("speech", find_transcript, speech, text, self.studio.encoder, self.cancelled)
         except (InputError, VoiceError) as error:
             self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)
+        else:
+            speech = replace(speech, text=text, words=found.words, phones=found.phones)
+            if found.doubtful > DOUBTFUL_SECONDS:
+                lost = "; words have no captions there" if self.captioned else ""
+                self.remarks += (
+                    f"The transcript does not fit about {found.doubtful:.0f} s of the recording, in which the lips "
+                    f"follow what is heard{lost}.",
+                )
         self.known.said(speech)
         self.words = list(speech.words)
         size = round(self.block_seconds * SAMPLE_RATE)

@@ -61,12 +61,16 @@ class TalkMood:
 
     @property
     def directed(self) -> tuple[tuple[float, float, float], ...]:
-        """(second, valence, arousal) of every mood that a direction has begun; where one ended, what holds instead."""
+        """(second, valence, arousal) of every mood that a direction has begun, as strong as the face shows it; where
+        one ended, what holds instead, unless that is heard in the voice: then it has no entry. The seconds are those
+        at which the change begins."""
         found = []
         for second, mood in self._keys:
             begin = max(second, 0.0)
-            valence, arousal = mood or map(float, self._chosen.at_seconds(np.array([begin]))[0])
-            found.append((begin, valence, arousal))
+            if mood is not None:
+                found.append((begin, *self._shown(mood).tolist()))
+            elif self._listener is None:
+                found.append((begin, *map(float, self._chosen.at_seconds(np.array([begin]))[0])))
         return tuple(found)
 
     def update(self, samples: np.ndarray) -> EmotionCurve:
@@ -95,8 +99,12 @@ class TalkMood:
         """Moods [T, 2] with what the directions say at these times [T] in their place."""
         now = values
         for key, mood in self._keys:
-            target = values if mood is None else np.clip(np.array(mood) * self._request.expressiveness, -1, 1)
+            target = values if mood is None else self._shown(mood)
             share = np.clip((seconds - key) / CHANGE_SECONDS, 0, 1)[:, None]
             share = share * share * (3 - 2 * share)
             now = (1 - share) * now + share * target
         return now
+
+    def _shown(self, mood: tuple[float, float]) -> np.ndarray:
+        """A direction's mood [2] as strong as the face shows it."""
+        return np.clip(np.array(mood) * self._request.expressiveness, -1, 1)

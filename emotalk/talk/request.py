@@ -85,7 +85,7 @@ class TalkRequest:
         if not isinstance(self.avatar, str) or not self.avatar.strip():
             raise InputError("No avatar is chosen; name one of those that `python -m emotalk avatars` lists.")
         if self.text is not None:
-            object.__setattr__(self, "text", _checked_text(self.text, self.max_seconds))
+            object.__setattr__(self, "text", _checked_text("text", self.text, self.max_seconds))
         has_text = self.text is not None and bool(self.text.strip())
         if has_text and self.audio is not None:
             raise InputError("Both a text and an audio file were given; give one of them.")
@@ -96,7 +96,7 @@ class TalkRequest:
         if self.audio is not None and not Path(self.audio).is_file():
             raise InputError(f"There is no audio file {Path(self.audio).name!r}; check the name.")
         if self.transcript is not None:
-            object.__setattr__(self, "transcript", _checked_text(self.transcript, self.max_seconds))
+            object.__setattr__(self, "transcript", _checked_text("transcript", self.transcript, self.max_seconds))
             if self.audio is None:
                 raise InputError("A transcript belongs to an audio file; what a voice is to say is the text itself.")
         if not isinstance(self.emotion, EmotionCurve) and self.emotion != "auto":
@@ -110,13 +110,13 @@ class TalkRequest:
             raise InputError(f"There is no voice {self.voice!r:.60}. `python -m emotalk voices` lists all.")
 
 
-def _checked_text(text: str, max_seconds: float | None) -> str:
-    """The text without what cannot be said; InputError where it is none or far too long. It is cheap: nothing is read
-    aloud here."""
+def _checked_text(name: str, text: str, max_seconds: float | None) -> str:
+    """The text (messages call it by `name`) without what cannot be said; InputError where it is none or far too long.
+    It is cheap: nothing is read aloud here."""
     if not isinstance(text, str):
-        raise InputError(f"The text must be a string, found {type(text).__name__}.")
+        raise InputError(f"The {name} must be a string, found {type(text).__name__}.")
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"The text has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
+        raise InputError(f"The {name} has {len(text):,} characters; {MAX_CHARACTERS:,} are taken at once. Split it.")
     text = clean_text(text)
     if max_seconds is None:
         return text
@@ -125,12 +125,12 @@ def _checked_text(text: str, max_seconds: float | None) -> str:
     seconds, letters = len(words) / WORDS_PER_SECOND, sum(map(len, words))
     if seconds > 2 * max_seconds:
         raise InputError(
-            f"The text has {len(words):,} words, about {seconds / 60:.0f} minutes; at most {max_seconds:.0f} seconds "
+            f"The {name} has {len(words):,} words, about {seconds / 60:.0f} minutes; at most {max_seconds:.0f} seconds "
             "are made here. Shorten it or split it."
         )
     if letters / LETTERS_PER_SECOND > 2 * max_seconds:
         raise InputError(
-            f"The text has {letters:,} letters; at most {max_seconds:.0f} seconds are made here. Shorten it or split "
+            f"The {name} has {letters:,} letters; at most {max_seconds:.0f} seconds are made here. Shorten it or split "
             "it."
         )
     return text
@@ -154,7 +154,7 @@ def talk_request(
     transcript: str | None = None,
 ) -> TalkRequest:
     """The request that plain values describe, as commands, forms and other programs have them; an empty text, file,
-    voice or transcript counts as left out.
+    voice or (also blank) transcript counts as left out.
 
     `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
     valence stays), the name of an emotion ("happy"), or the Path of a file of key frames (.json, .csv). A text is
@@ -173,7 +173,7 @@ def talk_request(
         mood_in_voice=mood_in_voice,
         look=look or Look(),
         max_seconds=max_seconds,
-        transcript=transcript or None,
+        transcript=transcript if not isinstance(transcript, str) or transcript.strip() else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -94,6 +95,8 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             clip = talk_on(request, files[0], motion_out=files[1], cancelled=abandoned())
         except EmotalkError as error:
             raise friendly(error) from error
+        for remark in clip.remarks:
+            gr.Warning(html.escape(remark))
         return clip.path, clip.motion_path
 
     def avatars() -> list[dict[str, str]]:

@@ -52,6 +52,22 @@ def test_what_the_directions_set_can_be_asked_for():
     assert TalkMood(request()).directed == ()
 
 
+def test_moods_are_told_as_strong_as_they_are_shown():
+    mood = TalkMood(request(emotion=EmotionCurve.constant(0.2, 0.1), expressiveness=0.5))
+    mood.said(Speech(np.tile(SECOND, 3), moods=((1.0, (0.8, -0.6)), (2.0, None))))
+    assert mood.directed == (
+        (1.0, pytest.approx(0.4), pytest.approx(-0.3)),
+        (2.0, pytest.approx(0.1), pytest.approx(0.05)),
+    )
+
+
+def test_where_a_mood_gives_back_to_the_voice_nothing_is_told():
+    """What the voice will show is heard only later."""
+    mood = TalkMood(request(emotion="auto"))
+    mood.said(Speech(np.tile(SECOND, 3), moods=((1.0, (0.8, -0.6)), (2.0, None))))
+    assert mood.directed == ((1.0, 0.8, -0.6),)
+
+
 def test_the_second_that_motion_still_has_to_play_is_kept():
     mood = TalkMood(request())
     mood.said(Speech(np.tile(SECOND, 6), moods=((0.5, (0.9, 0.9)),)))

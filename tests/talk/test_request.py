@@ -39,7 +39,9 @@ def test_a_plain_request_is_taken() -> None:
         ({"text": "Hi.", "voice": ["flite:slt"]}, "no voice"),
         ({"text": "Hi.", "voice": "x" * 1000}, "no voice"),
         ({"text": "Hi.", "transcript": "Hi."}, "belongs to an audio file"),
-        ({"audio": __file__, "transcript": 5}, "must be a string, found int"),
+        ({"audio": __file__, "transcript": 5}, "The transcript must be a string, found int"),
+        ({"audio": __file__, "transcript": "w" * 500_001}, "The transcript has 500,001 characters"),
+        ({"audio": __file__, "transcript": "w" * 4000, "max_seconds": 60}, "The transcript has 4,000 letters"),
         ({"audio": 5}, "path of a file, found int"),
         ({"audio": "a\0b"}, "no audio file"),
         ({"audio": "\ud800"}, "no audio file"),
@@ -51,6 +53,12 @@ def test_a_plain_request_is_taken() -> None:
 def test_what_cannot_be_said_or_done_is_refused(given: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         TalkRequest(**given)
+
+
+@pytest.mark.parametrize("blank", [None, "", " \n\t"])
+def test_a_blank_transcript_is_none(blank: str | None) -> None:
+    assert talk_request(audio=__file__, transcript=blank).transcript is None
+    assert talk_request(text="Hi.", transcript=blank).transcript is None
 
 
 def test_what_nobody_types_is_taken_out_of_a_text_and_nothing_else() -> None:

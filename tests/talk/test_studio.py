@@ -4,6 +4,7 @@ stays behind."""
 import csv
 import itertools
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import AudioError, AvatarError, Cancelled, EmotalkError, InputError, VideoError, VoiceError
 from emotalk.core.progress import Progress
 from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
 from emotalk.motion import read_livelink
 from emotalk.speech import say
@@ -391,6 +393,17 @@ def test_captions_are_written_beside_the_video(studio: Studio, tmp_path: Path) -
     assert any("[oops]" in remark for remark in clip.remarks)
 
 
+def test_a_text_without_words_has_no_captions_and_says_so(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = Speech(np.zeros(SAMPLE_RATE // 2, np.float32))
+    monkeypatch.setattr("emotalk.speech.say_stream", lambda *_, **__: iter([silence]))
+    request = TalkRequest(text=SENTENCE, voice="espeak:en-us", look=SMALL)
+    clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.vtt")
+    assert (clip.captions_path, (tmp_path / "a.vtt").exists()) == (None, False)
+    assert clip.remarks == ("There are no captions: no words were said.",)
+
+
 def test_captions_that_cannot_be_are_refused_before_any_work(
     studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -410,12 +423,12 @@ def recording(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_recording_whose_words_are_given_has_captions(
+def test_a_recording_whose_words_are_given_has_captions_without_their_directions(
     studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     text = "We ran 5 km, and nobody came."
     said = recording(tmp_path_factory.mktemp("sound"), text)
-    request = TalkRequest(audio=said, transcript=text, look=SMALL)
+    request = TalkRequest(audio=said, transcript="[sad] We *ran* 5 km, and [pause 1] nobody came.", look=SMALL)
     clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.srt")
     assert text in (tmp_path / "a.srt").read_text(encoding="utf-8").replace("\n", " ")
     assert (clip.captions_path, clip.remarks) == (str(tmp_path / "a.srt"), ())
@@ -433,6 +446,34 @@ def test_a_transcript_of_something_else_is_told_and_the_recording_played_all_the
     assert not (tmp_path / "a.srt").exists()
     studio.talk(TalkRequest(audio=said, look=SMALL), None, motion_out=tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_where_a_transcript_lacks_a_sentence_that_is_told_and_its_words_have_no_captions(
+    studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first, second = (
+        "My brother put the paper boat back into the pond.",
+        "Nobody came to the market before the bell rang.",
+    )
+    third = "Keep the milk cold and the bread warm."
+    said = recording(tmp_path_factory.mktemp("sound"), f"{first} {second} {third}")
+    request = TalkRequest(audio=said, transcript=f"{first} {third}", look=SMALL)
+    clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.srt")
+    (remark,) = clip.remarks
+    assert re.search(r"does not fit about [2-4] s of the recording", remark)
+    assert "My brother put the paper" in (tmp_path / "a.srt").read_text(encoding="utf-8").replace("\n", " ")
+
+
+def test_the_search_for_a_transcript_can_be_stopped(
+    studio: Studio, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    said = recording(tmp_path_factory.mktemp("sound"), SENTENCE)
+    with pytest.raises(Cancelled):
+        studio.talk(
+            TalkRequest(audio=said, transcript=SENTENCE, look=SMALL), tmp_path / "a.mp4", cancelled=lambda: True
+        )
+    assert not (tmp_path / "a.mp4").exists()
 
 
 def test_a_direction_moves_the_face(studio: Studio, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Mood in the voice: rate, pitch, its movement, effort and pauses are changed before anything is spoken.
 
 The network's pitch moves around the middle of the phrase in semitones, so factors act on the logarithm; effort is a
-louder or softer source (which changes the spectrum too), and the rest of the loudness a plain gain.
+stronger source, for soft voices too, and a tilt of the spectrum (`speech.tilt`); loudness is a plain gain.
 """
 
 from __future__ import annotations

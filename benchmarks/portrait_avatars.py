@@ -38,13 +38,11 @@ def table() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         for path in photo_files():
             work = Path(folder) / path.stem
-            start, first, psnr = time.perf_counter(), [], []
+            start, first = time.perf_counter(), []
 
-            def told(progress: FitProgress, start: float = start, first: list = first, psnr: list = psnr) -> None:
+            def told(progress: FitProgress, start: float = start, first: list = first) -> None:
                 if progress.preview is not None and not first:
                     first.append(time.perf_counter() - start)
-                if progress.psnr is not None:
-                    psnr.append(progress.psnr)
 
             try:
                 tracked = track_photo(read_photo(path), work)
@@ -57,7 +55,7 @@ def table() -> Iterator[str]:
             finished.append(seconds)
             yield (
                 f"| {path.stem} | {first[0] if first else float('nan'):.1f} | {seconds:.1f} | "
-                f"{len(avatar.gaussians.position):,} | {size:.1f} | {psnr[-1] if psnr else float('nan'):.1f} |"
+                f"{len(avatar.gaussians.position):,} | {size:.1f} | {avatar.card.metrics['photo_psnr_head']:.1f} |"
             )
             if os.environ.get(SHEETS):
                 target = Path(os.environ[SHEETS])

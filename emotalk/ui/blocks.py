@@ -106,7 +106,7 @@ def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:
         if wanted:
             name = getattr(block, "label", None) or getattr(block, "elem_id", None) or "A value"
             raise InputError(f"{name}: {wanted} is needed here, found {_shown(value)}.")
-        if isinstance(block, gr.Image) and value is not None:
+        if isinstance(block, gr.Image) and value is not None and block_fn.preprocess:
             with opened_picture(Path(value["path"]), most=getattr(block, "most_pixels", MAX_PIXELS)):
                 pass  # what its header claims is known before Gradio looks at it
 

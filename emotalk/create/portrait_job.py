@@ -65,7 +65,7 @@ def portrait(
         tracking = tracking_in_words(progress, started)
         tracked = track_photo(
             picture, own / "track", name=Path(request.photo).name, face=request.face, size=request.size,
-            progress=tracking,
+            progress=tracking, cancelled=cancelled,
         )  # fmt: skip
         if cancelled():
             raise Cancelled("Stopped: no avatar was made.")

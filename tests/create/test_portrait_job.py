@@ -36,11 +36,14 @@ class Darkroom:
         self.made: list[dict] = []
         self.verdict = "good"
         self.limitations = "One photo."
+        self.stops_tracking = False
         self.fail: Exception | None = None  # of tracking
         self.fail_late: BaseException | None = None  # of making
 
-    def track_photo(self, picture, folder: Path, *, progress, **options):
+    def track_photo(self, picture, folder: Path, *, progress, cancelled, **options):
         self.asked.append(options | {"shape": picture.shape})
+        if self.stops_tracking and cancelled():
+            raise Cancelled("Stopped while looking.")
         if self.fail is not None:
             raise self.fail
         folder.mkdir()
@@ -145,8 +148,10 @@ def test_a_photo_that_cannot_be_used_leaves_nothing(darkroom: Darkroom, photo: P
     assert names(base) == []
 
 
-def test_it_stops_when_it_is_asked_to(darkroom: Darkroom, photo: Path, base: Path) -> None:
-    with pytest.raises(Cancelled):
+@pytest.mark.parametrize("while_looking", [False, True])
+def test_it_stops_when_it_is_asked_to(darkroom: Darkroom, photo: Path, base: Path, while_looking: bool) -> None:
+    darkroom.stops_tracking = while_looking
+    with pytest.raises(Cancelled, match="while looking" if while_looking else "no avatar"):
         portrait(request(photo), cancelled=lambda: True, folder=base)
     assert darkroom.made == []
     assert names(base) == []

@@ -114,7 +114,7 @@ def test_a_worker_that_waits_takes_the_next_request_of_either_kind(tmp_path: Pat
     letter.write_text("Dear all, this is no photo.")
     spare = SpareWorker()
     for request, said in (
-        (PortraitRequest(letter, "me", CONSENT), "letter.txt is not a photo"),
+        (PortraitRequest(letter, "me", CONSENT), "The photo cannot be read (no picture of a known kind)"),
         (PersonalizeRequest(letter, "me", CONSENT), "letter.txt is not a video"),
     ):
         spare.prepare()

@@ -134,7 +134,8 @@ def test_only_true_is_consent(page: OpenPage, consent: object) -> None:
 
 
 def photo_of_nobody(visitor: Visitor) -> dict:
-    """A picture of a grey wall (in noise a detector may see a face), as the page's own upload; another visitor's has another name, so it lies elsewhere."""
+    """A picture of a grey wall, as the page's own upload; in noise a detector may see a face. Another visitor's has
+    another name, so that it lies elsewhere."""
     wall = saved(Image.new("RGB", (200, 200), (120, 120, 120)), "JPEG")
     [where] = json.loads(visitor.upload(f"me-{visitor.session}.jpg", wall).body)
     return {"path": where, "orig_name": "me.jpg", "meta": {"_type": "gradio.FileData"}}

@@ -25,7 +25,7 @@ from emotalk.core.errors import InputError
 from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, need_consent
 from emotalk.create.stages import fitting_in_words, speaking_in_words, tracking_in_words
-from emotalk.create.workplace import JOB, empty, put_in_place, sweep, workplace
+from emotalk.create.workplace import JOB, empty, put_in_place, remove, sweep, workplace
 from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def personalize(
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
         avatar = fit.run(fitting_in_words(progress), cancelled)
         avatar = avatar.replace(motion=motion_of_video(tracked, speaking_in_words(progress, cancelled, started)))
-        return put_in_place(avatar, tracked, base, name, started)
+        made = put_in_place(avatar, tracked, base, name, started)
+        remove(work)
+        return made
 
 
 def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """From a photo of a person to their avatar: find the face, fit a head to it, make the avatar, save.
 
     photo ─► face ─► track/ (one frame, mask, head) ─► avatar folder, moved into place when complete
-             └─ .<name>.work, beside the avatars ─┘
+             └─ .<name>.work/portrait, beside the avatars
 
-It takes half a minute, so nothing of a stopped run is kept: whatever happens, the work folder goes.
+It takes half a minute, so nothing of a stopped run is kept: whatever happens, its folder goes. A stopped run of a video
+under the same name stays what it was: its work lies beside that folder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from emotalk.core.errors import Cancelled
 from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeResult, PortraitRequest
 from emotalk.create.stages import fitting_in_words, tracking_in_words
-from emotalk.create.workplace import empty, put_in_place, remove, sweep, workplace
+from emotalk.create.workplace import photo_folder, put_in_place, sweep, workplace
 from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
@@ -59,27 +60,23 @@ def portrait(
     base = own_folder() if folder is None else folder
     name = folder_name(request.name)
     sweep(base)
-    with workplace(base, name) as work:
-        try:
-            empty(work)
-            picture = read_photo(Path(request.photo))
-            tracking = tracking_in_words(progress, started)
-            tracked = track_photo(
-                picture, work / "track", name=Path(request.photo).name, face=request.face, size=request.size,
-                progress=tracking,
-            )  # fmt: skip
-            if cancelled():
-                raise Cancelled("Stopped: no avatar was made.")
-            if on_tracked is not None:
-                on_tracked(tracked)
-            consent = Consent(request.consent.strip(), datetime.now(UTC).isoformat(timespec="seconds"))
-            avatar = make_portrait(
-                tracked, name=request.name.strip(), consent=consent, seed=request.seed, device=str(device),
-                report=fitting_in_words(progress), cancelled=cancelled,
-            )  # fmt: skip
-            return put_in_place(avatar, tracked, base, name, started)
-        finally:
-            remove(work)
+    with workplace(base, name) as work, photo_folder(work) as own:
+        picture = read_photo(Path(request.photo))
+        tracking = tracking_in_words(progress, started)
+        tracked = track_photo(
+            picture, own / "track", name=Path(request.photo).name, face=request.face, size=request.size,
+            progress=tracking, cancelled=cancelled,
+        )  # fmt: skip
+        if cancelled():
+            raise Cancelled("Stopped: no avatar was made.")
+        if on_tracked is not None:
+            on_tracked(tracked)
+        consent = Consent(request.consent.strip(), datetime.now(UTC).isoformat(timespec="seconds"))
+        avatar = make_portrait(
+            tracked, name=request.name.strip(), consent=consent, seed=request.seed, device=str(device),
+            report=fitting_in_words(progress), cancelled=cancelled,
+        )  # fmt: skip
+        return put_in_place(avatar, tracked, base, name, started)
 
 
 def face_pictures(photo: Path, faces: Iterable[PhotoFace], side: int = FACE_SIDE) -> list[np.ndarray]:

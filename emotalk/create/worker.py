@@ -67,13 +67,20 @@ class BackgroundFit:
         return self._done
 
     def start(self, worker: Worker | None = None) -> BackgroundFit:
-        """Start the child, or give the request to a `worker` that waits; returns at once."""
+        """Start the child, or give the request to a `worker` that waits; returns at once. Raises OSError or
+        RuntimeError where no process or thread is left for it; a waiting worker has then been sent away."""
         order = asdict(self.request) | {self.request.SOURCE: str(source_of(self.request).resolve())}
         order |= {"folder": None if self._folder is None else str(self._folder), "keep": self._keep}
         worker = worker or Worker()
-        self._errors, self._child = worker.errors, worker.process
-        worker.order(order)
-        self._thread.start()
+        try:
+            worker.order(order)  # before `cancel` can close what it is written to
+            self._errors, self._child = worker.errors, worker.process
+            self._thread.start()
+        except (OSError, RuntimeError):  # RuntimeError: no thread is left to listen to it
+            worker.close()
+            raise
+        if self._stopping:  # `cancel` came before there was a child
+            self.cancel()
         return self
 
     def cancel(self) -> None:
@@ -83,7 +90,10 @@ class BackgroundFit:
             return
         with contextlib.suppress(OSError):
             self._child.stdin.close()
-        threading.Thread(target=self._kill_late, name="emotalk-fit-stop", daemon=True).start()
+        try:
+            threading.Thread(target=self._kill_late, name="emotalk-fit-stop", daemon=True).start()
+        except RuntimeError:  # no thread is left to give it time
+            self._child.kill()
 
     def wait(self, seconds: float) -> bool:
         """Wait for news at most that long; True when the fit has ended."""
@@ -93,8 +103,9 @@ class BackgroundFit:
         return self._done
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait for the end, at most that long."""
-        self._thread.join(seconds)
+        """Wait for the end, at most that long; not at all before the start."""
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def _kill_late(self) -> None:
         try:

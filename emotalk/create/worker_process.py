@@ -30,7 +30,7 @@ class Worker:
     """A child process that waits for one request. A `warm` one has imported what a portrait needs when it comes."""
 
     def __init__(self, warm: bool = False) -> None:
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `close` or by the fit
+        self.errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed by `close` or by the fit
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "emotalk.create.worker", *([WARM] if warm else [])],
@@ -51,7 +51,18 @@ class Worker:
         """No request comes any more: it ends by itself."""
         with contextlib.suppress(OSError):
             self.process.stdin.close()
-        threading.Thread(target=self._reap, name="emotalk-worker-end", daemon=True).start()
+        try:
+            threading.Thread(target=self._reap, name="emotalk-worker-end", daemon=True).start()
+        except RuntimeError:  # no thread is left; nobody waits for it to end by itself
+            self.process.kill()
+            self._reap()
+
+    def drop(self) -> None:
+        """It has ended before a request came: the log has why."""
+        self.errors.seek(0)
+        said = self.errors.read()[-4000:]
+        log.warning("a worker that waited for a request ended with status %d:\n%s", self.process.returncode, said)
+        self.close()
 
     def _reap(self) -> None:
         try:
@@ -71,28 +82,35 @@ class SpareWorker:
         self._seconds, self._lock = seconds, threading.Lock()
         self._worker: Worker | None = None
         self._end: threading.Timer | None = None
+        self._turn: object = None  # of the waiting that `_end` ends
 
     def prepare(self) -> None:
-        """Have a worker ready soon. Nothing happens where there is no memory or process for one."""
+        """Have a worker ready soon. Nothing happens where there is no memory, process or thread for one."""
         with self._lock:
             self._cancel_end()
-            if self._worker is None or self._worker.process.poll() is not None:
-                try:
+            if self._worker is not None and self._worker.process.poll() is not None:
+                self._worker.drop()
+                self._worker = None
+            try:
+                if self._worker is None:
                     self._worker = Worker(warm=True)
-                except OSError as error:
-                    log.warning("no worker can be started ahead of time: %s", error.strerror)
-                    return
-            self._end = threading.Timer(self._seconds, self.close)
-            self._end.daemon = True
-            self._end.start()
+                self._turn = object()
+                self._end = threading.Timer(self._seconds, self._expire, [self._turn])
+                self._end.daemon = True
+                self._end.start()
+            except (OSError, RuntimeError) as error:
+                log.warning("no worker can wait ahead of time: %s", getattr(error, "strerror", None) or error)
+                self._cancel_end()
+                if self._worker is not None:  # nobody would end it
+                    self._worker.close()
+                    self._worker = None
 
     def take(self) -> Worker | None:
         """The worker that waits, which is the caller's from now on; None where there is none."""
         with self._lock:
-            self._cancel_end()
-            worker, self._worker = self._worker, None
+            worker = self._taken()
         if worker is not None and worker.process.poll() is not None:
-            worker.close()
+            worker.drop()
             return None
         return worker
 
@@ -102,7 +120,20 @@ class SpareWorker:
         if worker is not None:
             worker.close()
 
+    def _expire(self, turn: object) -> None:
+        """The time of one waiting is up. The timer of an earlier one may come late: it ends nothing."""
+        with self._lock:
+            worker = self._taken() if turn is self._turn else None
+        if worker is not None:
+            worker.close()
+
+    def _taken(self) -> Worker | None:
+        self._cancel_end()
+        worker, self._worker = self._worker, None
+        return worker
+
     def _cancel_end(self) -> None:
+        self._turn = None
         if self._end is not None:
             self._end.cancel()
             self._end = None

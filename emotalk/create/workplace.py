@@ -1,7 +1,10 @@
 """Where an avatar is being made: a work folder beside the avatars, held by one process, removed at the end.
 
-<avatars>/.<name>.work/   frames and states of a run, its lock, and, where it can be gone on with, its job
-<avatars>/<name>/         the avatar, moved there when it is complete
+<avatars>/.<name>.work/            frames and states of a run, its lock, and, where it can be gone on with, its job
+<avatars>/.<name>.work/portrait/   what a run from a photo writes, beside what may be gone on with
+<avatars>/<name>/                  the avatar, moved there when it is complete
+
+The folder that holds the avatars may hold anything else too (`-o ~`), so what is not certainly a run's is left alone.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -27,12 +31,21 @@ if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
 
 JOB, LOCK = "job.json", "lock"
+PORTRAIT = "portrait"
+_NAME = re.compile(r"\.[a-z0-9-]+\.work")
+"""Work folders; the letters are those of `folder_name`."""
+_ENTRY = re.compile(r"lock|job\.json|\.job\.json\.[0-9a-f]{12}\.part|portrait|track|fit")
+"""All that a run puts into its work folder, whatever moment it was killed at."""
 
 
 def discard(name: str, folder: Path | None = None) -> None:
-    """Remove what a stopped run left behind; a finished avatar of that name stays."""
+    """Remove what a stopped run left behind; a finished avatar of that name stays, and so does the work of a run that
+    is not stopped."""
     base = own_folder() if folder is None else folder
-    remove(work_folder(base, folder_name(name)))
+    work = work_folder(base, folder_name(name))
+    if work.is_dir() and not work.is_symlink():
+        with contextlib.suppress(Timeout, OSError), FileLock(work / LOCK).acquire(blocking=False):
+            remove(work)
 
 
 def work_folder(base: Path, name: str) -> Path:
@@ -68,19 +81,57 @@ def empty(work: Path) -> None:
 
 
 def remove(work: Path) -> None:
-    """Remove a work folder, its job first: where this is killed half-way, the next run must not go on with the rest."""
+    """Remove a work folder, its job first: where this is killed half-way, the next run must not go on with the rest.
+    Its lock goes last: it shows whose the folder is."""
     (work / JOB).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        empty(work)
     shutil.rmtree(work, ignore_errors=True)
 
 
+@contextmanager
+def photo_folder(work: Path) -> Iterator[Path]:
+    """A fresh folder in a held work folder for a run from a photo. It goes at the end, however that comes about; so
+    does the work folder, unless a stopped run of a video can be gone on with."""
+    folder = work / PORTRAIT
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        _leave(work)
+
+
 def sweep(base: Path) -> None:
-    """Remove the work folders in `base` that nobody holds and nobody can go on with: those of killed portraits."""
+    """Remove from the work folders in `base` what nobody holds and nobody can go on with: that of killed portraits."""
     for work in base.glob(".*.work"):
-        if (work / JOB).exists() or not work.is_dir() or work.is_symlink():
-            continue
-        with contextlib.suppress(Timeout, OSError), FileLock(work / LOCK).acquire(blocking=False):
-            if not (work / JOB).exists():
-                remove(work)
+        with contextlib.suppress(Timeout, OSError):
+            if not _is_left(work):  # before its lock is touched: others' folders stay as they are
+                continue
+            with FileLock(work / LOCK).acquire(blocking=False):
+                if _is_left(work):
+                    _leave(work)
+
+
+def _leave(work: Path) -> None:
+    """Remove what a run from a photo wrote, and the whole work folder where nothing in it can be gone on with."""
+    shutil.rmtree(work / PORTRAIT, ignore_errors=True)
+    if _is_work(work) and not (work / JOB).exists():
+        remove(work)
+
+
+def _is_work(work: Path) -> bool:
+    """Whether a folder is certainly one that a run has made: its name, its lock, and nothing else in it."""
+    if not _NAME.fullmatch(work.name) or work.is_symlink() or not work.is_dir():
+        return False
+    lock = work / LOCK
+    whole = lock.is_file() and not lock.is_symlink()
+    return whole and all(_ENTRY.fullmatch(entry.name) for entry in work.iterdir())
+
+
+def _is_left(work: Path) -> bool:
+    """Whether a work folder holds something that no run goes on with."""
+    return _is_work(work) and (not (work / JOB).exists() or (work / PORTRAIT).exists())
 
 
 def put_in_place(
@@ -95,6 +146,5 @@ def put_in_place(
     limitations = " ".join([known, *findings]).strip()[:4000]
     avatar = avatar.replace(card=dataclasses.replace(avatar.card, limitations=limitations))
     avatar.save(base / name)
-    remove(work_folder(base, name))
     seconds = time.perf_counter() - started
     return PersonalizeResult(name, base / name, avatar.card, tuple(tracked.quality.sentences), seconds)

@@ -6,6 +6,7 @@ faces ─► landmarks (several looks) ─► checks ─► square ─► person
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 
 from emotalk.core.atomic import write_bytes, write_json
 from emotalk.core.camera import Camera
-from emotalk.core.errors import InputError, TrackingError
+from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.core.landmarks import CHIN, eye_distance
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
@@ -45,13 +46,14 @@ def track_photo(
     face: int | None = None,
     size: int = 512,
     progress: ProgressCallback | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> TrackedVideo:
     """Find the person in a photo and leave a finished tracked video of one frame in `folder`.
 
     `name` is what sentences call the photo; `face` is the number of the face that is meant, from 1 at the left, where
     there are several; `size` is the side of the square frame in pixels. What the face expresses in the photo is in the
     frame's motion and not in the identity: at rest the avatar is neutral. `progress` counts percent; its stages are
-    "look", "read", "fit" and "masks".
+    "look", "read", "fit" and "masks"; `cancelled` is asked before each of them (Cancelled is raised).
     Raises TrackingError where the photo cannot be used, with a sentence that says why; SeveralFaces (an InputError)
     where it shows several people and `face` is None.
     """
@@ -63,6 +65,8 @@ def track_photo(
     started = time.perf_counter()
 
     def tell(stage: str) -> None:
+        if cancelled():
+            raise Cancelled("Stopped: the photo was not looked at to the end.")
         if progress is not None:
             progress(Progress(stage, 100 * STAGES.index(stage) // len(STAGES), 100, time.perf_counter() - started))
 
@@ -130,7 +134,7 @@ def _write(folder: Path, frame: np.ndarray, labels: np.ndarray) -> None:
             _, data = cv2.imencode(path.suffix, picture, options)
             write_bytes(path, data.tobytes())
     except OSError as error:
-        raise TrackingError(f"The folder {folder} cannot be written ({error.strerror}). Choose another one.") from error
+        raise TrackingError(f"The work of this photo cannot be written ({error.strerror}). Free some space.") from error
 
 
 def _assembled(

@@ -2,7 +2,8 @@
 
 On one's own machine avatars go to the gallery and stay. Where they are not kept (`Limits.keep_avatars`: on a page
 open to strangers) they lie in a temporary folder of the page session, are known to that page alone, and go when it is
-closed or some time after their last use. There a fit that was stopped, or whose page has gone, leaves nothing.
+closed or some time after their last use, and so do the photos and videos that a page has sent for them, whether or not
+an avatar was made. There a fit that was stopped, or whose page has gone, leaves nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from emotalk.core.errors import AvatarError, InputError
 from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest, source_of
 from emotalk.create.worker import BackgroundFit
 from emotalk.create.worker_process import SpareWorker
-from emotalk.create.workplace import discard
+from emotalk.create.workplace import discard, sweep
 from emotalk.server.clips import folder_of
 from emotalk.server.housekeeping import Leftover, Shelf
 from emotalk.server.limits import limits
@@ -49,7 +50,7 @@ class FitSessions:
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._private: dict[str, dict[str, str]] = {}  # session -> name in the studio -> name of the folder
-        self._uploads: dict[str, list[Path]] = {}  # session -> videos and photos of a stranger
+        self._uploads: dict[str, set[Path]] = {}  # session -> videos and photos of a stranger
         self._used: dict[str, float] = {}  # session -> when its page last did something, by the clock
         self._gone: set[str] = set()  # closed pages whose fit has yet to stop
         self.temporary = fresh_folder("own")
@@ -59,6 +60,7 @@ class FitSessions:
     def start(self, session: str, video: str | None, title: str, minutes: float, consent: bool) -> BackgroundFit:
         """Begin a fit to a video for a page; InputError with a sentence where something is missing or another fit runs.
         Consent is `True` and nothing else: no word, number or list that a program sends for it."""
+        self.note(session, video)
         _check(video, "video", consent)
         allowed = limits()
         return self._start(session, PersonalizeRequest(
@@ -74,9 +76,17 @@ class FitSessions:
         self, session: str, photo: str | None, title: str, consent: bool, face: int | None = None
     ) -> BackgroundFit:
         """Begin to make an avatar of a photo for a page, as `start` does of a video. `face` chooses among several."""
+        self.note(session, photo)
         _check(photo, "photo", consent)
         request = PortraitRequest(photo, title or "", CONSENT, face=face, device=str(self._studio.device))
         return self._start(session, request)
+
+    def note(self, session: str, file: str | None) -> None:
+        """A page has sent a photo or a video of a person. A stranger's goes with the page, whatever becomes of it."""
+        if file and not limits().keep_avatars:
+            with self._lock:
+                self._uploads.setdefault(session, set()).add(Path(file).resolve())
+                self._used[session] = self._clock()
 
     def prepare(self) -> None:
         """A photo was chosen: a fit may be begun soon. One worker at most waits, whoever asks, and none while a fit
@@ -95,14 +105,13 @@ class FitSessions:
             fit = BackgroundFit(request, folder, on_done=self._ended, keep=allowed.keep_avatars)
             self._running = _Running(session, fit, folder)
             self._used[session] = self._clock()
-            if not allowed.keep_avatars:
-                self._uploads.setdefault(session, []).append(source_of(request))
         try:
             return fit.start(self._spare.take())
-        except OSError as error:  # no memory or no process left for a child
+        except (OSError, RuntimeError) as error:  # no memory, process or thread left for a child
             with self._lock:
                 self._running = None
-            raise InputError(f"The fit could not be started ({error.strerror}); try again later.") from error
+            why = getattr(error, "strerror", None) or error
+            raise InputError(f"The fit could not be started ({why}); try again later.") from error
 
     def touch(self, session: str) -> None:
         """The page did something: what it made stays for some time from now on."""
@@ -182,7 +191,10 @@ class FitSessions:
         for name in self._private.pop(session, {}):
             self._studio.forget(name)
             self._studio.unregister(name)
-        for upload in self._uploads.pop(session, []):
+        with self._lock:
+            mine = self._uploads.pop(session, set())
+            others = set().union(*self._uploads.values())  # the same content lies at the same place
+        for upload in mine - others:
             with contextlib.suppress(OSError):
                 upload.unlink()
         shutil.rmtree(self._folder(session), ignore_errors=True)
@@ -203,6 +215,8 @@ class FitSessions:
         if now.session in self._gone:
             self._gone.discard(now.session)
             shutil.rmtree(now.folder, ignore_errors=True)
+        elif fit.name is None and isinstance(fit.request, PortraitRequest):
+            sweep(now.folder)  # what a killed one left; a stopped run of a video under that name stays
         elif fit.name is None:
             discard(fit.request.name, now.folder)
         elif not limits().keep_avatars:

@@ -169,7 +169,7 @@ class _Work:
             write_json(self.folder / _PLAN, {"task": task, "survey": dataclasses.asdict(looked)})
         except OSError as error:
             raise TrackingError(
-                f"The folder {self.folder} cannot be written ({error.strerror}). Choose another one."
+                f"The work of this video cannot be written ({error.strerror}). Free some space."
             ) from error
         return looked
 

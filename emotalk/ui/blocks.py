@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 LARGEST = 1e15
 """No number of the page comes near; larger ones overflow somewhere."""
+FILE_MARK = "gradio.FileData"
+"""What Gradio writes as `meta._type` into the files that it knows."""
 
 
 class Page(gr.Blocks):
@@ -104,17 +106,21 @@ def check_values(block_fn: Any, inputs: list[Any], state: Any = None) -> None:
         if wanted:
             name = getattr(block, "label", None) or getattr(block, "elem_id", None) or "A value"
             raise InputError(f"{name}: {wanted} is needed here, found {_shown(value)}.")
-        if isinstance(block, gr.Image) and value is not None:
+        if isinstance(block, gr.Image) and value is not None and block_fn.preprocess:
             with opened_picture(Path(value["path"]), most=getattr(block, "most_pixels", MAX_PIXELS)):
                 pass  # what its header claims is known before Gradio looks at it
 
 
 def check_files(value: Any, uploads: Path) -> None:
     """Raise InputError where a value holds a file (as Gradio writes one: a table with `path`) that does not lie in
-    the folder of uploads. Addresses are refused too: the server fetches nothing for strangers."""
+    the folder of uploads. Addresses are refused too: the server fetches nothing for strangers, and unpacks no file that
+    is written into an address (`data:`), whose size nobody has looked at."""
     if isinstance(value, dict):
         if "path" in value and "meta" in value:
             _check_file(value["path"], uploads)
+            address = value.get("url")
+            if isinstance(address, str) and address.lstrip().lower().startswith("data:"):
+                raise InputError("A file that is written into its address is not taken; it has to be uploaded.")
         for part in value.values():
             check_files(part, uploads)
     elif isinstance(value, list | tuple):
@@ -150,14 +156,20 @@ def _wanted(block: Any, value: Any) -> str | None:
         known = isinstance(value, str | int | float) and not isinstance(value, bool) and value in values
         return None if known else "one of the choices"
     if isinstance(block, gr.Audio | gr.Video | gr.Image | gr.File):
-        whole = isinstance(value, dict) and isinstance(value.get("path"), str) and isinstance(value.get("meta"), dict)
-        return None if value is None or whole else "an uploaded file"
+        return None if value is None or _is_file(value) else "an uploaded file"
     if isinstance(block, gr.HTML):  # a part of the page (`parts.py`): what it holds stays of one kind
         kind = type(block.value)
         names = {str: "a text", dict: "a table", list: "a list"}
         missing = value is None and kind is not str
         return None if missing or kind not in names or isinstance(value, kind) else names[kind]
     return None
+
+
+def _is_file(value: Any) -> bool:
+    """Whether Gradio will take a value for a file of its own. What is a little different it takes for a file too, later
+    and without the care: the address that the sender gave is then not replaced by the file's."""
+    meta = value.get("meta") if isinstance(value, dict) else None
+    return isinstance(meta, dict) and meta.get("_type") == FILE_MARK and isinstance(value.get("path"), str)
 
 
 def _shown(value: Any) -> str:

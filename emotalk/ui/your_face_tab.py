@@ -133,6 +133,9 @@ class YourFaceTab:
         for button in (self.make_photo, self.make_video):
             button.click(None, js=SHOW_FIT, show_progress="hidden")
         self.stop.click(self.cancel, queue=False, **shared)
+        for sent in (self.photo, self.video):
+            # As it was posted: also what is no photo or video is gone with its page.
+            sent.change(self.sent, sent, None, queue=False, preprocess=False, **shared)
         self.photo.change(self.another_photo, self.photo, [self.who_box, self.who], queue=False, **shared)
         self.kind.change(
             self.parts_of, self.kind,
@@ -190,6 +193,10 @@ class YourFaceTab:
     def cancel(self, request: gr.Request) -> None:
         """Stop the fit; the page hears of it from the report."""
         self.fits.cancel(request.session_hash or "")
+
+    def sent(self, file: dict[str, Any] | None, request: gr.Request) -> None:
+        """A photo or a video of a person arrived (`blocks.check_values` has seen that it is an upload)."""
+        self.fits.note(request.session_hash or "", file["path"] if file else None)
 
     def another_photo(self, photo: str | None) -> tuple:
         """No face of it is chosen yet. While its owner types a name, what makes avatars is loaded."""

@@ -5,6 +5,7 @@ Looking for the face and making the avatar are stood in for here; the last test 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import threading
@@ -35,11 +36,14 @@ class Darkroom:
         self.made: list[dict] = []
         self.verdict = "good"
         self.limitations = "One photo."
+        self.stops_tracking = False
         self.fail: Exception | None = None  # of tracking
         self.fail_late: BaseException | None = None  # of making
 
-    def track_photo(self, picture, folder: Path, *, progress, **options):
+    def track_photo(self, picture, folder: Path, *, progress, cancelled, **options):
         self.asked.append(options | {"shape": picture.shape})
+        if self.stops_tracking and cancelled():
+            raise Cancelled("Stopped while looking.")
         if self.fail is not None:
             raise self.fail
         folder.mkdir()
@@ -144,8 +148,10 @@ def test_a_photo_that_cannot_be_used_leaves_nothing(darkroom: Darkroom, photo: P
     assert names(base) == []
 
 
-def test_it_stops_when_it_is_asked_to(darkroom: Darkroom, photo: Path, base: Path) -> None:
-    with pytest.raises(Cancelled):
+@pytest.mark.parametrize("while_looking", [False, True])
+def test_it_stops_when_it_is_asked_to(darkroom: Darkroom, photo: Path, base: Path, while_looking: bool) -> None:
+    darkroom.stops_tracking = while_looking
+    with pytest.raises(Cancelled, match="while looking" if while_looking else "no avatar"):
         portrait(request(photo), cancelled=lambda: True, folder=base)
     assert darkroom.made == []
     assert names(base) == []
@@ -155,12 +161,38 @@ def test_the_next_run_removes_what_a_killed_one_left_and_leaves_a_video_to_go_on
     darkroom: Darkroom, photo: Path, base: Path
 ) -> None:
     for name in ("anna-b", "killed", "video"):
-        (base / f".{name}.work" / "track").mkdir(parents=True)
+        (base / f".{name}.work" / "portrait" / "track").mkdir(parents=True)
+        (base / f".{name}.work" / "lock").touch()
     (base / ".video.work" / JOB).write_text(json.dumps({}))
     portrait(request(photo), folder=base)
     assert names(base) == [".video.work", "anna-b"]
+    assert names(base / ".video.work") == [JOB, "lock"]
     discard("video", base)
     assert names(base) == ["anna-b"]
+
+
+@pytest.mark.parametrize(
+    "ends", [None, InputError("This is no photo."), TrackingError("No face was found."), Cancelled("Stopped.")]
+)
+def test_a_stopped_run_of_a_video_under_the_same_name_can_still_be_gone_on_with(
+    darkroom: Darkroom, photo: Path, base: Path, monkeypatch: pytest.MonkeyPatch, ends: Exception | None
+) -> None:
+    work = base / ".anna-b.work"
+    for entry in ("track/frames/000000.jpg", "fit/state", JOB, "lock"):
+        (work / entry).parent.mkdir(parents=True, exist_ok=True)
+        (work / entry).write_text("of the video")
+    before = sorted(path for path in work.rglob("*") if path.name != "lock")
+    if isinstance(ends, InputError):
+        monkeypatch.setattr("emotalk.portrait.photo.read_photo", lambda path: (_ for _ in ()).throw(ends))
+    elif isinstance(ends, TrackingError):
+        darkroom.fail = ends
+    else:
+        darkroom.fail_late = ends
+    with contextlib.nullcontext() if ends is None else pytest.raises(type(ends)):
+        portrait(request(photo), folder=base)
+    assert sorted(path for path in work.rglob("*") if path.name != "lock") == before
+    assert (work / JOB).read_text() == "of the video"
+    assert names(base) == [".anna-b.work", *(["anna-b"] if ends is None else [])]
 
 
 def test_two_runs_for_one_name_do_not_mix(darkroom: Darkroom, photo: Path, base: Path) -> None:

@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.hostile.parameters import BEGIN, GENERATE, PORTRAIT, STILL
-from tests.hostile.pictures import plain
+from tests.hostile.pictures import plain, saved
 from tests.hostile.running import OpenPage
 from tests.hostile.verdicts import files_below
 from tests.hostile.videos import video
@@ -130,8 +134,10 @@ def test_only_true_is_consent(page: OpenPage, consent: object) -> None:
 
 
 def photo_of_nobody(visitor: Visitor) -> dict:
-    """A picture without a face, as the page's own upload."""
-    [where] = json.loads(visitor.upload("me.jpg", plain("JPEG")).body)
+    """A picture of a grey wall, as the page's own upload; in noise a detector may see a face. Another visitor's has
+    another name, so that it lies elsewhere."""
+    wall = saved(Image.new("RGB", (200, 200), (120, 120, 120)), "JPEG")
+    [where] = json.loads(visitor.upload(f"me-{visitor.session}.jpg", wall).body)
     return {"path": where, "orig_name": "me.jpg", "meta": {"_type": "gradio.FileData"}}
 
 
@@ -152,6 +158,73 @@ def test_a_photo_without_a_face_is_a_sentence_and_goes_with_its_page(page: OpenP
     assert "No face was found in the photo" in answer.error
     assert not page.problems(answer)
     assert not list((page.folder / "tmp").rglob(".*.work"))
+    assert Path(photo["path"]).is_file()
+    leave(visitor)
+    until(lambda: not Path(photo["path"]).exists())
+
+
+@pytest.mark.parametrize("kind", ["chosen", "without consent", "no picture", "a video"])
+def test_what_no_avatar_was_made_of_goes_with_its_page_too(page: OpenPage, kind: str) -> None:
+    visitor = page.visitor()
+    if kind == "no picture":
+        [where] = json.loads(visitor.upload("me.jpg", f"of {visitor.session}".encode()).body)
+        sent = photo_of_nobody(visitor) | {"path": where}
+    else:
+        sent = uploaded(visitor) if kind == "a video" else photo_of_nobody(visitor)
+    if kind == "without consent":
+        assert not visitor.call("begin_portrait", [sent, "Somebody", False, ""]).ok
+    else:
+        (handler,) = {
+            entry["api_name"]: entry
+            for entry in visitor.config()["dependencies"]
+            if entry["api_name"].startswith("sent") and len(entry["inputs"]) == 1
+            and (kind == "a video") == takes_a_video(visitor, entry["inputs"][0])
+        }  # fmt: skip
+        answer = visitor.call(handler, [sent])
+        assert answer.ok, answer
+        assert not page.problems(answer)
+    assert Path(sent["path"]).is_file()
+    leave(visitor)
+    until(lambda: not Path(sent["path"]).exists())
+
+
+def takes_a_video(visitor: Visitor, component: int) -> bool:
+    """Whether a control of the page is one for videos."""
+    return any(part["id"] == component and part["type"] == "video" for part in visitor.config()["components"])
+
+
+def leave(visitor: Visitor) -> None:
+    """Close the page, as a browser does: the connection that says it is there ends."""
+    with visitor.opened(f"{PREFIX}/heartbeat/{visitor.session}") as open_page:
+        heard = b""
+        while b"ALIVE" not in heard:  # before that Gradio does not notice the end of it
+            heard += (part := open_page.recv(1 << 12))
+            assert part, heard
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what the server does behind; a minute guards against hanging."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("meta", [{}, {"_type": "x"}, {"_type": "gradio.FileData"}], ids=repr)
+def test_a_picture_that_is_written_into_an_address_is_not_unpacked(page: OpenPage, meta: dict) -> None:
+    visitor = page.visitor()
+    good = photo_of_nobody(visitor)
+    before = files_below(page.folder)
+    for data in (plain("PNG"), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"):
+        address = "data:image/png;base64," + base64.b64encode(data).decode()
+        photo = good | {"url": address, "meta": meta}
+        still = [*STILL[:7], "A picture", STILL[8], photo, STILL[10]]
+        for name, values in (("begin_portrait", [photo, "Me", True, ""]), ("another_photo", [photo]), ("still", still)):
+            answer = visitor.call(name, values)
+            assert not answer.ok, (name, answer)
+            assert "upload" in answer.error
+            assert not page.problems(answer, address, good["path"])
+    assert files_below(page.folder) == before, "something was written"
 
 
 def test_a_photo_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from emotalk.avatar import AvatarCard, load_avatar
 from emotalk.core.arkit import ARKIT_INDEX
-from emotalk.core.errors import InputError, TrackingError
+from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.core.progress import Progress
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_frames import VideoFrames, usable_rows
 from emotalk.portrait import track_photo
 from emotalk.portrait.faces import SeveralFaces
+from emotalk.portrait.tracked_photo import STAGES
 from emotalk.tracking.tracked import TrackedVideo, load_tracked
 from tests.portrait.people import photo_of, smiling
 
@@ -100,5 +101,18 @@ def test_a_tilted_photo_is_straightened(calm: TrackedVideo, tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrackingError, match="cannot be written"):
+    with pytest.raises(TrackingError, match=r"The work of this photo cannot be written \(.+\)\. Free some") as refused:
         track_photo(photo_of(), tmp_path / "file")
+    assert str(tmp_path) not in str(refused.value)  # a stranger may read it
+
+
+@pytest.mark.parametrize("last", STAGES)
+def test_it_stops_before_any_of_its_stages(tmp_path: Path, last: str) -> None:
+    told: list[str] = []
+    with pytest.raises(Cancelled):
+        track_photo(
+            photo_of(), tmp_path / "none", size=256, progress=lambda news: told.append(news.stage),
+            cancelled=lambda: len(told) == STAGES.index(last),
+        )  # fmt: skip
+    assert told == list(STAGES[: STAGES.index(last)])
+    assert not (tmp_path / "none").exists()

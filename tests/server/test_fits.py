@@ -9,6 +9,7 @@ import pytest
 
 from emotalk.core.errors import InputError
 from emotalk.create import PersonalizeRequest, PortraitRequest
+from emotalk.create.workplace import workplace
 from emotalk.server import fits as fits_module
 from emotalk.server.fits import FitSessions
 from tests.ui.drawn_studio import DrawnStudio
@@ -149,3 +150,112 @@ def test_a_worker_waits_for_who_has_chosen_a_photo_but_not_beside_a_fit(fits: Fi
     assert fits.start_portrait("page", str(photo), "Me", True).worker == "warm"
     fits.close()
     assert spare.closed == 1
+
+
+def test_what_was_sent_goes_with_its_page_whatever_became_of_it(fits: FitSessions, photo: Path) -> None:
+    sent = {name: photo.with_name(name) for name in ("chosen", "replaced.mp4", "refused", "late.mp4", "huge")}
+    for path in sent.values():
+        path.write_bytes(b"a person")
+    fits.note("page", str(sent["replaced.mp4"]))
+    fits.note("page", str(sent["chosen"]))
+    fits.note("page", None)  # it was taken out of the form again
+    with pytest.raises(InputError, match="needs consent"):
+        fits.start_portrait("page", str(sent["refused"]), "Me", False)
+    other = fits.start_portrait("other", str(photo), "You", True)
+    with pytest.raises(InputError, match="one at a time"):
+        fits.start("page", str(sent["late.mp4"]), "Me", 1.0, True)
+    with sent["huge"].open("wb") as file:
+        file.truncate(60 * 2**20)  # takes no room
+    with pytest.raises(InputError, match="60 MB"):
+        fits.start_portrait("page", str(sent["huge"]), "Me", True)
+    fits.end_session("page")
+    assert [name for name, path in sent.items() if path.exists()] == []
+    assert photo.exists()
+    other.end(None)
+    fits.end_session("other")
+    assert not photo.exists()
+
+
+def test_a_photo_that_another_page_sent_too_stays_for_that_page(fits: FitSessions, photo: Path) -> None:
+    fits.note("page", str(photo))
+    fits.note("other", str(photo.parent / "." / photo.name))
+    fits.end_session("page")
+    assert photo.exists()
+    fits.end_session("other")
+    assert not photo.exists()
+
+
+def test_a_page_that_never_says_goodbye_loses_what_it_sent_to_the_housekeeping(
+    fits: FitSessions, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits.note("page", str(photo))
+    (leftover,) = fits.leftovers()
+    assert not leftover.in_use
+    leftover.remove()
+    assert not photo.exists()
+    assert fits.leftovers() == []
+
+
+@pytest.mark.parametrize("error", [OSError(12, "Cannot allocate memory"), RuntimeError("can't start new thread")])
+def test_where_nothing_is_left_to_start_a_fit_with_the_place_stays_free(
+    fits: FitSessions, photo: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def start(_: Child, worker: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Child, "start", start)
+        with pytest.raises(InputError, match=r"could not be started \((Cannot allocate memory|can't start new thread)"):
+            fits.start_portrait("page", str(photo), "Me", True)
+    assert fits.running("page") is None
+    fits.start_portrait("page", str(photo), "Me", True).end(None)
+
+
+@pytest.fixture
+def ones_own(fits: FitSessions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Makes it one's own page; returns the folder of the avatars."""
+    monkeypatch.setenv("EMOTALK_PUBLIC", "0")
+    monkeypatch.setenv("EMOTALK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "avatars"
+
+
+def put(work: Path, *entries: str) -> list[str]:
+    """Make files in a work folder; returns what lies in it."""
+    for entry in entries:
+        (work / entry).parent.mkdir(parents=True, exist_ok=True)
+        (work / entry).write_text("a person")
+    return inside(work)
+
+
+def inside(work: Path) -> list[str]:
+    return sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
+
+
+def test_on_ones_own_page_a_photo_leaves_a_stopped_video_of_that_name(
+    ones_own: Path, fits: FitSessions, photo: Path
+) -> None:
+    before = put(ones_own / ".me.work", "lock", "job.json", "track/frame")
+    fit = fits.start_portrait("page", str(photo), "Me", True)
+    put(ones_own / ".me.work", "portrait/track/frame")
+    fit.end(None)  # its child was killed
+    assert inside(ones_own / ".me.work") == before
+    fits.end_session("page")
+    assert photo.exists()  # on one's own machine it does not go with the page
+
+
+@pytest.mark.parametrize("kind", ["photo", "video"])
+def test_a_fit_that_another_run_kept_out_leaves_that_runs_work(
+    ones_own: Path, fits: FitSessions, photo: Path, kind: str
+) -> None:
+    start = fits.start_portrait if kind == "photo" else lambda *given: fits.start(*given[:3], 1.0, given[3])
+    with workplace(ones_own, "me") as work:
+        before = put(work, "job.json", "track/frame", "portrait/track/frame")
+        start("page", str(photo.rename(photo.with_suffix(".any"))), "Me", True).end(None)
+        assert inside(work) == before
+
+
+def test_a_stopped_video_of_ones_own_page_leaves_nothing(ones_own: Path, fits: FitSessions, photo: Path) -> None:
+    fit = fits.start("page", str(photo.rename(photo.with_suffix(".mp4"))), "Me", 1.0, True)
+    put(ones_own / ".me.work", "lock", "job.json", "track/frame")
+    fit.end(None)
+    assert not (ones_own / ".me.work").exists()

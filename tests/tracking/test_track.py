@@ -191,3 +191,11 @@ def test_wrong_arguments_are_refused(made, tmp_path):
         track_video(made.path, tmp_path, size=513)
     with pytest.raises(TrackingError, match="seconds >= 2"):
         track_video(made.path, tmp_path, seconds=0.5)
+
+
+def test_a_folder_that_cannot_be_written_is_told_without_where_it_lies(made, tmp_path, monkeypatch):
+    monkeypatch.setattr("emotalk.tracking.track.survey", lambda *_, **__: None)  # what it finds is not used
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrackingError, match=r"The work of this video cannot be written \(.+\)\. Free some") as refused:
+        track_video(made.path, tmp_path / "file", size=SIZE)
+    assert str(tmp_path) not in str(refused.value)  # a stranger may read it

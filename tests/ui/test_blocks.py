@@ -137,6 +137,48 @@ def test_only_a_file_that_was_uploaded_is_taken(posting: Posting, name: str, pat
             check_values(posting.page.fns[0], list((GOOD | {name: value}).values()))
 
 
+INK = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.mark.parametrize("name", ["audio", "picture"])
+@pytest.mark.parametrize("meta", [{}, {"_type": "x"}, {"_type": None}, {"_type": ["gradio.FileData"]}, None, "x"])
+def test_a_file_is_marked_as_gradio_marks_its_own(posting: Posting, name: str, meta: Any) -> None:
+    own = posting.uploads / "own.jpg"
+    own.write_bytes(jpeg_that_claims(64, 64))
+    for more in ({}, {"url": INK}):  # which Gradio would unpack for any file that it does not know
+        with pytest.raises(InputError, match=r"uploaded"):
+            check_values(posting.page.fns[0], list((GOOD | {name: {"path": str(own), "meta": meta} | more}).values()))
+
+
+@pytest.mark.parametrize("name", ["audio", "picture", "timeline"])
+@pytest.mark.parametrize("address", [INK, INK.upper(), " " + INK, "data:,", "DATA:image/svg+xml,<svg/>"])
+def test_a_file_that_is_written_into_its_address_is_not_taken(posting: Posting, name: str, address: str) -> None:
+    own = posting.uploads / "own.jpg"
+    own.write_bytes(jpeg_that_claims(64, 64))
+    sent = {"path": str(own), "url": address, "meta": FILE}
+    with pytest.raises(InputError, match="has to be uploaded"):
+        check_values(
+            posting.page.fns[0], list((GOOD | {name: {"keys": [sent]} if name == "timeline" else sent}).values())
+        )
+
+
+def test_nothing_of_an_address_is_unpacked(posting: Posting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack(*_: Any, **__: Any) -> None:
+        pytest.fail("an address was unpacked")
+
+    for name in ("decode_base64_to_file", "decode_base64_to_image", "decode_base64_to_image_array"):
+        monkeypatch.setattr(f"gradio.image_utils.{name}", unpack)
+    own = posting.uploads / "own.jpg"
+    own.write_bytes(jpeg_that_claims(64, 64))
+    for meta in ({}, {"_type": "x"}, FILE):
+        sent = {"path": str(own), "url": INK, "meta": meta}
+        with pytest.raises(gr.Error, match="uploaded"):
+            posting.post(list((GOOD | {"picture": sent}).values()))
+    # The address of the page itself, which browsers send along, is not heeded.
+    sent = {"path": str(own), "url": f"http://127.0.0.1:7860/gradio_api/file={own}", "meta": FILE}
+    assert posting.post(list((GOOD | {"picture": sent}).values()), lambda *given: given[7]) == str(own)
+
+
 def test_a_picture_too_large_is_told_before_gradio_opens_it(posting: Posting) -> None:
     bomb = posting.uploads / "bomb.jpg"
     bomb.write_bytes(jpeg_that_claims(65500, 65500))

@@ -340,6 +340,4 @@ def _write_picture(path: Path, picture: np.ndarray) -> None:
     try:
         write_bytes(path, data.tobytes(), flush=False)  # thousands of them, and any can be made again
     except OSError as error:
-        raise TrackingError(f"Frames cannot be written ({error.strerror}). Free some space.") from (
-            error
-        )
+        raise TrackingError(f"Frames cannot be written ({error.strerror}). Free some space.") from (error)

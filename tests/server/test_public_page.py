@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from emotalk.server import line, serving
+from tests.hostile.parameters import TALK
 from tests.ui.browsing import free_port
 from tests.ui.drawn_studio import DrawnStudio
 
@@ -73,8 +74,7 @@ class Visitor:
         return answer.status, json.loads(said)
 
     def talk(self, session: str | None = None) -> tuple[int, object]:
-        data = ["Hello.", None, "mira", 0, 0, False, "", 0, 1, 1, 0, 1, 64, "", "bottom-right", True]
-        return self.ask("POST", "call/talk", {"data": data, "session_hash": session})
+        return self.ask("POST", "call/talk", {"data": TALK, "session_hash": session})
 
     def listen(self, path: str) -> socket.socket:
         link = socket.create_connection(("127.0.0.1", self.port), 60, source_address=(self.address, 0))
@@ -167,9 +167,8 @@ def test_a_killed_server_leaves_a_strangers_clip_until_the_next_start(tmp_path: 
         boundary = b'--b\r\nContent-Disposition: form-data; name="files"; filename="me.mp4"\r\n\r\nface\r\n--b--\r\n'
         link.request("POST", "/gradio_api/upload", boundary, {"Content-Type": "multipart/form-data; boundary=b"})
         (video,) = json.loads(link.getresponse().read())
-        data = ["Hello.", None, "mira", 0, 0, False, "", 0, 1, 1, 0, 1, 64, "", "bottom-right", True]
         headers = {"Content-Type": "application/json"}
-        link.request("POST", "/gradio_api/call/talk", json.dumps({"data": data}), headers)
+        link.request("POST", "/gradio_api/call/talk", json.dumps({"data": TALK}), headers)
         assert link.getresponse().read()
         until(lambda: any(tmp_path.glob("emotalk-server-*/calls/*")))
     finally:

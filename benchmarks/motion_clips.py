@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from emotalk.core.atomic import replacing
@@ -21,7 +20,7 @@ from emotalk.head import HeadModel
 from emotalk.motion import MotionModel
 from emotalk.speech import load_audio
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.sync.lip_measures import measures_of_landmarks
+from emotalk.sync.lip_measures import measures_of_landmarks, quick
 from emotalk.sync.network import SyncModel, best_offset
 
 CLIPS = (
@@ -107,11 +106,6 @@ def filmed_clips(folder: Path, encoder: SpeechEncoder, head: HeadModel, cache: P
         features = encoder.encode(load_audio(sound if sound.exists() else video))
         clips.append(FilmedClip(name, features, measures_of_landmarks(points, fps), head_angles(points, fps, head)))
     return clips
-
-
-def quick(course: np.ndarray) -> np.ndarray:
-    """Without what is slower than about 0.6 s: expressions and poses open lips too."""
-    return course - gaussian_filter1d(course, 15, axis=0)
 
 
 def at_lag(made: np.ndarray, filmed: np.ndarray, lag: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,12 @@
-"""Rebuilds checkpoints/{motion,sync,consistency}.safetensors and their cards from nothing but free voices.
+"""Rebuilds checkpoints/{motion,sync,consistency}.safetensors and their cards from free voices and licensed films.
 
-    python -m scripts.train_motion --work ../motion-training
-    torchrun --nproc-per-node 2 -m scripts.train_motion --work ../motion-training   # the motion network in parallel
+    python -m scripts.motion_corpus --films ../shared/data/grid --out ../motion-films
+    python -m scripts.train_motion --work ../motion-training --films ../motion-films
+    torchrun --nproc-per-node 2 -m scripts.train_motion --work ...   # the motion network in parallel
 
 Needs what `scripts.train_speech` needs (its corpus can be shared with --corpus) and the shipped speech encoder and
-head. Everything made on the way stays in --work; started again, it goes on where it stopped.
+head. Everything made on the way stays in --work; started again, it goes on where it stopped. With another speech
+encoder, begin with an empty --work: all of it was heard by the old one.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from emotalk.learning.critics import (
     train_recogniser,
     train_sync,
 )
+from emotalk.learning.filmed_lips import FilmedConfig, load_filmed, save_filmed, set_usual
 from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
 from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
 from emotalk.motion.emotion_recogniser import load_recogniser, save_recogniser
@@ -41,8 +44,12 @@ from emotalk.motion.model import save_network
 from emotalk.motion.network import MotionNetwork
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.sync.lip_measures import LipBasis
-from emotalk.sync.network import load_sync, save_sync
-from scripts.speech_corpus.build import Utterance, build_voices, load_shard, shard_path, validation_sentence
+from emotalk.sync.network import SyncModel, load_sync, save_sync
+from scripts.motion_corpus.folds import learn_from_films
+from scripts.motion_corpus.grid import ATTRIBUTION
+from scripts.motion_corpus.heard import heard_films
+from scripts.motion_corpus.shards import load_shards
+from scripts.speech_corpus.build import HELD_OUT, Utterance, build_voices, load_shard, shard_path, validation_sentence
 
 log = logging.getLogger("train_motion")
 
@@ -53,7 +60,8 @@ VOICES: dict[str, float] = {
                                                 "adam", "victor")},
 }  # fmt: skip
 """Minutes of sound by voice. The held-out voices of the speech corpus are held out here, too."""
-
+KOKORO_MINUTES = 2.5
+"""The same of every voice of Kokoro whose shard the corpus holds (making them takes hours)."""
 
 CARDS: dict[str, tuple[str, str]] = {
     "motion": (
@@ -61,7 +69,8 @@ CARDS: dict[str, tuple[str, str]] = {
         """Speech features, valence/arousal and a style vector to ARKit-52 expression at 25 fps
 (`emotalk/motion/network.py`). Its teacher is a coarticulation model over known phone times, joined with the
 valence/arousal field by the lip rules (`emotalk/learning/teacher.py`). Losses: face, velocity, base branch, contacts,
-gate, sync score, recognised emotion.""",
+gate, sync score, recognised emotion. Its lip branch then learns from filmed people, mixed with the teacher
+(`emotalk/learning/filmed_lips.py`): squared error of lip measures in units of each speaker's spread.""",
     ),
     "sync": (
         "Audio-visual sync network",
@@ -76,9 +85,9 @@ Not fit for telling who speaks or whether a video is genuine.""",
 feelings of real people.""",
     ),
 }
-DATA = """Voices of flite, festival and espeak-ng saying sentences from Debian's fortunes and wamerican, heard by the
-shipped speech encoder clean and through simulated microphones, rooms and codecs, and as exact phone times. No
-recording of a person was used. kal16, kal_diphone, six espeak-ng variants and one sentence in twenty were kept for
+DATA = """Voices of flite, festival, espeak-ng and (where their shards were there) Kokoro saying sentences from Debian's
+fortunes and wamerican, heard by the shipped speech encoder clean and through simulated microphones, rooms and codecs,
+and as exact phone times. kal16, kal_diphone, six espeak-ng variants and one sentence in twenty were kept for
 measurements."""
 
 
@@ -90,6 +99,8 @@ class Options:
     """Folder for the clips, the training state and the log."""
     corpus: Path | None = None
     """Folder of speech corpus shards; `<work>/corpus` where not given. Missing voices are made."""
+    films: Path | None = None
+    """Folder of shards of filmed lips (`scripts.motion_corpus`); without one lips are the teacher's alone."""
     tracked: Path | None = None
     """Folder of tracked videos (npz, see emotalk/learning/motion_data.py) to pretrain on as well."""
     out: Path = CHECKPOINTS
@@ -98,6 +109,8 @@ class Options:
     """Training steps of the motion network: windows of 4 s, 12 a step and process."""
     sync_steps: int = 1200
     """Training steps of the sync network."""
+    lip_steps: int = 400
+    """Training steps of the lip branch: 8 films and 8 windows of synthetic speech each."""
     consistency_steps: int = 900
     """Training steps of the emotion recogniser."""
     seed: int = 0
@@ -123,18 +136,21 @@ def main(options: Options) -> None:
         clock.note()
     if processes > 1:
         torch.distributed.barrier()
-    clips = [clip for voice in VOICES for clip in load_clips(_clip_path(options, voice))]
+    clips = _all_clips(options)
     sync, recogniser = load_sync(_judge(options, "sync")), load_recogniser(_judge(options, "consistency"))
     tracked = None
     if options.tracked:
         encoder = SpeechEncoder.load()
         tracked = [load_tracked(path, encoder.encode) for path in sorted(options.tracked.glob("*.npz"))]
         log.info("%d tracked videos", len(tracked))
+    filmed = load_filmed(options.work / "filmed.npz") if options.films else []
     torch.manual_seed(options.seed)
     config = PretrainConfig(steps=options.steps, batch=12, seed=options.seed)
     critics = {"sync": (0.15, sync_critic(sync, config.frames)), "emotion": (0.3, emotion_critic(recogniser))}
+    network = MotionNetwork()
+    set_usual(network, clips, filmed)
     network = pretrain(
-        MotionNetwork(),
+        network,
         clips,
         config,
         options.work / "motion.state",
@@ -149,8 +165,11 @@ def main(options: Options) -> None:
             "steps": options.steps,
             "processes": processes,
             "tracked": len(tracked or ()),
-            "cpu_minutes": round(clock.note() / 60, 1),
         }
+        if filmed:
+            lips = FilmedConfig(steps=options.lip_steps, seed=options.seed)
+            facts |= learn_from_films(network, filmed, clips, sync.basis, lips, options.work)
+        facts["cpu_minutes"] = round(clock.note() / 60, 1)
         save_network(network, options.out / "motion.safetensors", facts)
         save_sync(sync, options.out / "sync.safetensors", {"steps": options.sync_steps})
         save_recogniser(recogniser, options.out / "consistency.safetensors")
@@ -181,23 +200,40 @@ def _clip_path(options: Options, voice: str) -> Path:
     return options.work / ("clips_" + voice.replace(":", "_") + ".npz")
 
 
+def voices(options: Options) -> dict[str, float]:
+    """Minutes of sound by voice: VOICES, and those of Kokoro whose shards are there."""
+    kokoro = (path.stem.replace("_", ":", 1) for path in sorted(_corpus(options).glob("kokoro_??_*.npz")))
+    return VOICES | {voice: KOKORO_MINUTES for voice in kokoro if "." not in voice and voice not in HELD_OUT}
+
+
+def _corpus(options: Options) -> Path:
+    return options.corpus or options.work / "corpus"
+
+
+def _all_clips(options: Options) -> list[SpokenClip]:
+    return [clip for voice in voices(options) for clip in load_clips(_clip_path(options, voice))]
+
+
 def _make_clips(options: Options) -> None:
-    """Every voice's sentences as the encoder hears them, clean and distorted, beside their true phones."""
-    missing = [voice for voice in VOICES if not _clip_path(options, voice).exists()]
-    if not missing:
-        return
-    corpus = options.corpus or options.work / "corpus"
-    build_voices(corpus, missing)
+    """Every voice's sentences as the encoder hears them, clean and distorted, beside their true phones; and the films'
+    sound beside their lips."""
+    minutes = voices(options)
+    missing = [voice for voice in minutes if not _clip_path(options, voice).exists()]
     encoder = SpeechEncoder.load()
+    if missing:
+        build_voices(_corpus(options), [voice for voice in missing if voice in VOICES])
     for voice in missing:
         clips, frames = [], 0
-        for utterance in training_sentences(load_shard(shard_path(corpus, voice))):
+        for utterance in training_sentences(load_shard(shard_path(_corpus(options), voice))):
             clips.append(heard_clip(utterance, encoder))
             frames += len(clips[-1])
-            if frames > VOICES[voice] * 1500:
+            if frames > minutes[voice] * 1500:
                 break
         save_clips(_clip_path(options, voice), clips)
         log.info("%s: %d clips, %.1f min", voice, len(clips), frames / 1500)
+    if options.films and not (options.work / "filmed.npz").exists():
+        films = heard_films(load_shards(options.films), encoder, SyncModel.load())
+        save_filmed(options.work / "filmed.npz", films)
 
 
 def training_sentences(utterances: list[Utterance]) -> Iterator[Utterance]:
@@ -220,12 +256,12 @@ def heard_clip(utterance: Utterance, encoder: SpeechEncoder) -> SpokenClip:
 
 def _train_judges(options: Options) -> None:
     if not _judge(options, "sync").exists():
-        clips = [clip for voice in VOICES for clip in load_clips(_clip_path(options, voice))]
+        clips = _all_clips(options)
         basis = LipBasis.of_head(HeadModel.load())
         config = CriticConfig(options.sync_steps, seed=options.seed)
         save_sync(train_sync(clips, basis, config), _judge(options, "sync"), {"steps": options.sync_steps})
     if not _judge(options, "consistency").exists():
-        clips = [clip for voice in VOICES for clip in load_clips(_clip_path(options, voice))]
+        clips = _all_clips(options)
         labelled = taught_motions(clips, load_eye_statistics(), 1600, 100, options.seed)
         config = CriticConfig(options.consistency_steps, batch=24, seed=options.seed)
         save_recogniser(train_recogniser(labelled, config), _judge(options, "consistency"))
@@ -236,8 +272,10 @@ def write_cards(options: Options, facts: dict) -> None:
     cost = f"{facts['cpu_minutes']} CPU minutes on one core here, after the corpus was heard"
     recipe = f"`python -m scripts.train_motion --work FOLDER` ({cost})."
     for name, (title, what) in CARDS.items():
+        of_lips = name == "motion" and "films" in facts
+        films = f"- Films: {facts['films']} sentences. {ATTRIBUTION}.\n" if of_lips else ""
         text = (
-            f"# {title}\n\n{what}\n\n- Data: {facts['minutes']} minutes of text-to-speech. {DATA}\n"
+            f"# {title}\n\n{what}\n\n- Data: {facts['minutes']} minutes of text-to-speech. {DATA}\n{films}"
             f"- Training: {recipe}\n- Licence: Apache-2.0 (weights and code).\n"
             "- Results: benchmarks/results/motion.md\n"
         )

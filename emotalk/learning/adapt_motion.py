@@ -31,7 +31,7 @@ from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.motion.visemes import SILENCE
 from emotalk.speech import SpeechEncoder
-from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
+from emotalk.speech.feature_rows import frame_rows, quiet
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncModel
 
@@ -161,7 +161,7 @@ def motion_of_video(tracked: TrackedVideo, progress: ProgressCallback | None = N
 class _Recorded:
     """A recording, picture in step with the sound, as tensors."""
 
-    rows: Tensor  # [BEFORE + T + AHEAD, 96]
+    rows: Tensor  # [BEFORE + T + AHEAD, W]
     rhythm: Tensor  # [T, RHYTHM_SIZE]
     expression: Tensor  # [T, 52] tracked
     measures: Tensor  # [T, 4] of it
@@ -176,7 +176,8 @@ class _Recorded:
 
 def _recorded(features: SpeechFeatures, motion: HeadMotion, seen: np.ndarray, network: MotionNetwork) -> _Recorded:
     features = features[: len(features) // 2 * 2]
-    rows = np.concatenate([quiet(BEFORE), pair_rows(speech_rows(features)), quiet(AHEAD)])
+    hidden = network.config.features
+    rows = np.concatenate([quiet(BEFORE, hidden), frame_rows(features, hidden), quiet(AHEAD, hidden)])
     rhythm = rhythm_of(features)[:, :RHYTHM_SIZE]
     basis = _lip_basis()
     expression = torch.from_numpy(motion.expression).clamp(0, 1)

@@ -21,6 +21,7 @@ from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.network import BEFORE, NetworkOutput
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
+from emotalk.speech.feature_rows import ROW_SIZE
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncConfig, SyncNetwork
 
@@ -139,7 +140,7 @@ def train_sync(clips: list, basis: LipBasis, config: CriticConfig, sizes: SyncCo
             articulation = undershot(batch.articulation, random)
             taught = teach(articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
             measures = as_tracked(basis.measures(taught.expression), random)
-        rows = batch.rows[:, BEFORE : BEFORE + config.frames]
+        rows = batch.rows[:, BEFORE : BEFORE + config.frames, : 2 * ROW_SIZE]
         return contrast(network.embed_sound(rows), network.embed_lips(measures), network.sharpness)
 
     return _optimise(network, config, loss_of, "sync")
@@ -197,7 +198,7 @@ def sync_critic(network: SyncNetwork, frames: int) -> Callable[[NetworkOutput, S
     network.eval().requires_grad_(False)
 
     def critic(output: NetworkOutput, batch: SpokenBatch) -> Tensor:
-        return network.loss(batch.rows[:, BEFORE : BEFORE + frames], output.expression)
+        return network.loss(batch.rows[:, BEFORE : BEFORE + frames, : 2 * ROW_SIZE], output.expression)
 
     return critic
 

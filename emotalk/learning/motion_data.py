@@ -2,8 +2,10 @@
 
 A clip is an npz file of plain arrays (never pickled). Frames are 25 fps, T frames.
 
-*Spoken clip*: `rows` [V, T, 96] float16, what the network hears (V versions: as an encoder hears it, and from the
-true phone times), `rhythm` [V, T, 6], `articulation` [T, 6] and `phones` [T, 40] from the true phone times.
+W = 96 + 2 * 192 numbers are what the network hears of a frame (`feature_rows.frame_rows`).
+
+*Spoken clip*: `rows` [V, T, W] float16 (V versions: as an encoder hears it, and from the true phone times), `rhythm`
+[V, T, 6], `articulation` [T, 6] and `phones` [T, 40] from the true phone times.
 
 *Tracked video* (`--tracked FOLDER`, one file a video): the arrays of HeadMotion `expression` [T, 52], `jaw` [T, 3],
 `gaze` [T, 2], `eyelids` [T, 2], `head_pose` [T, 6], and `audio` [N] float32 mono at 16 kHz, already in step with the
@@ -26,20 +28,25 @@ from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FEATURE_RATE
 from emotalk.core.speech import PHONES, Speech, SpeechFeatures, video_pairs
-from emotalk.motion.network import AHEAD, BEFORE
+from emotalk.motion.network import AHEAD, BEFORE, NetworkConfig
 from emotalk.motion.rhythm import LOOKAHEAD, RhythmTracker
 from emotalk.motion.style import MotionStyle
 from emotalk.motion.visemes import articulation_at_video_rate
 from emotalk.speech.coarticulation import articulation_targets
-from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
+from emotalk.speech.feature_rows import ROW_SIZE, frame_rows, quiet
 from emotalk.speech.known_phones import known_phones
+
+HIDDEN = NetworkConfig().features
+"""Size of the encoder's hidden layer that clips keep."""
+_UNHEARD = 0.1
+"""Share of windows whose hidden layer is taken away, so that the network works without one, too."""
 
 
 @dataclass(frozen=True)
 class SpokenClip:
     """One utterance with what is known of it."""
 
-    rows: np.ndarray  # [V, T, 96]
+    rows: np.ndarray  # [V, T, W]
     rhythm: np.ndarray  # [V, T, 6] `Rhythm.row()` of every frame
     articulation: np.ndarray  # [T, 6]
     phones: np.ndarray  # [T, 40]
@@ -52,7 +59,7 @@ class SpokenClip:
 class TrackedClip:
     """A tracked video: what was heard and what the head did."""
 
-    rows: np.ndarray  # [1, T, 96]
+    rows: np.ndarray  # [1, T, W]
     rhythm: np.ndarray  # [1, T, 6]
     motion: HeadMotion
     emotion: np.ndarray  # [T, 2]
@@ -85,7 +92,7 @@ def spoken_clip(speech: Speech, heard: list[SpeechFeatures]) -> SpokenClip:
     versions = [*cut, known_phones(cut[0], speech)]
     true_phones = video_pairs(versions[-1].phones).mean(1)
     return SpokenClip(
-        rows=np.stack([pair_rows(speech_rows(version)) for version in versions]).astype(np.float16),
+        rows=np.stack([frame_rows(version, HIDDEN) for version in versions]).astype(np.float16),
         rhythm=np.stack([rhythm_of(version) for version in versions]),
         articulation=articulation_at_video_rate(articulation_targets(speech.phones, rows_50, FEATURE_RATE)),
         phones=true_phones.astype(np.float16),
@@ -137,7 +144,7 @@ def load_tracked(path: Path, encode: Callable[[Speech], SpeechFeatures]) -> Trac
     frames = min(len(features) // 2, len(motion))
     cut = features[: 2 * frames]
     return TrackedClip(
-        pair_rows(speech_rows(cut))[None].astype(np.float16), rhythm_of(cut)[None], motion[:frames], emotion[:frames]
+        frame_rows(cut, HIDDEN)[None].astype(np.float16), rhythm_of(cut)[None], motion[:frames], emotion[:frames]
     )
 
 
@@ -145,7 +152,7 @@ def load_tracked(path: Path, encode: Callable[[Speech], SpeechFeatures]) -> Trac
 class SpokenBatch:
     """B windows of T frames."""
 
-    rows: Tensor  # [B, BEFORE + T + AHEAD, 96]
+    rows: Tensor  # [B, BEFORE + T + AHEAD, W]
     rhythm: Tensor  # [B, T, 6]
     articulation: Tensor  # [B, T, 6]
     phones: Tensor  # [B, T, 40]
@@ -211,8 +218,10 @@ class ClipSampler:
         return out
 
     def _heard(self, clip, start: int, version: int) -> tuple[np.ndarray, np.ndarray]:
-        silent = quiet(1)[0]
+        silent = quiet(1, (clip.rows.shape[-1] - 2 * ROW_SIZE) // 2)[0]
         rows = self._rows(clip.rows[version].astype(np.float32), start - BEFORE, self.frames + BEFORE + AHEAD, silent)
+        if self.random.random() < _UNHEARD:
+            rows[:, 2 * ROW_SIZE :] = 0
         return rows, self._rows(clip.rhythm[version].astype(np.float32), start, self.frames, np.zeros(6, np.float32))
 
     def _draw(self, batch: int):
@@ -267,7 +276,7 @@ def _less_certain(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """True phones as certain as an encoder might be: now and then exact, else washed out a little."""
     if random.random() < 0.5:
         return rows
-    half = rows.shape[1] // 2
+    half = ROW_SIZE
     out = rows.copy()
     share = random.uniform(0, 0.25)
     for first in (0, half):

@@ -107,10 +107,15 @@ def run_network(network: nn.Module, batch: SpokenBatch | TrackedBatch, bfloat16:
 
 def learning_rate_at(step: int, config: PretrainConfig) -> float:
     """Linear warm-up, then a half cosine down to 1 %."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    return learning_rate(step, config.steps, config.warmup, config.learning_rate)
+
+
+def learning_rate(step: int, steps: int, warmup: int, highest: float) -> float:
+    """Linear warm-up to `highest`, then a half cosine down to 1 % of it."""
+    if step < warmup:
+        return highest * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return highest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def distributed() -> tuple[int, int]:
@@ -149,6 +154,7 @@ def pretrain(
         # Batches depend on step and rank alone, so a resumed run sees what an uninterrupted one would have seen.
         seed = int(np.random.SeedSequence([config.seed, step, rank]).generate_state(1)[0])
         random = np.random.default_rng(seed)
+        torch.manual_seed(seed)  # of the lip branch's dropout
         losses, total = _step_losses(model, spoken, tracked, config, critics or {}, random, seed, device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, config)

@@ -22,9 +22,9 @@ from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, Ne
 from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.motion.style import MotionStyle
-from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
+from emotalk.speech.feature_rows import frame_rows, quiet
 
-FORMAT = "emotalk-motion-1"
+FORMAT = "emotalk-motion-2"
 BLOCK = 16
 """Frames computed at once. Always the same number (the last block is filled with silence): matrix products of another
 size round differently, and a stream must equal the whole clip bit for bit."""
@@ -100,10 +100,12 @@ class MotionStream:
         self._style = style
         self._style_vector = torch.from_numpy(style.vector)[None]
         self._gains = torch.from_numpy(style.gains)[None]
+        self._size = model.network.lively if style.articulation == "lively" else 1.0
+        self._hidden = model.network.config.features
         self._state = model.network.start()
         self._tracker = RhythmTracker()
         self._odd: SpeechFeatures | None = None
-        self._rows = quiet(BEFORE)  # from frame `self._done - BEFORE` on
+        self._rows = quiet(BEFORE, self._hidden)  # from frame `self._done - BEFORE` on
         self._rhythm: list[Rhythm] = []  # of frame `self._done` on
         self._received = self._done = 0
         self._finished = False
@@ -133,13 +135,13 @@ class MotionStream:
         if not remaining:
             return None
         padding = -remaining % BLOCK
-        self._rows = np.concatenate([self._rows, quiet(padding + LOOKAHEAD)])
+        self._rows = np.concatenate([self._rows, quiet(padding + LOOKAHEAD, self._hidden)])
         for _ in range(padding + LOOKAHEAD):
             self._track(1.0, -100.0, 0.0, 0.0)
         return self._ready()[:remaining]
 
     def _take(self, features: SpeechFeatures) -> None:
-        self._rows = np.concatenate([self._rows, pair_rows(speech_rows(features))])
+        self._rows = np.concatenate([self._rows, frame_rows(features, self._hidden)])
         video = features.at_video_rate()
         self._received += len(video)
         for values in zip(video.phones[:, 0], video.energy, video.voicing, video.f0, strict=True):
@@ -171,6 +173,7 @@ class MotionStream:
                 self._gains,
                 self._state,
                 self._model.person,
+                self._size,
             )
         return self._body.play(output.expression[0].numpy(), rhythm, va)
 
@@ -221,6 +224,7 @@ def load_network(path: Path, table: dict | None = None) -> MotionNetwork:
     """
 
     def build(config: dict, _weights: dict) -> MotionNetwork:
-        return MotionNetwork(NetworkConfig(**{**config, "dilations": tuple(config["dilations"])}))
+        tuples = {name: tuple(config[name]) for name in ("dilations", "lips")}
+        return MotionNetwork(NetworkConfig(**{**config, **tuples}))
 
     return checkpoint.load_network(path, build, FORMAT, "motion model", checkpoint.remake("train_motion"), table)

@@ -4,10 +4,11 @@ After the motion network of EmoTaG (arXiv 2603.21332, section 3.3): motion = bas
 person through AdaIN. Here the emotion is an input (valence and arousal), the gate acts on facial regions, and the two
 branches meet in the lip rules of `lip_rules.combine`, inside the network, so that training sees them.
 
-    speech rows [2 per frame] ─ window -2..+4 ─┐
-    rhythm (speaking, stress, loudness) ───────┴─ 4 x AdaIN causal block ─ h ─┬─ base branch ─ shapes of speech
-                                                  style [16] ─┘               ├─ contacts (closure, teeth, rest)
-    valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) ────────────┴─ gate by region ─ emotion
+    speech rows [2 per frame] ─ window -5..+5 ─┬─ lip branch ─────────────────┬─ + lips and jaw, as filmed people do ─┐
+       phones, articulation, hidden layer      │              style [16] ─┐   │                                       │
+    rhythm (speaking, stress, loudness) ───────┴─ 4 x AdaIN causal block ─┴ h ┼─ base branch ── shapes of speech ─────┤
+                                                                              ├─ contacts (closure, teeth, rest)      │
+    valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) ────────────┴─ gate by region ─ emotion             │
                                                                   lip_rules.combine(speech, gate * emotion, contacts)
 """
 
@@ -22,14 +23,18 @@ from torch import Tensor, nn
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
+from emotalk.motion.lip_branch import LipBranch, WindowBumps
 from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.speech.feature_rows import ROW_SIZE
 
 RHYTHM_SIZE = 3
-BEFORE, AHEAD = 2, 4
-"""Frames of the speech window before and after the frame it is about (80 and 160 ms)."""
+BEFORE, AHEAD = 5, 5
+"""Frames of the speech window before and after the frame it is about (200 ms either way): on filmed lips, what lies
+further than 160 ms ahead still tells of them (a vowel's lips are there before its sound)."""
+_NEAR = (2, 4)
+"""The part of the window that the causal blocks see frame by frame; what came before, they remember."""
 
 REGIONS: dict[str, tuple[str, ...]] = {
     "brows": ("brow",),
@@ -57,9 +62,11 @@ class NetworkConfig:
     inner: int = 256
     style_hidden: int = 48
     dilations: tuple[int, ...] = (1, 2, 4, 8)
+    features: int = 192  # of the speech encoder's hidden layer; without it (all zeros) the network works, too
+    lips: tuple[int, int] = (128, 64)  # channels of the lip branch
 
     def __post_init__(self) -> None:
-        if min(self.hidden, self.inner, self.style_hidden, *self.dilations) < 1:
+        if min(self.hidden, self.inner, self.style_hidden, self.features, *self.lips, *self.dilations) < 1:
             raise ValueError("Every size of NetworkConfig must be at least 1.")
 
 
@@ -72,6 +79,7 @@ class NetworkOutput:
     emotion: Tensor  # [B, T, 52] gate * residual
     gate: Tensor  # [B, T, 6] in (0, 1), order of REGIONS
     contacts: Tensor  # [B, T, 3] logits of closure, labiodental, rest
+    held: Tensor  # [B, T, 3] the same in [0, 1], as the lip rules were told
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,7 @@ class SpeechCode:
     """What T frames of speech ask of a face, before any emotion."""
 
     channels: Tensor  # [B, T, H] after the last block
+    lips: Tensor  # [B, T, L] of the lip branch
     style: Tensor  # [B, 1, S] the style's code, for AdaIN
     closures: Tensor  # [B, T] in [0, 1], those that only the phones tell of
 
@@ -114,10 +123,15 @@ class MotionNetwork(nn.Module):
         super().__init__()
         self.config = config = config or NetworkConfig()
         h = config.hidden
-        self.window = nn.Linear((BEFORE + 1 + AHEAD) * 2 * ROW_SIZE, h)
+        self.seen = WindowBumps(ROW_SIZE + config.features, BEFORE, AHEAD)
+        self.window = nn.Linear((sum(_NEAR) + 1) * 2 * ROW_SIZE, h)
+        self.around = nn.Linear(self.seen.size, h)
         self.rhythm = nn.Linear(RHYTHM_SIZE, h)
         self.style = nn.Sequential(nn.Linear(STYLE_SIZE, config.style_hidden), nn.GELU())
         self.blocks = nn.ModuleList(AdaInBlock(config, d) for d in config.dilations)
+        self.lips = LipBranch(self.seen.size + RHYTHM_SIZE, config.style_hidden, config.lips)
+        self.mouth = nn.Linear(config.lips[1], len(ARKIT_NAMES))
+        self.kept = nn.Parameter(torch.ones(len(ARKIT_NAMES)))
         self.base = nn.Linear(h + config.style_hidden, len(ARKIT_NAMES))
         self.contact = nn.Linear(h, 3)
         self.mood = nn.Sequential(nn.Linear(5 + config.style_hidden, 32), nn.GELU())
@@ -126,7 +140,13 @@ class MotionNetwork(nn.Module):
         self.register_buffer("region", region_of_shapes(), persistent=False)
         spoken = torch.tensor([not name.startswith(("eyeBlink", "eyeLook")) for name in ARKIT_NAMES])
         self.register_buffer("spoken", spoken.float(), persistent=False)
+        lips = torch.tensor([name.startswith(("mouth", "jaw", "tongue")) for name in ARKIT_NAMES])
+        self.register_buffer("of_lips", lips, persistent=False)
+        self.register_buffer("lively", torch.ones(()))
         nn.init.constant_(self.base.bias, -0.3)
+        # The lip branch adds nothing until it has learned from films (`learning.filmed_lips`).
+        nn.init.zeros_(self.mouth.weight)
+        nn.init.zeros_(self.mouth.bias)
         nn.init.zeros_(self.modulation[-1].weight)
         nn.init.zeros_(self.modulation[-1].bias)
         nn.init.constant_(self.gate.bias, 2.0)
@@ -134,6 +154,11 @@ class MotionNetwork(nn.Module):
     def start(self, batch: int = 1) -> list[Tensor]:
         """The state before the first frame: for each block, [batch, 2 * dilation, H] of zeros."""
         return [self.window.weight.new_zeros(batch, 2 * d, self.config.hidden) for d in self.config.dilations]
+
+    @property
+    def row_size(self) -> int:
+        """Numbers of a frame in `rows` with the hidden layer (`feature_rows.frame_rows`)."""
+        return 2 * (ROW_SIZE + self.config.features)
 
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that name these weights, as half-precision files hold them."""
@@ -156,22 +181,23 @@ class MotionNetwork(nn.Module):
 
     def forward(
         self,
-        rows: Tensor,  # [B, T + BEFORE + AHEAD, 2 * ROW_SIZE] speech of frames -BEFORE .. T - 1 + AHEAD
+        rows: Tensor,  # [B, T + BEFORE + AHEAD, row_size or 2 * ROW_SIZE] speech of frames -BEFORE .. T - 1 + AHEAD
         rhythm: Tensor,  # [B, T, RHYTHM_SIZE]
         va: Tensor,  # [B, T, 2] valence and arousal
         style: Tensor,  # [B, 16]
         gains: Tensor,  # [B, 52] the person's idiosyncrasy
         state: list[Tensor] | None = None,
         person: PersonLayer | None = None,
+        size: float | Tensor = 1.0,  # factor on how far speech moves lips and jaw
     ) -> tuple[NetworkOutput, list[Tensor]]:
         """Motion of T frames, as `person` where one is given, and the state to go on from, [B, 2 dilation, H] for each
         block (`start()` where None)."""
         code, after = self.encode_speech(rows, rhythm, style, state, person)
-        return self.apply_emotion(code, va, gains, person), after
+        return self.apply_emotion(code, va, gains, person, size), after
 
     def encode_speech(
         self,
-        rows: Tensor,  # [B, T + BEFORE + AHEAD, 2 * ROW_SIZE]
+        rows: Tensor,  # [B, T + BEFORE + AHEAD, row_size], or 2 * ROW_SIZE without a hidden layer
         rhythm: Tensor,  # [B, T, RHYTHM_SIZE]
         style: Tensor,  # [B, 16]
         state: list[Tensor] | None,
@@ -180,16 +206,35 @@ class MotionNetwork(nn.Module):
         """The half of `forward` that no emotion reaches, and the new state, [B, 2 dilation, H] for each block."""
         batch, frames = rhythm.shape[:2]
         state = state or self.start(batch)
-        windows = torch.cat([rows[:, i : i + frames] for i in range(BEFORE + 1 + AHEAD)], -1)
+        known = rows[..., : 2 * ROW_SIZE]
+        first = BEFORE - _NEAR[0]
+        windows = torch.cat([known[:, first + i : first + i + frames] for i in range(sum(_NEAR) + 1)], -1)
         who = self.style(style)[:, None]
         if person is not None:
             who = who + person.code
-        x = self.window(windows) + self.rhythm(rhythm)
+        inputs = self.lip_inputs(rows, rhythm)
+        lips = self.lips(inputs, who)
+        x = self.window(windows) + self.around(inputs[..., :-RHYTHM_SIZE]) + self.rhythm(rhythm)
         after = []
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
-        return SpeechCode(x, who, closure_from_phones(rows, BEFORE, frames)), after
+        return SpeechCode(x, lips, who, closure_from_phones(known, BEFORE, frames)), after
+
+    def lip_inputs(self, rows: Tensor, rhythm: Tensor) -> Tensor:
+        """[B, T, seen + RHYTHM_SIZE] what the lip branch reads of `rows` and `rhythm` (as `forward` takes them)."""
+        known, hidden = rows[..., : 2 * ROW_SIZE].unflatten(-1, (2, -1)), rows[..., 2 * ROW_SIZE :]
+        if hidden.shape[-1]:
+            hidden = hidden.unflatten(-1, (2, -1))
+        else:
+            hidden = known.new_zeros(*known.shape[:-1], self.config.features)
+        return torch.cat([self.seen(torch.cat([known, hidden], -1).flatten(1, 2)), rhythm], -1)
+
+    def speech_shapes(self, base: Tensor, lips: Tensor) -> Tensor:
+        """[B, T, 52] shapes of speech from the base branch's numbers [B, T, 52] and the lip branch's [B, T, L]."""
+        moved = torch.where(self.of_lips, base * self.kept + self.mouth(lips), base)
+        # Softplus with a steep knee: shapes rest at 0 and never go below.
+        return nn.functional.softplus(moved, beta=12.0) * self.spoken
 
     def apply_emotion(
         self,
@@ -197,6 +242,7 @@ class MotionNetwork(nn.Module):
         va: Tensor,  # [B, T, 2] valence and arousal
         gains: Tensor,  # [B, 52] the person's idiosyncrasy
         person: PersonLayer | None,
+        size: float | Tensor = 1.0,
     ) -> NetworkOutput:
         """The other half of `forward`: the face that says this speech under an emotion."""
         x, who = code.channels, code.style
@@ -204,8 +250,8 @@ class MotionNetwork(nn.Module):
         base = self.base(torch.cat([x, everyone], -1))
         if person is not None:
             base = base + person.shift(x)
-        # Softplus with a steep knee: shapes rest at 0 and never go below.
-        speech = nn.functional.softplus(base, beta=12.0) * self.spoken
+        speech = self.speech_shapes(base, code.lips)
+        speech = torch.where(self.of_lips, speech * size, speech)
         if person is not None:
             speech = person.speak(speech, va) * self.spoken
         contacts = self.contact(x)
@@ -219,4 +265,4 @@ class MotionNetwork(nn.Module):
         lively = 1 + 0.8 * torch.tanh(self.modulation(both))
         emotion = gate[..., self.region] * lively * expression_tensor(va) * gains[:, None]
         face = combine(speech, emotion, closure, labiodental, rest)
-        return NetworkOutput(face, speech, emotion, gate, contacts)
+        return NetworkOutput(face, speech, emotion, gate, contacts, torch.stack([closure, labiodental, rest], -1))

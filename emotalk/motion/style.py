@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -14,6 +15,7 @@ STYLE_SIZE = 16
 """Length of the style vector: the eight named numbers, then eight that are always 0 (the shipped weights have columns
 for them; one recorded person's way is a `person.MotionAdaptation`)."""
 _RANGE = 2.0
+Articulation = Literal["lively", "accurate"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class MotionStyle:
     head_energy: float = 1.0  # factor on the size of head movements
     gaze_wander: float = 1.0  # factor on how often and how far the eyes leave the listener
     face: int = 1  # which idiosyncratic face (0: perfectly symmetric average)
+    articulation: Articulation = "lively"
+    """How far lips move where they cannot be known exactly: as far as people's do (for synthetic talk), or only as far
+    as is likely right (nearest to a film of the same words, but the mouth looks lazy)."""
 
     def __post_init__(self) -> None:
         for f in fields(self)[:8]:
@@ -48,6 +53,8 @@ class MotionStyle:
             value = getattr(self, name)
             if not (np.isfinite(value) and 0.0 <= value <= 5.0):
                 raise InputError(f"MotionStyle.{name} must lie in [0, 5], found {value!r}; 1 is the average person.")
+        if self.articulation not in get_args(Articulation):
+            raise InputError(f"MotionStyle.articulation must be lively or accurate, found {self.articulation!r}.")
         if type(self.face) is not int or self.face < 0:
             raise InputError(f"MotionStyle.face must be a whole number from 0 on, found {self.face!r}.")
 

@@ -26,6 +26,19 @@ def pair_rows(rows: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rows).reshape(len(rows) // 2, 2 * rows.shape[1])
 
 
-def quiet(frames: int) -> np.ndarray:
-    """[frames, 96] rows of silence, what lies before and after every clip."""
-    return np.tile(_QUIET_ROW, (frames, 2))
+def frame_rows(features: SpeechFeatures, hidden: int) -> np.ndarray:
+    """[T, 96 + 2 * hidden] float32: `pair_rows` of `speech_rows`, then the hidden layer of the frame's two rows.
+
+    `features` hold an even number of rows, 2T. A hidden layer of another size than `hidden` (an encoder that the
+    network was not trained with) is left out: zeros, which the network knows as a layer that is not there.
+    """
+    paired = pair_rows(speech_rows(features))
+    if features.features.shape[1] != hidden:
+        return np.concatenate([paired, np.zeros((len(paired), 2 * hidden), np.float32)], 1)
+    return np.concatenate([paired, pair_rows(features.features)], 1, dtype=np.float32)
+
+
+def quiet(frames: int, hidden: int = 0) -> np.ndarray:
+    """[frames, 96 + 2 * hidden] rows of silence, what lies before and after every clip; no hidden layer is there."""
+    rows = np.tile(_QUIET_ROW, (frames, 2))
+    return np.concatenate([rows, np.zeros((frames, 2 * hidden), np.float32)], 1) if hidden else rows

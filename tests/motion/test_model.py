@@ -217,6 +217,60 @@ def test_the_network_depends_on_the_past_and_on_the_promised_future_only():
     assert (a[:, 21:] - b[:, 21:]).abs().max() > 1e-4
 
 
+def _trained() -> MotionNetwork:
+    """A small network whose lip branch does something."""
+    torch.manual_seed(3)
+    network = MotionNetwork(NetworkConfig(hidden=24, inner=32, dilations=(1,), features=4, lips=(16, 8)))
+    torch.nn.init.normal_(network.mouth.weight, std=0.3)
+    network.lively.fill_(1.5)
+    return network
+
+
+def test_lively_lips_move_further_than_accurate_ones(talk):
+    model = MotionModel(_trained(), load_eye_statistics())
+    calm = EmotionCurve.constant(0, 0)
+    lively, accurate = (model(talk[1], calm, MotionStyle(articulation=kind)) for kind in ("lively", "accurate"))
+    jaw = [motion.expression[:, ARKIT_INDEX["jawOpen"]].std() for motion in (lively, accurate)]
+    assert jaw[0] > 1.1 * jaw[1]
+    brow = ARKIT_INDEX["browInnerUp"]
+    np.testing.assert_array_equal(lively.expression[:, brow], accurate.expression[:, brow])
+    with pytest.raises(InputError, match="articulation"):
+        MotionStyle(articulation="loud")
+
+
+def test_the_hidden_layer_moves_the_lips_and_may_be_missing(talk):
+    """Without one, or with one of an encoder of another size, lips follow phones and articulation alone."""
+    model = MotionModel(_trained(), load_eye_statistics())
+    features = talk[1]
+
+    def lips(hidden: np.ndarray) -> np.ndarray:
+        return model(dataclasses.replace(features, features=hidden), EmotionCurve.constant(0, 0)).expression
+
+    rows = len(features)
+    known = np.random.default_rng(0).standard_normal((rows, 4)).astype(np.float32)
+    nothing = lips(np.zeros((rows, 4), np.float32))
+    assert np.abs(lips(known) - nothing).max() > 0.01
+    np.testing.assert_array_equal(lips(np.ones((rows, 7), np.float32)), nothing)
+
+
+@given(cuts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
+@settings(max_examples=5, deadline=None)
+def test_a_stream_with_a_hidden_layer_is_the_whole_clip(cuts):
+    model, (_, blank) = MotionModel(_trained(), load_eye_statistics()), spoken(1)
+    hidden = np.random.default_rng(2).standard_normal((len(blank), 4)).astype(np.float32)
+    features = dataclasses.replace(blank, features=hidden)
+    whole = model(features, EmotionCurve.constant(0.4, 0.2))
+    stream, parts, at = model.stream(EmotionCurve.constant(0.4, 0.2)), [], 0
+    for cut in [*cuts, len(features)]:
+        if at < len(features):
+            parts.append(stream.push(features[at : at + cut]))
+            at += cut
+    parts.append(stream.finish())
+    pieces = HeadMotion.concatenate([part for part in parts if part is not None])
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))
+
+
 def test_saving_and_loading_keeps_the_network(tmp_path):
     torch.manual_seed(0)
     network = MotionNetwork(NetworkConfig(hidden=24, inner=32, dilations=(1, 3))).eval()

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from emotalk.core.speech import PHONES, Speech, SpeechFeatures
-from emotalk.speech.feature_rows import pair_rows, quiet, speech_rows
+from emotalk.speech.feature_rows import frame_rows, pair_rows, quiet, speech_rows
 from emotalk.speech.known_phones import KnownPhones, known_phones
 from tests.motion.test_model import spoken
 
@@ -66,3 +66,16 @@ def test_rows_hold_what_the_network_reads():
 def test_speech_without_phones_changes_nothing():
     _, features = spoken(1)
     assert known_phones(features, Speech(np.zeros(16000, np.float32))) is features
+
+
+def test_the_hidden_layer_stands_behind_both_rows_of_its_frame():
+    random = np.random.default_rng(0)
+    features = SpeechFeatures(
+        random.standard_normal((6, 4)), np.zeros((6, 40)), np.zeros((6, 6)), np.zeros(6), np.zeros(6), np.zeros(6)
+    )
+    rows = frame_rows(features, 4)
+    assert rows.shape == (3, 96 + 8)
+    np.testing.assert_array_equal(rows[:, :96], pair_rows(speech_rows(features)))
+    np.testing.assert_array_equal(rows[1, 96:], features.features[2:4].reshape(-1))
+    assert not frame_rows(features, 5)[:, 96:].any()  # of an encoder that the network does not know
+    assert quiet(2, 4).shape == (2, 104)

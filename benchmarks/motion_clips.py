@@ -17,10 +17,10 @@ from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
-from emotalk.motion import MotionModel
+from emotalk.motion import MotionModel, MotionStyle
 from emotalk.speech import load_audio
 from emotalk.speech.encoder import SpeechEncoder
-from emotalk.sync.lip_measures import measures_of_landmarks, quick
+from emotalk.sync.lip_measures import MEASURES, measures_of_landmarks, quick
 from emotalk.sync.network import SyncModel, best_offset
 
 CLIPS = (
@@ -30,7 +30,7 @@ CLIPS = (
 """The clips whose sound is the filmed person's speech."""
 REACH = 8  # frames of lag that are searched
 WINDOW, STEP, SPAN = 50, 12, 12  # two-second windows, every half second, offsets of +-12 frames
-INNER = 0
+INNER, WIDTH = MEASURES.index("inner"), MEASURES.index("width")
 _FIRM = (33, 133, 263, 362, 168, 6, 197, 5, 4, 2, 10, 109, 338, 127, 356, 234, 454, 9)
 """Points of the face mesh that expressions hardly move: corners of the eyes, nose, forehead, temples."""
 
@@ -140,19 +140,27 @@ def energy_jaw(features: SpeechFeatures, like: np.ndarray) -> np.ndarray:
     return loud[:, None] * like.std(0) * direction + like.mean(0)
 
 
-def neutral_motion(model: MotionModel, clip: FilmedClip) -> HeadMotion:
+def neutral_motion(model: MotionModel, clip: FilmedClip, style: MotionStyle | None = None) -> HeadMotion:
     """What the model does for the clip's sound, without emotion."""
-    return model(clip.features, EmotionCurve.constant(0, 0))
+    return model(clip.features, EmotionCurve.constant(0, 0), style)
+
+
+def slope(made: np.ndarray, filmed: np.ndarray, lag: int) -> float:
+    """How far the made course goes where the filmed one goes by 1: their covariance over the filmed one's variance."""
+    a, b = at_lag(made, filmed, lag)
+    return float(np.cov(a, b)[0, 1] / np.var(b, ddof=1))
 
 
 def lips_table(model: MotionModel, sync: SyncModel, clips: list[FilmedClip]) -> Iterator[str]:
     """Mouth opening of generated against filmed lips, beside two baselines, all at the clip's own A/V offset."""
     made = {clip.name: sync.lips(neutral_motion(model, clip)) for clip in clips}
+    accurate = MotionStyle(articulation="accurate")
     yield (
-        "| clip | seconds | A/V offset (frames) | r motion | r loudness | r other clips' sound | LMD motion | "
-        "LMD loudness | LMD other sound | LMD still mouth |"
+        "| clip | seconds | A/V offset (frames) | r motion | r width | slope | spread / filmed | r loudness | "
+        "r other clips' sound | LMD motion | LMD accurate articulation | LMD loudness | LMD other sound | "
+        "LMD still mouth |"
     )
-    yield "|" + "---|" * 10
+    yield "|" + "---|" * 14
     rows = []
     for clip in clips:
         lips = made[clip.name]
@@ -165,9 +173,13 @@ def lips_table(model: MotionModel, sync: SyncModel, clips: list[FilmedClip]) -> 
             clip.frames / FPS,
             lag,
             correlation(mine, filmed, lag),
+            correlation(quick(lips[:, WIDTH]), quick(clip.measures[:, WIDTH]), lag),
+            slope(mine, filmed, lag),
+            float(np.divide(*(course.std() for course in at_lag(mine, filmed, lag)))),
             max(correlation(quick(loud[:, INNER]), filmed, k) for k in range(-REACH, REACH + 1)),
             float(np.mean([correlation(quick(w[:, INNER]), filmed, lag) for w in wrong])),
             lip_distance(quick(lips), quick(clip.measures), lag),
+            lip_distance(quick(sync.lips(neutral_motion(model, clip, accurate))), quick(clip.measures), lag),
             lip_distance(quick(loud), quick(clip.measures), lag),
             float(np.mean([lip_distance(quick(w), quick(clip.measures), lag) for w in wrong])),
             lip_distance(0 * lips, quick(clip.measures), lag),

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.motion_clips import quick
 from emotalk.core.errors import EmotalkError
 from emotalk.core.rates import FPS
 from emotalk.emotion import EmotionCurve
 from emotalk.learning.adapt_motion import SHORTEST, adapt_motion
 from emotalk.motion import MotionModel
 from emotalk.speech.encoder import SpeechEncoder
+from emotalk.sync.lip_measures import quick
 from emotalk.sync.network import SyncModel
 from emotalk.tracking import TrackedVideo, load_tracked, track_video
 

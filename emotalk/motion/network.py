@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
+from emotalk.emotion.prototypes import arkit_row
 from emotalk.motion.lip_branch import LipBranch, WindowBumps
 from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine
 from emotalk.motion.person import MotionAdaptation, PersonLayer
@@ -46,6 +47,11 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "jaw": ("jaw", "tongue"),
 }  # fmt: skip
 """Facial regions of the gate and the beginnings of the shape names that belong to them."""
+
+LIP_SHAPES = ("jawOpen", "mouthLowerDown*", "mouthUpperUp*", "mouthStretch*", "mouthDimple*", "mouthPucker",
+              "mouthFunnel", "tongueOut")  # fmt: skip
+"""What the lip branch moves, both sides alike: the shapes of `visemes.speech_shapes`. Four lip measures of a film say
+little of which shapes made them; with all 52 the network would find grimaces that measure the same."""
 
 
 def region_of_shapes() -> Tensor:
@@ -130,8 +136,8 @@ class MotionNetwork(nn.Module):
         self.style = nn.Sequential(nn.Linear(STYLE_SIZE, config.style_hidden), nn.GELU())
         self.blocks = nn.ModuleList(AdaInBlock(config, d) for d in config.dilations)
         self.lips = LipBranch(self.seen.size + RHYTHM_SIZE, config.style_hidden, config.lips)
-        self.mouth = nn.Linear(config.lips[1], len(ARKIT_NAMES))
-        self.kept = nn.Parameter(torch.ones(len(ARKIT_NAMES)))
+        self.mouth = nn.Linear(config.lips[1], len(LIP_SHAPES))
+        self.kept = nn.Parameter(torch.ones(len(LIP_SHAPES)))
         self.base = nn.Linear(h + config.style_hidden, len(ARKIT_NAMES))
         self.contact = nn.Linear(h, 3)
         self.mood = nn.Sequential(nn.Linear(5 + config.style_hidden, 32), nn.GELU())
@@ -140,8 +146,9 @@ class MotionNetwork(nn.Module):
         self.register_buffer("region", region_of_shapes(), persistent=False)
         spoken = torch.tensor([not name.startswith(("eyeBlink", "eyeLook")) for name in ARKIT_NAMES])
         self.register_buffer("spoken", spoken.float(), persistent=False)
-        lips = torch.tensor([name.startswith(("mouth", "jaw", "tongue")) for name in ARKIT_NAMES])
-        self.register_buffer("of_lips", lips, persistent=False)
+        rows = torch.stack([torch.from_numpy(arkit_row({name: 1.0})) for name in LIP_SHAPES])
+        self.register_buffer("moves", rows, persistent=False)  # [8, 52]
+        self.register_buffer("of_lips", rows.sum(0) > 0, persistent=False)
         self.register_buffer("lively", torch.ones(()))
         nn.init.constant_(self.base.bias, -0.3)
         # The lip branch adds nothing until it has learned from films (`learning.filmed_lips`).
@@ -232,7 +239,7 @@ class MotionNetwork(nn.Module):
 
     def speech_shapes(self, base: Tensor, lips: Tensor) -> Tensor:
         """[B, T, 52] shapes of speech from the base branch's numbers [B, T, 52] and the lip branch's [B, T, L]."""
-        moved = torch.where(self.of_lips, base * self.kept + self.mouth(lips), base)
+        moved = torch.where(self.of_lips, base * (self.kept @ self.moves), base) + self.mouth(lips) @ self.moves
         # Softplus with a steep knee: shapes rest at 0 and never go below.
         return nn.functional.softplus(moved, beta=12.0) * self.spoken
 

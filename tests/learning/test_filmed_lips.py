@@ -62,8 +62,12 @@ def filmed() -> list[FilmedClip]:
 
 
 def _network() -> MotionNetwork:
+    """A network that knows of no contacts: those that an untrained one sees everywhere would keep its lips shut."""
     torch.manual_seed(1)
-    return MotionNetwork(SMALL)
+    network = MotionNetwork(SMALL)
+    torch.nn.init.zeros_(network.contact.weight)
+    torch.nn.init.constant_(network.contact.bias, -6.0)
+    return network
 
 
 @pytest.mark.slow
@@ -72,7 +76,7 @@ def test_lips_of_films_are_learned_and_nothing_else_is_touched(filmed, said, bas
     set_usual(network, said, filmed)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     agreed = lip_agreement(network, filmed, basis).r[0]
-    learn_lips(network, filmed, said, basis, dataclasses.replace(QUICK, steps=150, learning_rate=1e-2))
+    learn_lips(network, filmed, said, basis, dataclasses.replace(QUICK, steps=100, learning_rate=1e-2))
     assert lip_agreement(network, filmed, basis).r[0] > max(0.5, agreed + 0.1)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert {name.split(".")[0] for name in changed} == {"lips", "mouth", "kept"}

@@ -11,7 +11,7 @@ own spread (mouths differ).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -266,9 +266,11 @@ def learn_lips(
     spoken: list[SpokenClip],
     basis: LipBasis,
     config: FilmedConfig | None = None,
+    progress: Callable[[int, dict[str, float]], None] | None = None,
 ) -> MotionNetwork:
     """Trains the lip branch of `network` in place and returns it, ready to play; the same arguments give the same
-    weights. Raises InputError without films or without synthetic speech."""
+    weights. `progress(step, losses)` is called every 50 steps. Raises InputError without films or without synthetic
+    speech."""
     config = config or FilmedConfig()
     if not filmed or not spoken:
         raise InputError(
@@ -302,6 +304,8 @@ def learn_lips(
             shown[name] = value.item() if step == 0 else 0.95 * shown[name] + 0.05 * value.item()
         if (step + 1) % 50 == 0:
             log.info("lips step %d: %s", step + 1, " ".join(f"{name} {value:.3f}" for name, value in shown.items()))
+            if progress:
+                progress(step + 1, dict(shown))
     return network.eval().requires_grad_(False)
 
 

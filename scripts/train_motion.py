@@ -109,8 +109,8 @@ class Options:
     """Training steps of the motion network: windows of 4 s, 12 a step and process."""
     sync_steps: int = 1200
     """Training steps of the sync network."""
-    lip_steps: int = 400
-    """Training steps of the lip branch: 8 films and 8 windows of synthetic speech each."""
+    lip_steps: int = FilmedConfig.steps
+    """Training steps of the lip branch, on frames of films and of synthetic speech."""
     consistency_steps: int = 900
     """Training steps of the emotion recogniser."""
     seed: int = 0

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 _CENTRES = (-0.2, -0.14, -0.09, -0.045, 0.0, 0.045, 0.09, 0.14, 0.2)
 _WIDTHS = (0.05, 0.04, 0.035, 0.03, 0.025, 0.03, 0.035, 0.04, 0.05)
 """Seconds from the frame's middle, and standard deviations, of the bumps."""
+LIP_COURSES = 5
 _DROP = (0.1, 0.3, 0.2)
 """Shares dropped of the input and of either layer while training: chosen on filmed speech, as all sizes here."""
 _FURTHEST = 5.0  # standard deviations: rare phones are rare, not important
@@ -49,22 +50,22 @@ class WindowBumps(nn.Module):
 
 
 class LipBranch(nn.Module):
-    """Two layers with a style's scale and shift (as AdaIN) on each."""
+    """Two layers over what is seen, in units of its usual spread, and what they say of the lips: the four of
+    `lip_measures.MEASURES` and how far they stand out (pucker), each as deviation from its usual level in units of the
+    teacher's usual spread."""
 
-    def __init__(self, inputs: int, style: int, sizes: tuple[int, int]) -> None:
+    def __init__(self, inputs: int, sizes: tuple[int, int]) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
         self.first = nn.Linear(inputs, sizes[0])
         self.second = nn.Linear(sizes[0], sizes[1])
-        self.adain = nn.ModuleList(nn.Linear(style, 2 * size) for size in sizes)
-        for layer in self.adain:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.last = nn.Linear(sizes[1], LIP_COURSES)
 
-    def forward(self, seen: Tensor, style: Tensor) -> Tensor:
-        """[B, T, L] of what is seen of the window [B, T, inputs] and a style's code [B, 1, S]."""
-        x = nn.functional.dropout(seen, _DROP[0], self.training)
-        for layer, adain, drop in zip((self.first, self.second), self.adain, _DROP[1:], strict=True):
-            scale, shift = adain(style).chunk(2, -1)
-            x = nn.functional.relu(layer(x)) * (1 + scale) + shift
-            x = nn.functional.dropout(x, drop, self.training)
-        return x
+    def forward(self, seen: Tensor) -> Tensor:
+        """[..., LIP_COURSES] of what is seen of the window [..., inputs]."""
+        level = ((seen - self.mean) / self.scale).clamp(-_FURTHEST, _FURTHEST)
+        x = nn.functional.dropout(level, _DROP[0], self.training)
+        for layer, drop in zip((self.first, self.second), _DROP[1:], strict=True):
+            x = nn.functional.dropout(nn.functional.relu(layer(x)), drop, self.training)
+        return self.last(x)

@@ -24,7 +24,7 @@ from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
 from emotalk.emotion.prototypes import arkit_row
-from emotalk.motion.lip_branch import LipBranch, WindowBumps
+from emotalk.motion.lip_branch import LIP_COURSES, LipBranch, WindowBumps
 from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
@@ -34,6 +34,8 @@ RHYTHM_SIZE = 3
 BEFORE, AHEAD = 5, 5
 """Frames of the speech window before and after the frame it is about (200 ms either way): on filmed lips, what lies
 further than 160 ms ahead still tells of them (a vowel's lips are there before its sound)."""
+_SILENT = 0.8
+"""Probability of rest above which learned lips close, until they are at rest at 1."""
 _NEAR = (2, 4)
 """The part of the window that the causal blocks see frame by frame; what came before, they remember."""
 
@@ -58,6 +60,17 @@ def region_of_shapes() -> Tensor:
     """[52] index into REGIONS of every ARKit shape."""
     rows = [[i for i, starts in enumerate(REGIONS.values()) if name.startswith(starts)] for name in ARKIT_NAMES]
     return torch.tensor([row[0] for row in rows])
+
+
+def style_of_lips() -> Tensor:
+    """[16, 8] by which the style vector's entries change the logarithm of each of LIP_SHAPES, as in
+    `visemes.speech_shapes`: hyperarticulation, jaw, lips, teeth."""
+    table = torch.zeros(STYLE_SIZE, len(LIP_SHAPES))
+    for i, name in enumerate(LIP_SHAPES):
+        jaw = name == "jawOpen"
+        table[0, i], table[1, i], table[2, i] = (0.18, 0.22, 0.0) if jaw else (0.15, 0.0, 0.22)
+        table[6, i] = 0.25 if name.startswith(("mouthLower", "mouthUpper")) else 0.0
+    return table
 
 
 @dataclass(frozen=True)
@@ -93,8 +106,9 @@ class SpeechCode:
     """What T frames of speech ask of a face, before any emotion."""
 
     channels: Tensor  # [B, T, H] after the last block
-    lips: Tensor  # [B, T, L] of the lip branch
+    lips: Tensor  # [B, T, 5] of the lip branch
     style: Tensor  # [B, 1, S] the style's code, for AdaIN
+    sizes: Tensor  # [B, 1, 8] factors of the style on LIP_SHAPES
     closures: Tensor  # [B, T] in [0, 1], those that only the phones tell of
 
 
@@ -135,9 +149,12 @@ class MotionNetwork(nn.Module):
         self.rhythm = nn.Linear(RHYTHM_SIZE, h)
         self.style = nn.Sequential(nn.Linear(STYLE_SIZE, config.style_hidden), nn.GELU())
         self.blocks = nn.ModuleList(AdaInBlock(config, d) for d in config.dilations)
-        self.lips = LipBranch(self.seen.size + RHYTHM_SIZE, config.style_hidden, config.lips)
-        self.mouth = nn.Linear(config.lips[1], len(LIP_SHAPES))
-        self.kept = nn.Parameter(torch.ones(len(LIP_SHAPES)))
+        self.lips = LipBranch(self.seen.size + RHYTHM_SIZE, config.lips)
+        # Until the lip branch has learned (`learning.filmed_lips`) lips are the base branch's, afterwards its own.
+        self.register_buffer("learned", torch.zeros(()))
+        self.register_buffer("lip_shapes", torch.zeros(LIP_COURSES, len(LIP_SHAPES)))
+        self.register_buffer("lip_level", torch.zeros(len(LIP_SHAPES)))
+        self.register_buffer("lip_style", style_of_lips(), persistent=False)
         self.base = nn.Linear(h + config.style_hidden, len(ARKIT_NAMES))
         self.contact = nn.Linear(h, 3)
         self.mood = nn.Sequential(nn.Linear(5 + config.style_hidden, 32), nn.GELU())
@@ -151,9 +168,6 @@ class MotionNetwork(nn.Module):
         self.register_buffer("of_lips", rows.sum(0) > 0, persistent=False)
         self.register_buffer("lively", torch.ones(()))
         nn.init.constant_(self.base.bias, -0.3)
-        # The lip branch adds nothing until it has learned from films (`learning.filmed_lips`).
-        nn.init.zeros_(self.mouth.weight)
-        nn.init.zeros_(self.mouth.bias)
         nn.init.zeros_(self.modulation[-1].weight)
         nn.init.zeros_(self.modulation[-1].bias)
         nn.init.constant_(self.gate.bias, 2.0)
@@ -220,13 +234,15 @@ class MotionNetwork(nn.Module):
         if person is not None:
             who = who + person.code
         inputs = self.lip_inputs(rows, rhythm)
-        lips = self.lips(inputs, who)
+        lips = self.lips(inputs)
         x = self.window(windows) + self.around(inputs[..., :-RHYTHM_SIZE]) + self.rhythm(rhythm)
         after = []
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
-        return SpeechCode(x, lips, who, closure_from_phones(known, BEFORE, frames)), after
+        return SpeechCode(
+            x, lips, who, torch.exp(style @ self.lip_style)[:, None], closure_from_phones(known, BEFORE, frames)
+        ), after
 
     def lip_inputs(self, rows: Tensor, rhythm: Tensor) -> Tensor:
         """[B, T, seen + RHYTHM_SIZE] what the lip branch reads of `rows` and `rhythm` (as `forward` takes them)."""
@@ -237,11 +253,9 @@ class MotionNetwork(nn.Module):
             hidden = known.new_zeros(*known.shape[:-1], self.config.features)
         return torch.cat([self.seen(torch.cat([known, hidden], -1).flatten(1, 2)), rhythm], -1)
 
-    def speech_shapes(self, base: Tensor, lips: Tensor) -> Tensor:
-        """[B, T, 52] shapes of speech from the base branch's numbers [B, T, 52] and the lip branch's [B, T, L]."""
-        moved = torch.where(self.of_lips, base * (self.kept @ self.moves), base) + self.mouth(lips) @ self.moves
-        # Softplus with a steep knee: shapes rest at 0 and never go below.
-        return nn.functional.softplus(moved, beta=12.0) * self.spoken
+    def shapes_of_lips(self, lips: Tensor) -> Tensor:
+        """[..., 8] LIP_SHAPES of an average person for what the lip branch says [..., 5]."""
+        return lips @ self.lip_shapes + self.lip_level
 
     def apply_emotion(
         self,
@@ -254,16 +268,21 @@ class MotionNetwork(nn.Module):
         """The other half of `forward`: the face that says this speech under an emotion."""
         x, who = code.channels, code.style
         everyone = who.expand(-1, x.shape[1], -1)
-        base = self.base(torch.cat([x, everyone], -1))
-        if person is not None:
-            base = base + person.shift(x)
-        speech = self.speech_shapes(base, code.lips)
-        speech = torch.where(self.of_lips, speech * size, speech)
-        if person is not None:
-            speech = person.speak(speech, va) * self.spoken
         contacts = self.contact(x)
         closure, labiodental, rest = contacts.sigmoid().unbind(-1)
         closure = torch.maximum(closure_from_network(closure), code.closures)
+        base = self.base(torch.cat([x, everyone], -1))
+        lips = self.shapes_of_lips(code.lips) * code.sizes @ self.moves
+        # Films say nothing of silence that counts: there lips are at rest.
+        lips = lips * (1 - ((rest[..., None] - _SILENT) / (1 - _SILENT)).clamp(min=0))
+        base = torch.where(self.of_lips, base.lerp(lips, self.learned), base)
+        if person is not None:
+            base = base + person.shift(x)
+        # Softplus with a steep knee: shapes rest at 0 and never go below.
+        speech = nn.functional.softplus(base, beta=12.0) * self.spoken
+        speech = torch.where(self.of_lips, speech * size, speech)
+        if person is not None:
+            speech = person.speak(speech, va) * self.spoken
         v, a = va.unbind(-1)
         mood = self.mood(torch.cat([torch.stack([v, a, v * a, v * v, a * a], -1), everyone], -1))
         both = torch.cat([x, mood], -1)

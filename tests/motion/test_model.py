@@ -221,7 +221,10 @@ def _trained() -> MotionNetwork:
     """A small network whose lip branch does something."""
     torch.manual_seed(3)
     network = MotionNetwork(NetworkConfig(hidden=24, inner=32, dilations=(1,), features=4, lips=(16, 8)))
-    torch.nn.init.normal_(network.mouth.weight, std=0.3)
+    torch.nn.init.normal_(network.lip_shapes, std=0.1)
+    torch.nn.init.constant_(network.contact.bias, -6.0)  # an untrained network sees contacts everywhere
+    network.lip_level.fill_(0.2)
+    network.learned.fill_(1.0)
     network.lively.fill_(1.5)
     return network
 

@@ -178,26 +178,24 @@ def _filmed_frames(network: MotionNetwork, clips: list[FilmedClip], average: np.
 class _Taught:
     """The teacher's neutral lips of all frames of synthetic speech."""
 
-    courses: np.ndarray  # [N, 5] lip measures and pucker
-    shapes: np.ndarray  # [N, 8] LIP_SHAPES of its speech
-    lengths: list[int]  # of the clips
+    courses: np.ndarray  # [N, 5] lip measures and pucker of the finished face
+    free: np.ndarray  # [N, 5] the same without contacts (closed lips, teeth on lip), which the lip rules put on top
+    shapes: np.ndarray  # [N, 8] LIP_SHAPES that make `free`
 
 
 @torch.no_grad()
 def _taught(clips: list[SpokenClip], basis: LipBasis) -> _Taught:
     style, gains = torch.zeros(1, STYLE_SIZE), torch.ones(1, len(ARKIT_NAMES))
-    courses, shapes = [], []
     columns = [ARKIT_INDEX[name.replace("*", "Left")] for name in LIP_SHAPES]
+    rows: list[tuple[np.ndarray, ...]] = []
     for clip in clips:
-        articulation, phones, rhythm = (
-            torch.from_numpy(array.astype(np.float32))[None]
-            for array in (clip.articulation, clip.phones, clip.rhythm[-1])
-        )
-        speech = teach(articulation, phones, rhythm, torch.zeros(1, len(clip), 2), style, gains).speech[0]
-        # Of speech alone: contacts are put on top of it by the lip rules.
-        courses.append(np.concatenate([basis.measures(speech).numpy(), articulation[0, :, PUCKER, None].numpy()], 1))
-        shapes.append(speech[:, columns].numpy())
-    return _Taught(np.concatenate(courses), np.concatenate(shapes), [len(clip) for clip in clips])
+        known = (clip.articulation, clip.phones, clip.rhythm[-1])
+        articulation, phones, rhythm = (torch.from_numpy(array.astype(np.float32))[None] for array in known)
+        taught = teach(articulation, phones, rhythm, torch.zeros(1, len(clip), 2), style, gains)
+        pucker = articulation[0, :, PUCKER, None]
+        finished, free = (torch.cat([basis.measures(x[0]), pucker], 1) for x in (taught.expression, taught.speech))
+        rows.append((finished.numpy(), free.numpy(), taught.speech[0, :, columns].numpy()))
+    return _Taught(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
 def _spoken_frames(network: MotionNetwork, clips: list[SpokenClip], courses: np.ndarray) -> _Frames:
@@ -279,18 +277,18 @@ def learn_lips(
             log.info("lips step %d: %s", step + 1, " ".join(f"{name} {value:.3f}" for name, value in shown.items()))
             if progress:
                 progress(step + 1, dict(shown))
-    _set_shapes(network, said, taught.shapes, config.ridge)
+    _set_shapes(network, (taught.free - taught.courses.mean(0)) / unit, taught.shapes, config.ridge)
     return network.eval().requires_grad_(False)
 
 
-def _set_shapes(network: MotionNetwork, said: np.ndarray, shapes: np.ndarray, ridge: float) -> None:
+def _set_shapes(network: MotionNetwork, free: np.ndarray, shapes: np.ndarray, ridge: float) -> None:
     """The teacher's way from what lips do [N, 5] to the shapes that do it [N, 8], linear: films say nothing of it."""
-    level = shapes.mean(0)
-    gram = said.T @ said / len(said) + 1e-3 * ridge * np.eye(said.shape[1])
-    network.lip_shapes.copy_(
-        torch.from_numpy(np.linalg.solve(gram, said.T @ (shapes - level) / len(said)).astype(np.float32))
-    )
-    network.lip_level.copy_(torch.from_numpy(level.astype(np.float32)))
+    middle, level = free.mean(0), shapes.mean(0)
+    off = free - middle
+    gram = off.T @ off / len(off) + 1e-3 * ridge * np.eye(off.shape[1])
+    way = np.linalg.solve(gram, off.T @ (shapes - level) / len(off))
+    network.lip_shapes.copy_(torch.from_numpy(way.astype(np.float32)))
+    network.lip_level.copy_(torch.from_numpy((level - middle @ way).astype(np.float32)))
     network.learned.fill_(1.0)
 
 

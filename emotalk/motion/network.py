@@ -4,11 +4,11 @@ After the motion network of EmoTaG (arXiv 2603.21332, section 3.3): motion = bas
 person through AdaIN. Here the emotion is an input (valence and arousal), the gate acts on facial regions, and the two
 branches meet in the lip rules of `lip_rules.combine`, inside the network, so that training sees them.
 
-    speech rows [2 per frame] ─ window -5..+5 ─┬─ lip branch ─────────────────┬─ + lips and jaw, as filmed people do ─┐
-       phones, articulation, hidden layer      │              style [16] ─┐   │                                       │
-    rhythm (speaking, stress, loudness) ───────┴─ 4 x AdaIN causal block ─┴ h ┼─ base branch ── shapes of speech ─────┤
-                                                                              ├─ contacts (closure, teeth, rest)      │
-    valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) ────────────┴─ gate by region ─ emotion             │
+    speech rows [2 per frame] ─ window -5..+5 ─┬─ lip branch ──────────────────── lips and jaw, as filmed people do
+       phones, articulation, hidden layer      │              style [16] ─┐
+    rhythm (speaking, stress, loudness) ───────┴─ 4 x AdaIN causal block ─┴ h ┬─ base branch ── other shapes of speech
+                                                                              ├─ contacts (closure, teeth, rest)
+    valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) ────────────┴─ gate by region ─ emotion
                                                                   lip_rules.combine(speech, gate * emotion, contacts)
 """
 
@@ -34,8 +34,11 @@ RHYTHM_SIZE = 3
 BEFORE, AHEAD = 5, 5
 """Frames of the speech window before and after the frame it is about (200 ms either way): on filmed lips, what lies
 further than 160 ms ahead still tells of them (a vowel's lips are there before its sound)."""
-_SILENT = 0.8
-"""Probability of rest above which learned lips close, until they are at rest at 1."""
+_SILENT = (0.85, 0.97)
+"""Probabilities of rest from which learned lips begin to close, and are at rest."""
+_PARTED = (-1.5, -0.5)
+"""The lip branch's opening (in spreads from its usual level) from which lips begin to be parted, and are."""
+_AT_REST = -0.3  # of a shape before its softplus
 _NEAR = (2, 4)
 """The part of the window that the causal blocks see frame by frame; what came before, they remember."""
 
@@ -270,11 +273,13 @@ class MotionNetwork(nn.Module):
         everyone = who.expand(-1, x.shape[1], -1)
         contacts = self.contact(x)
         closure, labiodental, rest = contacts.sigmoid().unbind(-1)
-        closure = torch.maximum(closure_from_network(closure), code.closures)
+        parted = ((code.lips[..., 0] - _PARTED[0]) / (_PARTED[1] - _PARTED[0])).clamp(0, 1) * self.learned
+        closure = torch.maximum(closure_from_network(closure, parted), code.closures)
         base = self.base(torch.cat([x, everyone], -1))
         lips = self.shapes_of_lips(code.lips) * code.sizes @ self.moves
         # Films say nothing of silence that counts: there lips are at rest.
-        lips = lips * (1 - ((rest[..., None] - _SILENT) / (1 - _SILENT)).clamp(min=0))
+        silent = ((rest[..., None] - _SILENT[0]) / (_SILENT[1] - _SILENT[0])).clamp(0, 1)
+        lips = lips.lerp(torch.full_like(lips, _AT_REST), silent)
         base = torch.where(self.of_lips, base.lerp(lips, self.learned), base)
         if person is not None:
             base = base + person.shift(x)

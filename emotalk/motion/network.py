@@ -212,7 +212,7 @@ class MotionNetwork(nn.Module):
         gains: Tensor,  # [B, 52] the person's idiosyncrasy
         state: list[Tensor] | None = None,
         person: PersonLayer | None = None,
-        size: float | Tensor = 1.0,  # factor on how far speech moves lips and jaw
+        size: float | Tensor = 1.0,  # [] factor on how far speech moves lips and jaw
     ) -> tuple[NetworkOutput, list[Tensor]]:
         """Motion of T frames, as `person` where one is given, and the state to go on from, [B, 2 dilation, H] for each
         block (`start()` where None)."""
@@ -247,7 +247,11 @@ class MotionNetwork(nn.Module):
             x, lips, who, torch.exp(style @ self.lip_style)[:, None], closure_from_phones(known, BEFORE, frames)
         ), after
 
-    def lip_inputs(self, rows: Tensor, rhythm: Tensor) -> Tensor:
+    def lip_inputs(
+        self,
+        rows: Tensor,  # [B, T + BEFORE + AHEAD, row_size], or 2 * ROW_SIZE without a hidden layer
+        rhythm: Tensor,  # [B, T, RHYTHM_SIZE]
+    ) -> Tensor:
         """[B, T, seen + RHYTHM_SIZE] what the lip branch reads of `rows` and `rhythm` (as `forward` takes them)."""
         known, hidden = rows[..., : 2 * ROW_SIZE].unflatten(-1, (2, -1)), rows[..., 2 * ROW_SIZE :]
         if hidden.shape[-1]:
@@ -266,7 +270,7 @@ class MotionNetwork(nn.Module):
         va: Tensor,  # [B, T, 2] valence and arousal
         gains: Tensor,  # [B, 52] the person's idiosyncrasy
         person: PersonLayer | None,
-        size: float | Tensor = 1.0,
+        size: float | Tensor = 1.0,  # [] factor on how far speech moves lips and jaw
     ) -> NetworkOutput:
         """The other half of `forward`: the face that says this speech under an emotion."""
         x, who = code.channels, code.style

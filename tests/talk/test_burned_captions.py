@@ -5,6 +5,7 @@ import numpy as np
 from emotalk.core.rates import FPS
 from emotalk.talk.burned_captions import BurnedCaptions
 from emotalk.talk.request import Look
+from emotalk.video import caption_painter
 
 LOOK = Look(size=256, captions="lines")
 SPOKEN = [(0.0, 0.3, "it"), (0.3, 0.6, "costs"), (0.6, 0.9, "five"), (0.9, 1.5, "dollars"), (2.6, 3.0, "really")]
@@ -36,7 +37,8 @@ def test_each_word_is_painted_once_however_late_it_comes():
     assert captions.remark is None
 
 
-def test_a_script_without_a_font_is_told():
-    captions = BurnedCaptions(LOOK, [(0.0, 1.0, "\U000f0000")])
-    assert (picture(captions, 5, "") == 90).all()
+def test_a_script_without_a_font_is_told(monkeypatch):
+    monkeypatch.setattr(caption_painter, "font_file", lambda text: None)
+    captions = BurnedCaptions(LOOK, SPOKEN)
+    assert (picture(captions, 5) == 90).all()
     assert "No font of this machine has the letters" in captions.remark

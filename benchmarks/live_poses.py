@@ -43,8 +43,8 @@ def face(
     turn: tuple[float, float, float] = (0, 0, 0),
     jaw: tuple[float, float, float] = (0, 0, 0),
 ) -> HeadMotion:
-    """One frame of a face in a mood with some shapes set (a name without Left or Right sets both), the gaze and the head's
-    turn in radians, the lids' closure."""
+    """One frame of a face in a mood with some shapes set (a name without Left or Right sets both), the gaze and the
+    head's turn in radians, the lids' closure."""
     still = still_motion(*mood)
     expression = still.expression.copy()
     for name, amount in (shapes or {}).items():

@@ -142,7 +142,7 @@ def _morton(cells: np.ndarray) -> np.ndarray:
 
 def _columns(basis: torch.Tensor, corrected: np.ndarray) -> np.ndarray:
     """[C, 3 K] of a basis [K, C, 3], its rows in the pack's order."""
-    return basis.numpy()[:, corrected].transpose(1, 0, 2).reshape(len(corrected), -1)
+    return basis.numpy()[:, corrected].transpose(1, 0, 2).reshape(len(corrected), 3 * len(basis))
 
 
 def _signed(values: np.ndarray, step: float) -> Packed:

@@ -19,10 +19,10 @@ import re
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotalk.avatar import GaussianAvatar
 from emotalk.core.atomic import write_bytes
 from emotalk.core.paths import cache_dir
 from emotalk.live.container import VERSION, write
@@ -30,9 +30,6 @@ from emotalk.live.gaussian_arrays import gaussian_arrays
 from emotalk.live.mesh_arrays import mesh_arrays
 from emotalk.live.scene_arrays import scene_arrays
 from emotalk.live.visibility import LEAST_WEIGHT, pruned, weights
-
-if TYPE_CHECKING:
-    from emotalk.avatar import GaussianAvatar
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +57,11 @@ def live_pack(avatar: GaussianAvatar, folder: Path | None = None) -> LivePack:
     """The pack of an avatar: from `folder` where it was made before, else made now (some ten seconds) and kept there.
 
     Without a folder, packs of nobody's likeness are kept in the cache; a real person's numbers are written nowhere that
-    their owner does not know of, and made anew. Raises an AvatarError for numbers that are not finite.
+    their owner does not know of, and made anew. Raises an AvatarError for numbers that are not finite, and a TypeError
+    for anything but a loaded avatar.
     """
+    if not isinstance(avatar, GaussianAvatar):
+        raise TypeError(f"A pack is made of a loaded avatar, found {type(avatar).__name__}.")
     avatar = avatar.to("cpu")
     name = fingerprint(avatar)
     if folder is None and avatar.card.synthetic:

@@ -23,7 +23,8 @@ def head() -> HeadModel:
 
 
 def sparse_avatar(mesh: int = 1500, joint: int = 400, seed: int = 0, **changes: object) -> GaussianAvatar:
-    """Random Gaussians on all triangles of a random person, and behind the neck; half of them with corrections."""
+    """Random Gaussians on all triangles of a random person, and behind the neck; half of them with corrections. Sizes,
+    colours and corrections are about as large as a preset's."""
     random = torch.Generator().manual_seed(seed)
 
     def numbers(*shape: int) -> torch.Tensor:
@@ -41,17 +42,17 @@ def sparse_avatar(mesh: int = 1500, joint: int = 400, seed: int = 0, **changes: 
         rotation=numbers(count, 4),
         log_scale=torch.cat([numbers(mesh, 3) * 0.4 - 5.6, numbers(joint, 3) * 0.4 - 4.6]),
         opacity_logit=numbers(count) + 1.5,
-        color=torch.rand(count, 3, generator=random),
-        view_color=0.1 * numbers(count, 2, 3),
+        color=0.15 + 0.7 * torch.rand(count, 3, generator=random),
+        view_color=0.05 * numbers(count, 2, 3),
         region=torch.tensor([REGION_INDEX["face"], REGION_INDEX["lips"], REGION_INDEX["hair"]]).repeat(count)[:count],
     )
     index = torch.arange(0, count, 2)
     corrections = Corrections(
         mean=0.02 * numbers(SIGNAL_WIDTH),
-        matrix=0.6 * numbers(LATENTS, SIGNAL_WIDTH),
+        matrix=0.2 * numbers(LATENTS, SIGNAL_WIDTH),
         index=index,
-        position=0.0004 * numbers(LATENTS, len(index), 3),
-        color=0.03 * numbers(LATENTS, len(index), 3),
+        position=0.0001 * numbers(LATENTS, len(index), 3),
+        color=0.012 * numbers(LATENTS, len(index), 3),
     )
     card = AvatarCard("Sparse", "CC0-1.0", "random numbers", True)
     made = GaussianAvatar(

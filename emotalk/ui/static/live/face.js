@@ -5,6 +5,7 @@ import { Corrections } from "./corrections.js";
 import { Head } from "./head.js";
 import { Sorting } from "./order.js";
 import { readPack } from "./pack.js";
+import { Resolution } from "./resolution.js";
 import { Splats } from "./splats.js";
 
 export class LiveFace {
@@ -18,6 +19,7 @@ export class LiveFace {
     this.head = new Head(this.pack);
     this.corrections = new Corrections(this.pack);
     this.view = { yaw: 0, pitch: 0, zoom: PORTRAIT_ZOOM };
+    this.resolution = null; // the size stays as it was asked for
     this.background = null; // none but the avatar's own
     this.jumped = true; // the order on the screen belongs to another pose
     this.sorting = new Sorting(this.pack, this.head, (order) => {
@@ -72,10 +74,17 @@ export class LiveFace {
     else this.backdrop.showPicture(background);
   }
 
+  // From now on as many pixels as `shown` of the screen are worth drawing, `wanted` milliseconds a frame.
+  adapt(shown, wanted) {
+    this.resolution = new Resolution(shown, wanted);
+    this.resize(this.resolution.side);
+  }
+
   // Draws the frame of motion that begins at row[at] (head.js: ROW). `time` in milliseconds paces the sorting; without
   // one the order is exact. Returns false where nothing could be drawn.
   draw(row, at = 0, time = null) {
     if (this.lost) return false;
+    if (time !== null && this.resolution?.frame(time)) this.resize(this.resolution.side);
     const { head, sorting } = this, camera = cameraOf(this.pack, this.size, this.view);
     head.pose(row, at);
     if (this.jumped || time === null) sorting.now(head, camera);

@@ -1,7 +1,8 @@
 // Which Gaussian lies behind which: depths along the camera's axis and a counting sort, in a worker beside the page.
 //
 // An order that is some frames old costs a decibel or two at most, as neighbours hardly overtake each other in a talk;
-// so it is renewed about eight times a second and never waited for, but after a jump of pose or camera.
+// so it is renewed about eight times a second and never waited for, but after a jump of pose or camera. Corrections move
+// Gaussians by less than a millimetre and are left out of it.
 
 // Everything that a worker needs and nothing else: the class goes there as its own text.
 export class DepthOrder {

@@ -8,12 +8,14 @@ export function readPack(buffer) {
   if (buffer.byteLength < 12 || String.fromCharCode(...bytes.subarray(0, 4)) !== "EMLV") throw new Error("This is not a live avatar.");
   const version = view.getUint32(4, true), length = view.getUint32(8, true);
   if (version !== PACK_VERSION) throw new Error(`This live avatar has version ${version}, the page reads ${PACK_VERSION}; reload the page.`);
+  const cut = new Error("This live avatar is cut short; reload the page.");
+  if (12 + length > buffer.byteLength) throw cut;
   const table = JSON.parse(new TextDecoder().decode(bytes.subarray(12, 12 + length)));
   const arrays = {};
   let at = 12 + length;
   for (const [name, entry] of Object.entries(table.arrays)) {
     const [rows, columns] = entry.shape, size = rows * columns * BYTES[entry.type];
-    if (at + size > buffer.byteLength) throw new Error("This live avatar is cut short; reload the page.");
+    if (at + size > buffer.byteLength) throw cut;
     arrays[name] = { ...entry, rows, columns, numbers: numbersOf(bytes.subarray(at, at + size), entry, rows, columns) };
     at += size;
   }

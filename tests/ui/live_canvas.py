@@ -21,14 +21,16 @@ _OPEN = """async () => {
     const live = await import("/live.js"), canvas = document.getElementById("face");
     const bytes = await (await fetch("/pack")).arrayBuffer();
     window.live = live;
-    window.face = new live.LiveFace(canvas, bytes);
+    window.face = new live.LiveFace(canvas, bytes, { software: true });
 }"""
-_DRAW = """({ row, size, view, background, at }) => {
+_DRAW = """({ row, size, view, background, stale }) => {
     const { face } = window, { gl } = face, started = performance.now();
     if (size !== face.size) face.resize(size);
     face.look(view);
     face.setBackground(background);
-    if (!face.draw(row)) return null;
+    face.sorting.last = Infinity; // nothing is sorted unless asked for
+    if (!face.draw(row, 0, stale ? 0 : null)) return null;
+    face.sorting.last = -Infinity;
     const p = new Uint8Array(4 * size * size);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.readPixels(0, 0, size, size, gl.RGBA, gl.UNSIGNED_BYTE, p);
@@ -65,12 +67,15 @@ class LiveCanvas:
         row: np.ndarray,  # [65]
         size: int = 512,
         background: list[float] | None = None,
+        stale: bool = False,
         **view: float,
     ) -> np.ndarray:
-        """The canvas [size, size, 3] uint8 after this frame, seen from yaw, pitch (radians) and zoom."""
+        """The canvas [size, size, 3] uint8 after this frame, seen from yaw, pitch (radians) and zoom; `stale` draws it
+        in the order of the frame before."""
         view = {"yaw": 0.0, "pitch": 0.0, "zoom": 1.25} | view
         self.last = self.page.evaluate(
-            _DRAW, {"row": [float(x) for x in row], "size": size, "view": view, "background": background}
+            _DRAW,
+            {"row": [float(x) for x in row], "size": size, "view": view, "background": background, "stale": stale},
         )
         pixels = np.frombuffer(base64.b64decode(self.last["pixels"]), np.uint8).reshape(size, size, 4)
         return pixels[::-1, :, :3].copy()

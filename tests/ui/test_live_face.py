@@ -103,13 +103,11 @@ def test_cameras_are_those_of_python(context, make, yaw, pitch, zoom):
 def test_gaussians_are_drawn_from_the_farthest_to_the_nearest(canvas, avatar):
     motion = lively_motion(3)
     camera = camera_of(avatar, Look(size=SIZE))
-    c = avatar.corrections
-    uncorrected = avatar.replace(corrections=type(c)(c.mean, c.matrix, c.index, 0 * c.position, c.color))
     for t, row in enumerate(rows(motion)):
         canvas.draw(row, SIZE)
         order, depth = canvas.page.evaluate("[Array.from(face.order), Array.from(face.sorting.here.depth)]")
         pose = camera.world_to_camera.numpy()
-        wanted = uncorrected.pose(motion, t).means.numpy() @ pose[2, :3] + pose[2, 3]
+        wanted = avatar.pose(motion, t).means.numpy() @ pose[2, :3] + pose[2, 3]
         np.testing.assert_allclose(np.sort(depth), np.sort(wanted), atol=2e-4)
         assert sorted(order) == list(range(len(avatar)))
         assert np.diff(np.array(depth)[order]).max() <= np.ptp(depth) / 65535 + 1e-6
@@ -194,7 +192,9 @@ def test_no_option_leaves_the_mark_out(canvas):
         """async () => {
             const bytes = await (await fetch("/pack")).arrayBuffer(), found = [];
             for (const corner of ["off", "", null, "toString"]) {
-                const other = new live.LiveFace(document.createElement("canvas"), bytes, { size: 128, corner });
+                const other = new live.LiveFace(document.createElement("canvas"), bytes, {
+                    size: 128, corner, software: true,
+                });
                 other.draw(new Float32Array(live.ROW));
                 found.push([other.corner, other.markArea[2] > 30]);
                 other.close();
@@ -248,7 +248,7 @@ _PACED = """async row => {
     face.draw(turned, 0, 1001);                            // too soon for another
     await next;
     const worker = face.order.slice();
-    face.sorting.now(face.head, live.cameraOf(face.pack, 128, face.view));
+    face.sorting.now(face.head, face.corrections.of(turned), live.cameraOf(face.pack, 128, face.view));
     return [waited, orders.length, first.some((n, i) => n !== worker[i]), worker.every((n, i) => n === face.order[i])];
 }"""
 
@@ -288,6 +288,21 @@ def test_what_is_no_pack_is_named_in_a_sentence(canvas, change, sentence):
         }}"""
     )
     assert sentence in found
+
+
+def test_a_browser_that_draws_in_software_says_so_unless_it_was_asked_to(canvas):
+    found = canvas.page.evaluate(
+        """async () => {
+            const bytes = await (await fetch("/pack")).arrayBuffer();
+            try {
+                new live.LiveFace(document.createElement("canvas"), bytes);
+                return "drawn";
+            } catch (error) {
+                return error.message;
+            }
+        }"""
+    )
+    assert "no graphics processor" in found
 
 
 # --- fewer pixels where frames are slow ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ export class Backdrop {
     this.pack = pack;
     this.program = program(gl, WHOLE, PICTURE);
     this.nothing = gl.createVertexArray();
+    this.plate = null;
     this.markSide = 0; // of the canvas that the mark was drawn for
     this.showOwn();
   }
@@ -30,7 +31,12 @@ export class Backdrop {
   }
 
   showColor(color) {
+    this.dropPlate();
     this.color = color;
+  }
+
+  dropPlate() {
+    if (this.plate) this.gl.deleteTexture(this.plate);
     this.plate = null;
   }
 
@@ -42,6 +48,7 @@ export class Backdrop {
 
   setPlate(width, height, pixels) {
     const { gl } = this, levels = 1 + Math.floor(Math.log2(Math.max(width, height)));
+    this.dropPlate();
     this.color = [0, 0, 0];
     this.plate = emptyTexture(gl, gl.RGBA8, width, height, levels);
     if (pixels instanceof Uint8Array) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);

@@ -8,13 +8,24 @@ import { readPack } from "./pack.js";
 import { Resolution } from "./resolution.js";
 import { Splats } from "./splats.js";
 
+// Browsers do not always call software slow when they are asked not to use it; its name tells.
+function isSoftware(gl) {
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+}
+
 export class LiveFace {
-  // buffer: the bytes of a pack. Throws an Error with a sentence where this browser cannot draw it.
-  constructor(canvas, buffer, { size = 512, corner = CORNERS[0] } = {}) {
+  // buffer: the bytes of a pack. `software` says whether a browser may draw it without a graphics processor, which takes a
+  // second a frame. Throws an Error with a sentence where it cannot be drawn.
+  constructor(canvas, buffer, { size = 512, corner = CORNERS[0], software = false } = {}) {
     this.canvas = canvas;
     this.corner = CORNERS.includes(corner) ? corner : CORNERS[0]; // there is no way to leave the mark out
-    this.gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, powerPreference: "high-performance" });
-    if (!this.gl) throw new Error("This browser has no WebGL2.");
+    this.gl = canvas.getContext("webgl2", {
+      alpha: false, antialias: false, depth: false, powerPreference: "high-performance", failIfMajorPerformanceCaveat: !software,
+    });
+    if (!this.gl || (!software && isSoftware(this.gl))) {
+      throw new Error("This browser cannot draw a live face: it has no WebGL2 or no graphics processor.");
+    }
     this.pack = readPack(buffer);
     this.head = new Head(this.pack);
     this.corrections = new Corrections(this.pack);
@@ -61,8 +72,9 @@ export class LiveFace {
 
   // Where the viewer stands: yaw and pitch in radians around the head, zoom > 0.
   look(view) {
-    this.view = { ...this.view, ...view };
-    this.jumped = true;
+    const before = this.view;
+    this.view = { ...before, ...view };
+    if (Object.keys(view).some((name) => this.view[name] !== before[name])) this.jumped = true;
   }
 
   // A colour [3] in [0, 1], a picture (ImageBitmap), or null for the avatar's own.
@@ -86,12 +98,13 @@ export class LiveFace {
     if (this.lost) return false;
     if (time !== null && this.resolution?.frame(time)) this.resize(this.resolution.side);
     const { head, sorting } = this, camera = cameraOf(this.pack, this.size, this.view);
+    const latents = this.corrections.of(row, at);
     head.pose(row, at);
-    if (this.jumped || time === null) sorting.now(head, camera);
-    else sorting.refresh(head, camera, time);
+    if (this.jumped || time === null) sorting.now(head, latents, camera);
+    else sorting.refresh(head, latents, camera, time);
     this.jumped = false;
     this.backdrop.draw(this.size, this.view.zoom);
-    this.splats.draw(head, this.corrections.of(row, at), camera);
+    this.splats.draw(head, latents, camera);
     this.markArea = this.backdrop.drawMark(this.size, this.corner);
     return true;
   }

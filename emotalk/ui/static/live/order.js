@@ -1,12 +1,12 @@
 // Which Gaussian lies behind which: depths along the camera's axis and a counting sort, in a worker beside the page.
 //
 // An order that is some frames old costs a decibel or two at most, as neighbours hardly overtake each other in a talk;
-// so it is renewed about eight times a second and never waited for, but after a jump of pose or camera. Corrections move
-// Gaussians by less than a millimetre and are left out of it.
+// so it is renewed about eight times a second and never waited for, but after a jump of pose or camera.
+import { bit } from "./pack.js";
 
 // Everything that a worker needs and nothing else: the class goes there as its own text.
 export class DepthOrder {
-  // numbers: {triangles, sizes, triangle, anchor, position, mesh_count}
+  // numbers: {triangles, sizes, triangle, anchor, position, mesh_count, corrected, moves, steps}
   constructor(numbers) {
     Object.assign(this, numbers);
     const count = this.position.length / 3;
@@ -14,18 +14,40 @@ export class DepthOrder {
     this.keys = new Uint16Array(count);
     this.order = new Uint32Array(count);
     this.starts = new Uint32Array(65537);
+    this.moved = new Float32Array(this.position.length);
     this.axes = new Float32Array(this.triangles.length); // the camera's axis in each triangle's frame
   }
 
-  // vertices: posed mesh [V, 3]. joints: root, neck, head. axis: the camera's third row, and its translation's z.
-  // Returns the Gaussians' numbers, the farthest first.
-  sorted(vertices, joints, axis) {
+  // A pose is {vertices [V, 3], joints (root, neck, head), latents [K], axis (the camera's third row, and its
+  // translation's z)}. Returns the Gaussians' numbers, the farthest first.
+  sorted({ vertices, joints, latents, axis }) {
+    this.correct(latents);
     this.depths(vertices, joints, axis);
     return this.sort();
   }
 
+  // Lids and lips lie on each other: a tenth of a millimetre decides which is seen.
+  correct(latents) {
+    const { position, moved, corrected, moves, steps } = this, width = 3 * latents.length, active = [];
+    moved.set(position);
+    latents.forEach((z, k) => { if (z !== 0) active.push(3 * k, z * steps[3 * k], z * steps[3 * k + 1], z * steps[3 * k + 2]); });
+    for (let c = 0; c < corrected.length; c++) {
+      let x = 0, y = 0, z = 0;
+      for (let i = 0; i < active.length; i += 4) {
+        const m = width * c + active[i];
+        x += active[i + 1] * (moves[m] - 128);
+        y += active[i + 2] * (moves[m + 1] - 128);
+        z += active[i + 3] * (moves[m + 2] - 128);
+      }
+      const n = 3 * corrected[c];
+      moved[n] += x;
+      moved[n + 1] += y;
+      moved[n + 2] += z;
+    }
+  }
+
   depths(v, joints, [a, b, c, d]) {
-    const { triangles, sizes, triangle, anchor, position, depth, axes, mesh_count: mesh } = this;
+    const { triangles, sizes, triangle, anchor, moved: position, depth, axes, mesh_count: mesh } = this;
     for (let f = 0; f < triangles.length; f += 3) {
       const i = 3 * triangles[f], j = 3 * triangles[f + 1], k = 3 * triangles[f + 2];
       let ux = v[j] - v[i], uy = v[j + 1] - v[i + 1], uz = v[j + 2] - v[i + 2];
@@ -84,12 +106,13 @@ function serveOrders(Sorter) {
       sorter = new Sorter(data.numbers);
       return;
     }
-    const order = sorter.sorted(data.vertices, data.joints, data.axis).slice();
+    const order = sorter.sorted(data).slice();
     postMessage({ order, vertices: data.vertices, id: data.id }, [order.buffer, data.vertices.buffer]);
   };
 }
 
 const depthAxis = ({ rotation, translation }) => [rotation[6], rotation[7], rotation[8], translation[2]];
+const poseOf = (head, latents, camera) => ({ vertices: head.vertices, joints: head.joints.slice(0, 3), latents, axis: depthAxis(camera) });
 
 // Keeps the order of a head's Gaussians. `onOrder` gets every new one.
 export class Sorting {
@@ -98,9 +121,12 @@ export class Sorting {
     const mesh = pack.values("mesh_position"), joint = pack.values("joint_position"), position = new Float32Array(mesh.length + joint.length);
     position.set(mesh);
     position.set(joint, mesh.length);
+    const mask = pack.numbers("corrected"), corrected = new Uint32Array(pack.meta.corrected);
+    for (let n = 0, c = 0; n < pack.meta.count; n++) if (bit(mask, n)) corrected[c++] = n;
     this.numbers = {
       triangles: head.triangles, sizes: head.neutralSizes, triangle: pack.numbers("triangle"),
       anchor: pack.numbers("anchor"), position, mesh_count: pack.meta.mesh_count,
+      corrected, moves: pack.numbers("correction_position"), steps: pack.steps("correction_position"),
     };
     this.here = null; // the sorter of this thread, made when first needed
     this.busy = false;
@@ -136,24 +162,24 @@ export class Sorting {
   }
 
   // The order for this pose at once, in this thread: a first picture, or one after a jump.
-  now(head, camera) {
+  now(head, latents, camera) {
     this.here ??= new DepthOrder(this.numbers);
     this.asked++;
-    this.onOrder(this.here.sorted(head.vertices, head.joints.slice(0, 3), depthAxis(camera)));
+    this.onOrder(this.here.sorted(poseOf(head, latents, camera)));
   }
 
   // Asks for an order of this pose if the last one was asked for `every` milliseconds ago or more.
-  refresh(head, camera, time, every = 120) {
+  refresh(head, latents, camera, time, every = 120) {
     if (this.busy || time - this.last < every) return;
     this.last = time;
     if (!this.worker) {
-      this.now(head, camera);
+      this.now(head, latents, camera);
       return;
     }
     this.busy = true;
     this.spare.set(head.vertices);
     this.worker.postMessage(
-      { vertices: this.spare, joints: head.joints.slice(0, 3), axis: depthAxis(camera), id: ++this.asked },
+      { ...poseOf(head, latents, camera), vertices: this.spare, id: ++this.asked },
       [this.spare.buffer],
     );
   }

@@ -11,12 +11,15 @@ the hash of its contents.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gzip
 import hashlib
 import logging
+import os
 import re
 import threading
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +38,8 @@ log = logging.getLogger(__name__)
 
 RECIPE = 1
 """Of how packs are made; a new one wherever the same avatar would give other bytes."""
+KEPT = 64
+"""Packs in a folder, of a megabyte each; those used last stay."""
 _NAME = re.compile(r"[0-9a-f]{32}")
 _making = threading.Lock()
 """One pack is made at a time: it draws a hundred pictures."""
@@ -119,16 +124,20 @@ def _read(path: Path | None) -> bytes | None:
     try:
         data = path.read_bytes()
         gzip.decompress(data)  # its checksum
-        return data
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         log.warning("A kept pack cannot be read (%s) and is made anew.", type(error).__name__)
         return None
+    with contextlib.suppress(OSError):  # a folder that can only be read
+        os.utime(path)
+    return data
 
 
 def _keep(path: Path, data: bytes) -> None:
     try:
         write_bytes(path, data)
+        for old in sorted(path.parent.glob("*.pack.gz"), key=lambda kept: kept.stat().st_mtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
     except OSError as error:  # a full disk makes packs slow, not impossible
         log.warning("A pack cannot be kept: %s.", error.strerror or error)

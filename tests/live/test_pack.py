@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import os
 import re
 
 import numpy as np
@@ -71,12 +72,25 @@ def test_a_real_persons_numbers_are_kept_only_where_the_caller_says(all_seen, ow
     assert files(tmp_path / "theirs") == [f"{found.name}.pack.gz"]
 
 
-def test_a_damaged_pack_is_made_anew(all_seen, own_cache):
+@pytest.mark.parametrize("damage", [lambda d: d[:-20], lambda d: d[:500] + bytes(9) + d[509:], lambda d: b"no gzip"])
+def test_a_damaged_pack_is_made_anew(all_seen, own_cache, damage):
     found = live_pack(sparse_avatar())
     (kept,) = own_cache.rglob("*.pack.gz")
-    kept.write_bytes(found.data[:-20])
+    kept.write_bytes(damage(found.data))
     assert live_pack(sparse_avatar()) == found
     assert kept.read_bytes() == found.data
+
+
+def test_the_packs_that_were_used_last_stay(all_seen, own_cache, monkeypatch):
+    monkeypatch.setattr(pack, "KEPT", 2)
+    names = []
+    for seed in range(3):
+        names.append(live_pack(sparse_avatar(mesh=50, joint=10, seed=seed)).name)
+        for age, name in enumerate(reversed(names)):  # files of one moment have no order
+            kept = own_cache / "live" / f"{name}.pack.gz"
+            if kept.exists():
+                os.utime(kept, (1000 - age, 1000 - age))
+    assert files(own_cache) == sorted(f"{name}.pack.gz" for name in names[1:])
 
 
 def test_a_full_disk_makes_packs_slow_and_not_impossible(all_seen, monkeypatch):

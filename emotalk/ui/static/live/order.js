@@ -138,11 +138,11 @@ export class Sorting {
   }
 
   startWorker() {
-    let address = "";
     try {
-      address = URL.createObjectURL(new Blob([`(${serveOrders})(${DepthOrder});`], { type: "text/javascript" }));
+      const address = URL.createObjectURL(new Blob([`(${serveOrders})(${DepthOrder});`], { type: "text/javascript" }));
       const worker = new Worker(address);
       worker.onmessage = ({ data }) => {
+        URL.revokeObjectURL(address); // not before: some browsers read it late
         this.busy = false;
         this.spare = data.vertices;
         if (data.id === this.asked) this.onOrder(data.order); // else the pose has jumped meanwhile
@@ -156,8 +156,6 @@ export class Sorting {
       return worker;
     } catch {
       return null; // a page that allows no workers
-    } finally {
-      if (address) URL.revokeObjectURL(address);
     }
   }
 

@@ -330,6 +330,25 @@ def test_no_more_pixels_are_drawn_than_shown(canvas):
     assert max(canvas.page.evaluate(_PLAY, [400, 1, 60])) == 384
 
 
+def test_a_face_whose_frames_come_late_is_drawn_smaller_and_with_its_mark(context, avatar):
+    own = LiveCanvas(context.new_page(), made(avatar, 0))
+    sizes = own.page.evaluate(
+        """row => {
+            face.adapt(512);
+            const sizes = [face.size];
+            for (let i = 1; i < 60; i++) {
+                face.draw(row, 0, 100 * i);
+                if (face.size !== sizes.at(-1)) sizes.push(face.size);
+            }
+            face.adapt(300);                   // the page shows it smaller
+            return [...sizes, face.size, face.canvas.width, face.markArea[2] > 30];
+        }""",
+        rows(lively_motion())[0].tolist(),
+    )
+    own.page.close()
+    assert sizes == [512, 448, 384, 320, 256, 256, True]
+
+
 def _larger(side: int) -> int:
     sides = [256, 320, 384, 448, 512, 640, 768, 1024]
     return sides[min(sides.index(side) + 1, len(sides) - 1)]

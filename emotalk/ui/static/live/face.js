@@ -87,8 +87,9 @@ export class LiveFace {
   }
 
   // From now on as many pixels as `shown` of the screen are worth drawing, `wanted` milliseconds a frame.
-  adapt(shown, wanted) {
-    this.resolution = new Resolution(shown, wanted);
+  adapt(shown, wanted = 1000 / 30) {
+    if (this.resolution?.wanted === wanted) this.resolution.show(shown);
+    else this.resolution = new Resolution(shown, wanted);
     this.resize(this.resolution.side);
   }
 

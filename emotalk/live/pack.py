@@ -1,8 +1,8 @@
 """`live_pack`: the bytes that let a browser draw an avatar, made once and then kept.
 
-avatar ─► weights ─► pruned ─┬─► mesh_arrays ─────┐
-                             ├─► gaussian_arrays ─┼─► container.write ─► gzip ─► LivePack
-                             └─► scene_arrays ────┘
+avatar ─► worth_sending ─► pruned ─┬─► mesh_arrays ─────┐
+                                   ├─► gaussian_arrays ─┼─► container.write ─► gzip ─► LivePack
+                                   └─► scene_arrays ────┘
 
 An avatar goes in as the loaded object, never as a name or a path: whoever answers a visitor has looked it up among the
 avatars that this visitor may see, and nothing that came over the web reaches a file from here. What is kept lies under
@@ -32,7 +32,7 @@ from emotalk.live.container import VERSION, write
 from emotalk.live.gaussian_arrays import gaussian_arrays
 from emotalk.live.mesh_arrays import mesh_arrays
 from emotalk.live.scene_arrays import scene_arrays
-from emotalk.live.visibility import LEAST_WEIGHT, pruned, weights
+from emotalk.live.visibility import LEAST_WEIGHT, pruned, worth_sending
 
 log = logging.getLogger(__name__)
 
@@ -84,10 +84,10 @@ def live_pack(avatar: GaussianAvatar, folder: Path | None = None) -> LivePack:
 
 
 def made(avatar: GaussianAvatar, least_weight: float = LEAST_WEIGHT) -> bytes:
-    """The bytes of the pack before gzip, without the Gaussians that are worth less than `least_weight` pixels of a 512
-    pixel portrait in every picture; 0 keeps all."""
+    """The bytes of the pack before gzip, without the Gaussians that nobody would miss
+    (`visibility.worth_sending`); a `least_weight` of 0 keeps all."""
     if least_weight > 0:
-        avatar = pruned(avatar, _seen(avatar, least_weight))
+        avatar = pruned(avatar, worth_sending(avatar, least_weight))
     mesh = mesh_arrays(avatar)
     arrays, meta = gaussian_arrays(avatar, mesh.triangle)
     scene, look = scene_arrays(avatar)
@@ -109,12 +109,6 @@ def fingerprint(avatar: GaussianAvatar) -> str:
         digest.update(c.world_to_camera.cpu().numpy().tobytes())
         digest.update(repr((c.fx, c.fy, c.cx, c.cy, c.width, c.height)).encode())
     return digest.hexdigest()[:32]
-
-
-def _seen(avatar: GaussianAvatar, least_weight: float) -> np.ndarray:
-    keep = weights(avatar) >= least_weight
-    keep[: max(1, int(not keep.any()))] |= not keep.any()  # a pack is never empty
-    return keep
 
 
 def _read(path: Path | None) -> bytes | None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotalk.live import live_pack, pack
+from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.live import live_pack, pack, visibility
 from emotalk.live.pack import fingerprint, made
 from tests.live.doubles import filmed_avatar, sparse_avatar
 
@@ -31,7 +32,7 @@ def all_seen(monkeypatch):
         looks.append(avatar)
         return np.ones(len(avatar))
 
-    monkeypatch.setattr(pack, "weights", weights)
+    monkeypatch.setattr(visibility, "weights", weights)
     return looks
 
 
@@ -109,8 +110,10 @@ def test_a_name_or_a_path_is_no_avatar(own_cache):
 
 
 def test_a_pack_is_never_empty(monkeypatch):
-    monkeypatch.setattr(pack, "weights", lambda avatar: np.zeros(len(avatar)))
-    assert made(sparse_avatar())
+    monkeypatch.setattr(visibility, "weights", lambda avatar: np.zeros(len(avatar)))
+    avatar = sparse_avatar()
+    skin = avatar.gaussians.select(avatar.gaussians.region == REGION_INDEX["hair"])
+    assert made(avatar.replace(gaussians=skin, corrections=None))
 
 
 def test_an_avatar_without_corrections_or_joints_has_a_pack():

@@ -10,7 +10,7 @@ from emotalk.avatar import load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.live import visibility
-from emotalk.live.visibility import MOODS, pruned, shown_faces, views, weights
+from emotalk.live.visibility import MOODS, pruned, shown_faces, views, weights, worth_sending
 from tests.live.doubles import lively_motion, sparse_avatar
 
 
@@ -49,6 +49,13 @@ def test_a_gaussian_behind_others_weighs_nothing(monkeypatch):
     assert behind_a_wall[20:99].min() > 1
 
 
+def test_mouths_and_eyes_are_kept_whole(monkeypatch):
+    monkeypatch.setattr(visibility, "weights", lambda avatar: np.zeros(len(avatar)))
+    avatar = sparse_avatar()
+    lips = avatar.gaussians.region.numpy() == REGION_INDEX["lips"]
+    np.testing.assert_array_equal(worth_sending(avatar), lips)
+
+
 def test_what_is_kept_moves_as_before():
     avatar, motion = sparse_avatar(), lively_motion()
     keep = np.random.default_rng(0).random(len(avatar)) < 0.5
@@ -58,10 +65,9 @@ def test_what_is_kept_moves_as_before():
 
 
 @pytest.mark.slow
-def test_a_preset_keeps_its_tongue_and_teeth_and_loses_what_its_hair_hides():
+def test_a_preset_loses_what_its_hair_and_its_clothes_hide():
     avatar = load_avatar("mira")
-    keep = weights(avatar) >= visibility.LEAST_WEIGHT
+    keep = worth_sending(avatar)
     region = avatar.gaussians.region.numpy()
-    for name in ("tongue", "teeth", "eyes", "lids"):
-        assert keep[region == REGION_INDEX[name]].mean() > 0.5, name
-    assert 0.6 < keep.mean() < 0.85
+    for name, least, most in (("hair", 0.5, 0.9), ("clothes", 0.3, 0.7), ("brows", 0.99, 1), ("teeth", 1, 1)):
+        assert least <= keep[region == REGION_INDEX[name]].mean() <= most, name

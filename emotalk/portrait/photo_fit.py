@@ -16,6 +16,7 @@ from emotalk.fitting.samples import Target
 from emotalk.fitting.video_fit import VideoFit
 from emotalk.fitting.video_frames import VideoFrames
 from emotalk.portrait.donor import INNER, skin
+from emotalk.portrait.hidden_sides import SKIN, how_well_seen
 from emotalk.portrait.lips import between_lips, mouth_is_open
 
 STEPS = 120
@@ -26,6 +27,9 @@ beside the photo, by eye). Adam moves what hardly shows as far as all else: it w
 speck that the next turn of the head brings to light."""
 DENSE, DENSE_SHOWN = ("lips", "eyes", "lids", "lashes"), 0.002
 """Regions whose Gaussians lie on top of each other, so that little shows of each."""
+EDGE = 0.35
+"""Cosine of normal and view below which skin keeps the colour that it begins with: there a photo shows a pixel or two
+of a mixture, and the bright rim that cameras draw around what they sharpen. Turning the head spreads it (by eye)."""
 LIP_LIGHT = (0.6, 1.8)
 LIP_TINT = 0.04
 """Within which the lips of an open mouth may become darker or lighter, and by how much their tint may leave what lies
@@ -53,6 +57,11 @@ class PhotoFit(VideoFit):
         )
         self._hidden = torch.zeros_like(dense)
         self._least_shown = torch.where(dense, DENSE_SHOWN, LEAST_SHOWN)
+        rows = avatar.gaussians.mesh_count
+        self._edge = torch.zeros_like(dense)
+        seen = how_well_seen(avatar.to("cpu"), frames.motion, frames.camera)
+        self._edge[:rows] = torch.from_numpy(seen < EDGE).to(region.device)
+        self._edge &= torch.isin(region, torch.tensor([REGION_INDEX[name] for name in SKIN], device=region.device))
         self._looks = {0, steps // 3, 2 * steps // 3}
         self._between: dict[int, Tensor] = {}
         self._open = mouth_is_open(frames.tracked.landmarks[0])
@@ -67,6 +76,12 @@ class PhotoFit(VideoFit):
 
     def _active(self, index: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=self.device)
+
+    def _background(self, target: Target) -> Tensor:
+        """The photo's own, and in turn with it a plain one: what looks right over both covers what the matte does."""
+        if target.cut_out and self.step_count % 2:
+            return torch.rand(3, generator=self._generator).to(self.device)
+        return super()._background(dataclasses.replace(target, cut_out=False))
 
     def _target(self, index: int, shrink: int) -> Target:
         """What shows between the lips does not count: it is the donor's, and lips must not learn it."""
@@ -107,6 +122,8 @@ class PhotoFit(VideoFit):
             if gradient is not None:
                 gradient[self._hidden] = 0
                 gradient[self._given] = 0
+                if name == "color":
+                    gradient[self._edge] = 0
                 if name != "color":
                     gradient[self._in_place] = 0
                 if self._open and name != "color":

@@ -1,7 +1,8 @@
 """One tracked photo becomes an avatar that talks.
 
-tracked photo ─► at rest ─► starting avatar ─► mouth, lids, folds of a shipped avatar ─► fit to the photo ─► lids
-                                                        └─► first preview
+tracked photo ─► at rest ─► matte ─► starting avatar ─► hidden sides, strands ─┐
+            lids ◄─ fit to the photo ◄─ mouth, lids, folds of a shipped avatar ◄─┘
+                                           └─► first preview
 
 avatar = make_portrait(track_photo(read_photo(path), folder), name="me", consent=consent)
 """

@@ -34,6 +34,15 @@ def test_a_strand_that_is_hardly_seen_is_no_background():
     assert np.abs(photo_plate(photo, known).numpy() - WALL / 255).max() < 0.01
 
 
+def test_a_single_strand_that_the_matte_does_not_know_is_no_background_but_what_is_far_away_is():
+    photo, known = picture(0)
+    photo[180:183, 260:300] = RED
+    photo[20:23, 260:300] = RED
+    plate = photo_plate(photo, known).numpy()
+    assert np.abs(plate[150:200] - WALL / 255).max() < 0.01
+    assert np.abs(plate[21, 280] - RED / 255).max() < 0.01
+
+
 def test_the_rest_of_the_photo_stays_as_it_is():
     photo, known = picture(0)
     photo[:40] = 255

@@ -14,10 +14,10 @@ from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS
 from emotalk.fitting.locality import neighbourhood
 from emotalk.fitting.samples import Target
 from emotalk.fitting.video_fit import VideoFit
-from emotalk.fitting.video_frames import VideoFrames
 from emotalk.portrait.donor import INNER, skin
 from emotalk.portrait.hidden_sides import SKIN, how_well_seen
 from emotalk.portrait.lips import between_lips, mouth_is_open
+from emotalk.portrait.photo_frames import PhotoFrames
 
 STEPS = 120
 """More make the photo sharper by less than .1 dB in its own pose and nothing in others (German, W009)."""
@@ -41,7 +41,7 @@ class PhotoFit(VideoFit):
     they take part, so that what is learned is the face without the photo's expression."""
 
     def __init__(
-        self, avatar: GaussianAvatar, frames: VideoFrames, torso: Tensor, steps: int = STEPS, seed: int = 0
+        self, avatar: GaussianAvatar, frames: PhotoFrames, torso: Tensor, steps: int = STEPS, seed: int = 0
     ) -> None:
         config = FitConfig(
             steps=steps, budget=len(avatar), seed=seed, densify_every=0, corrections_from=0.0,
@@ -77,15 +77,13 @@ class PhotoFit(VideoFit):
     def _active(self, index: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=self.device)
 
-    def _background(self, target: Target) -> Tensor:
-        """The photo's own, and in turn with it a plain one: what looks right over both covers what the matte does."""
-        if target.cut_out and self.step_count % 2:
-            return torch.rand(3, generator=self._generator).to(self.device)
-        return super()._background(dataclasses.replace(target, cut_out=False))
-
     def _target(self, index: int, shrink: int) -> Target:
-        """What shows between the lips does not count: it is the donor's, and lips must not learn it."""
-        target = super()._target(index, shrink)
+        """The photo, and in turn with it the person cut out, who goes over plain backgrounds: what looks right over all
+        of them has the person's own colours and covers what they do. What shows between the lips does not count: it is
+        the donor's, and lips must not learn it."""
+        size = shrink * self.shrink
+        target = self.frames.target(0, size) if self.step_count % 2 else self.frames.whole(size)
+        target = target.to(self.device)
         if not self._open:
             return target
         if shrink not in self._between:
@@ -101,7 +99,7 @@ class PhotoFit(VideoFit):
 
     def shown_share(self) -> Tensor:
         """How much of each Gaussian [N] the photo shows: what it adds to the picture, by what it would cover alone."""
-        target = self._target(0, 1)
+        target = self.frames.whole(self.shrink).to(self.device)
         values = self.parameters.values
         image, _ = self.draw(0, target, self._background(target), cull=False)
         (added,) = torch.autograd.grad(image.sum(), values["color"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,7 @@ class PhotoFrames(VideoFrames):
         self._picture = (255 * matte.foreground + 0.5).astype(np.uint8)
         self._classes = matted(tracked.labels(0), matte.alpha)
         self._cut_out: dict[int, Target] = {}
+        self._whole: dict[int, Target] = {}
 
     def picture(self, k: int) -> np.ndarray:
         """The person's colours without the background's, [H, W, 3] uint8; continued beyond the person."""
@@ -51,6 +53,17 @@ class PhotoFrames(VideoFrames):
         if shrink not in self._cut_out:
             self._cut_out[shrink] = self._shrunk(shrink)
         return self._cut_out[shrink]
+
+    def whole(self, shrink: int = 1) -> Target:
+        """The photo with its background, at 1/shrink of the resolution, and the coverage by the person."""
+        if shrink not in self._whole:
+            color = torch.from_numpy(self.tracked.frame_bytes(0)).permute(2, 0, 1).float() / 255
+            if shrink > 1:
+                color = torch.nn.functional.avg_pool2d(color, shrink)
+            self._whole[shrink] = dataclasses.replace(
+                self.target(0, shrink), color=planar(color.permute(1, 2, 0)), cut_out=False
+            )
+        return self._whole[shrink]
 
     def _shrunk(self, shrink: int) -> Target:
         color = torch.from_numpy(self.matte.foreground).permute(2, 0, 1)[None]

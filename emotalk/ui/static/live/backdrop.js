@@ -1,9 +1,11 @@
 // What stands behind the head (a colour or a square picture), and the "AI generated" mark in front of it.
-import { PORTRAIT_ZOOM } from "./camera.js";
+import { PORTRAIT_ZOOM, centreRow } from "./camera.js";
 import { emptyTexture, program, use } from "./gpu.js";
 import { PICTURE, WHOLE } from "./shaders.js";
 
 export const MARK_TEXT = "AI generated";
+// As emotalk/avatar/view.py goes on where a plate ends: the pixels that are left of its side, and where it fades.
+const BLURRED = 12, FADE = 0.1;
 export const CORNERS = ["bottom-right", "bottom-left", "top-right", "top-left"];
 
 export class Backdrop {
@@ -13,6 +15,7 @@ export class Backdrop {
     this.program = program(gl, WHOLE, PICTURE);
     this.nothing = gl.createVertexArray();
     this.plate = null;
+    this.plateSide = BLURRED;
     this.markSide = 0; // of the canvas that the mark was drawn for
     this.showOwn();
   }
@@ -54,7 +57,9 @@ export class Backdrop {
     if (pixels instanceof Uint8Array) gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
     else gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
     gl.generateMipmap(gl.TEXTURE_2D);
+    for (const along of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, along, gl.MIRRORED_REPEAT);
     const side = Math.min(width, height);
+    this.plateSide = side;
     this.square = [side / width, side / height];
   }
 
@@ -67,14 +72,17 @@ export class Backdrop {
     if (!this.plate) return;
     const near = this.zooms ? zoom / PORTRAIT_ZOOM : 1, [w, h] = this.square.map((share) => share / near);
     gl.disable(gl.BLEND);
-    this.drawPicture(this.plate, [0.5 - w / 2, 0.5 - h / 2, w, h], [0, 0, size, size]);
+    const part = [0.5 - w / 2, 0.5 - (h * centreRow(size, near)) / size, w, h];
+    this.drawPicture(this.plate, part, [0, 0, size, size], near < 1 ? FADE : 0);
   }
 
-  drawPicture(texture, part, area) {
+  drawPicture(texture, part, area, edge = 0) {
     const { gl, program: used } = this;
     use(gl, used, { picture: texture });
     gl.uniform4f(used.uniforms.part, ...part);
     gl.uniform4f(used.uniforms.area, ...area);
+    gl.uniform1f(used.uniforms.edge, edge);
+    gl.uniform1f(used.uniforms.blurred, Math.log2(this.plateSide / BLURRED));
     gl.bindVertexArray(this.nothing);
     gl.viewport(...area); // the triangle is cut off at its edges
     gl.drawArrays(gl.TRIANGLES, 0, 3);

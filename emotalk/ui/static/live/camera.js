@@ -5,6 +5,9 @@ import { product, rotated } from "./rotations.js";
 const VISIBLE_HEIGHT = 0.46, FOCAL = 2.2, CENTRE = [0, 0.02, 0.03], NEAR = 0.01;
 export const PORTRAIT_ZOOM = 1.25;
 
+// The row on which the middle of the view belongs: as much below the picture's middle that it ends where the view does.
+export const centreRow = (size, zoom) => Math.max(size / 2, size - (zoom * size) / 2);
+
 // A square picture of `size` pixels; yaw and pitch in radians around the head, from where the avatar is seen by default.
 export function cameraOf(pack, size, { yaw = 0, pitch = 0, zoom = PORTRAIT_ZOOM } = {}) {
   return pack.meta.camera ? ownView(pack.meta.camera, size, yaw, pitch, zoom / PORTRAIT_ZOOM) : portraitCamera(size, yaw, pitch, zoom);
@@ -18,7 +21,7 @@ function portraitCamera(size, yaw, pitch, zoom) {
   const rotation = [...right, ...down, a, b, c], focal = FOCAL * size * zoom;
   return {
     rotation, translation: rotated(rotation, eye).map((x) => -x),
-    fx: focal, fy: focal, cx: size / 2, cy: size / 2, width: size, height: size, near: NEAR,
+    fx: focal, fy: focal, cx: size / 2, cy: centreRow(size, zoom), width: size, height: size, near: NEAR,
   };
 }
 
@@ -37,7 +40,7 @@ function ownView(numbers, size, yaw, pitch, zoom) {
   const half = size / 2;
   return {
     rotation, translation, fx: fx * zoom, fy: fy * zoom,
-    cx: half + zoom * (cx - half), cy: half + zoom * (cy - half), width: size, height: size, near: NEAR,
+    cx: half + zoom * (cx - half), cy: centreRow(size, zoom) + zoom * (cy - half), width: size, height: size, near: NEAR,
   };
 }
 

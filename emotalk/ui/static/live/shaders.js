@@ -126,7 +126,12 @@ void main() {
 // A picture as large as the target. part: left, top, width and height of what is seen of it, in shares.
 export const PICTURE = START + `
 uniform sampler2D picture; uniform vec4 part, area; out vec4 color;   // area: left, bottom, width, height in pixels
+uniform float edge, blurred;   // where edge > 0, a picture that ends goes on as its mirror image without detail
 void main() {
-  vec2 p = (gl_FragCoord.xy - area.xy) / area.zw;
-  color = texture(picture, part.xy + vec2(p.x, 1.0 - p.y) * part.zw);
+  vec2 p = (gl_FragCoord.xy - area.xy) / area.zw, at = part.xy + vec2(p.x, 1.0 - p.y) * part.zw;
+  color = texture(picture, at);
+  if (edge > 0.0) {
+    vec2 near = smoothstep(0.0, 1.0, vec2(min(at.x, 1.0 - at.x), at.y) / edge);   // its lower end is never seen
+    color = mix(textureLod(picture, at, blurred), color, near.x * near.y);
+  }
 }`;

@@ -68,7 +68,7 @@ def speech(every: int = 3) -> list[Pose]:
     targets = torch.from_numpy(articulation_targets(segments, frames, 25))
     now = [PHONES.index(phones[min(int(t / 25 / SECONDS_A_PHONE), len(phones) - 1)]) for t in range(frames)]
     said = torch.eye(len(PHONES))[now]
-    shapes = speech_shapes(targets, said, torch.zeros(frames), torch.from_numpy(MotionStyle().vector).float())
+    shapes = speech_shapes(targets, said, torch.from_numpy(MotionStyle().vector).float())
     found = []
     for t in range(0, frames, every):
         angle = 2 * np.pi * t / frames

@@ -14,6 +14,7 @@ from scipy.signal import welch
 
 from benchmarks.motion_clips import FilmedClip, auc, window_scores, windows_right
 from benchmarks.motion_lips import Line, mesh_points
+from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
@@ -24,6 +25,8 @@ from emotalk.motion.emotion_recogniser import EmotionRecogniser, concordance
 from emotalk.motion.eye_statistics import EyeStatistics, measure_eyes
 from emotalk.sync.network import SyncModel
 
+MOODS = ((0.0, 0.0), *((0.7 * v, 0.7 * a) for v in (1, 0, -1) for a in (1, 0, -1) if v or a))
+"""Valence and arousal of the nine moods that body motion is measured in."""
 FREE_CAPTURES = ("S07-001", "S88-001", "apfel", "facial")
 
 
@@ -106,7 +109,7 @@ def rhythm_table(model: MotionModel, lines: list[Line], captures: Path, clips: l
         path = captures / f"{name}.csv.gz"
         if path.exists():
             recorded.append(measure_eyes(read_livelink(path)))
-    moods = ((0.0, 0.0), (0.7, 0.7), (-0.7, 0.7), (0.7, -0.7), (-0.7, -0.7))
+    moods = MOODS
     made = {mood: [model(talk, EmotionCurve.constant(*mood), seed=seed) for seed in range(8)] for mood in moods}
     measured = {mood: [measure_eyes(motion) for motion in motions] for mood, motions in made.items()}
     yield (
@@ -131,6 +134,15 @@ def rhythm_table(model: MotionModel, lines: list[Line], captures: Path, clips: l
         span = [numbers[name] for numbers in filmed]
         known = f"{min(span):.2f} .. {max(span):.2f}" if span else "not there"
         yield f"| {name} | {known} | " + " | ".join(f"{numbers[name]:.2f}" for numbers in generated) + " |"
+    yield "\nBrows (ARKit weights, standard deviation; what emotion adds included):\n"
+    yield "| shape | " + " | ".join(f"({v:+.1f}, {a:+.1f})" for v, a in moods) + " |"
+    yield "|" + "---|" * (1 + len(moods))
+    for name in (name for name in ARKIT_NAMES if name.startswith("brow")):
+        sizes = [np.mean([m.expression[:, ARKIT_INDEX[name]].std() for m in made[mood]]) for mood in moods]
+        yield f"| {name} | " + " | ".join(f"{size:.3f}" for size in sizes) + " |"
+    neutral = [m.head_pose[:, :3] for m in made[0.0, 0.0]]
+    alike = [np.corrcoef(a[:, k], b[:, k])[0, 1] for i, a in enumerate(neutral) for b in neutral[:i] for k in range(3)]
+    yield f"\nTwo seeds' heads in the same neutral talk: r {np.mean(alike):.2f} (mean of pitch, yaw, roll)."
 
 
 def _head_numbers(takes: list[np.ndarray]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from emotalk.learning.motion_data import ClipSampler, SpokenBatch
 from emotalk.learning.teacher import teach
 from emotalk.motion.body import Body
+from emotalk.motion.body_network import load_body
 from emotalk.motion.emotion_recogniser import RecogniserNetwork, face_tensor, motion_tensor
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.network import BEFORE, NetworkOutput
@@ -156,7 +157,7 @@ class LabelledMotion:
 
 def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, seed: int) -> LabelledMotion:
     """`count` whole motions: the teacher's faces with gaze, lids and head around them."""
-    sampler = ClipSampler(clips, frames, seed)
+    sampler, moves = ClipSampler(clips, frames, seed), load_body()
     motions, emotions = [], []
     for first in range(0, count, 32):
         batch = sampler.spoken(min(32, count - first))
@@ -164,7 +165,7 @@ def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, se
             taught = teach(batch.articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
         for i in range(len(batch.va)):
             person = int(sampler.random.integers(2**31))
-            body = Body(eyes, MotionStyle.random(person), person)
+            body = Body(eyes, moves, MotionStyle.random(person), person)
             rhythm = [Rhythm.of(row) for row in batch.rhythm[i].tolist()]
             motions.append(motion_tensor(body.play(taught.expression[i].numpy(), rhythm, batch.va[i].numpy())))
         emotions.append(batch.va)

@@ -53,7 +53,7 @@ def teach(
     """The target motion of a batch."""
     who = style[:, None]
     speaking, stress, loudness = rhythm[..., :3].unbind(-1)
-    speech = speech_shapes(articulation, phones, stress, who)
+    speech = speech_shapes(articulation, phones, who)
     closure, labiodental = articulation[..., CLOSURE], articulation[..., LABIODENTAL]
     rest = smoothed(phones[..., SILENCE], 1.5)
     contacts = torch.stack([closure, labiodental, rest], -1).clamp(0, 1)

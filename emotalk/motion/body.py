@@ -1,4 +1,4 @@
-"""Gaze, lids and head around a speaking, feeling face: one person's body over time."""
+"""Gaze, lids, head and brows around a speaking, feeling face: one person's body over time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.motion import HeadMotion
 from emotalk.emotion.expression import behaviour, split_eyes
+from emotalk.motion.body_network import BodyWeights
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.eyes import BlinkGenerator, GazeGenerator, lids
 from emotalk.motion.headpose import HeadGenerator
@@ -16,18 +17,20 @@ from emotalk.motion.visemes import JAW_SWING
 
 _WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
 _JAW = ARKIT_INDEX["jawOpen"]
+_RAISED = [ARKIT_INDEX[f"brow{name}"] for name in ("InnerUp", "OuterUpLeft", "OuterUpRight")]
+_LOWERED = [ARKIT_INDEX["browDownLeft"], ARKIT_INDEX["browDownRight"]]
 
 
 class Body:
     """`play` what comes next, any number of frames at a time; the same seed moves in the same way."""
 
-    def __init__(self, eyes: EyeStatistics, style: MotionStyle, seed: int) -> None:
+    def __init__(self, eyes: EyeStatistics, network: BodyWeights, style: MotionStyle, seed: int) -> None:
         gaze, blink, head = (np.random.default_rng([seed, part]) for part in range(3))
         self._eyes = eyes
         self._style = style
         self._gaze = GazeGenerator(gaze, eyes, style.gaze_wander)
         self._blink = BlinkGenerator(blink, eyes, style.blink_rate)
-        self._head = HeadGenerator(head, style.head_energy)
+        self._head = HeadGenerator(head, network, style.head_energy, float(np.exp(0.5 * style.brows)))
 
     def play(
         self,
@@ -35,14 +38,15 @@ class Body:
         rhythm: list[Rhythm],
         va: np.ndarray,  # [T, 2]
     ) -> HeadMotion:
-        """HeadMotion of T frames from faces [T, 52] (whose eyeBlink*/eyeLook* are the emotion's lids and gaze), the
-        rhythm of their speech and their valence and arousal [T, 2]."""
+        """HeadMotion of T frames from faces [T, 52] (whose eyeBlink*/eyeLook* are the emotion's lids and gaze, whose
+        brows are the emotion's alone), the rhythm of their speech and their valence and arousal [T, 2]."""
         expression, drooping, lowered = split_eyes(face)
         mood = behaviour(va)
         frames = len(face)
         head, gaze, eyelids = np.zeros((frames, 6)), np.zeros((frames, 2)), np.zeros((frames, 2))
         for i, now in enumerate(rhythm):
-            head[i] = self._head.step(now, mood, i)
+            head[i], brows = self._head.step(now, mood, i)
+            _move_brows(expression[i], brows, self._style.gains)
             gaze[i], jump = self._gaze.step(now, mood, i, head[i])
             gaze[i] += lowered[i]
             blink = self._blink.step(now, mood, i, jump)
@@ -51,3 +55,13 @@ class Body:
         jaw = np.zeros((frames, 3))
         jaw[:, 1] = JAW_SWING * self._style.sideways * expression[:, _JAW]
         return HeadMotion(expression, jaw, gaze, eyelids, head)
+
+
+def _move_brows(face: np.ndarray, brows: np.ndarray, gains: np.ndarray) -> None:
+    """Raise or lower the brows of a face [52] by [3] (inner, left outer, right outer) as the person does."""
+    face[_RAISED] += gains[_RAISED] * np.maximum(brows, 0)
+    # What is lowered first takes back what an emotion raised; a brow that is up is not down as well.
+    sunk = np.maximum(-brows, 0)
+    taken = np.minimum(sunk, face[_RAISED])
+    face[_RAISED] -= taken
+    face[_LOWERED] += gains[_LOWERED] * (sunk - taken)[1:]

@@ -1,12 +1,13 @@
-"""Head movements of a talking person, generated frame by frame.
+"""Head and brows of a talking person, frame by frame.
 
-Three sources, as in studies of speech-related head motion: a slow wandering of posture (most power below 1 Hz),
-changes of posture where phrases begin, and nods on stressed syllables (Hadar et al. 1983, "Head movement correlates
-of juncture and stress at sentence level"; Munhall et al. 2004; Busso et al. 2007, who give rotations of a few degrees
-with pitch and yaw ahead of roll). The Live Link captures of this project hold no head rotation (all zeros), so sizes
-started from that literature (standard deviations of about 2 degrees in pitch, 3 in yaw and 1.5 in roll when calm) and
-were then set by hand so that a calm head moves about as much as those in the filmed clips that the project measures
-itself on; nothing of those clips is contained. The comparison in benchmarks/results/motion.md is therefore not blind.
+Tempo, course and what of them goes with the rhythm of speech come from the body network, which learned from filmed
+readers (`body_network`). Three things those films do not show are added from published findings:
+
+- how large movements are: readers before a screen hardly turn the head. `SPREAD` holds the sizes of calm conversation
+  (Busso et al. 2007, "Rigid head motion in expressive speech animation": a few degrees, pitch and yaw ahead of roll);
+- nods and flashes of the brows on stressed syllables (Hadar et al. 1983, "Head movement correlates of juncture and
+  stress at sentence level"; Munhall et al. 2004; Cave et al. 1996; Krahmer & Swerts 2007);
+- what emotion does to size, tempo and posture (`emotion.expression.behaviour`).
 """
 
 from __future__ import annotations
@@ -17,83 +18,67 @@ import numpy as np
 
 from emotalk.core.rates import FPS
 from emotalk.emotion.expression import Behaviour
+from emotalk.motion.body_network import COURSES, BodyWeights, NoiseBank, RhythmTraces
 from emotalk.motion.rhythm import Rhythm
 
-_WANDER = np.radians([1.4, 1.8, 1.1])  # standard deviation of pitch, yaw, roll of the slow wandering
-_POSTURE = np.radians([1.8, 2.7, 1.9])  # of the posture taken for a phrase
-_WANDER_HZ = np.array([0.42, 0.34, 0.30])
-_POSTURE_HZ = 0.85
+SPREAD = np.array([*np.radians([2.0, 2.3, 1.5]), 0.0035, 0.0015, 0.004, 0.03, 0.03, 0.03])
+"""Standard deviation of each of `body_network.COURSES` over the speech of a calm person: radians, metres, ARKit
+weights (those of the brows as in the films)."""
 _NOD = math.radians(3.0)  # downward stroke on the strongest stress
-_NOD_HZ = 1.1
-_SWAY = np.array([0.0035, 0.0015, 0.004])  # metres of the torso
-_WANDER_SIZE = np.concatenate([1.35 * _WANDER, _SWAY])
-_LEAK = -2 * math.pi * np.concatenate([_WANDER_HZ, [0.15] * 3]) / FPS
-_OMEGA = 2 * math.pi * np.array([1.5] * 6 + [_POSTURE_HZ] * 3 + [_NOD_HZ] * 3)
-_PACED = np.array([True] * 9 + [False] * 3)  # arousal makes wandering and posture faster; nods follow the syllables
+_OMEGA = 2 * math.pi * 1.1  # of the nod's spring
+_FLASH = np.array([0.22, 0.2, 0.2])  # of inner, left and right outer brow on the strongest stress
+_SILENT = 0.45  # size of a silent person's movements
+_REACH = math.radians(17.0)  # a neck cannot follow sums of extremes
 
 
-_WANDERING, _HOLDING, _NODDING = slice(0, 6), slice(6, 9), slice(9, 12)
-"""Where the three movements lie among the axes of the one spring that smooths them all."""
+class Nods:
+    """Strokes of the head on stressed syllables: a critically damped spring for pitch, yaw and roll, pushed by each."""
 
+    def __init__(self) -> None:
+        self._position = np.zeros(3)
+        self._velocity = np.zeros(3)
 
-class _Springs:
-    """Critically damped springs: every axis follows its goal smoothly, position and velocity carried."""
-
-    def __init__(self, axes: int) -> None:
-        self._position = np.zeros(axes)
-        self._velocity = np.zeros(axes)
-
-    def step(self, goal: np.ndarray, omega: np.ndarray, push: np.ndarray) -> np.ndarray:
-        """The positions one frame on. `omega` is 2 pi times the hertz, `push` is added to the velocity (per second).
-        Exact for a goal that stands still during the frame."""
-        decay = np.exp(-omega / FPS)
-        off = self._position - goal
-        velocity = self._velocity + push
-        slope = velocity + omega * off
-        self._position = goal + (off + slope / FPS) * decay
-        self._velocity = (velocity - omega * slope / FPS) * decay
+    def step(self, nod: float, aside: np.ndarray) -> np.ndarray:
+        """[3] radians one frame on; `nod` in [0, 1] is a stroke that begins now, `aside` [2] its yaw and roll."""
+        # The impulse whose response peaks at the wanted stroke: peak = push / (e * omega).
+        push = _NOD * nod * math.e * _OMEGA * np.array([1.0, 0.35 * aside[0], 0.2 * aside[1]])
+        slope = self._velocity + push + _OMEGA * self._position
+        decay = math.exp(-_OMEGA / FPS)
+        self._velocity = (self._velocity + push - _OMEGA * slope / FPS) * decay
+        self._position = (self._position + slope / FPS) * decay
         return self._position
 
 
 class HeadGenerator:
-    """One person's head: `step` gives [6] axis-angle (radians) and torso metres of the next frame."""
+    """One person's head and brows: `step` gives those of the next frame."""
 
-    def __init__(self, random: np.random.Generator, energy: float = 1.0) -> None:
+    def __init__(
+        self, random: np.random.Generator, network: BodyWeights, energy: float = 1.0, flash: float = 1.0
+    ) -> None:
         self._random = random
+        self._network = network
         self._energy = energy
-        self._noise = np.zeros(6)
-        self._springs = _Springs(12)
-        self._goal = np.zeros(12)
-        self._size = 0.4
+        self._flash = flash
+        self._noise = NoiseBank(random)
+        self._traces = RhythmTraces()
+        self._nods = Nods()
+        self._size = _SILENT
 
-    def step(self, rhythm: Rhythm, mood: Behaviour, row: int) -> np.ndarray:
-        """`HeadMotion.head_pose` [6] of the next frame, axis-angle (radians) and shift (metres); `mood` at `row`."""
-        random = self._random
-        white, posture = random.standard_normal(6), random.standard_normal(3)
-        tilt = random.standard_normal(2)
-        energy, speed = float(mood.head_energy[row]) * self._energy, float(mood.head_speed[row])
+    def step(self, rhythm: Rhythm, mood: Behaviour, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """(`HeadMotion.head_pose` [6], axis-angle in radians and shift in metres; brows [3], raised (> 0) or lowered,
+        in ARKit weights) of the next frame; `mood` at `row`."""
+        aside = self._random.standard_normal(2)
+        courses = self._network.play(self._noise.step(float(mood.head_speed[row])), self._traces.step(rhythm))
+        energy = float(mood.head_energy[row])
         # A silent head is calmer than a talking one; the change takes about half a second.
-        self._size += 0.08 * ((0.45 + 0.55 * rhythm.speaking) - self._size)
-        # White noise through a leaky integrator and a spring: a third-order low-pass, as recorded spectra fall.
-        leak = np.exp(speed * _LEAK)
-        self._noise = leak * self._noise + np.sqrt(1 - leak**2) * white
-        self._goal[_WANDERING] = self._noise * _WANDER_SIZE
-        if rhythm.phrase_start or rhythm.phrase_end:
-            taken = np.clip(posture, -1.8, 1.8) * (0.6 if rhythm.phrase_end else 1.0)
-            self._goal[_HOLDING] = _POSTURE * taken
-        push = np.zeros(12)
-        if rhythm.nod:
-            # The impulse whose response peaks at the wanted stroke: peak = push / (e * omega).
-            stroke = _NOD * rhythm.nod * np.array([1.0, 0.35 * tilt[0], 0.2 * tilt[1]])
-            push[_NODDING] = stroke * math.e * _OMEGA[_NODDING]
-        moved = self._springs.step(self._goal, _OMEGA * np.where(_PACED, speed, 1.0), push)
-        wander, held, nod = moved[_WANDERING], moved[_HOLDING], moved[_NODDING]
-        scale = energy * self._size
-        pose = np.zeros(6)
-        pose[:3] = scale * (wander[:3] + held) + energy * nod
+        self._size += 0.08 * ((_SILENT + (1 - _SILENT) * rhythm.speaking) - self._size)
+        courses[:3] *= self._size
+        pose = self._energy * energy * courses[:6]
+        pose[:3] += self._energy * energy * self._nods.step(rhythm.nod, aside)
         pose[0] -= float(mood.head_pitch[row])  # turning about +x lowers the face
-        # A neck cannot follow sums of extremes: fold softly at 17 degrees.
-        limit = math.radians(17)
-        pose[:3] = limit * np.tanh(pose[:3] / limit)
-        pose[3:] = energy * wander[3:]
-        return pose
+        pose[:3] = _REACH * np.tanh(pose[:3] / _REACH)
+        brows = math.sqrt(energy) * (courses[6:] + self._flash * rhythm.stress * _FLASH)
+        return pose, brows
+
+
+assert len(SPREAD) == len(COURSES)

@@ -17,6 +17,7 @@ from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion.space import EmotionCurve
 from emotalk.motion.body import Body
+from emotalk.motion.body_network import BodyWeights, load_body
 from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
@@ -33,9 +34,16 @@ size round differently, and a stream must equal the whole clip bit for bit."""
 class MotionModel:
     """`MotionModel.load()(features, curve, style=None, seed=0) -> HeadMotion`."""
 
-    def __init__(self, network: MotionNetwork, eyes: EyeStatistics, adaptation: MotionAdaptation | None = None) -> None:
+    def __init__(
+        self,
+        network: MotionNetwork,
+        eyes: EyeStatistics,
+        adaptation: MotionAdaptation | None = None,
+        body: BodyWeights | None = None,
+    ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.eyes = eyes
+        self.body = body or load_body()
         self.person = None if adaptation is None else network.person(adaptation).requires_grad_(False)
 
     @classmethod
@@ -47,7 +55,8 @@ class MotionModel:
     def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> MotionModel:
         """The model that `save_pretrained` wrote, in a folder or on the Hub (`hub.models.model_folder`).
 
-        `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
+        Head and brows are always moved by the shipped body network. `refresh` looks for something newer than an earlier
+        download. Raises CheckpointError or HubError.
         """
         # Imported here: the Hub's client only where an address is given.
         from emotalk.hub.models import model_folder
@@ -81,7 +90,7 @@ class MotionModel:
     def adapted(self, adaptation: MotionAdaptation | None) -> MotionModel:
         """The same model moving as one recorded person (`learning.adapt_motion`), or as nobody special for None; the
         weights are shared. Raises InputError for an adaptation of another network."""
-        return MotionModel(self.network, self.eyes, adaptation)
+        return MotionModel(self.network, self.eyes, adaptation, self.body)
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
@@ -109,7 +118,7 @@ class MotionStream:
         self._rhythm: list[Rhythm] = []  # of frame `self._done` on
         self._received = self._done = 0
         self._finished = False
-        self._body = Body(model.eyes, style, seed)
+        self._body = Body(model.eyes, model.body, style, seed)
         self._mood = _MoodGlide(np.random.default_rng([seed, 3]))
 
     def push(self, features: SpeechFeatures) -> HeadMotion | None:

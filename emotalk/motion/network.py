@@ -166,6 +166,9 @@ class MotionNetwork(nn.Module):
         self.register_buffer("region", region_of_shapes(), persistent=False)
         spoken = torch.tensor([not name.startswith(("eyeBlink", "eyeLook")) for name in ARKIT_NAMES])
         self.register_buffer("spoken", spoken.float(), persistent=False)
+        # Brows are raised and lowered around the face (`body`), alike on both sides, whatever the base branch says.
+        voiced = spoken & torch.tensor([not name.startswith("brow") for name in ARKIT_NAMES])
+        self.register_buffer("voiced", voiced.float(), persistent=False)
         rows = torch.stack([torch.from_numpy(arkit_row({name: 1.0})) for name in LIP_SHAPES])
         self.register_buffer("moves", rows, persistent=False)  # [8, 52]
         self.register_buffer("of_lips", rows.sum(0) > 0, persistent=False)
@@ -288,7 +291,7 @@ class MotionNetwork(nn.Module):
         if person is not None:
             base = base + person.shift(x)
         # Softplus with a steep knee: shapes rest at 0 and never go below.
-        speech = nn.functional.softplus(base, beta=12.0) * self.spoken
+        speech = nn.functional.softplus(base, beta=12.0) * self.voiced
         speech = torch.where(self.of_lips, speech * size, speech)
         if person is not None:
             speech = person.speak(speech, va) * self.spoken

@@ -25,9 +25,6 @@ JAW_OPEN = 0.44
 
 JAW_SWING = 0.012
 """Radians that the jaw of a person with `MotionStyle.sideways` 1 swings to the left at full jawOpen."""
-BROW_FLASH = {"browInnerUp": 0.22, "browOuterUpLeft": 0.2, "browOuterUpRight": 0.2}
-"""How far the brows of an average speaker rise on a strongly stressed syllable (Cave et al. 1996: with about seven
-in ten rises of pitch; Krahmer & Swerts 2007)."""
 
 
 def articulation_at_video_rate(articulation: np.ndarray) -> np.ndarray:
@@ -42,14 +39,15 @@ def articulation_at_video_rate(articulation: np.ndarray) -> np.ndarray:
     return halved
 
 
-def speech_shapes(articulation: Tensor, phones: Tensor, stress: Tensor, style: Tensor) -> Tensor:
-    """ARKit shapes [..., 52] of neutral speech, differentiable; contacts are left to `lip_rules.combine`.
+def speech_shapes(articulation: Tensor, phones: Tensor, style: Tensor) -> Tensor:
+    """ARKit shapes [..., 52] of neutral speech, differentiable; contacts are left to `lip_rules.combine`, brows to
+    `headpose`.
 
-    `articulation` [..., 6]; `phones` [..., 40] probabilities; `stress` [...] in [0, 1], how much this moment is part
-    of a stressed syllable; `style` [..., 16] as in `MotionStyle.vector` (broadcast over time).
+    `articulation` [..., 6]; `phones` [..., 40] probabilities; `style` [..., 16] as in `MotionStyle.vector` (broadcast
+    over time).
     """
     jaw, width, pucker, _, _, _ = articulation.unbind(-1)
-    hyper, jaw_style, lip_style, brows, _, _, teeth_style, _ = style[..., :8].unbind(-1)
+    hyper, jaw_style, lip_style, _, _, _, teeth_style, _ = style[..., :8].unbind(-1)
     sibilant = phones[..., _SIBILANTS].sum(-1)
     jaw_scale = torch.exp(0.18 * hyper + 0.22 * jaw_style)
     lip_scale = torch.exp(0.15 * hyper + 0.22 * lip_style)
@@ -72,6 +70,4 @@ def speech_shapes(articulation: Tensor, phones: Tensor, stress: Tensor, style: T
     put("mouthPucker", lip_scale * (0.62 * pucker + 0.12 * narrow))
     put("mouthFunnel", lip_scale * (0.28 * pucker * (0.4 + jaw) + 0.18 * phones[..., _SIBILANTS[2:]].sum(-1)))
     put("tongueOut", 0.06 * phones[..., _INTERDENTALS].sum(-1))
-    for name, size in BROW_FLASH.items():
-        put(name, size * stress * torch.exp(0.5 * brows))
     return shapes

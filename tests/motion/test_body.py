@@ -5,11 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import CheckpointError
 from emotalk.core.motion import HeadMotion
 from emotalk.emotion import EmotionCurve
 from emotalk.emotion.expression import behaviour
 from emotalk.motion.body import Body
+from emotalk.motion.body_network import load_body
 from emotalk.motion.eye_statistics import blink_tops, load_eye_statistics, measure_eyes, saccades
 from emotalk.motion.livelink import read_livelink
 from emotalk.motion.rhythm import Rhythm
@@ -34,7 +36,7 @@ def _play(
     seconds: int = 240, va=(0.0, 0.0), style: MotionStyle | None = None, seed: int = 0, rhythm=None
 ) -> HeadMotion:
     rhythm = rhythm or _talk(seconds)
-    body = Body(load_eye_statistics(), style or MotionStyle(), seed)
+    body = Body(load_eye_statistics(), load_body(), style or MotionStyle(), seed)
     return body.play(np.zeros((len(rhythm), 52), np.float32), rhythm, EmotionCurve.constant(*va).at(len(rhythm)))
 
 
@@ -89,7 +91,43 @@ def test_a_stressed_syllable_makes_the_head_nod():
     lowered = np.degrees(nodded.head_pose[:, 0] - plain.head_pose[:, 0])
     assert np.abs(lowered[:50]).max() == 0
     assert 1.0 < lowered[50:65].max() < 5.0
-    assert abs(lowered[85]) < 0.2
+    assert abs(lowered[85]) < 0.6  # the posture after it is another one
+
+
+def _brows(motion: HeadMotion) -> dict[str, np.ndarray]:
+    return {name: motion.expression[:, i] for name, i in ARKIT_INDEX.items() if name.startswith("brow")}
+
+
+def test_brows_live_on_both_sides_without_emotion_and_without_speech():
+    for rhythm in (_talk(60), [SILENT] * 1500):
+        for name, course in _brows(_play(rhythm=rhythm)).items():
+            assert course.std() > 0.003, name
+            assert 0 <= course.min() <= course.max() < 0.6, name
+
+
+def test_a_stressed_syllable_raises_both_brows():
+    beats = [TALKING] * 60
+    plain = _brows(_play(rhythm=beats))
+    beats[30] = dataclasses.replace(TALKING, stress=1.0)
+    flash = _brows(_play(rhythm=beats))
+    for name in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"):
+        up = flash[name] + 0.0
+        assert up[30] > plain[name][30] + 0.08
+        np.testing.assert_array_equal(up[:30], plain[name][:30])
+
+
+def test_lowered_brows_take_back_what_the_emotion_raised():
+    face = np.zeros((300, 52), np.float32)
+    face[:, ARKIT_INDEX["browOuterUpLeft"]] = 0.5
+    body = Body(load_eye_statistics(), load_body(), MotionStyle(), 0)
+    raised = _brows(body.play(face, [SILENT] * 300, np.zeros((300, 2))))
+    assert raised["browDownLeft"].max() == 0
+    assert raised["browOuterUpLeft"].min() < 0.5 < raised["browOuterUpLeft"].max()
+
+
+def test_an_excited_head_turns_as_far_as_peoples():
+    yaw = [np.degrees(_play(120, (1.0, 1.0), seed=seed).head_pose[:, 1].std()) for seed in range(3)]
+    assert 2.5 < np.mean(yaw) <= 5.0
 
 
 def test_arousal_moves_the_head_more():

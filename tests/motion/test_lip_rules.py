@@ -97,17 +97,17 @@ def test_phones_make_their_shapes(phone, shape, least):
     articulation = articulation_at_video_rate(articulation_targets([(0.1, 0.5, phone)], 30))
     phones = np.zeros((15, 40), np.float32)
     phones[3:12, PHONES.index(phone)] = 1
-    face = speech_shapes(torch.from_numpy(articulation), torch.from_numpy(phones), torch.zeros(15), torch.zeros(15, 16))
+    face = speech_shapes(torch.from_numpy(articulation), torch.from_numpy(phones), torch.zeros(15, 16))
     assert face[7, ARKIT_INDEX[shape]] > least
     assert face.shape == (15, len(ARKIT_NAMES))
 
 
 def test_style_weighs_jaw_against_lips():
     articulation = torch.tensor([[0.8, 0.3, 0.5, 0.0, 0.0, 0.0]])
-    phones, stress = torch.zeros(1, 40), torch.zeros(1)
+    phones = torch.zeros(1, 40)
     style = torch.zeros(1, 16)
     style[0, 1], style[0, 2] = 1.0, -1.0
-    plain, jawy = (speech_shapes(articulation, phones, stress, s)[0] for s in (torch.zeros(1, 16), style))
+    plain, jawy = (speech_shapes(articulation, phones, s)[0] for s in (torch.zeros(1, 16), style))
     assert jawy[ARKIT_INDEX["jawOpen"]] > 1.15 * plain[ARKIT_INDEX["jawOpen"]]
     assert jawy[ARKIT_INDEX["mouthPucker"]] < 0.9 * plain[ARKIT_INDEX["mouthPucker"]]
 

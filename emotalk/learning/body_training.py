@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,8 @@ _SPANS = (1, 3, 8, 20, 45)  # frames over which changes are compared
 _GROUPS = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 1, 2, 6, 7, 8))
 """Courses that are compared together: turns, shifts, brows, and turns with brows."""
 _STEPS = 4  # how many moments, `span` apart, make one course that is compared
+_TAKES, _TALK = 24, 750
+"""How many talks, of how many frames, sizes are measured on."""
 _NOISES = len(COURSES) * len(NOISE_HERTZ)
 
 
@@ -122,22 +124,35 @@ class BodyNet(nn.Module):
         return self.last(torch.tanh(self.second(hidden))) + self.direct(noise)
 
     def weights(self, clips: Sequence[BodyClip], spread: np.ndarray, seed: int = 0) -> BodyWeights:
-        """The network as it is played. `spread` [C] is the wanted standard deviation of each course over talks like
-        `clips`, in radians, metres and ARKit weights."""
-        random = np.random.default_rng(seed)
-        played = [self.play(clip.rhythm, random, 8).reshape(-1, len(COURSES)) for clip in clips]
-        talks = np.concatenate(played)
+        """The network as it is played, `sized` to `spread` [C] over the speech of `clips`."""
         arrays = {name: tensor.detach().double().numpy() for name, tensor in self.named_parameters()}
-        return BodyWeights(
+        raw = BodyWeights(
             arrays["first.weight"], arrays["first.bias"], arrays["second.weight"], arrays["second.bias"],
-            arrays["last.weight"], arrays["direct.weight"], talks.mean(0), spread / talks.std(0),
+            arrays["last.weight"], arrays["direct.weight"], np.zeros(len(COURSES)), np.ones(len(COURSES)),
         )  # fmt: skip
+        return sized(raw, clips, spread, seed)
 
     def play(self, rhythm: np.ndarray, random: np.random.Generator, takes: int) -> np.ndarray:
         """[takes, T, C] motions for the speech whose `Rhythm.row()` are `rhythm` [T, 6]."""
         noise = torch.from_numpy(noise_of(random, takes, len(rhythm))).float()
         with torch.no_grad():
             return self(noise, torch.from_numpy(traces_of(rhythm)).float().expand(takes, -1, -1)).double().numpy()
+
+
+def sized(weights: BodyWeights, clips: Sequence[BodyClip], spread: np.ndarray, seed: int = 0) -> BodyWeights:
+    """The same network with courses that have mean 0, and within half a minute of talk (the speech of `clips`, one
+    after the other) the standard deviation `spread` [C] in radians, metres and ARKit weights."""
+    raw = replace(weights, rest=np.zeros(len(COURSES)), size=np.ones(len(COURSES)))
+    speech = np.concatenate([clip.rhythm for clip in clips])
+    takes = []
+    for take in range(_TAKES):
+        start = take * max(0, len(speech) - _TALK) // (_TAKES - 1)
+        traces = traces_of(speech[start : start + _TALK])
+        bank = NoiseBank(np.random.default_rng([seed, take]))
+        takes.append([raw.play(bank.step(), row) for row in traces])
+    courses = np.array(takes)
+    size = spread / np.sqrt(courses.var(1).mean(0))
+    return replace(raw, rest=courses.mean((0, 1)), size=size)
 
 
 def course_features(courses: Tensor) -> list[Tensor]:

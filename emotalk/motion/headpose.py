@@ -21,9 +21,9 @@ from emotalk.emotion.expression import Behaviour
 from emotalk.motion.body_network import COURSES, BodyWeights, NoiseBank, RhythmTraces
 from emotalk.motion.rhythm import Rhythm
 
-SPREAD = np.array([*np.radians([2.0, 2.3, 1.5]), 0.0035, 0.0015, 0.004, 0.03, 0.03, 0.03])
-"""Standard deviation of each of `body_network.COURSES` over the speech of a calm person: radians, metres, ARKit
-weights (those of the brows as in the films)."""
+SPREAD = np.array([*np.radians([2.0, 2.2, 1.5]), 0.0035, 0.0015, 0.004, 0.03, 0.03, 0.03])
+"""Standard deviation of each of `body_network.COURSES` within half a minute of a calm person's speech: radians, metres,
+ARKit weights (those of the brows about as in the films)."""
 _NOD = math.radians(3.0)  # downward stroke on the strongest stress
 _OMEGA = 2 * math.pi * 1.1  # of the nod's spring
 _FLASH = np.array([0.22, 0.2, 0.2])  # of inner, left and right outer brow on the strongest stress

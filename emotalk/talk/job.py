@@ -5,8 +5,9 @@
     audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
 
 Sound comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the last one
-encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame);
-a recording that has a transcript is held whole, since its words are found before the first frame.
+encoded. Nothing grows with the clip's length but the file and the list of its words (and, where it is asked for, the
+motion: 270 bytes a frame); a recording that has a transcript is held whole, since its words are found before the first
+frame.
 """
 
 from __future__ import annotations
@@ -61,7 +62,6 @@ class Talk:
         progress: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> None:
-
         self.studio, self.request = studio, request
         self.progress = progress or (lambda _: None)
         self.cancelled = cancelled or (lambda: False)
@@ -69,6 +69,7 @@ class Talk:
         self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
         self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
         self.motions: list[HeadMotion] = []
+        self.captioned = False  # whether it is an error that a voice does not tell its words
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
         self.transcript = ""  # what is said in a recording, where that is known
@@ -244,7 +245,7 @@ class Talk:
             self.known.said(part)
             self.mood.said(part)
             start = samples / SAMPLE_RATE
-            self.words += [(a + start, b + start, word) for a, b, word in part.words] if self.captioned else []
+            self.words += [(a + start, b + start, word) for a, b, word in part.words]
             letters += len(part.text)
             samples += len(part.samples)
             # How long the rest will take is judged by the letters said so far.

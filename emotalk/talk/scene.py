@@ -98,12 +98,14 @@ class _Edges:
 
 
 TALL_ZOOM = 1.35
-"""How much nearer the camera is for a picture that is taller than wide: there is room above a head, not beside it."""
+"""How much nearer the camera is for a phone's tall picture: there is room above a head, not beside it."""
+_TALL = 0.75  # of its width that a picture is higher than wide, from which on that holds
 
 
 def zoom_of(look: Look) -> float:
-    """The zoom of a look's camera with that of its shape."""
-    return look.zoom * (TALL_ZOOM if look.height > look.width else 1.0)
+    """The zoom of a look's camera with that of its shape, which grows with its height."""
+    tall = min(max(look.height / look.width - 1, 0.0) / _TALL, 1.0)
+    return look.zoom * (1 + (TALL_ZOOM - 1) * tall)
 
 
 def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:

@@ -185,6 +185,15 @@ class Studio:
                 self._avatars.pop(next(iter(self._avatars)))
         return avatar
 
+    def avatar_folder(self, name: str) -> Path:
+        """Where an avatar lies; AvatarError where there is none of that name. One on the Hub is downloaded."""
+        # Imported here: as in `avatar`.
+        from emotalk.avatar.hub_avatars import resolve_avatar
+
+        with self._lock:
+            registered = self._registered.get(name)
+        return registered or resolve_avatar(name, paths=self._folders, keep=self._kept_downloads)
+
     def forget(self, name: str) -> None:
         """Load an avatar anew at its next use (it was fitted again or removed)."""
         with self._lock:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotalk.cli import _transcript, main
+from emotalk.cli import main
+from emotalk.cli.talking import _transcript
 from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.hub import HubAddress, downloaded

@@ -31,7 +31,7 @@ from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.direction import parse
 from emotalk.speech.known_phones import KnownPhones
 from emotalk.talk.burned_captions import BurnedCaptions
-from emotalk.talk.captions import captions, check_captions_path, write_captions
+from emotalk.talk.captions import captions, check_captions_path, ends_sentence, sentence_starts, write_captions
 from emotalk.talk.mood import TalkMood, mood_of
 from emotalk.talk.request import TalkRequest
 from emotalk.talk.scene import Scene
@@ -72,6 +72,7 @@ class Talk:
         self.captioned = False  # whether it is an error that a voice does not tell its words
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
+        self.sentences: list[int] = []  # the frames at which sentences begin
         self.transcript = ""  # what is said in a recording, where that is known
         self.mood = TalkMood(request)
         self.script = parse(request.text) if request.text is not None and request.audio is None else None
@@ -92,7 +93,7 @@ class Talk:
         self.captioned = captions_out is not None or look.captions != "off"
         self._check(target, captions_out)
         self.progress(Progress("speech"))
-        scene = Scene(self.studio.avatar(self.request.avatar), look)
+        scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
         blocks = self._sound()
         first = next(blocks)  # what cannot be spoken or heard is known before anything is written
         frames = FrameFolder(frames_dir) if frames_dir is not None else None
@@ -131,6 +132,8 @@ class Talk:
             _write_motion(self.motions, Path(motion_out))
         if burned is not None and burned.remark:
             self.remarks += (burned.remark,)
+        if look.shot == "cut-in" and not self.sentences:
+            self.remarks += ("The camera stays: where sentences begin is not known without a transcript.",)
         if self.captioned and self.script is not None and not self.words:
             self.remarks += ("There are no captions: no words were said.",)
         if captions_out is not None and self.words:
@@ -213,6 +216,7 @@ class Talk:
             self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)
         else:
             speech = replace(speech, text=text, words=found.words, phones=found.phones)
+            self.sentences += [round(second * FPS) for second in sentence_starts(speech.words, text)]
             if found.doubtful > DOUBTFUL_SECONDS:
                 lost = "; words have no captions there" if self.captioned else ""
                 self.remarks += (
@@ -235,6 +239,7 @@ class Talk:
         if request.mood_in_voice and isinstance(request.emotion, EmotionCurve):
             mood = mood_of(request.emotion, request.expressiveness)
         letters = samples = 0
+        ended = True
         voice = request.voice or self._fitting_voice()
         for part in say_stream(self.script, voice, emotion=mood):
             if self.captioned and part.text and not part.words:
@@ -245,6 +250,10 @@ class Talk:
             self.known.said(part)
             self.mood.said(part)
             start = samples / SAMPLE_RATE
+            if part.text.strip():
+                if ended:
+                    self.sentences.append(-(-samples // SAMPLES_PER_FRAME))
+                ended = ends_sentence(part.text)
             self.words += [(a + start, b + start, word) for a, b, word in part.words]
             letters += len(part.text)
             samples += len(part.samples)
@@ -270,12 +279,15 @@ class Talk:
     ) -> Iterator[GaussianCloud]:
         """A cloud for every frame; runs in the renderer's thread, one frame ahead of the drawing."""
         rest = np.zeros(0, np.float32)
-        for motion, samples in self._motion(first, blocks):
+        frame = 0
+        for moved, samples in self._motion(first, blocks):
+            motion = scene.directed(moved, frame)
             if keep:
                 self.motions.append(motion)
             rest = np.concatenate([rest, samples])
             for t in range(len(motion)):
-                cloud = self._timed("pose", scene.pose, motion, t)
+                cloud = self._timed("pose", scene.pose, motion, t, frame)
+                frame += 1
                 self.samples.append(rest[:SAMPLES_PER_FRAME])
                 rest = rest[SAMPLES_PER_FRAME:]
                 yield cloud

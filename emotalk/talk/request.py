@@ -11,6 +11,7 @@ from emotalk.core.errors import InputError
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
 from emotalk.speech.text import MAX_CHARACTERS, clean_text
 from emotalk.talk.background import Background
+from emotalk.talk.shots import GAZE_DEGREES, GAZES, SHOTS
 from emotalk.video import CAPTION_STYLES, MARK_POSITIONS
 
 SIZES = (256, 512, 720)
@@ -35,7 +36,8 @@ class Look:
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
     `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour` or a `PictureFile`. `mark` places
     the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is said into the picture: one of
-    CAPTION_STYLES.
+    CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze` is where the person looks: one of
+    `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
     """
 
     size: int = 512
@@ -46,6 +48,8 @@ class Look:
     mark: str = "bottom-right"
     shape: str = "1:1"
     captions: str = "off"
+    shot: str = "still"
+    gaze: str | tuple[float, float] = "ahead"
 
     @property
     def width(self) -> int:
@@ -72,6 +76,14 @@ class Look:
         check_number("The camera's zoom", self.zoom, 0.5, 2.5)
         if self.captions not in CAPTION_STYLES:
             raise InputError(f"There are no captions {self.captions!r:.40}; choose one of {', '.join(CAPTION_STYLES)}.")
+        if self.shot not in SHOTS:
+            raise InputError(f"There is no shot {self.shot!r:.40}; choose one of {', '.join(SHOTS)}.")
+        if isinstance(self.gaze, str) and self.gaze not in GAZES:
+            raise InputError(
+                f"Nobody looks {self.gaze!r:.40}; choose one of {', '.join(GAZES)}, or a point: two numbers of degrees."
+            )
+        if not isinstance(self.gaze, str):
+            self._check_point()
         if self.mark not in MARK_POSITIONS:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         if self.background is not None and not isinstance(self.background, Background):
@@ -79,6 +91,12 @@ class Look:
                 f"The background must be None, a Colour or a PictureFile, found {self.background!r:.60}; write "
                 'Colour.parse("#d8e4f0") or PictureFile(Path("room.jpg")).'
             )
+
+    def _check_point(self) -> None:
+        if not isinstance(self.gaze, tuple) or len(self.gaze) != 2:
+            raise InputError(f"A point to look at is two numbers of degrees, found {self.gaze!r:.60}.")
+        for name, degrees, most in zip(("to the right", "up"), self.gaze, GAZE_DEGREES, strict=True):
+            check_number(f"The gaze {name}", degrees, -most, most)
 
 
 @dataclass(frozen=True)

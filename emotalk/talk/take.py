@@ -66,7 +66,7 @@ class Take(Talk):
     def film(self, folder: Path) -> TakeFacts:
         """Make the take in an empty folder; returns what is known of it. Raises the package's errors."""
         look = self.request.look
-        scene = Scene(self.studio.avatar(self.request.avatar), look)
+        scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
         blocks = self._sound()
         first = next(blocks)  # what cannot be spoken is known before anything is written
         frames = 0

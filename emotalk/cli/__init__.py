@@ -11,23 +11,19 @@ import sys
 
 import tyro
 
-from emotalk.cli.machine import doctor, encode, evaluate, voices, warmup
-from emotalk.cli.people import avatars, personalize, portrait, push
-from emotalk.cli.talking import talk
+from emotalk.cli.machine import app, doctor, encode, evaluate, voices, warmup
+from emotalk.cli.people import avatars, personalize, portrait, push, rm
+from emotalk.cli.plain import plain
+from emotalk.cli.talking import sheet, talk
 from emotalk.core.errors import EmotalkError
 
 COMMANDS = {
-    "talk": talk,
-    "portrait": portrait,
-    "personalize": personalize,
-    "avatars": avatars,
-    "voices": voices,
-    "encode": encode,
-    "push": push,
-    "evaluate": evaluate,
-    "doctor": doctor,
-    "warmup": warmup,
-}
+    command.__name__: plain(command)
+    for command in (
+        talk, app, portrait, personalize, avatars, voices, sheet, rm, encode, push, evaluate, doctor, warmup,
+    )
+}  # fmt: skip
+"""By name, the most wanted first."""
 
 
 def _fault_of_the_machine(error: OSError | MemoryError | ImportError) -> str | None:

@@ -13,6 +13,27 @@ from emotalk.cli.progress import ProgressBar
 from emotalk.core.errors import InputError
 
 
+def app(port: int | None = None, host: str | None = None) -> None:
+    """Open emotalk's page, as `python app.py` does; a browser then shows it at the address that is printed.
+
+    Args:
+        port: where it is served: 7860 or the next free one by default.
+        host: 127.0.0.1 by default, for this machine alone; 0.0.0.0 lets others in, with the limits for strangers.
+    """
+    import os
+
+    from emotalk.core.checks import check_whole
+
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    if port is not None:
+        os.environ["GRADIO_SERVER_PORT"] = str(check_whole("The port", port, 1, 65535))
+    if host is not None:
+        os.environ["GRADIO_SERVER_NAME"] = host
+    from emotalk.ui.launch import launch
+
+    launch()
+
+
 def voices(language: str | None = None, everything: bool = False) -> None:
     """List the voices that read text aloud, best first.
 
@@ -71,7 +92,7 @@ def evaluate(
     avatar: str | None = None,
     protocol: Literal["self-reconstruction", "few-shot"] | None = None,
     audio: Path | None = None,
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("evaluation"),
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("evaluation"),
     share: float = 1.0,
     minutes: float = 2.0,
     seconds: float | None = None,
@@ -104,7 +125,7 @@ def evaluate(
 
 def encode(
     audio: tyro.conf.Positional[Path],
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("features.npz"),
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("features.npz"),
     encoder: str = "embedded",
     adapter: Path | None = None,
     refresh: bool = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from emotalk.cli.progress import fit_bar
+from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
     from emotalk.create import PersonalizeResult
@@ -60,16 +61,20 @@ def personalize(
     """
     from emotalk.create import CONSENT, PersonalizeRequest
     from emotalk.create import personalize as make
+    from emotalk.create.workplace import can_resume
 
     request = PersonalizeRequest(
         video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
         device=device, resume=resume,
     )  # fmt: skip
+    if not resume and can_resume(name):
+        print(f"a run for {name} that was stopped is left; without --resume it is begun anew", file=sys.stderr)
     with fit_bar() as show:
         try:
             made = make(request, show, on_tracked=show.tracked)
-        except KeyboardInterrupt:
-            print("stopped; the same command with --resume goes on from here", file=sys.stderr)
+        except BaseException:  # whatever ended it: told, and passed on
+            if can_resume(name):
+                print("stopped; the same command with --resume goes on from here", file=sys.stderr)
             raise
     _tell_avatar(made, made.name)
 
@@ -79,7 +84,7 @@ def portrait(
     name: str,
     consent: bool = False,
     face: int | None = None,
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None,
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER", help_behavior_hint="")] = None,
     size: Literal[256, 512] = 512,
     seed: int = 0,
     device: str = "auto",
@@ -121,6 +126,26 @@ def push(
     from emotalk.avatar.hub_avatars import push_avatar
 
     print(push_avatar(avatar, repo, private))
+
+
+def rm(avatar: tyro.conf.Positional[str], yes: bool = False) -> None:
+    """Delete an avatar that was made on this machine, for good. Shipped ones stay.
+
+    Args:
+        avatar: its name, as `avatars` lists it.
+        yes: do not ask.
+    """
+    from emotalk.avatar.gallery import delete_avatar, find_own
+
+    folder = find_own(avatar)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InputError(f"Nobody is here to ask whether {avatar} may go; say so with --yes.")
+        if input(f"Delete {avatar} ({folder}) for good? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing was deleted")
+            return
+    delete_avatar(avatar)
+    print(f"{avatar} is deleted")
 
 
 def _tell_avatar(made: PersonalizeResult, address: str) -> None:

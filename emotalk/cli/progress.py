@@ -1,4 +1,4 @@
-"""How far a piece of work is, on standard error."""
+"""How far a piece of work is, on standard error: a bar in a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ if TYPE_CHECKING:
     from emotalk.core.progress import Progress
     from emotalk.tracking import TrackedVideo
 
+_LINES = 10  # for a whole stage
+_STEPS = 250  # done without a line, where it is not known how much there is to do
+
 
 class ProgressBar:
-    """How far something is, on standard error and in place; silent where that is no terminal. Options as for tqdm."""
+    """How far something is. Options as for tqdm; they are for terminals. Elsewhere, as in a log, there is a line after
+    every tenth of a stage."""
 
     def __init__(self, **options: Any) -> None:
         self._options = options
+        self._told: tuple[str, int] | None = None  # stage, tenths or steps
 
     def __enter__(self) -> ProgressBar:
         from tqdm import tqdm
@@ -24,12 +29,23 @@ class ProgressBar:
 
     def __call__(self, news: Progress) -> None:
         bar = self._bar
-        bar.set_description(news.stage, refresh=False)
-        bar.total = news.total or bar.total
         psnr = getattr(news, "psnr", None)  # only a fit has one
         told = (f"{psnr:.1f} dB" if psnr is not None else "", news.time_left)
+        if bar.disable:
+            self._line(news, told)
+            return
+        bar.set_description(news.stage, refresh=False)
+        bar.total = news.total or bar.total
         bar.set_postfix_str(", ".join(filter(None, told)), refresh=False)
         bar.update(news.done - bar.n)
+
+    def _line(self, news: Progress, told: tuple[str, ...]) -> None:
+        steps = int(news.share * _LINES) if news.total else int(news.done // _STEPS)
+        if not steps or self._told == (news.stage, steps):
+            return
+        self._told = news.stage, steps
+        far = f"{100 * steps // _LINES} %" if news.total else f"{news.done}"
+        print(", ".join(filter(None, (f"{news.stage}: {far}", *told))), file=sys.stderr, flush=True)
 
     def tracked(self, video: TrackedVideo) -> None:
         """The sentences on a video or photo, once, above the bar."""

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from emotalk.cli.progress import ProgressBar
+from emotalk.cli.scenes import make_scene, scene_request
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
     from emotalk.talk.background import Background
+    from emotalk.talk.request import TalkRequest
 
 
 def talk(
     text: str | None = None,
     audio: Path | None = None,
     stdin: bool = False,
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("talk.mp4"),
+    script: Path | None = None,
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE", help_behavior_hint="")] = None,
     avatar: str = "mira",
     valence: float = 0.0,
     arousal: float = 0.0,
@@ -34,6 +37,9 @@ def talk(
     yaw: float = 0.0,
     pitch: float = 0.0,
     zoom: float = PORTRAIT_ZOOM,
+    shot: str = "still",
+    gaze: str = "ahead",
+    staging: str = "cut",
     background: str | None = None,
     shape: str = "1:1",
     captions_in_picture: str = "off",
@@ -47,14 +53,16 @@ def talk(
     speech_model: str | None = None,
     motion_model: str | None = None,
 ) -> None:
-    """Make a video of an avatar that says a text, or speaks along with an audio file.
+    """Make a video of an avatar that says a text, or speaks along with an audio file; or of several with a script.
 
     Args:
         text: what to say; directions such as [happy], [pause 0.5] or *stress* may stand in it (docs/direction.md).
         audio: an audio file to speak along with, in any format.
         stdin: read the text from standard input.
-        output: the file to write: a video (.mp4, .webm), a silent loop (.gif, .webp), the sound (.m4a, .wav) or a
-            picture (.png).
+        script: a text file with lines of several speakers, "Mira: Hello!" (docs/scenes.md); lines that did not change
+            since the last time are not made again.
+        output: the file to write: a video (.mp4, .webm, .mov), a silent loop (.gif, .webp), the sound (.m4a, .wav) or a
+            picture (.png). By default an .mp4 that is named after what is said.
         avatar: who speaks: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub:
             org/name, org/name/folder, org/name@revision.
         valence: mood from -1 (unpleasant) to 1 (pleasant).
@@ -70,7 +78,12 @@ def talk(
         yaw: camera angle in degrees; positive sees the person from their left.
         pitch: camera angle in degrees; positive looks from above.
         zoom: from 0.5 (far) to 2.5 (near).
-        background: a colour such as #d8e4f0 or a picture file; the avatar's own by default.
+        shot: how the camera moves: still, push-in (slowly nearer), drift (a little around the head) or cut-in (near in
+            every other sentence).
+        gaze: where the person looks: ahead, camera (at you), aside, or a point in degrees to the right and up: 20,-5.
+        staging: who is in the picture of a script: cut (the one who speaks) or side-by-side (all).
+        background: a colour such as #d8e4f0, a picture file, or transparent (a .webm or .mov); the avatar's own by
+            default.
         shape: 1:1, 9:16 (phones) or 16:9.
         captions_in_picture: what is said, painted into the video: off, lines, highlight (the word that is said in
             colour) or words (one large word after the other).
@@ -87,10 +100,26 @@ def talk(
     from emotalk.talk.request import Look, talk_request
     from emotalk.talk.studio import Studio
 
+    if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
+        raise InputError("Of --text or --audio, --script and --stdin one is needed; give one of the three.")
     if stdin:
-        if text is not None or audio is not None:
-            raise InputError("--stdin was given beside --text or --audio; give one of the three.")
         text = sys.stdin.read()
+    look = Look(
+        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, _gaze(gaze)
+    )  # fmt: skip
+    if script is not None:
+        alone = {
+            "--avatar": avatar != "mira", "--voice": voice, "--emotion": emotion, "--valence": valence,
+            "--arousal": arousal, "--motion-out": motion_out, "--frames-dir": frames_dir, "--transcript": transcript,
+        }  # fmt: skip
+        if given := [name for name, value in alone.items() if value]:
+            raise InputError(
+                f"{given[0]} is for one speaker; a script says for each line who speaks, how, and with which voice."
+            )
+        request = scene_request(script, staging, look, seed, head_motion, expressiveness, mood_in_voice)
+        studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
+        make_scene(studio, request, output or Path(f"{script.stem or 'scene'}.mp4"), captions)
+        return
     request = talk_request(
         avatar=avatar,
         text=text,
@@ -103,15 +132,16 @@ def talk(
         head_motion=head_motion,
         expressiveness=expressiveness,
         mood_in_voice=mood_in_voice,
-        look=Look(size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture),
+        look=look,
         transcript=_transcript(transcript),
     )
     _download(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
     with ProgressBar(unit=" frames") as show:
         clip = studio.talk(
-            request, output, motion_out=motion_out, frames_dir=frames_dir, captions=captions, progress=show
-        )
+            request, output or _named_after(request), motion_out=motion_out, frames_dir=frames_dir, captions=captions,
+            progress=show,
+        )  # fmt: skip
     for remark in clip.remarks:
         print(f"emotalk: {remark}", file=sys.stderr)
     spent = ", ".join(
@@ -119,6 +149,53 @@ def talk(
         if stage in clip.timings
     )  # fmt: skip
     print(f"{clip.path}: {clip.seconds:.1f} s of video in {clip.timings['total']:.1f} s ({spent})")
+
+
+def sheet(
+    avatar: tyro.conf.Positional[str] = "mira",
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE", help_behavior_hint="")] = None,
+    moods: int = 5,
+    size: int = 192,
+    expressiveness: float = 1.0,
+    mark: str = "bottom-right",
+    device: str = "auto",
+    refresh: bool = False,
+) -> None:
+    """Write a picture of an avatar in many moods: from unpleasant to pleasant, and from calm to excited.
+
+    Args:
+        avatar: whose: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub.
+        output: the .png to write; by default it is named after the avatar.
+        moods: how many in a row, from 2 to 9.
+        size: pixels of one face's side, even, from 64 to 512.
+        expressiveness: how strongly the moods show, from 0 over 1 to 2.
+        mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
+        device: where the faces are drawn: auto (a GPU where one can draw), cpu or cuda.
+        refresh: look on the Hub for something newer than what was downloaded earlier.
+    """
+    from PIL import Image
+
+    from emotalk.core.atomic import replacing
+    from emotalk.core.checks import check_number, check_whole
+    from emotalk.core.file_names import file_name_of
+    from emotalk.talk.request import Look
+    from emotalk.talk.studio import Studio
+
+    check_whole("The number of moods", moods, 2, 9)
+    check_number("The size", size, 64, 512)
+    check_number("The expressiveness", expressiveness, 0, 2)
+    target = output or Path(f"{file_name_of(avatar)}-moods.png")
+    if target.suffix.lower() != ".png" or target.is_dir():
+        raise InputError(f"The sheet's name must end in .png, found {target.name!r:.80}.")
+    look = Look(size, mark=mark)
+    _download(avatar, refresh)
+    picture = Studio(folders=True, device=device).mood_sheet(avatar, look, expressiveness, mark, moods)
+    try:
+        with replacing(target) as file:
+            Image.fromarray(picture).save(file, "PNG")
+    except OSError as error:
+        raise InputError(f"The sheet cannot be written to {target}: {error.strerror or error}.") from error
+    print(f"{target}: {moods} x {moods} moods")
 
 
 def _download(avatar: str, refresh: bool) -> None:
@@ -167,14 +244,35 @@ def _transcript(given: str | None) -> str | None:
     return text
 
 
+def _gaze(given: str) -> str | tuple[float, ...]:
+    """What somebody typed as --gaze: a word, or a point "20,-5"."""
+    try:
+        return tuple(float(part) for part in given.split(",")) if "," in given else given
+    except ValueError:
+        return given
+
+
+def _named_after(request: TalkRequest) -> Path:
+    """Where a video goes for which no file was named."""
+    from emotalk.core.file_names import file_name_of
+    from emotalk.speech.direction import parse
+
+    said = Path(request.audio).stem if request.audio is not None else parse(request.text or "").written
+    return Path(f"{file_name_of(said)}.mp4")
+
+
 def _background(given: str | None) -> Background | None:
     """What somebody typed as --background: here, and nowhere else, a text may name a picture."""
-    from emotalk.talk.background import Colour, PictureFile
+    from emotalk.talk.background import Colour, PictureFile, Transparent
 
     if given is None:
         return None
+    if given == "transparent":
+        return Transparent()
     if given.startswith("#"):
         return Colour.parse(given)
     if not Path(given).is_file():
-        raise InputError(f"The background must be a colour such as #d8e4f0 or a picture file, found {given!r:.200}.")
+        raise InputError(
+            f"The background must be a colour such as #d8e4f0, a picture file or transparent, found {given!r:.200}."
+        )
     return PictureFile(Path(given))

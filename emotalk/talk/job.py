@@ -12,6 +12,7 @@ frame.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -30,12 +31,14 @@ from emotalk.emotion import EmotionCurve
 from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.direction import parse
 from emotalk.speech.known_phones import KnownPhones
+from emotalk.talk.background import Transparent
 from emotalk.talk.burned_captions import BurnedCaptions
 from emotalk.talk.captions import captions, check_captions_path, ends_sentence, sentence_starts, write_captions
 from emotalk.talk.mood import TalkMood, mood_of
 from emotalk.talk.request import TalkRequest
 from emotalk.talk.scene import Scene
 from emotalk.video import FrameFolder, Mark, VideoWriter
+from emotalk.video.alpha_writer import AlphaWriter, check_alpha_format, straight_alpha
 from emotalk.video.formats import check_format, made_as
 
 if TYPE_CHECKING:
@@ -91,7 +94,7 @@ class Talk:
         """Make the clip; arguments, files and errors as `Studio.talk` has them."""
         look = self.request.look
         self.captioned = captions_out is not None or look.captions != "off"
-        self._check(target, captions_out)
+        self._check(target, captions_out, on_piece)
         self.progress(Progress("speech"))
         scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
         blocks = self._sound()
@@ -106,10 +109,15 @@ class Talk:
             if on_piece is not None:
                 on_piece(piece)
 
-        with (
-            made_as(target) as video,
-            VideoWriter(video, look.width, look.height, title=self._title(), on_piece=timed_piece) as writer,
-        ):
+        transparent = isinstance(look.background, Transparent)
+        with contextlib.ExitStack() as stack:
+            if transparent:
+                writer = stack.enter_context(AlphaWriter(target, look.width, look.height, title=self._title()))
+            else:
+                video = stack.enter_context(made_as(target))
+                writer = stack.enter_context(
+                    VideoWriter(video, look.width, look.height, title=self._title(), on_piece=timed_piece)
+                )
             pictures = scene.frames(self._clouds(first, blocks, scene, keep=motion_out is not None))
             started = time.perf_counter()
             for picture in pictures:
@@ -120,6 +128,8 @@ class Talk:
                 if burned is not None:
                     burned.draw(picture, written, self._written())
                 mark.draw(picture)
+                if transparent:
+                    picture = straight_alpha(picture)
                 if frames is not None:
                     frames.write(picture)
                 writer.write(picture, self.samples.popleft())
@@ -127,7 +137,7 @@ class Talk:
                 self._spent("encode", started)
                 self.progress(Progress("frames", written, self.total, time.perf_counter() - self.started))
                 started = time.perf_counter()
-            self._timed("encode", writer.close)
+            self._timed("encode", stack.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
         if burned is not None and burned.remark:
@@ -152,8 +162,14 @@ class Talk:
             remarks=self.remarks,
         )
 
-    def _check(self, target: str | Path | None, captions_out: str | Path | None) -> None:
-        if target is not None:
+    def _check(
+        self, target: str | Path | None, captions_out: str | Path | None, on_piece: Callable[[bytes], None] | None
+    ) -> None:
+        if isinstance(self.request.look.background, Transparent):
+            if target is None or on_piece is not None:
+                raise InputError("A video with a transparent background cannot be streamed; name a file for it.")
+            check_alpha_format(Path(target))
+        elif target is not None:
             check_format(Path(target))
         if captions_out is not None:
             check_captions_path(captions_out)

@@ -25,6 +25,7 @@ from emotalk.core.clip import Clip
 from emotalk.core.errors import Cancelled, EmotalkError, InputError, VideoError, VoiceError
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
+from emotalk.talk.background import Transparent
 from emotalk.talk.burned_captions import BurnedCaptions
 from emotalk.talk.captions import Caption, captions, check_captions_path, write_captions
 from emotalk.talk.cast import Part, cast, voice_of
@@ -64,6 +65,8 @@ class PlayRequest:
             raise InputError(f"A scene is made of a Screenplay, found {type(self.screenplay).__name__}.")
         if self.staging not in STAGINGS:
             raise InputError(f"There is no staging {self.staging!r:.40}; choose one of {', '.join(STAGINGS)}.")
+        if isinstance(self.look.background, Transparent):
+            raise InputError("A scene of several speakers cannot be transparent; choose a colour or a picture.")
         count = len(self.screenplay.speakers)
         if self.staging == "side-by-side" and count > MOST_BESIDE:
             raise InputError(

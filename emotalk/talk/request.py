@@ -34,10 +34,10 @@ class Look:
     """How the picture is taken: `size` is its shorter side in pixels (even, 64 to 1080), `shape` one of SHAPES.
 
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
-    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour` or a `PictureFile`. `mark` places
-    the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is said into the picture: one of
-    CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze` is where the person looks: one of
-    `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
+    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour`, a `PictureFile` or
+    `Transparent()`. `mark` places the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is
+    said into the picture: one of CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze` is where the
+    person looks: one of `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
     """
 
     size: int = 512
@@ -88,7 +88,8 @@ class Look:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         if self.background is not None and not isinstance(self.background, Background):
             raise InputError(
-                f"The background must be None, a Colour or a PictureFile, found {self.background!r:.60}; write "
+                f"The background must be None, a Colour, a PictureFile or Transparent(), found "
+                f"{self.background!r:.60}; write "
                 'Colour.parse("#d8e4f0") or PictureFile(Path("room.jpg")).'
             )
 

@@ -16,7 +16,7 @@ from emotalk.core.camera import PORTRAIT_ZOOM, centre_row, project
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import fitted_picture
 from emotalk.emotion import behaviour, expression_field, split_eyes
-from emotalk.talk.background import Colour
+from emotalk.talk.background import Colour, Transparent
 from emotalk.talk.request import Look
 from emotalk.talk.shots import ASIDE, Framing, looking, near_framing, nearness, sway
 
@@ -47,7 +47,8 @@ class Scene:
         self.avatar, self.look, self._sentences = avatar, look, sentences
         self.camera = camera_of(avatar, look)
         self._whole = background_of(avatar, look)  # of the look's own framing
-        self._renderer = FrameRenderer(look.width, look.height, self._whole)
+        transparent = isinstance(look.background, Transparent)
+        self._renderer = FrameRenderer(look.width, look.height, None if transparent else self._whole)
         self._edges = _Edges.of(avatar, look, self._whole)
         self._near, self._framed = Framing(), Framing()
         if look.shot in ("push-in", "cut-in"):
@@ -77,7 +78,8 @@ class Scene:
         return self.avatar.pose(motion, t, self.camera_at(frame))
 
     def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
-        """One picture [height, width, 3] uint8, in a buffer that the next one may use again."""
+        """One picture [height, width, 3] uint8, in a buffer that the next one may use again; 4 channels, the colours
+        multiplied by alpha, where the background is transparent."""
         return self._finished(self._renderer.draw(self.pose(self.directed(motion), t), self.camera_at(0)))
 
     def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
@@ -129,13 +131,14 @@ class _Edges:
     def of(
         cls, avatar: GaussianAvatar, look: Look, background: torch.Tensor, framing: Framing | None = None
     ) -> _Edges | None:
-        """Those of a picture in front of a background [3] or [height, width, 3]; None where there are none."""
+        """Those of a picture in front of a background [3] or [height, width, 3] (4 where it is transparent); None where
+        there are none."""
         if avatar.camera is None or look.width <= look.height:
             return None
         # Imported here: as above.
         from emotalk.avatar.view import side_shares
 
-        whole = background.expand(look.height, look.width, 3)
+        whole = background.expand(look.height, look.width, background.shape[-1])
         behind = (whole.clamp(0, 1).cpu().numpy() * 255 + 0.5).astype(np.uint16)
         shares = side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy()
         if framing is not None:
@@ -144,7 +147,7 @@ class _Edges:
         return cls(shares, behind)
 
     def draw(self, picture: np.ndarray) -> None:
-        """Let the sides of a picture [height, width, 3] uint8 fade, in place."""
+        """Let the sides of a picture [height, width, 3 or 4] uint8 fade, in place."""
         for where, share, behind in self._sides:
             picture[:, where] = (picture[:, where] * share + behind) >> 8
 
@@ -176,8 +179,10 @@ def camera_of(avatar: GaussianAvatar, look: Look, yaw: float = 0.0, pitch: float
 
 
 def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
-    """What stands behind the head: [3] or [height, width, 3] in [0, 1]; InputError for a picture that cannot be
-    read."""
+    """What stands behind the head: [3] or [height, width, 3] in [0, 1], [4] zeros for nothing; InputError for a picture
+    that cannot be read."""
+    if isinstance(look.background, Transparent):
+        return torch.zeros(4)
     if look.background is None:
         # Imported here: as above.
         from emotalk.avatar.view import zoomed_plate

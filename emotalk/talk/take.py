@@ -108,7 +108,7 @@ class Take(Talk):
 
 
 def eased(stretches: Iterator[tuple[HeadMotion, np.ndarray]]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
-    """Stretches of motion with their sound [n], out of rest in EASE_IN frames and back into it in the last EASE_OUT: the
+    """Stretches of motion with their sound [n], out of rest in EASE_IN frames, and in the last EASE_OUT back: the
     first and the last frame are a head at rest. The motion is the same however it is cut."""
     waiting = HeadMotion.neutral(0)  # it may be among the last
     gone = 0

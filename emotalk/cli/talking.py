@@ -15,7 +15,6 @@ from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
     from emotalk.talk.background import Background
-    from emotalk.talk.request import TalkRequest
 
 
 def talk(
@@ -139,9 +138,13 @@ def talk(
     studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
     with ProgressBar(unit=" frames") as show:
         clip = studio.talk(
-            request, output or _named_after(request), motion_out=motion_out, frames_dir=frames_dir, captions=captions,
+            request,
+            output or Path(f"{request.file_name}.mp4"),
+            motion_out=motion_out,
+            frames_dir=frames_dir,
+            captions=captions,
             progress=show,
-        )  # fmt: skip
+        )
     for remark in clip.remarks:
         print(f"emotalk: {remark}", file=sys.stderr)
     spent = ", ".join(
@@ -250,15 +253,6 @@ def _gaze(given: str) -> str | tuple[float, ...]:
         return tuple(float(part) for part in given.split(",")) if "," in given else given
     except ValueError:
         return given
-
-
-def _named_after(request: TalkRequest) -> Path:
-    """Where a video goes for which no file was named."""
-    from emotalk.core.file_names import file_name_of
-    from emotalk.speech.direction import parse
-
-    said = Path(request.audio).stem if request.audio is not None else parse(request.text or "").written
-    return Path(f"{file_name_of(said)}.mp4")
 
 
 def _background(given: str | None) -> Background | None:

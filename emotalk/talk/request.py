@@ -8,7 +8,9 @@ from pathlib import Path
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.checks import check_number, check_whole
 from emotalk.core.errors import InputError
+from emotalk.core.file_names import file_name_of
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
+from emotalk.speech.direction import parse
 from emotalk.speech.text import MAX_CHARACTERS, clean_text
 from emotalk.talk.background import Background
 from emotalk.talk.shots import GAZE_DEGREES, GAZES, SHOTS
@@ -124,6 +126,11 @@ class TalkRequest:
     look: Look = field(default_factory=Look)
     max_seconds: float | None = None
     transcript: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """A name without an ending for a file of this talk: its first words, or that of the recording."""
+        return file_name_of(Path(self.audio).stem if self.audio is not None else parse(self.text or "").written)
 
     def __post_init__(self) -> None:
         if not isinstance(self.avatar, str) or not self.avatar.strip():

@@ -241,7 +241,8 @@ class _Play:
             if name != speaker:
                 listener = self.parts[name]
                 request = self._request(listener, self._pane_look(pane), line, again)
-                key, folder, _, _ = self._take(request, listener, stage, facts.frames)
+                stage_beside = f"{stage}, {listener.speaker} listens"
+                key, folder, _, _ = self._take(request, listener, stage_beside, facts.frames)
                 taken[name] = key, folder
         shown = [taken[name] for name in (names if beside else [speaker])]
         return _Filmed(line, facts, tuple(f for _, f in shown), tuple(k for k, _ in shown), reused)

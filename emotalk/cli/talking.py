@@ -116,6 +116,8 @@ def talk(
                 f"{given[0]} is for one speaker; a script says for each line who speaks, how, and with which voice."
             )
         request = scene_request(script, staging, look, seed, head_motion, expressiveness, mood_in_voice)
+        for role in request.screenplay.roles:
+            _download(role.avatar, refresh)
         studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
         make_scene(studio, request, output or Path(f"{script.stem or 'scene'}.mp4"), captions)
         return

@@ -194,7 +194,7 @@ class TalkTab:
             c.source, [c.text, self.chips, self.voice_row, c.mood_in_voice, c.audio, c.transcript], queue=False,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
-        self.fine.click(None, None, None, js="() => document.querySelector('#mood-card').classList.toggle('fine')")
+        self.fine.click(None, None, None, js="() => document.body.classList.toggle('emotalk-fine')")
         for button, around in self.directions.items():
             button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
         c.ground.change(

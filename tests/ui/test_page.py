@@ -19,6 +19,7 @@ from tests.ui.drawn_studio import DrawnStudio
 
 pytestmark = pytest.mark.slow
 IDLE = "() => !document.body.classList.contains('emotalk-busy')"
+FINE = ("Valence", "Arousal", "Expressiveness", "Head motion")
 STATE = "document.querySelector('.stage').dataset.state"
 WORDS = """() => [...document.querySelectorAll('#mood-pad .names span')].map((word) => {
   const range = document.createRange();
@@ -34,7 +35,7 @@ def slider(page, label: str):
 
 def set_slider(page, label: str, value: float) -> None:
     box = slider(page, label)
-    if not box.is_visible() and page.locator("#fine").locator(box).count():
+    if label in FINE and not box.is_visible():
         page.click("#fine-tune")
     box.fill(str(value))
     box.press("Enter")

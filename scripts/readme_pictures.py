@@ -78,7 +78,11 @@ def _photograph(app: App, target: Path) -> None:
         browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(app.blocks.local_url)
-        page.wait_for_timeout(15_000)  # the pictures of faces and the mood's still arrive one by one
+        page.wait_for_selector("#stage .face[src]")
+        first = page.get_attribute("#stage .face", "src")  # stands in until the mood's still is drawn
+        drawn = "(first) => document.querySelector('#stage .face').getAttribute('src') !== first"
+        page.wait_for_function(drawn, arg=first, timeout=180_000)
+        page.wait_for_timeout(3_000)
         page.screenshot(path=target)
         browser.close()
     app.blocks.close(verbose=False)

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import os
 import re
 import shutil
 import wave
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from emotalk.cli import _transcript, main
+from emotalk.cli import COMMANDS, main
+from emotalk.cli.talking import _transcript
 from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.hub import HubAddress, downloaded
@@ -46,7 +49,7 @@ def test_help_names_every_command_and_every_option_in_words(capsys: pytest.Captu
         main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for command in ("talk", "portrait", "personalize", "evaluate", "avatars", "doctor", "warmup"):
+    for command in COMMANDS:
         assert command in said
     with pytest.raises(SystemExit):
         main(["talk", "--help"])
@@ -96,6 +99,23 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         ([*HELLO, "--emotion", "missing.json"], "missing.json"),
         ([*HELLO, "--size", "63"], "even number"),
         ([*HELLO, "-o", "film.avi"], "must end in one of .mp4, .webm"),
+        ([*HELLO, "-o", "film.mov"], "must end in one of .mp4, .webm"),
+        ([*HELLO, "--background", "transparent"], "is a .webm (for pages) or a .mov"),
+        ([*HELLO, "--shot", "crane"], "choose one of still, push-in, drift, cut-in"),
+        ([*HELLO, "--gaze", "inside"], "choose one of ahead, camera, aside"),
+        ([*HELLO, "--gaze", "90,0"], "between -35 and 35"),
+        ([*HELLO, "--gaze", "1,x"], "Nobody looks '1,x'"),
+        ([*HELLO, "--script", __file__], "give one of the three"),
+        (["talk", "--script", "gone.txt"], "script 'gone.txt' cannot be read"),
+        (["talk", "--script", __file__], "Line 3 has no speaker"),
+        (["talk", "--script", __file__, "--voice", "flite:slt"], "--voice is for one speaker"),
+        (["talk", "--script", __file__, "--arousal", "0.5"], "--arousal is for one speaker"),
+        (["rm", "mira"], "no avatar of your own called 'mira'"),
+        (["rm", "../mira", "--yes"], "no avatar of your own called"),
+        (["sheet", "nobody"], "no avatar 'nobody'"),
+        (["sheet", "-o", "a.jpg"], "must end in .png"),
+        (["sheet", "--moods", "1"], "between 2 and 9"),
+        (["app", "--port", "0"], "The port must lie between 1 and 65535"),
         ([*HELLO, "--shape", "4:3"], "choose one of 1:1, 9:16, 16:9"),
         ([*HELLO, "--captions-in-picture", "karaoke"], "choose one of off, lines"),
         (["talk", "--audio", "missing.wav"], "missing.wav"),
@@ -181,6 +201,114 @@ def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(
     assert main([*HELLO, "--device", "cuda", "-o", str(tmp_path / "x.mp4")]) == 2
     assert "'cuda' cannot be used: torch finds no CUDA device" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_options_are_told_in_plain_words(capsys: pytest.CaptureFixture) -> None:
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        said = capsys.readouterr().out
+        assert "None" not in said, command
+        assert not re.search(r"\b(STR|INT|FLOAT)\b", said), command
+
+
+def test_a_video_without_a_name_is_named_after_what_is_said(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["talk", "--text", "[happy] Oh, hello!", "--size", "64"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["oh-hello.mp4"]
+    said = capsys.readouterr()
+    assert said.out.startswith("oh-hello.mp4: ")
+    assert re.search(r"^frames: \d+ %$", said.err, re.M)  # no terminal: a line now and then
+    assert len(said.err.splitlines()) < 25
+
+
+@pytest.mark.slow
+def test_a_script_becomes_a_video_with_what_is_left_from_earlier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("emotalk.talk.take_store.cache_dir", lambda name: tmp_path / "cache" / name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "at the door.txt").write_text("Mira: Hi.\nKofi: Ho.\n")
+    order = ["talk", "--script", "at the door.txt", "--size", "64"]
+    assert main(order) == 0
+    assert re.match(r"at the door\.mp4: \d\.\d s of video in .* s \(2 lines\)", capsys.readouterr().out)
+    assert main([*order, "--staging", "side-by-side", "-o", "b.webm", "--gaze", "1,2"]) == 0
+    assert main(order) == 0
+    assert "(2 lines, 2 of them from earlier)" in capsys.readouterr().out.splitlines()[-1]
+    assert {path.name for path in tmp_path.iterdir()} == {"at the door.txt", "at the door.mp4", "b.webm", "cache"}
+
+
+@pytest.mark.slow
+def test_sheet_writes_the_moods_of_an_avatar(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["sheet", "kofi", "--moods", "3", "--size", "64", "-o", str(tmp_path / "a.png")]) == 0
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (3 * 64 + 16, 3 * 64 + 16)
+    assert "a.png: 3 x 3 moods" in capsys.readouterr().out
+
+
+class TestRm:
+    """Deleting an avatar of one's own."""
+
+    @pytest.fixture
+    def own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        shutil.copytree(CHECKPOINTS / "avatars" / "mira", tmp_path / "avatars" / "me")
+        monkeypatch.setattr("emotalk.avatar.gallery.cache_dir", lambda name: tmp_path / name)
+        return tmp_path / "avatars" / "me"
+
+    def test_with_yes_it_is_gone(self, own: Path, capsys: pytest.CaptureFixture) -> None:
+        assert main(["rm", "me", "--yes"]) == 0
+        assert capsys.readouterr().out == "me is deleted\n"
+        assert list(own.parent.iterdir()) == []
+
+    def test_without_anybody_to_ask_it_stays(self, own: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO(""))
+        assert main(["rm", "me"]) == 2
+        assert "say so with --yes" in capsys.readouterr().err
+        assert own.is_dir()
+
+    @pytest.mark.parametrize(("answer", "there"), [("n", True), ("", True), ("yes", False), ("Y", False)])
+    def test_it_asks(self, own: Path, monkeypatch, capsys: pytest.CaptureFixture, answer: str, there: bool) -> None:
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("builtins.input", lambda question: answer)
+        assert main(["rm", "me"]) == 0
+        assert own.is_dir() == there
+        assert ("nothing was deleted" in capsys.readouterr().out) == there
+
+
+def test_app_serves_the_page_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = []
+    monkeypatch.setattr("emotalk.ui.launch.launch", lambda: served.append(os.environ["GRADIO_SERVER_PORT"]))
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "1")
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "")
+    assert main(["app", "--port", "7899", "--host", "127.0.0.1"]) == 0
+    assert served == ["7899"]
+    assert os.environ["GRADIO_SERVER_NAME"] == "127.0.0.1"
+
+
+def test_a_refused_video_leaves_no_work_behind(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr("emotalk.avatar.gallery.cache_dir", lambda name: tmp_path / name)
+    (tmp_path / "a.mp4").write_bytes(b"no video at all")
+    assert main(["personalize", str(tmp_path / "a.mp4"), "--name", "me", "--consent"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("emotalk: ")
+    assert "--resume" not in said
+    assert list(tmp_path.rglob("*.work")) == []
+
+
+def test_a_stopped_run_tells_how_it_goes_on(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("emotalk.avatar.gallery.cache_dir", lambda name: tmp_path / name)
+    monkeypatch.setattr("emotalk.tracking.track_video", stopped)
+    (tmp_path / "a.mp4").write_bytes(b"a video")
+    order = ["personalize", str(tmp_path / "a.mp4"), "--name", "me", "--consent"]
+    assert main(order) == 2
+    said = capsys.readouterr().err
+    assert "the same command with --resume goes on from here" in said
+    assert "The disk is full" in said
+    assert main(order) == 2
+    assert "without --resume it is begun anew" in capsys.readouterr().err
 
 
 def test_avatars_lists_mira(capsys: pytest.CaptureFixture) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.atomic import write_json
-from emotalk.core.errors import InputError
+from emotalk.core.errors import Cancelled, EmotalkError, InputError
 from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, need_consent
 from emotalk.create.stages import fitting_in_words, speaking_in_words, tracking_in_words
@@ -63,14 +63,19 @@ def personalize(
     sweep(base)
     with workplace(base, name) as work:
         job = _job(request, work)
-        tracked = track_video(
-            request.video,
-            work / "track",
-            tracking_in_words(progress, started),
-            size=job["size"],
-            seconds=job["seconds"],
-            cancelled=cancelled,
-        )
+        try:
+            tracked = track_video(
+                request.video,
+                work / "track",
+                tracking_in_words(progress, started),
+                size=job["size"],
+                seconds=job["seconds"],
+                cancelled=cancelled,
+            )
+        except EmotalkError as error:
+            if not isinstance(error, Cancelled) and not request.resume:
+                remove(work)  # such a video is refused again: there is nothing to go on with
+            raise
         if on_tracked is not None:
             on_tracked(tracked)
         config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"], device=str(device))

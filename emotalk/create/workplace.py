@@ -48,6 +48,12 @@ def discard(name: str, folder: Path | None = None) -> None:
             remove(work)
 
 
+def can_resume(name: str, folder: Path | None = None) -> bool:
+    """Whether a run of a video for an avatar of that name was stopped and can be gone on with."""
+    base = own_folder() if folder is None else folder
+    return (work_folder(base, folder_name(name)) / JOB).is_file()
+
+
 def work_folder(base: Path, name: str) -> Path:
     """The work folder of the avatar `name` (a folder's name) among the avatars in `base`."""
     return base / f".{name}.work"  # the gallery does not list what begins with a dot

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from pathlib import Path
 
@@ -77,6 +78,15 @@ class MotionModel:
             folder, {"format": FORMAT, "config": sizes, "eyes": dataclasses.asdict(self.eyes)}
         )
         save_network(self.network, target)
+
+    @property
+    def digest(self) -> str:
+        """A name of the network's weights and of the statistics of eyes: other ones have another, in hexadecimal. One
+        recorded person's adaptation does not count."""
+        content = hashlib.sha256(repr(self.eyes).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            content.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
+        return content.hexdigest()
 
     def __call__(
         self, features: SpeechFeatures, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0

@@ -28,14 +28,15 @@ class FrameRenderer:
 
     A picture's memory is used again `buffers` frames later: copy what must last. One renderer serves one clip at a
     time; different renderers may run in different threads. background: 3 numbers or a picture [height, width, 3], in
-    [0, 1]; the attribute can be set anew between frames.
+    [0, 1]; the attribute can be set anew between frames. None: pictures are [height, width, 4], with colours that are
+    multiplied by their alpha.
     """
 
     def __init__(
         self,
         width: int,
         height: int,
-        background: Tensor | np.ndarray | tuple[float, float, float] = (1.0, 1.0, 1.0),
+        background: Tensor | np.ndarray | tuple[float, float, float] | None = (1.0, 1.0, 1.0),
         backend: str = "auto",
         buffers: int = 2,
     ) -> None:
@@ -44,8 +45,10 @@ class FrameRenderer:
         if buffers < 1:
             raise InputError(f"FrameRenderer needs at least 1 buffer, found {buffers}.")
         self.width, self.height, self.backend = int(width), int(height), backend
-        self._ring = itertools.cycle([np.empty((self.height, self.width, 3), np.uint8) for _ in range(buffers)])
-        self.background = background
+        self._transparent = background is None
+        shape = self.height, self.width, 4 if self._transparent else 3
+        self._ring = itertools.cycle([np.empty(shape, np.uint8) for _ in range(buffers)])
+        self.background = (0.0, 0.0, 0.0) if background is None else background
 
     @property
     def background(self) -> Tensor:
@@ -118,13 +121,19 @@ class FrameRenderer:
                 device = frame[0].means.device
                 if self._on_device is None or self._on_device.device != device:
                     self._on_device = self._background.to(device)
-                image = rasterize(*frame, self._on_device, "cuda").image
+                drawn = rasterize(*frame, self._on_device, "cuda")
+                image = torch.cat([drawn.image, drawn.alpha[..., None]], -1) if self._transparent else drawn.image
                 pixels[...] = (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
             return pixels
         # Imported here: numba's compiler only where the CPU draws.
-        from emotalk.rendering.cpu import Background, draw_bytes
+        from emotalk.rendering.cpu import Background, draw_bytes, draw_floats
 
         if self._behind is None:
             self._behind = Background.of(self._background, self.width)
-        draw_bytes(frame, self._behind, pixels)
+        if self._transparent:
+            image, alpha = draw_floats(frame, self._behind)
+            for channel, plane in enumerate((*image, alpha)):
+                pixels[..., channel] = np.clip(plane, 0, 1) * 255 + 0.5
+        else:
+            draw_bytes(frame, self._behind, pixels)
         return pixels

@@ -87,6 +87,11 @@ class LiveClip:
         return f"emotalk/clip/{self.token}.mp4"
 
     @property
+    def file_name(self) -> str:
+        """What the finished file is called where somebody saves it: after what is said."""
+        return f"{self.request.file_name}.mp4"
+
+    @property
     def done(self) -> bool:
         """Whether the talk has ended, well or not."""
         return self._done
@@ -316,7 +321,13 @@ class LiveClips:
             clip = self.find(request.path_params["token"])
             if clip is None or clip.clip is None or not Path(clip.clip.path).is_file():
                 return PlainTextResponse("This clip is gone.", status_code=404)
-            return FileResponse(clip.clip.path, media_type="video/mp4", headers={"Cache-Control": "private, no-cache"})
+            return FileResponse(
+                clip.clip.path,
+                media_type="video/mp4",
+                headers={"Cache-Control": "private, no-cache"},
+                filename=clip.file_name,
+                content_disposition_type="inline",
+            )
 
         return [Route("/emotalk/live/{token}.mp4", live), Route("/emotalk/clip/{token}.mp4", finished)]
 

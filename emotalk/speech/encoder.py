@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -72,6 +73,14 @@ class SpeechEncoder:
     def feature_size(self) -> int:
         """C of `SpeechFeatures.features` [T, C]."""
         return self.config.width
+
+    @property
+    def digest(self) -> str:
+        """A name of these weights: other ones have another, in hexadecimal."""
+        content = hashlib.sha256()
+        for name in sorted(self._weights):
+            content.update(name.encode() + np.ascontiguousarray(self._weights[name]).tobytes())
+        return content.hexdigest()
 
     @property
     def parameters(self) -> int:

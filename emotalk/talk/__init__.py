@@ -1,7 +1,17 @@
 """Talking: a `Studio` loads models and avatars once and makes clips, stills and mood sheets; `talk` makes one clip."""
 
-from emotalk.talk.background import Background, Colour, PictureFile
+from emotalk.talk.background import Background, Colour, PictureFile, Transparent
 from emotalk.talk.request import Look, TalkRequest, talk_request
 from emotalk.talk.studio import Studio, talk
 
-__all__ = ["Background", "Colour", "Look", "PictureFile", "Studio", "TalkRequest", "talk", "talk_request"]
+__all__ = [
+    "Background",
+    "Colour",
+    "Look",
+    "PictureFile",
+    "Studio",
+    "TalkRequest",
+    "Transparent",
+    "talk",
+    "talk_request",
+]

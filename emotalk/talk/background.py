@@ -1,7 +1,7 @@
-"""What stands behind the head, where it is not the avatar's own: a colour or a picture.
+"""What stands behind the head, where it is not the avatar's own: a colour, a picture, or nothing.
 
-Two types, so that a text that somebody sent can be a colour and nothing else; only code that knows where a file comes
-from makes a `PictureFile` of it.
+Types of their own, so that a text that somebody sent can be a colour and nothing else; only code that knows where a
+file comes from makes a `PictureFile` of it.
 """
 
 from __future__ import annotations
@@ -64,5 +64,10 @@ class PictureFile:
             pass  # its header says whether it can be drawn
 
 
-Background = Colour | PictureFile
+@dataclass(frozen=True)
+class Transparent:
+    """Nothing: the video has an alpha channel (.webm or .mov)."""
+
+
+Background = Colour | PictureFile | Transparent
 """What `Look.background` takes beside None, the avatar's own."""

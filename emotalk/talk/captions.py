@@ -100,6 +100,19 @@ def write_captions(path: str | Path, captions: Iterable[Caption]) -> Path:
     return path
 
 
+def ends_sentence(text: str) -> bool:
+    """Whether a sentence ends with a text, or with the last word of it; the full stop of a short form ends none."""
+    words = text.split()
+    return bool(words) and _ends_with(TimedWord(0.0, 0.0, words[-1]), _SENTENCE_ENDS)
+
+
+def sentence_starts(words: Iterable[tuple[float, float, str]], text: str = "") -> list[float]:
+    """The seconds at which sentences begin; arguments as for `captions`."""
+    units = written_words(words, text)
+    begins = [True, *(_ends_with(unit, _SENTENCE_ENDS) for unit in units)]
+    return [unit.start for unit, first in zip(units, begins, strict=False) if first]
+
+
 def _clock(seconds: float, point: str = ".") -> str:
     milliseconds = round(seconds * 1000)
     whole, rest = divmod(milliseconds, 1000)

@@ -5,12 +5,14 @@
     audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
 
 Sound comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the last one
-encoded. Nothing grows with the clip's length but the file (and, where it is asked for, the motion: 270 bytes a frame);
-a recording that has a transcript is held whole, since its words are found before the first frame.
+encoded. Nothing grows with the clip's length but the file and the list of its words (and, where it is asked for, the
+motion: 270 bytes a frame); a recording that has a transcript is held whole, since its words are found before the first
+frame.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -29,12 +31,14 @@ from emotalk.emotion import EmotionCurve
 from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.direction import parse
 from emotalk.speech.known_phones import KnownPhones
+from emotalk.talk.background import Transparent
 from emotalk.talk.burned_captions import BurnedCaptions
-from emotalk.talk.captions import captions, check_captions_path, write_captions
+from emotalk.talk.captions import captions, check_captions_path, ends_sentence, sentence_starts, write_captions
 from emotalk.talk.mood import TalkMood, mood_of
 from emotalk.talk.request import TalkRequest
 from emotalk.talk.scene import Scene
 from emotalk.video import FrameFolder, Mark, VideoWriter
+from emotalk.video.alpha_writer import AlphaWriter, check_alpha_format, straight_alpha
 from emotalk.video.formats import check_format, made_as
 
 if TYPE_CHECKING:
@@ -61,7 +65,6 @@ class Talk:
         progress: ProgressCallback | None,
         cancelled: Callable[[], bool] | None,
     ) -> None:
-
         self.studio, self.request = studio, request
         self.progress = progress or (lambda _: None)
         self.cancelled = cancelled or (lambda: False)
@@ -69,8 +72,10 @@ class Talk:
         self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
         self.samples: deque[np.ndarray] = deque()  # one entry a frame, in step with the clouds
         self.motions: list[HeadMotion] = []
+        self.captioned = False  # whether it is an error that a voice does not tell its words
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
+        self.sentences: list[int] = []  # the frames at which sentences begin
         self.transcript = ""  # what is said in a recording, where that is known
         self.mood = TalkMood(request)
         self.script = parse(request.text) if request.text is not None and request.audio is None else None
@@ -89,9 +94,9 @@ class Talk:
         """Make the clip; arguments, files and errors as `Studio.talk` has them."""
         look = self.request.look
         self.captioned = captions_out is not None or look.captions != "off"
-        self._check(target, captions_out)
+        self._check(target, captions_out, on_piece)
         self.progress(Progress("speech"))
-        scene = Scene(self.studio.avatar(self.request.avatar), look)
+        scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
         blocks = self._sound()
         first = next(blocks)  # what cannot be spoken or heard is known before anything is written
         frames = FrameFolder(frames_dir) if frames_dir is not None else None
@@ -104,10 +109,15 @@ class Talk:
             if on_piece is not None:
                 on_piece(piece)
 
-        with (
-            made_as(target) as video,
-            VideoWriter(video, look.width, look.height, title=self._title(), on_piece=timed_piece) as writer,
-        ):
+        transparent = isinstance(look.background, Transparent)
+        with contextlib.ExitStack() as stack:
+            if transparent:
+                writer = stack.enter_context(AlphaWriter(target, look.width, look.height, title=self._title()))
+            else:
+                video = stack.enter_context(made_as(target))
+                writer = stack.enter_context(
+                    VideoWriter(video, look.width, look.height, title=self._title(), on_piece=timed_piece)
+                )
             pictures = scene.frames(self._clouds(first, blocks, scene, keep=motion_out is not None))
             started = time.perf_counter()
             for picture in pictures:
@@ -118,6 +128,8 @@ class Talk:
                 if burned is not None:
                     burned.draw(picture, written, self._written())
                 mark.draw(picture)
+                if transparent:
+                    picture = straight_alpha(picture)
                 if frames is not None:
                     frames.write(picture)
                 writer.write(picture, self.samples.popleft())
@@ -125,11 +137,13 @@ class Talk:
                 self._spent("encode", started)
                 self.progress(Progress("frames", written, self.total, time.perf_counter() - self.started))
                 started = time.perf_counter()
-            self._timed("encode", writer.close)
+            self._timed("encode", stack.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
         if burned is not None and burned.remark:
             self.remarks += (burned.remark,)
+        if look.shot == "cut-in" and not self.sentences:
+            self.remarks += ("The camera stays: where sentences begin is not known without a transcript.",)
         if self.captioned and self.script is not None and not self.words:
             self.remarks += ("There are no captions: no words were said.",)
         if captions_out is not None and self.words:
@@ -148,8 +162,14 @@ class Talk:
             remarks=self.remarks,
         )
 
-    def _check(self, target: str | Path | None, captions_out: str | Path | None) -> None:
-        if target is not None:
+    def _check(
+        self, target: str | Path | None, captions_out: str | Path | None, on_piece: Callable[[bytes], None] | None
+    ) -> None:
+        if isinstance(self.request.look.background, Transparent):
+            if target is None or on_piece is not None:
+                raise InputError("A video with a transparent background cannot be streamed; name a file for it.")
+            check_alpha_format(Path(target))
+        elif target is not None:
             check_format(Path(target))
         if captions_out is not None:
             check_captions_path(captions_out)
@@ -212,6 +232,7 @@ class Talk:
             self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)
         else:
             speech = replace(speech, text=text, words=found.words, phones=found.phones)
+            self.sentences += [round(second * FPS) for second in sentence_starts(speech.words, text)]
             if found.doubtful > DOUBTFUL_SECONDS:
                 lost = "; words have no captions there" if self.captioned else ""
                 self.remarks += (
@@ -234,6 +255,7 @@ class Talk:
         if request.mood_in_voice and isinstance(request.emotion, EmotionCurve):
             mood = mood_of(request.emotion, request.expressiveness)
         letters = samples = 0
+        ended = True
         voice = request.voice or self._fitting_voice()
         for part in say_stream(self.script, voice, emotion=mood):
             if self.captioned and part.text and not part.words:
@@ -244,7 +266,11 @@ class Talk:
             self.known.said(part)
             self.mood.said(part)
             start = samples / SAMPLE_RATE
-            self.words += [(a + start, b + start, word) for a, b, word in part.words] if self.captioned else []
+            if part.text.strip():
+                if ended:
+                    self.sentences.append(-(-samples // SAMPLES_PER_FRAME))
+                ended = ends_sentence(part.text)
+            self.words += [(a + start, b + start, word) for a, b, word in part.words]
             letters += len(part.text)
             samples += len(part.samples)
             # How long the rest will take is judged by the letters said so far.
@@ -269,12 +295,15 @@ class Talk:
     ) -> Iterator[GaussianCloud]:
         """A cloud for every frame; runs in the renderer's thread, one frame ahead of the drawing."""
         rest = np.zeros(0, np.float32)
-        for motion, samples in self._motion(first, blocks):
+        frame = 0
+        for moved, samples in self._motion(first, blocks):
+            motion = scene.directed(moved, frame)
             if keep:
                 self.motions.append(motion)
             rest = np.concatenate([rest, samples])
             for t in range(len(motion)):
-                cloud = self._timed("pose", scene.pose, motion, t)
+                cloud = self._timed("pose", scene.pose, motion, t, frame)
+                frame += 1
                 self.samples.append(rest[:SAMPLES_PER_FRAME])
                 rest = rest[SAMPLES_PER_FRAME:]
                 yield cloud

@@ -8,9 +8,12 @@ from pathlib import Path
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.checks import check_number, check_whole
 from emotalk.core.errors import InputError
+from emotalk.core.file_names import file_name_of
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
+from emotalk.speech.direction import parse
 from emotalk.speech.text import MAX_CHARACTERS, clean_text
 from emotalk.talk.background import Background
+from emotalk.talk.shots import GAZE_DEGREES, GAZES, SHOTS
 from emotalk.video import CAPTION_STYLES, MARK_POSITIONS
 
 SIZES = (256, 512, 720)
@@ -33,9 +36,10 @@ class Look:
     """How the picture is taken: `size` is its shorter side in pixels (even, 64 to 1080), `shape` one of SHAPES.
 
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
-    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour` or a `PictureFile`. `mark` places
-    the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is said into the picture: one of
-    CAPTION_STYLES.
+    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour`, a `PictureFile` or
+    `Transparent()`. `mark` places the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is
+    said into the picture: one of CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze` is where the
+    person looks: one of `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
     """
 
     size: int = 512
@@ -46,6 +50,8 @@ class Look:
     mark: str = "bottom-right"
     shape: str = "1:1"
     captions: str = "off"
+    shot: str = "still"
+    gaze: str | tuple[float, float] = "ahead"
 
     @property
     def width(self) -> int:
@@ -72,13 +78,28 @@ class Look:
         check_number("The camera's zoom", self.zoom, 0.5, 2.5)
         if self.captions not in CAPTION_STYLES:
             raise InputError(f"There are no captions {self.captions!r:.40}; choose one of {', '.join(CAPTION_STYLES)}.")
+        if self.shot not in SHOTS:
+            raise InputError(f"There is no shot {self.shot!r:.40}; choose one of {', '.join(SHOTS)}.")
+        if isinstance(self.gaze, str) and self.gaze not in GAZES:
+            raise InputError(
+                f"Nobody looks {self.gaze!r:.40}; choose one of {', '.join(GAZES)}, or a point: two numbers of degrees."
+            )
+        if not isinstance(self.gaze, str):
+            self._check_point()
         if self.mark not in MARK_POSITIONS:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         if self.background is not None and not isinstance(self.background, Background):
             raise InputError(
-                f"The background must be None, a Colour or a PictureFile, found {self.background!r:.60}; write "
+                f"The background must be None, a Colour, a PictureFile or Transparent(), found "
+                f"{self.background!r:.60}; write "
                 'Colour.parse("#d8e4f0") or PictureFile(Path("room.jpg")).'
             )
+
+    def _check_point(self) -> None:
+        if not isinstance(self.gaze, tuple) or len(self.gaze) != 2:
+            raise InputError(f"A point to look at is two numbers of degrees, found {self.gaze!r:.60}.")
+        for name, degrees, most in zip(("to the right", "up"), self.gaze, GAZE_DEGREES, strict=True):
+            check_number(f"The gaze {name}", degrees, -most, most)
 
 
 @dataclass(frozen=True)
@@ -105,6 +126,11 @@ class TalkRequest:
     look: Look = field(default_factory=Look)
     max_seconds: float | None = None
     transcript: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """A name without an ending for a file of this talk: its first words, or that of the recording."""
+        return file_name_of(Path(self.audio).stem if self.audio is not None else parse(self.text or "").written)
 
     def __post_init__(self) -> None:
         if not isinstance(self.avatar, str) or not self.avatar.strip():

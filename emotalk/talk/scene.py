@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,12 +12,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from emotalk.core.camera import PORTRAIT_ZOOM, centre_row
+from emotalk.core.camera import PORTRAIT_ZOOM, centre_row, project
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import fitted_picture
 from emotalk.emotion import behaviour, expression_field, split_eyes
-from emotalk.talk.background import Colour
+from emotalk.talk.background import Colour, Transparent
 from emotalk.talk.request import Look
+from emotalk.talk.shots import ASIDE, Framing, looking, near_framing, nearness, sway
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -37,27 +39,73 @@ class Scene:
     """One avatar, camera and background; draws single frames and whole clips, on the device where the avatar lies. Not
     for two threads at once."""
 
-    def __init__(self, avatar: GaussianAvatar, look: Look) -> None:
+    def __init__(self, avatar: GaussianAvatar, look: Look, sentences: Sequence[int] = ()) -> None:
+        """`sentences` are the frames at which sentences begin, for a camera that cuts there; it may still grow."""
         # Imported here: numba after the request has been checked.
         from emotalk.rendering import FrameRenderer
 
-        self.avatar, self.look = avatar, look
+        self.avatar, self.look, self._sentences = avatar, look, sentences
         self.camera = camera_of(avatar, look)
-        background = background_of(avatar, look)
-        self._renderer = FrameRenderer(look.width, look.height, background)
-        self._edges = _Edges.of(avatar, look, background)
+        self._whole = background_of(avatar, look)  # of the look's own framing
+        transparent = isinstance(look.background, Transparent)
+        self._renderer = FrameRenderer(look.width, look.height, None if transparent else self._whole)
+        self._edges = _Edges.of(avatar, look, self._whole)
+        self._near, self._framed = Framing(), Framing()
+        if look.shot in ("push-in", "cut-in"):
+            self._near = near_framing(look.shot, look.width, look.height, head_box(avatar, self.camera))
 
-    def pose(self, motion: HeadMotion, t: int) -> GaussianCloud:
-        """The avatar's Gaussians at frame `t`."""
-        return self.avatar.pose(motion, t, self.camera)
+    def camera_at(self, frame: int) -> Camera:
+        """The camera at a frame of a talk."""
+        yaw, pitch = sway(self.look.shot, frame)
+        camera = self.camera if not (yaw or pitch) else camera_of(self.avatar, self.look, yaw, pitch)
+        return self._framing(frame).of(camera)
+
+    def directed(self, motion: HeadMotion, first: int = 0) -> HeadMotion:
+        """A motion that begins at frame `first`, with the gaze where the look wants it."""
+        look = self.look
+        if look.gaze == "ahead" or not len(motion):
+            return motion
+        if look.gaze == "camera":
+            turns = np.array([sway(look.shot, first + t) for t in range(len(motion))])
+            yaw, pitch = (turns + np.radians([look.yaw, look.pitch])).T
+        else:
+            right, up = ASIDE if look.gaze == "aside" else look.gaze
+            yaw, pitch = (np.full(len(motion), math.radians(angle)) for angle in (right, up))
+        return looking(motion, yaw, pitch)
+
+    def pose(self, motion: HeadMotion, t: int, frame: int = 0) -> GaussianCloud:
+        """The avatar's Gaussians at row `t` of a motion, seen from where the camera is at a frame of the talk."""
+        return self.avatar.pose(motion, t, self.camera_at(frame))
 
     def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
-        """One picture [height, width, 3] uint8, in a buffer that the next one may use again."""
-        return self._finished(self._renderer.draw(self.pose(motion, t), self.camera))
+        """One picture [height, width, 3] uint8, in a buffer that the next one may use again; 4 channels, the colours
+        multiplied by alpha, where the background is transparent."""
+        return self._finished(self._renderer.draw(self.pose(self.directed(motion), t), self.camera_at(0)))
 
     def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
         """A picture [height, width, 3] uint8 for every cloud, the next cloud made while this one is drawn."""
-        return map(self._finished, self._renderer.frames(clouds, self.camera))
+        pictures = self._renderer.frames(clouds, self.camera_at)
+        for frame in itertools.count():
+            self._move_background(frame)
+            picture = next(pictures, None)
+            if picture is None:
+                return
+            yield self._finished(picture)
+
+    def _framing(self, frame: int) -> Framing:
+        return self._near.part(nearness(self.look.shot, frame, self._sentences))
+
+    def _move_background(self, frame: int) -> None:
+        """A video's own background comes nearer with the camera; another one is far behind and stays."""
+        if self._near == Framing() or self.avatar.camera is None or self.look.background is not None:
+            return
+        framing = self._framing(frame)
+        if framing == self._framed:
+            return
+        self._framed = framing
+        background = framed_picture(self._whole, framing)
+        self._renderer.background = background
+        self._edges = _Edges.of(self.avatar, self.look, background, framing)
 
     def _finished(self, picture: np.ndarray) -> np.ndarray:
         if self._edges is not None:
@@ -80,39 +128,48 @@ class _Edges:
         ]
 
     @classmethod
-    def of(cls, avatar: GaussianAvatar, look: Look, background: torch.Tensor) -> _Edges | None:
-        """Those of a picture in front of a background [3] or [height, width, 3]; None where there are none."""
+    def of(
+        cls, avatar: GaussianAvatar, look: Look, background: torch.Tensor, framing: Framing | None = None
+    ) -> _Edges | None:
+        """Those of a picture in front of a background [3] or [height, width, 3] (4 where it is transparent); None where
+        there are none."""
         if avatar.camera is None or look.width <= look.height:
             return None
         # Imported here: as above.
         from emotalk.avatar.view import side_shares
 
-        whole = background.expand(look.height, look.width, 3)
+        whole = background.expand(look.height, look.width, background.shape[-1])
         behind = (whole.clamp(0, 1).cpu().numpy() * 255 + 0.5).astype(np.uint16)
-        return cls(side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy(), behind)
+        shares = side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy()
+        if framing is not None:
+            columns = np.arange(look.width) + 0.5
+            shares = np.interp((columns - framing.right) / framing.scale, columns, shares)
+        return cls(shares, behind)
 
     def draw(self, picture: np.ndarray) -> None:
-        """Let the sides of a picture [height, width, 3] uint8 fade, in place."""
+        """Let the sides of a picture [height, width, 3 or 4] uint8 fade, in place."""
         for where, share, behind in self._sides:
             picture[:, where] = (picture[:, where] * share + behind) >> 8
 
 
 TALL_ZOOM = 1.35
-"""How much nearer the camera is for a picture that is taller than wide: there is room above a head, not beside it."""
+"""How much nearer the camera is for a phone's tall picture: there is room above a head, not beside it."""
+_TALL = 0.75  # of its width that a picture is higher than wide, from which on that holds
 
 
 def zoom_of(look: Look) -> float:
-    """The zoom of a look's camera with that of its shape."""
-    return look.zoom * (TALL_ZOOM if look.height > look.width else 1.0)
+    """The zoom of a look's camera with that of its shape, which grows with its height."""
+    tall = min(max(look.height / look.width - 1, 0.0) / _TALL, 1.0)
+    return look.zoom * (1 + (TALL_ZOOM - 1) * tall)
 
 
-def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
-    """Where the look is taken from. An avatar with a camera of its own is seen as in its video at the default look;
-    yaw, pitch and zoom are relative to that."""
+def camera_of(avatar: GaussianAvatar, look: Look, yaw: float = 0.0, pitch: float = 0.0) -> Camera:
+    """Where the look is taken from, gone further around the head by `yaw` and `pitch` (radians). An avatar with a
+    camera of its own is seen as in its video at the default look; yaw, pitch and zoom are relative to that."""
     # Imported here: as above.
     from emotalk.rendering import portrait_camera
 
-    yaw, pitch, zoom = math.radians(look.yaw), math.radians(look.pitch), zoom_of(look)
+    yaw, pitch, zoom = math.radians(look.yaw) + yaw, math.radians(look.pitch) + pitch, zoom_of(look)
     size = look.width, look.height
     if avatar.camera is None:
         return replace(portrait_camera(size, yaw, pitch, zoom), cy=centre_row(*size, zoom))
@@ -122,8 +179,10 @@ def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
 
 
 def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
-    """What stands behind the head: [3] or [height, width, 3] in [0, 1]; InputError for a picture that cannot be
-    read."""
+    """What stands behind the head: [3] or [height, width, 3] in [0, 1], [4] zeros for nothing; InputError for a picture
+    that cannot be read."""
+    if isinstance(look.background, Transparent):
+        return torch.zeros(4)
     if look.background is None:
         # Imported here: as above.
         from emotalk.avatar.view import zoomed_plate
@@ -135,6 +194,32 @@ def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
         return torch.tensor((look.background.red, look.background.green, look.background.blue))
     fitted = fitted_picture(look.background.path, (look.width, look.height), "The background picture")
     return torch.from_numpy(fitted.astype(np.float32) / 255)
+
+
+CHIN = -0.1
+"""Metres above the head joint, below which there is no head: hair and cloth that hang lower may leave the picture."""
+
+
+def head_box(avatar: GaussianAvatar, camera: Camera) -> tuple[float, float, float, float]:
+    """Where the head at rest is in a picture, with its hair: (left, top, right, bottom) in pixels."""
+    cloud = avatar.pose(still_motion(0, 0), 0, camera)
+    means, seen = cloud.means.detach().cpu(), cloud.opacities.detach().cpu() > 0.3
+    pixels, _ = project(means[seen & (means[:, 1] > CHIN)], camera)
+    return (*pixels.min(0).tolist(), *pixels.max(0).tolist())
+
+
+def framed_picture(picture: torch.Tensor, framing: Framing) -> torch.Tensor:
+    """A picture [H, W, 3] in [0, 1] so framed, at fractions of a pixel; a colour [3] stays what it is."""
+    if picture.ndim == 1:
+        return picture
+    height, width = picture.shape[:2]
+    scale = framing.scale
+    columns = ((torch.arange(width) + 0.5 - framing.right) / scale) * 2 / width - 1
+    rows = ((torch.arange(height) + 0.5 - framing.down) / scale) * 2 / height - 1
+    grid = torch.stack([columns.expand(height, width), rows[:, None].expand(height, width)], -1)
+    planes = picture.permute(2, 0, 1)[None]
+    moved = torch.nn.functional.grid_sample(planes, grid[None], "bilinear", "border", align_corners=False)
+    return moved[0].permute(1, 2, 0).contiguous()
 
 
 def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:

@@ -24,6 +24,7 @@ from emotalk.talk.mood import mood_of
 from emotalk.talk.request import Look, TalkRequest, talk_request
 from emotalk.talk.scene import Scene, still_motion, with_axes
 from emotalk.video import Mark
+from emotalk.video.alpha_writer import straight_alpha
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarInfo, GaussianAvatar
@@ -185,6 +186,15 @@ class Studio:
                 self._avatars.pop(next(iter(self._avatars)))
         return avatar
 
+    def avatar_folder(self, name: str) -> Path:
+        """Where an avatar lies; AvatarError where there is none of that name. One on the Hub is downloaded."""
+        # Imported here: as in `avatar`.
+        from emotalk.avatar.hub_avatars import resolve_avatar
+
+        with self._lock:
+            registered = self._registered.get(name)
+        return registered or resolve_avatar(name, paths=self._folders, keep=self._kept_downloads)
+
     def forget(self, name: str) -> None:
         """Load an avatar anew at its next use (it was fitted again or removed)."""
         with self._lock:
@@ -251,12 +261,12 @@ class Studio:
             self.still(usable[0], Look(256), 0.0, 0.0)
 
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
-        """The face in a mood without speech, [height, width, 3] uint8."""
+        """The face in a mood without speech, [height, width, 3] uint8; with alpha, 4, on a transparent background."""
         scene = Scene(self.avatar(avatar), look)
         with self._drawing:
             frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness))
         Mark(look.width, look.height, look.mark).draw(frame)
-        return frame
+        return frame if frame.shape[-1] == 3 else straight_alpha(frame)
 
     def mood_sheet(
         self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right", moods: int = 5

@@ -1,4 +1,4 @@
-"""The web page: `build_app` assembles its tabs; `app.py` launches it."""
+"""The web page: `build_app` assembles its tabs; `launch.py` serves it."""
 
 from emotalk.ui.assemble import App, build_app
 

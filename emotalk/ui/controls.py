@@ -31,6 +31,7 @@ STARTERS = {
     "Nobody came": ("I waited by the window all day, and nobody came.", -0.75, -0.45),
     "Take a breath": ("Close your eyes and take a deep breath. Everything is all right.", 0.6, -0.55),
     "What was that?": ("Wait, what was that sound? Is somebody there?", -0.4, 0.9),
+    "I am so sorry": ("I am so sorry. I never meant to hurt you.", -0.55, -0.2),
 }
 """Ready-made lines: what a button says -> (text, valence, arousal)."""
 BEST = 4
@@ -50,6 +51,14 @@ DIRECTIONS = {
     "back": ("[/] ", ""), "pause": ("[pause 0.5] ", ""), "stress": ("*", "*"),
 }  # fmt: skip
 """Buttons below the text, and what each puts around the marked words, or where the cursor stands."""
+SURPRISE = """(face, typed, lines) => {
+  const any = (of) => of[Math.floor(Math.random() * of.length)];
+  const faces = [...document.querySelectorAll("#faces [role=radio]")].map((button) => button.dataset.name);
+  const near = (x) => Math.round(100 * Math.max(-1, Math.min(1, x + 0.3 * (Math.random() - 0.5)))) / 100;
+  const [text, valence, arousal] = any(lines);
+  return [any(faces.filter((name) => name !== face)) || face, typed, text, near(valence), near(arousal)];
+}"""
+"""Another face than the one that is chosen, a ready-made line, and a mood near the line's."""
 PUT_DIRECTION = """(text, before, behind) => {
   const area = document.querySelector("#say textarea");
   const [start, end] = area ? [area.selectionStart, area.selectionEnd] : [text.length, text.length];

@@ -31,6 +31,7 @@ from emotalk.ui.controls import (
     PICTURE,
     PUT_DIRECTION,
     STARTERS,
+    SURPRISE,
     TYPED,
     Controls,
     look_of,
@@ -88,13 +89,19 @@ class TalkTab:
                     self.starters = {
                         gr.Button(title, size="sm", variant="secondary"): line for title, line in STARTERS.items()
                     }
-                self.hub_row = HubRow(self.hub)
-            with gr.Column(scale=5, min_width=320):
-                with gr.Group():
+                    self.surprise = gr.Button("Surprise me", size="sm", variant="secondary", elem_id="surprise")
+                with gr.Accordion("Camera", open=False, elem_id="camera"):
+                    with gr.Row():
+                        yaw = gr.Slider(-40, 40, 0, step=1, label="Camera left/right (degrees)")
+                        pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
+                    zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
+            with gr.Column(scale=5, min_width=320, elem_id="words-column"):
+                with gr.Group(elem_id="words-card"):
                     source = gr.Radio([TYPED, HEARD], value=TYPED, show_label=False, container=False, elem_id="source")
                     text = gr.Textbox(
-                        FIRST_TEXT, label="What to say", lines=3, max_lines=8, elem_id="say", autofocus=False
-                    )
+                        FIRST_TEXT, label="What to say", show_label=False, lines=2, max_lines=8, elem_id="say",
+                        autofocus=False, placeholder="What to say",
+                    )  # fmt: skip
                     with gr.Row(elem_id="directions") as chips:
                         self.directions = {
                             gr.Button(shown, size="sm", variant="secondary", min_width=0): (before, behind)
@@ -102,7 +109,9 @@ class TalkTab:
                         }
                     self.chips = chips
                     with gr.Row(elem_id="voice-row") as voice_row:
-                        voice = gr.Dropdown(voices, value="", label="Voice", elem_id="voice", scale=5)
+                        voice = gr.Dropdown(
+                            voices, value="", label="Voice", show_label=False, elem_id="voice", scale=5, min_width=120
+                        )
                         self.listen = gr.Button("Listen", size="sm", elem_id="listen", scale=0, min_width=80)
                     self.voice_row = voice_row
                     self.heard = gr.HTML("", elem_id="heard", padding=False)
@@ -114,38 +123,38 @@ class TalkTab:
                         "", label="What is said in it", info="Only if you know it: the lips are surer then.", lines=2,
                         max_lines=8, visible=False, elem_id="transcript",
                     )  # fmt: skip
-                with gr.Group(elem_id="mood-card"), gr.Row(elem_id="mood-row"):
-                    with gr.Column(scale=6, min_width=240):
-                        self.pad = parts.mood_pad(valence, arousal)
-                    with gr.Column(scale=5, min_width=200):
-                        valence = gr.Slider(-1, 1, valence, step=0.01, label="Valence")
-                        arousal = gr.Slider(-1, 1, arousal, step=0.01, label="Arousal")
-                        mood_in_voice = gr.Checkbox(
-                            True, label="Mood in the voice", info="The voice that reads the text has the mood too."
-                        )
-                        follow = gr.Checkbox(
-                            False, label="Follow the voice", info="Arousal is heard in the voice; valence stays as set."
-                        )
-                with gr.Row(elem_id="generate-row"):
-                    self.go = gr.Button("Generate", variant="primary", size="lg", elem_id="generate", scale=4)
-                    self.stop = gr.Button("Stop", size="lg", elem_id="stop", scale=1, min_width=90)
+                with gr.Group(elem_id="mood-card"):
+                    with gr.Row(elem_id="mood-row"):
+                        with gr.Column(scale=6, min_width=160, elem_id="pad-column"):
+                            self.pad = parts.mood_pad(valence, arousal)
+                        with gr.Column(scale=5, min_width=150, elem_id="go-column"):
+                            mood_in_voice = gr.Checkbox(True, label="Mood in the voice")
+                            follow = gr.Checkbox(
+                                False, label="Follow the voice", info="Arousal is heard; valence stays as set."
+                            )
+                            self.fine = gr.Button("Fine-tune", size="sm", elem_id="fine-tune")
+                            with gr.Row(elem_id="generate-row"):
+                                self.go = gr.Button(
+                                    "Generate", variant="primary", size="lg", elem_id="generate", scale=4, min_width=90
+                                )
+                                self.stop = gr.Button("Stop", size="lg", elem_id="stop", scale=1, min_width=60)
+                    # Hidden by style: sliders that are not on the page would not tell it that the pad moved them.
+                    with gr.Column(elem_id="fine"):
+                        with gr.Row():
+                            valence = gr.Slider(-1, 1, valence, step=0.01, label="Valence")
+                            arousal = gr.Slider(-1, 1, arousal, step=0.01, label="Arousal")
+                        with gr.Row():
+                            expressiveness = gr.Slider(0, 2, 1, step=0.05, label="Expressiveness")
+                            head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")
                 with gr.Accordion("Mood over time", open=False):
                     timeline = parts.timeline(*FIRST_MOOD)
-                with gr.Accordion("Camera, background and more", open=False):
-                    with gr.Row():
-                        yaw = gr.Slider(-40, 40, 0, step=1, label="Camera left/right (degrees)")
-                        pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
-                    with gr.Row():
-                        zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
-                        size = gr.Radio(list(SIZES), value=512, label="Size (pixels)")
+                with gr.Accordion("Video and background", open=False):
                     with gr.Row():
                         shape = gr.Radio(list(SHAPES), value="1:1", label="Shape", elem_id="shape")
-                        captions = gr.Radio(
-                            list(CAPTIONS.items()), value="off", label="Captions in the picture", elem_id="captions"
-                        )
-                    with gr.Row():
-                        head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")
-                        expressiveness = gr.Slider(0, 2, 1, step=0.05, label="Expressiveness")
+                        size = gr.Radio(list(SIZES), value=512, label="Size (pixels)")
+                    captions = gr.Radio(
+                        list(CAPTIONS.items()), value="off", label="Captions in the picture", elem_id="captions"
+                    )
                     with gr.Row():
                         ground = gr.Radio([OWN, COLOUR, PICTURE], value=OWN, label="Background")
                         colour = gr.ColorPicker("#cfe3f2", label="Background colour", visible=False)
@@ -156,6 +165,7 @@ class TalkTab:
                     with gr.Row():
                         seed = gr.Number(0, label="Seed", precision=0, minimum=0, info="another number, another take")
                         mark = gr.Dropdown(marks_offered(), value="bottom-right", label='"AI generated" mark')
+                self.hub_row = HubRow(self.hub)
                 self.sheet_button = gr.Button("Mood sheet: this face in 25 moods", size="sm", elem_id="sheet-button")
                 self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
         self.controls = Controls(
@@ -184,6 +194,7 @@ class TalkTab:
             c.source, [c.text, self.chips, self.voice_row, c.mood_in_voice, c.audio, c.transcript], queue=False,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
+        self.fine.click(None, None, None, js="() => document.body.classList.toggle('emotalk-fine')")
         for button, around in self.directions.items():
             button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
         c.ground.change(
@@ -229,6 +240,11 @@ class TalkTab:
             fill = f"() => {json.dumps([TYPED, text, valence, arousal])}"
             filled = button.click(None, None, [c.source, c.text, c.valence, c.arousal], js=fill, show_progress="hidden")
             events.append(filled.then(self.generate, trigger_mode="once", **shared))
+        surprised = self.surprise.click(
+            None, c.face, [c.face, c.source, c.text, c.valence, c.arousal], show_progress="hidden",
+            js=f"(face) => ({SURPRISE})(face, {json.dumps(TYPED)}, {json.dumps(list(STARTERS.values()))})",
+        )  # fmt: skip
+        events.append(surprised.then(self.generate, trigger_mode="once", **shared))
         self._talks = {event["id"] for event in events}
         for event in events:  # refused at the door too, where no word of the talk reaches the stage
             event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")

@@ -84,7 +84,8 @@ class CaptionPainter:
             self._screens.append(screen)
 
     def draw(self, frame: np.ndarray, seconds: float) -> None:
-        """Blend what is said at that time into `frame` [height, width, 3] uint8, in place."""
+        """Blend what is said at that time into `frame` [height, width, 3] uint8, in place; or [height, width, 4], whose
+        colours are multiplied by alpha."""
         number = next(
             (i for i in reversed(range(len(self._screens))) if self._screens[i].start <= seconds), None
         )  # the last one nearly always
@@ -213,11 +214,12 @@ class _Patch:
         self._area = slice(top, top + len(pixels)), slice(left, right)
         alpha = pixels[:, left:right, 3:].astype(np.uint16)
         self._keep = 255 - alpha
-        self._add = pixels[:, left:right, :3].astype(np.uint16) * alpha + 127
+        opaque = np.full_like(alpha, 255)
+        self._add = np.concatenate([pixels[:, left:right, :3], opaque], -1) * alpha + 127
 
     def blend(self, frame: np.ndarray) -> None:
         patch = frame[self._area]
-        patch[...] = (patch * self._keep + self._add) // 255
+        patch[...] = (patch * self._keep + self._add[..., : patch.shape[-1]]) // 255
 
 
 @functools.lru_cache(32)

@@ -45,15 +45,16 @@ def _text(number: int, value: str) -> bytes:
     return _element(number, value.encode())
 
 
-def stream_header(width: int, height: int) -> bytes:
-    """What goes before the first frame: `width` x `height` RGB pictures and mono 16-bit sound at 16 kHz."""
+def stream_header(width: int, height: int, alpha: bool = False) -> bytes:
+    """What goes before the first frame: `width` x `height` RGB pictures (RGBA with `alpha`) and mono 16-bit sound at
+    16 kHz."""
     ebml = _element(
         _EBML,
         _uint(0x4286, 1) + _uint(0x42F7, 1) + _uint(0x42F2, 4) + _uint(0x42F3, 8)
         + _text(0x4282, "matroska") + _uint(0x4287, 4) + _uint(0x4285, 2),
     )  # fmt: skip
     info = _element(_INFO, _uint(0x2AD7B1, NANOSECONDS_PER_FRAME))
-    picture = _uint(0xB0, width) + _uint(0xBA, height) + _element(0x2EB524, b"RGB\x18")
+    picture = _uint(0xB0, width) + _uint(0xBA, height) + _element(0x2EB524, b"RGBA" if alpha else b"RGB\x18")
     video = (
         _uint(0xD7, 1) + _uint(0x73C5, 1) + _uint(0x83, 1) + _uint(0x9C, 0)
         + _uint(0x23E383, NANOSECONDS_PER_FRAME) + _text(0x86, "V_UNCOMPRESSED") + _element(0xE0, picture)
@@ -75,7 +76,8 @@ def _block(track: int, length: int) -> bytes:
 def frame_parts(index: int, picture: np.ndarray, samples: np.ndarray) -> list[bytes | memoryview]:
     """One frame as buffers to be written one after the other (the picture is not copied).
 
-    picture: [H, W, 3] uint8, contiguous. samples: up to 640 float32 values in [-1, 1]; missing ones are silence.
+    picture: [H, W, 3] uint8 (4 with alpha), contiguous. samples: up to 640 float32 values in [-1, 1]; missing ones
+    are silence.
     """
     sound = np.zeros(SAMPLES_PER_FRAME, "<i2")
     sound[: len(samples)] = np.rint(np.clip(samples, -1.0, 1.0) * 32767.0)

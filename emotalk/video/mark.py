@@ -34,13 +34,13 @@ class Mark:
         alpha = label[..., 3:].astype(np.uint16)
         # out = (frame * (255 - alpha) + premultiplied) / 255, in 16-bit integers: 0.1 ms a frame at 512².
         self._keep = 255 - alpha
-        self._add = label[..., :3].astype(np.uint16) * alpha + 127
+        self._add = np.concatenate([label[..., :3], np.full_like(label[..., 3:], 255)], -1) * alpha + 127
 
     def draw(self, frame: np.ndarray) -> None:
-        """Blend the mark into `frame` [H, W, 3] uint8, in place."""
+        """Blend the mark into `frame` [H, W, 3] uint8, in place; or [H, W, 4], its colours multiplied by alpha."""
         if self._area is not None:
             patch = frame[self._area]
-            patch[...] = (patch * self._keep + self._add) // 255
+            patch[...] = (patch * self._keep + self._add[..., : patch.shape[-1]]) // 255
 
 
 def _label(text: str, size: float) -> np.ndarray:

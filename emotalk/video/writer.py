@@ -284,8 +284,8 @@ def _encode_command(title: str, encoding: Encoding) -> list[str]:
     keyframe = max(1, round(encoding.keyframe_seconds * FPS))
     return [
         ffmpeg_path(), "-v", "error", "-nostdin",
-        # The header says everything: probing would only delay the first piece.
-        "-probesize", "32", "-analyzeduration", "0", "-fflags", "nobuffer", "-f", "matroska", "-i", "pipe:0",
+        # The header says everything: probing would only delay the first piece ("-fflags nobuffer" loses its frame).
+        "-probesize", "32", "-analyzeduration", "0", "-f", "matroska", "-i", "pipe:0",
         "-c:v", "libx264", "-preset", encoding.preset, "-crf", str(encoding.quality), "-pix_fmt", "yuv420p",
         "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709",
         "-color_trc", "bt709", "-color_range", "tv",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from emotalk.server.clips import LiveClips, folder_of
 from emotalk.server.limits import limits
@@ -51,6 +53,19 @@ def test_a_closed_page_takes_its_files_and_nobody_elses(clips: LiveClips) -> Non
     assert clips.find(mine.token) is None
     assert not (clips.folder / folder_of("a")).exists()
     assert Path(clips.find(other.token).clip.path).is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("Hello.", "hello.mp4"), ("Guten Tag, Größe!", "guten-tag-gr%C3%B6%C3%9Fe.mp4")]
+)
+def test_a_clip_that_is_saved_is_named_after_what_is_said(clips: LiveClips, text: str, name: str) -> None:
+    clip = clips.start("a", TalkRequest(text=text))
+    clip.join(60)
+    answer = TestClient(Starlette(routes=clips.routes())).get(f"/{clip.final_path}")
+    said = answer.headers["content-disposition"]
+    assert said.startswith("inline;")  # it plays in the page all the same
+    assert name in said
+    assert answer.headers["content-type"] == "video/mp4"
 
 
 def test_no_session_name_leads_out_of_the_folder(clips: LiveClips, tmp_path: Path) -> None:

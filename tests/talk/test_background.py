@@ -47,7 +47,7 @@ def test_the_parts_of_a_colour_are_checked() -> None:
 def test_a_text_is_no_background_even_where_it_names_a_picture(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "room.png")
     for text in (str(tmp_path / "room.png"), "#d8e4f0", tmp_path / "room.png", 5):
-        with pytest.raises(InputError, match=r"must be None, a Colour or a PictureFile.*Colour.parse"):
+        with pytest.raises(InputError, match=r"must be None, a Colour, a PictureFile or Transparent.*Colour.parse"):
             Look(background=text)
     with pytest.raises(InputError, match="named by a Path, found str"):
         PictureFile(str(tmp_path / "room.png"))

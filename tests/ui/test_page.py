@@ -13,11 +13,13 @@ from emotalk.emotion import nearest_emotions
 from emotalk.emotion.prototypes import PROTOTYPES
 from emotalk.talk import Colour
 from emotalk.talk.request import TalkRequest
+from emotalk.ui.controls import STARTERS
 from tests.ui.browsing import TOAST, box_of, dismiss_toasts, expect, expect_toast, wait_until_open
 from tests.ui.drawn_studio import DrawnStudio
 
 pytestmark = pytest.mark.slow
 IDLE = "() => !document.body.classList.contains('emotalk-busy')"
+FINE = ("Valence", "Arousal", "Expressiveness", "Head motion")
 STATE = "document.querySelector('.stage').dataset.state"
 WORDS = """() => [...document.querySelectorAll('#mood-pad .names span')].map((word) => {
   const range = document.createRange();
@@ -33,6 +35,8 @@ def slider(page, label: str):
 
 def set_slider(page, label: str, value: float) -> None:
     box = slider(page, label)
+    if label in FINE and not box.is_visible():
+        page.click("#fine-tune")
     box.fill(str(value))
     box.press("Enter")
     box.blur()
@@ -138,7 +142,7 @@ def test_the_pad_works_from_the_keyboard_and_is_described_to_screen_readers(page
     page.keyboard.press("ArrowUp")
     wait_for_mood(page, 0.5, 0.05)
     assert pad.get_attribute("aria-valuetext").endswith("valence 0.50, arousal 0.05")
-    page.wait_for_function("() => [...document.querySelectorAll('#mood-card input[type=number]')][0].value == 0.5")
+    page.wait_for_function("() => [...document.querySelectorAll('#fine input[type=number]')][0].value == 0.5")
 
 
 def test_the_browsers_names_are_those_of_the_package(page) -> None:
@@ -180,7 +184,8 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
     page.get_by_role("radio", name="Kofi").click()
     page.locator("#say textarea").fill("Something else.")
     set_slider(page, "Valence", -0.3)
-    open_section(page, "Camera, background and more")
+    open_section(page, "Camera")
+    open_section(page, "Video and background")
     for label, value in (
         ("Camera left/right (degrees)", 20), ("Camera down/up (degrees)", 10), ("Zoom", 1.3), ("Head motion", 0.5),
         ("Expressiveness", 1.5),
@@ -204,13 +209,13 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
 )
 def test_camera_and_expression_controls_change_the_face_at_once(page, label: str, value: float) -> None:
     old = still(page)
-    open_section(page, "Camera, background and more")
+    open_section(page, "Camera")
     set_slider(page, label, value)
     assert wait_for_new_still(page, old) != old
 
 
 def test_the_mark_can_be_moved_and_the_background_coloured(page) -> None:
-    open_section(page, "Camera, background and more")
+    open_section(page, "Video and background")
     old = still(page)
     page.get_by_label("A colour").check()
     second = wait_for_new_still(page, old)
@@ -266,6 +271,20 @@ def test_a_ready_made_line_fills_in_text_and_mood_and_runs(page, drawn: DrawnStu
     assert "nobody came" in drawn.requests[-1].text
     assert drawn.requests[-1].emotion.values[0][0] < -0.5
     expect(page.locator("#say textarea")).to_have_value(re.compile("nobody came"))
+
+
+def test_surprise_me_picks_another_face_and_a_line_and_runs(page, drawn: DrawnStudio) -> None:
+    count = len(drawn.requests)
+    page.click("#surprise")
+    wait_until_playing(page)
+    assert len(drawn.requests) == count + 1
+    request = drawn.requests[-1]
+    assert request.avatar != "mira"
+    expect(page.get_by_role("radio", checked=True, name=re.compile(request.avatar, re.IGNORECASE))).to_have_count(1)
+    text, valence, arousal = next(line for line in STARTERS.values() if line[0] == request.text)
+    said = request.emotion.values[0]
+    assert max(abs(said[0] - valence), abs(said[1] - arousal)) <= 0.16
+    expect(page.locator("#say textarea")).to_have_value(text)
 
 
 def test_directions_are_put_where_the_cursor_stands(page) -> None:

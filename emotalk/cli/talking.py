@@ -1,0 +1,274 @@
+"""Commands that make pictures of an avatar: `talk`, `sheet`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from emotalk.cli.progress import ProgressBar
+from emotalk.cli.scenes import make_scene, scene_request
+from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.errors import InputError
+
+if TYPE_CHECKING:
+    from emotalk.talk.background import Background
+
+
+def talk(
+    text: str | None = None,
+    audio: Path | None = None,
+    stdin: bool = False,
+    script: Path | None = None,
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE", help_behavior_hint="")] = None,
+    avatar: str = "mira",
+    valence: float = 0.0,
+    arousal: float = 0.0,
+    emotion: str | None = None,
+    voice: str | None = None,
+    seed: int = 0,
+    head_motion: float = 1.0,
+    expressiveness: float = 1.0,
+    mood_in_voice: bool = True,
+    size: int = 512,
+    yaw: float = 0.0,
+    pitch: float = 0.0,
+    zoom: float = PORTRAIT_ZOOM,
+    shot: str = "still",
+    gaze: str = "ahead",
+    staging: str = "cut",
+    background: str | None = None,
+    shape: str = "1:1",
+    captions_in_picture: str = "off",
+    mark: str = "bottom-right",
+    motion_out: Path | None = None,
+    frames_dir: Path | None = None,
+    captions: Path | None = None,
+    transcript: str | None = None,
+    device: str = "auto",
+    refresh: bool = False,
+    speech_model: str | None = None,
+    motion_model: str | None = None,
+) -> None:
+    """Make a video of an avatar that says a text, or speaks along with an audio file; or of several with a script.
+
+    Args:
+        text: what to say; directions such as [happy], [pause 0.5] or *stress* may stand in it (docs/direction.md).
+        audio: an audio file to speak along with, in any format.
+        stdin: read the text from standard input.
+        script: a text file with lines of several speakers, "Mira: Hello!" (docs/scenes.md); lines that did not change
+            since the last time are not made again.
+        output: the file to write: a video (.mp4, .webm, .mov), a silent loop (.gif, .webp), the sound (.m4a, .wav) or a
+            picture (.png). By default an .mp4 that is named after what is said.
+        avatar: who speaks: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub:
+            org/name, org/name/folder, org/name@revision.
+        valence: mood from -1 (unpleasant) to 1 (pleasant).
+        arousal: mood from -1 (calm) to 1 (excited).
+        emotion: instead of the two numbers: a name ("happy", "sad", ...), a file of key frames (.json or .csv), or
+            "auto" for an arousal that follows the voice.
+        voice: who reads the text: an id that `voices` lists; the avatar's own by default.
+        seed: another number, another take of gaze, blinks and head motion.
+        head_motion: from 0 (still) over 1 (natural) to 2.
+        expressiveness: how strongly the mood shows, from 0 over 1 (as chosen) to 2.
+        mood_in_voice: whether the voice that reads a text has the mood too.
+        size: the shorter side in pixels, even, from 64 to 1080.
+        yaw: camera angle in degrees; positive sees the person from their left.
+        pitch: camera angle in degrees; positive looks from above.
+        zoom: from 0.5 (far) to 2.5 (near).
+        shot: how the camera moves: still, push-in (slowly nearer), drift (a little around the head) or cut-in (near in
+            every other sentence).
+        gaze: where the person looks: ahead, camera (at you), aside, or a point in degrees to the right and up: 20,-5.
+        staging: who is in the picture of a script: cut (the one who speaks) or side-by-side (all).
+        background: a colour such as #d8e4f0, a picture file, or transparent (a .webm or .mov); the avatar's own by
+            default.
+        shape: 1:1, 9:16 (phones) or 16:9.
+        captions_in_picture: what is said, painted into the video: off, lines, highlight (the word that is said in
+            colour) or words (one large word after the other).
+        mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
+        motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
+        frames_dir: also write every frame as PNG into this folder.
+        captions: also write the words of the text or transcript with their times, as .srt or .vtt.
+        transcript: what is said in the audio file, or a .txt file of it, for captions and surer lips.
+        device: where the frames are drawn: auto (a GPU where one can draw), cpu or cuda.
+        refresh: look on the Hub for something newer than what was downloaded earlier.
+        speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
+        motion_model: another motion model, in the same way.
+    """
+    from emotalk.talk.request import Look, talk_request
+    from emotalk.talk.studio import Studio
+
+    if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
+        raise InputError("Of --text or --audio, --script and --stdin one is needed; give one of the three.")
+    if stdin:
+        text = sys.stdin.read()
+    look = Look(
+        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, _gaze(gaze)
+    )  # fmt: skip
+    if script is not None:
+        alone = {
+            "--avatar": avatar != "mira", "--voice": voice, "--emotion": emotion, "--valence": valence,
+            "--arousal": arousal, "--motion-out": motion_out, "--frames-dir": frames_dir, "--transcript": transcript,
+        }  # fmt: skip
+        if given := [name for name, value in alone.items() if value]:
+            raise InputError(
+                f"{given[0]} is for one speaker; a script says for each line who speaks, how, and with which voice."
+            )
+        request = scene_request(script, staging, look, seed, head_motion, expressiveness, mood_in_voice)
+        for role in request.screenplay.roles:
+            _download(role.avatar, refresh)
+        studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
+        make_scene(studio, request, output or Path(f"{script.stem or 'scene'}.mp4"), captions)
+        return
+    request = talk_request(
+        avatar=avatar,
+        text=text,
+        audio=audio,
+        voice=voice,
+        valence=valence,
+        arousal=arousal,
+        emotion=_mood(emotion),
+        seed=seed,
+        head_motion=head_motion,
+        expressiveness=expressiveness,
+        mood_in_voice=mood_in_voice,
+        look=look,
+        transcript=_transcript(transcript),
+    )
+    _download(avatar, refresh)
+    studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
+    with ProgressBar(unit=" frames") as show:
+        clip = studio.talk(
+            request,
+            output or Path(f"{request.file_name}.mp4"),
+            motion_out=motion_out,
+            frames_dir=frames_dir,
+            captions=captions,
+            progress=show,
+        )
+    for remark in clip.remarks:
+        print(f"emotalk: {remark}", file=sys.stderr)
+    spent = ", ".join(
+        f"{stage} {clip.timings[stage]:.1f}" for stage in ("speech", "motion", "pose", "render", "encode")
+        if stage in clip.timings
+    )  # fmt: skip
+    print(f"{clip.path}: {clip.seconds:.1f} s of video in {clip.timings['total']:.1f} s ({spent})")
+
+
+def sheet(
+    avatar: tyro.conf.Positional[str] = "mira",
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE", help_behavior_hint="")] = None,
+    moods: int = 5,
+    size: int = 192,
+    expressiveness: float = 1.0,
+    mark: str = "bottom-right",
+    device: str = "auto",
+    refresh: bool = False,
+) -> None:
+    """Write a picture of an avatar in many moods: from unpleasant to pleasant, and from calm to excited.
+
+    Args:
+        avatar: whose: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub.
+        output: the .png to write; by default it is named after the avatar.
+        moods: how many in a row, from 2 to 9.
+        size: pixels of one face's side, even, from 64 to 512.
+        expressiveness: how strongly the moods show, from 0 over 1 to 2.
+        mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
+        device: where the faces are drawn: auto (a GPU where one can draw), cpu or cuda.
+        refresh: look on the Hub for something newer than what was downloaded earlier.
+    """
+    from PIL import Image
+
+    from emotalk.core.atomic import replacing
+    from emotalk.core.checks import check_number, check_whole
+    from emotalk.core.file_names import file_name_of
+    from emotalk.talk.request import Look
+    from emotalk.talk.studio import Studio
+
+    check_whole("The number of moods", moods, 2, 9)
+    check_number("The size", size, 64, 512)
+    check_number("The expressiveness", expressiveness, 0, 2)
+    target = output or Path(f"{file_name_of(avatar)}-moods.png")
+    if target.suffix.lower() != ".png" or target.is_dir():
+        raise InputError(f"The sheet's name must end in .png, found {target.name!r:.80}.")
+    look = Look(size, mark=mark)
+    _download(avatar, refresh)
+    picture = Studio(folders=True, device=device).mood_sheet(avatar, look, expressiveness, mark, moods)
+    try:
+        with replacing(target) as file:
+            Image.fromarray(picture).save(file, "PNG")
+    except OSError as error:
+        raise InputError(f"The sheet cannot be written to {target}: {error.strerror or error}.") from error
+    print(f"{target}: {moods} x {moods} moods")
+
+
+def _download(avatar: str, refresh: bool) -> None:
+    """Download an avatar that is named by a Hub address, with its progress on standard error."""
+    from emotalk.avatar.hub_avatars import resolve_avatar
+    from emotalk.hub import HubAddress, downloaded
+
+    address = HubAddress.parse(avatar)
+    if address is None or Path(avatar).exists() or (downloaded(address) and not refresh):
+        return
+    with ProgressBar(unit="B", unit_scale=True) as show:
+        resolve_avatar(avatar, refresh=refresh, progress=show)
+
+
+def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
+    """The models that were named, as Studio takes them."""
+    models = {}
+    if speech is not None:
+        from emotalk.speech import SpeechEncoder
+
+        models["encoder"] = SpeechEncoder.from_pretrained(speech, refresh=refresh)
+    if motion is not None:
+        from emotalk.motion import MotionModel
+
+        models["motion"] = MotionModel.from_pretrained(motion, refresh=refresh)
+    return models
+
+
+def _mood(emotion: str | None) -> Path | str | None:
+    """What somebody typed as --emotion: here, and nowhere else, a text may name a file."""
+    return Path(emotion) if emotion and Path(emotion).suffix.lower() in (".json", ".csv") else emotion
+
+
+def _transcript(given: str | None) -> str | None:
+    """What somebody typed as --transcript: here, and nowhere else, a text may name a file."""
+    if not given or not given.lower().endswith(".txt"):
+        return given
+    try:
+        text = Path(given).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"The transcript {Path(given).name} is no text in UTF-8. Save it as plain text.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"The transcript {given!r:.200} cannot be read; check the name of the file.") from error
+    if not text.strip():
+        raise InputError(f"The transcript {Path(given).name} is empty. Write into it what is said, or leave it out.")
+    return text
+
+
+def _gaze(given: str) -> str | tuple[float, ...]:
+    """What somebody typed as --gaze: a word, or a point "20,-5"."""
+    try:
+        return tuple(float(part) for part in given.split(",")) if "," in given else given
+    except ValueError:
+        return given
+
+
+def _background(given: str | None) -> Background | None:
+    """What somebody typed as --background: here, and nowhere else, a text may name a picture."""
+    from emotalk.talk.background import Colour, PictureFile, Transparent
+
+    if given is None:
+        return None
+    if given == "transparent":
+        return Transparent()
+    if given.startswith("#"):
+        return Colour.parse(given)
+    if not Path(given).is_file():
+        raise InputError(
+            f"The background must be a colour such as #d8e4f0, a picture file or transparent, found {given!r:.200}."
+        )
+    return PictureFile(Path(given))

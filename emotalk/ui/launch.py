@@ -1,0 +1,32 @@
+"""Serving the page: what `python app.py` and `python -m emotalk app` do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+from emotalk.core.errors import InputError
+from emotalk.server.limits import limits
+from emotalk.server.serving import serve_at, settle
+from emotalk.server.zero_gpu import page_device
+from emotalk.talk import Studio
+from emotalk.ui.assemble import build_app
+
+
+def launch() -> None:
+    """Serve the page where the environment says (app.py names the variables) until the process is stopped.
+
+    Raises InputError for a device that is not there or where no temporary file can be kept.
+    """
+    # A container is stopped by this signal: leave as after Ctrl-C, so that no clip stays on the disk.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    settle(serve_at())  # whose machine this is decides what a studio keeps
+    studio = Studio(kept_downloads=limits().hub_avatars, device=page_device())
+    # The page is there at once; models load and the renderer compiles (once per machine) meanwhile.
+    threading.Thread(target=studio.warm_up, name="emotalk-warm-up", daemon=True).start()
+    try:
+        app = build_app(studio)
+    except OSError as error:
+        raise InputError(f"No temporary files can be kept ({error}); make room or set TMPDIR.") from error
+    app.launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)

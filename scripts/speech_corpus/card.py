@@ -30,10 +30,10 @@ _TEMPLATE = """# Speech encoder
 
     python -m scripts.train_speech --work ../speech-training --steps {steps} --seed {seed}
 
-{minutes:.0f} minutes of text-to-speech by {voices} voices with the engines' own phone times; {neural:.0f} minutes of
-it, by {neural_voices} voices and blends of two, are Kokoro's, in English, Spanish, French, Italian, Portuguese and Hindi,
-in moods from all of the valence-arousal square, drawn twice as often as the others by the minute. Borders of its
-English phones were moved to where pocketsphinx's forced alignment hears them when that was within 80 ms. {recorded}
+{minutes:.0f} minutes of text-to-speech by {voices} voices with the engines' own phone times; {neural:.0f} of these
+minutes, by {neural_voices} voices and blends of two, are Kokoro's, in English, Spanish, French, Italian, Portuguese and
+Hindi and in moods from all of the valence-arousal square, drawn twice as often as the others by the minute. Borders of
+its English phones were moved to where pocketsphinx's forced alignment hears them when that was within 80 ms. {recorded}
 All of it also through random equalisers, rooms, noises, babble, codecs and gains. Articulation is learned from
 `emotalk.speech.coarticulation` (a dominance model after Cohen & Massaro 1993 and JALI, Edwards et al. 2016).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,15 +102,22 @@ class Batch:
 
 
 class Sampler:
-    """Draws batches: `recorded` of them from the recordings, the rest from the voices by their length."""
+    """Draws batches: `recorded` of them from the recordings, if there are any, the rest from the voices by their
+    length times their `weights` (1 where they are left out)."""
 
     def __init__(
-        self, voices: list[VoiceRows], recordings: VoiceRows, prior: np.ndarray, config: NetworkConfig,
+        self, voices: list[VoiceRows], recordings: VoiceRows | None, prior: np.ndarray, config: NetworkConfig,
         batch: int = 24, rows: int = 128, recorded: float = 0.25, seed: int = 0,
+        weights: Sequence[float] | None = None,
     ) -> None:  # fmt: skip
-        self._sources = [*voices, recordings]
-        lengths = np.array([len(voice.phones) for voice in voices], float)
-        self._odds = np.concatenate([(1 - recorded) * lengths / lengths.sum(), [recorded]])
+        odds = np.array([len(voice.phones) for voice in voices], float)
+        if weights is not None:
+            odds *= weights
+        odds /= odds.sum()
+        if recordings is None:
+            self._sources, self._odds = list(voices), odds
+        else:
+            self._sources, self._odds = [*voices, recordings], np.append((1 - recorded) * odds, recorded)
         self._prior, self._config, self._batch, self._rows = prior, config, batch, rows
         self._seed = seed
         # Hiss: log power of bands that fluctuate as those of noise do. Drawing it anew took longer than all else.

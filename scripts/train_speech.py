@@ -5,8 +5,8 @@
 Needs the Debian packages flite, festival, festvox-us-slt-hts, festvox-kdlpc16k, festvox-kallpc16k, fortunes,
 wamerican, fortunes-es, fortunes-it, fortunes-br, manpages-fr and hunspell-hi, the Python packages of
 requirements-build.txt, the npm package kokoro-js 1.2.1 (`--kokoro`: `npm pack kokoro-js@1.2.1 && tar xf kokoro-js-*`),
-and LJSpeech recordings (`--ljspeech`). Everything it makes on the way stays in `--work`; started again, it goes on
-where it stopped.
+and recordings of GRID (`--grid`) and LJSpeech (`--ljspeech`). Everything it makes on the way stays in `--work`; started
+again, it goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from emotalk.core.paths import CHECKPOINTS
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.inference import NetworkConfig
 from emotalk.speech.network import SpeechNetwork, to_numpy
-from scripts.speech_corpus.build import HELD_OUT, MINUTES, RECORDINGS, build_recordings, build_voices, shard_path
+from scripts.speech_corpus.build import HELD_OUT, MINUTES, build_voices, shard_path
 from scripts.speech_corpus.card import write_card
 from scripts.speech_corpus.dataset import Sampler, average_voice, voice_rows
+from scripts.speech_corpus.recordings import TRAINED, build_recordings
 
 log = logging.getLogger("train_speech")
 
@@ -42,6 +43,8 @@ class Options:
     """Folder for the corpus, the training state and the log."""
     ljspeech: Path = Path("../shared/data/speech/ljspeech")
     """Folder with LJSpeech's metadata.csv and its recordings as 16 kHz FLAC."""
+    grid: Path = Path("../shared/data/grid")
+    """Folder with GRID's videos: those of one speaker in s1, of others in others."""
     out: Path = CHECKPOINTS
     """Where speech.safetensors, speech.json and speech.md go."""
     steps: int = 3600
@@ -59,6 +62,7 @@ AVERAGED = 0.998  # the shipped weights are a running mean over about 500 steps
 _BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 # A minute of a neural voice is drawn as often as two of the others: half of what is heard then sounds like people.
 NEURAL_WEIGHT = 2.0
+RECORDED = 0.15  # of every batch is recordings of people, where there are any
 # Errors of the articulators against the phones' cross entropy; the contacts are rare, so they weigh more.
 ARTICULATION_WEIGHTS = torch.tensor([4.0, 3.0, 4.0, 6.0, 5.0, 2.0])
 
@@ -73,22 +77,22 @@ def main(options: Options) -> None:
     torch.set_num_threads(1)
     corpus = options.work / "corpus"
     build_voices(corpus, kokoro=options.kokoro)
-    build_recordings(corpus, options.ljspeech)
+    build_recordings(corpus, options.ljspeech, options.grid)
     weights, config = train(options, corpus)
     export(weights, config, options.out)
     encoder = SpeechEncoder.load(options.out / "speech.safetensors")
-    write_card(options.out / "speech.md", encoder, corpus, options.steps, options.seed)
+    write_card(options.out / "speech.md", encoder, corpus, options.steps, options.seed, RECORDED)
 
 
 def train(options: Options, corpus: Path) -> tuple[dict[str, np.ndarray], NetworkConfig]:
     """The averaged weights after `options.steps` steps, as `forward.NetworkStream` takes them."""
     names = [voice for voice in MINUTES if voice not in HELD_OUT]
     voices = [voice_rows(corpus, shard_path(corpus, voice)) for voice in names]
-    shard = shard_path(corpus, RECORDINGS)
-    recordings = voice_rows(corpus, shard) if shard.exists() else None
-    prior = average_voice(voices if recordings is None else [*voices, recordings])
-    minutes = [0 if source is None else len(source.phones) / 3000 for source in (*voices, recordings)]
-    log.info("%.0f min of voices, %.0f min of recordings", sum(minutes[:-1]), minutes[-1])
+    shards = [shard_path(corpus, name) for name in TRAINED]
+    recordings = [voice_rows(corpus, shard) for shard in shards if shard.exists()]
+    prior = average_voice([*voices, *recordings])
+    spoken, recorded = (sum(len(source.phones) for source in sources) / 3000 for sources in (voices, recordings))
+    log.info("%.0f min of voices, %.0f min of recordings", spoken, recorded)
     torch.manual_seed(options.seed)
     config = NetworkConfig()
     network = SpeechNetwork(config)
@@ -96,7 +100,7 @@ def train(options: Options, corpus: Path) -> tuple[dict[str, np.ndarray], Networ
     average.load_state_dict(network.state_dict())
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
     weights = [NEURAL_WEIGHT if voice.startswith("kokoro") else 1.0 for voice in names]
-    sampler = Sampler(voices, recordings, prior, config, seed=options.seed, weights=weights)
+    sampler = Sampler(voices, recordings, prior, config, recorded=RECORDED, seed=options.seed, weights=weights)
     state = options.work / "state.pt"
     step, cpu = 0, 0.0
     if state.exists():

@@ -15,13 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import scipy.signal
-import soundfile
 
 from emotalk.core.atomic import replacing
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.speech.kokoro.voices import PEOPLE
-from emotalk.speech.pitch import prosody_frames
-from scripts.speech_corpus.align import align
 from scripts.speech_corpus.distort import distort
 from scripts.speech_corpus.kokoro import HELD_OUT as KOKORO_HELD_OUT
 from scripts.speech_corpus.kokoro import Kokoro
@@ -83,61 +80,9 @@ def build_voices(folder: Path, voices: Iterable[str] = tuple(MINUTES), kokoro: P
         minutes, path = MINUTES[voice], shard_path(folder, voice)
         if not path.exists():
             rng = np.random.default_rng(zlib.crc32(voice.encode()))
-            utterances = _with_distortion(_resampled(_speak(voice, texts, rng, kokoro), rng), minutes, voice, rng)
+            utterances = with_distortion(resampled(_speak(voice, texts, rng, kokoro), rng), minutes, voice, rng)
             save_shard(path, list(utterances))
             log.info("%s: %.1f min", voice, minutes)
-
-
-RECORDINGS = "ljspeech"
-RECORDINGS_HELD_OUT = "ljspeech-held-out"
-READER_LOWEST_HZ = 150.0
-"""LJSpeech's reader is a woman, who speaks around 200 Hz. A recording whose median pitch lies below this is not hers,
-whatever its label says, and its licence is not known. (141 of 141 in shared/data are a man's, 97 to 123 Hz.)"""
-_COPIES = 4  # of every recording, as if by larger and smaller speakers
-
-
-def by_reader(samples: np.ndarray) -> bool:
-    """Whether samples [N] at 16 kHz can be by LJSpeech's reader, as far as their pitch tells."""
-    f0 = prosody_frames(samples).f0
-    return bool((f0 > 0).any()) and float(np.median(f0[f0 > 0])) >= READER_LOWEST_HZ
-
-
-def build_recordings(folder: Path, source: Path) -> None:
-    """Shards of aligned LJSpeech recordings (`metadata.csv` and FLAC files in `source`).
-
-    One in ten is held out, to be measured with. Of the others those by the corpus's reader are kept `_COPIES` times,
-    played at different speeds; where none is hers, there is no shard to train on.
-    """
-    if shard_path(folder, RECORDINGS_HELD_OUT).exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    train: list[Spoken] = []
-    held_out: list[Spoken] = []
-    others = 0
-    for line in (source / "metadata.csv").read_text(encoding="utf-8").splitlines():
-        name, *_, text = line.split("|")
-        samples, _ = soundfile.read(source / f"{name}.flac", dtype="float32")
-        measured = zlib.crc32(name.encode()) % 10 == 0
-        if not measured and not by_reader(samples):
-            others += 1
-            continue
-        segments = align(samples, text)
-        if segments is None:
-            log.warning("%s: pocketsphinx could not align it, left out", name)
-            continue
-        spoken = Spoken(samples, SAMPLE_RATE, segments, text)
-        if measured:
-            held_out.append(spoken)
-        else:
-            train += [spoken] * _COPIES
-    for voice, utterances in ((RECORDINGS, _resampled(iter(train), rng)), (RECORDINGS_HELD_OUT, iter(held_out))):
-        if said := list(_with_distortion(utterances, np.inf, voice, rng)):
-            save_shard(shard_path(folder, voice), said)
-    log.info(
-        "%s: %d recordings, %d held out, %d left out: not by its reader",
-        RECORDINGS, len(train) // _COPIES, len(held_out), others,
-    )  # fmt: skip
 
 
 def shard_path(folder: Path, voice: str) -> Path:
@@ -203,8 +148,8 @@ def _speak(voice: str, texts: list[str], rng: np.random.Generator, kokoro: Path 
             yield spoken
 
 
-def _resampled(spoken: Iterator[Spoken], rng: np.random.Generator) -> Iterator[Spoken]:
-    """To 16 kHz, three in four played up to 25 % faster or slower: a larger or smaller speaker."""
+def resampled(spoken: Iterator[Spoken], rng: np.random.Generator) -> Iterator[Spoken]:
+    """Sentences at 16 kHz, three in four played up to 25 % faster or slower: a larger or smaller speaker."""
     for item in spoken:
         factor = float(np.exp(rng.uniform(np.log(0.8), np.log(1.25)))) if rng.random() < 0.75 else 1.0
         up, down = round(SAMPLE_RATE / factor / 100), round(item.rate / 100)
@@ -214,9 +159,10 @@ def _resampled(spoken: Iterator[Spoken], rng: np.random.Generator) -> Iterator[S
         yield Spoken(sound, SAMPLE_RATE, segments, item.text)
 
 
-def _with_distortion(
+def with_distortion(
     spoken: Iterator[Spoken], minutes: float, voice: str, rng: np.random.Generator
 ) -> Iterator[Utterance]:
+    """Sentences beside what simulated microphones, rooms and lines make of them, until `minutes` of them are said."""
     babble = np.zeros(0, np.float32)
     total = 0.0
     for item in spoken:

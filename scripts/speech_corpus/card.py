@@ -7,18 +7,17 @@ from pathlib import Path
 
 from benchmarks.speech_methods import HEADER, Sample, score_rows, scores
 from emotalk.core.atomic import write_text
+from emotalk.core.rates import SAMPLE_RATE
 from emotalk.speech.encoder import SpeechEncoder
 from scripts.speech_corpus.build import (
     HELD_OUT,
     MINUTES,
-    READER_LOWEST_HZ,
-    RECORDINGS,
-    RECORDINGS_HELD_OUT,
     Utterance,
     load_shard,
     shard_path,
     validation_sentence,
 )
+from scripts.speech_corpus.recordings import COPIES, GRID_HELD_OUT, LJSPEECH_HELD_OUT, READER_LOWEST_HZ, TRAINED
 
 _TEMPLATE = """# Speech encoder
 
@@ -43,11 +42,15 @@ All of it also through random equalisers, rooms, noises, babble, codecs and gain
 | festival's slt (HTS) and ked (diphones) | CMU's and the University of Edinburgh's, likewise |
 | espeak-ng, 37 voices | the program is GPL-3; its sound is not covered by it |
 | Kokoro-82M v1.0 and its voices | Apache-2.0 |
-{recorded_licence}| texts: Debian's fortunes, wamerican, manpages-fr, hunspell-hi | spoken only, not contained |
+{recorded_licences}| texts: Debian's fortunes, wamerican, manpages-fr, hunspell-hi | spoken only, not contained |
 
 The reader of LJSpeech, which is in the public domain, is a woman. Recordings labelled so whose median pitch lies below
 {lowest:.0f} Hz are somebody else's, under a licence that is not known: none of them was trained on. One in ten of them
 is measured with, below.
+
+GRID: M. Cooke, J. Barker, S. Cunningham, X. Shao, "An audio-visual corpus for speech perception and automatic speech
+recognition", JASA 120(5), 2006, doi 10.5281/zenodo.3625687. Its licence is read from catalogue entries that name it;
+older copies of the corpus's first site say "for research use".
 
 No recording of RAVDESS, EMO-DB or of any video clip was used for training. Licence of the weights: Apache-2.0.
 
@@ -63,25 +66,30 @@ The held-out voices: {held_out}; kal16 and kal_diphone are one
 speaker, no training voice is his.
 
 Weak cases: fast casual speech, whispering, several people at once, music. Other languages than English are heard
-through English phones. It was trained on synthetic voices, few of them of other languages than English.
+through English phones. It was trained on synthetic voices, few of them of other languages than English, and on one
+person.
 """
 
 _RECORDED = (
-    "Beside them {:.0f} minutes of LJSpeech (each recording played at four speeds; a quarter of every batch) with "
-    "phone times by forced alignment."
+    "Beside them {minutes:.0f} minutes of recordings of people ({names}; each played at {copies} speeds; {share:.0%} "
+    "of every batch) with phone times by forced alignment."
 )
+_LICENCES = {
+    "grid": "| one speaker of GRID (six words a sentence) | CC BY 4.0 |\n",
+    "ljspeech": "| LJSpeech | public domain |\n",
+}
 
 _GROUPS = {"espeak": "held-out voices: espeak-ng, 6", "kokoro": "held-out voices: Kokoro, 5"}
 
 
-def write_card(path: Path, encoder: SpeechEncoder, corpus: Path, steps: int, seed: int) -> None:
+def write_card(path: Path, encoder: SpeechEncoder, corpus: Path, steps: int, seed: int, share: float) -> None:
     """Measures the encoder on what it was not trained on and writes its card, moved into place."""
     trained = [voice for voice in MINUTES if voice not in HELD_OUT]
     table = scores(encoder, _samples(corpus, trained))
     table.pop("all")
     neural = [voice for voice in trained if voice.startswith("kokoro")]
-    shard = shard_path(corpus, RECORDINGS)
-    recorded = sum(len(u.clean) for u in load_shard(shard)) / 16000 / 60 / 4 if shard.exists() else 0.0
+    shards = {name: shard_path(corpus, name) for name in TRAINED if shard_path(corpus, name).exists()}
+    recorded = sum(len(u.clean) for shard in shards.values() for u in load_shard(shard)) / SAMPLE_RATE / 60 / COPIES
     text = _TEMPLATE.format(
         width=encoder.feature_size,
         parameters=encoder.parameters,
@@ -92,8 +100,10 @@ def write_card(path: Path, encoder: SpeechEncoder, corpus: Path, steps: int, see
         voices=len(trained),
         neural=sum(MINUTES[voice] for voice in neural),
         neural_voices=len(neural),
-        recorded=_RECORDED.format(recorded) if recorded else "No recording of a person was trained on.",
-        recorded_licence="| LJSpeech | public domain |\n" if recorded else "",
+        recorded=_RECORDED.format(minutes=recorded, names=", ".join(shards), copies=COPIES, share=share)
+        if shards
+        else "No recording of a person was trained on.",
+        recorded_licences="".join(_LICENCES[name] for name in shards),
         lowest=READER_LOWEST_HZ,
         held_out=", ".join(HELD_OUT),
         table=HEADER.format("sound") + score_rows(table),
@@ -110,7 +120,10 @@ def _samples(corpus: Path, trained: list[str]) -> Iterator[Sample]:
         unseen = [u for u in load_shard(shard_path(corpus, voice)) if validation_sentence(u.text)]
         yield from _of("trained voices, new sentences", unseen)
         yield from (Sample("the same, distorted", u.distorted, u.segments) for u in unseen)
-    yield from _of("recordings labelled LJSpeech", load_shard(shard_path(corpus, RECORDINGS_HELD_OUT)))
+    recorded = {"seven unseen speakers of GRID": GRID_HELD_OUT, "recordings labelled LJSpeech": LJSPEECH_HELD_OUT}
+    for group, name in recorded.items():
+        if shard_path(corpus, name).exists():
+            yield from _of(group, load_shard(shard_path(corpus, name)))
 
 
 def _of(group: str, utterances: list[Utterance]) -> Iterator[Sample]:

@@ -106,7 +106,7 @@ class Sampler:
     length times their `weights` (1 where they are left out)."""
 
     def __init__(
-        self, voices: list[VoiceRows], recordings: VoiceRows | None, prior: np.ndarray, config: NetworkConfig,
+        self, voices: list[VoiceRows], recordings: list[VoiceRows], prior: np.ndarray, config: NetworkConfig,
         batch: int = 24, rows: int = 128, recorded: float = 0.25, seed: int = 0,
         weights: Sequence[float] | None = None,
     ) -> None:  # fmt: skip
@@ -114,10 +114,10 @@ class Sampler:
         if weights is not None:
             odds *= weights
         odds /= odds.sum()
-        if recordings is None:
-            self._sources, self._odds = list(voices), odds
-        else:
-            self._sources, self._odds = [*voices, recordings], np.append((1 - recorded) * odds, recorded)
+        if recordings:
+            share = np.array([len(recording.phones) for recording in recordings], float)
+            odds = np.concatenate([(1 - recorded) * odds, recorded * share / share.sum()])
+        self._sources, self._odds = [*voices, *recordings], odds
         self._prior, self._config, self._batch, self._rows = prior, config, batch, rows
         self._seed = seed
         # Hiss: log power of bands that fluctuate as those of noise do. Drawing it anew took longer than all else.

@@ -25,10 +25,11 @@ from emotalk.emotion import EmotionCurve
 from emotalk.speech.espeak import EspeakEngine
 from emotalk.speech.kokoro import voices, weights
 from emotalk.speech.kokoro.model import FRAME, FRAME_SECONDS, RATE, KokoroModel
-from emotalk.speech.kokoro.shaping import SECONDS_PER_SYMBOL, shaped, speeds
+from emotalk.speech.kokoro.shaping import by_sample, paced, shaped, speeds
 from emotalk.speech.kokoro.timing import timing_of
 from emotalk.speech.kokoro.transcript import MAX_SYMBOLS, transcribe
 from emotalk.speech.manner import Manner
+from emotalk.speech.tilt import TiltFilter
 from scripts.speech_corpus.align import Segments, align
 from scripts.speech_corpus.languages import foreign_sentences
 from scripts.speech_corpus.voices import Spoken
@@ -131,7 +132,8 @@ class Kokoro:
         `blend` names a second voice and its share of the style. Raises VoiceError for a voice that is not here.
         """
         manner = manner or Manner()
-        transcript = transcribe(text, voices.PEOPLE[name].language, self._transcriber)
+        person = voices.PEOPLE[name]
+        transcript = transcribe(text, person.language, self._transcriber)
         if not transcript.symbols or len(transcript.symbols) >= MAX_SYMBOLS:
             return None
         row = min(len(transcript.symbols), voices.ROWS) - 1
@@ -140,17 +142,20 @@ class Kokoro:
             other, share = blend
             style = (1 - share) * style + share * self._styles(other)[row]
         tokens, letters = transcript.tokens, transcript.letters
-        estimate = manner.at(np.arange(len(tokens)) * SECONDS_PER_SYMBOL / manner.rate, letters)
-        prosody = self._model.prosody(tokens, style, speeds(transcript, estimate))
-        timing = timing_of(transcript, prosody)
+        usual = self._model.prosody(tokens, style)
+        begins = (np.cumsum(usual.durations) - usual.durations) * FRAME_SECONDS / manner.rate
+        prosody = paced(usual, speeds(transcript, manner.at(begins, letters)))
+        timing = timing_of(transcript, prosody, person.lead)
         sounds = [phone for phone in timing.phones if phone[2] != "sil"]
         if not sounds:
             return None
         first = max(0, int(sounds[0][0] / FRAME_SECONDS) - _MARGIN[0])
         last = min(len(prosody), int(np.ceil(sounds[-1][1] / FRAME_SECONDS)) + _MARGIN[1])
         seconds = (np.arange(len(prosody)) - first) * FRAME_SECONDS
-        said = shaped(prosody, manner.at(seconds, np.repeat(letters, prosody.durations))).cut(first, last)
-        samples = self._model.waveform(said, style)[: (last - first) * FRAME]
+        track = manner.at(seconds, np.repeat(letters, prosody.durations))
+        sound = self._model.waveform(shaped(prosody, track).cut(first, last), style)[: (last - first) * FRAME]
+        tilt, gain = (by_sample(part)[first * FRAME : last * FRAME] for part in (track.tilt_db, track.gain_db))
+        samples = TiltFilter(RATE).push(sound, tilt[: len(sound)]) * 10 ** (gain[: len(sound)] / 20)
         start, end = first * FRAME_SECONDS, last * FRAME_SECONDS
         segments = [
             (max(a, start) - start, min(b, end) - start, PHONES.index(phone))

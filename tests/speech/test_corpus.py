@@ -106,7 +106,7 @@ def test_batches_depend_on_seed_and_step_alone(tmp_path, click):
     rows = dataset.voice_rows(tmp_path, tmp_path / "v.npz")
     assert len(rows.clean) == len(rows.phones) == len(rows.articulation)
     sampler, again = (
-        dataset.Sampler([rows], rows, np.full(BANDS, -8.0), NetworkConfig(), batch=3, rows=32, seed=1) for _ in "ab"
+        dataset.Sampler([rows], [rows], np.full(BANDS, -8.0), NetworkConfig(), batch=3, rows=32, seed=1) for _ in "ab"
     )
     sampler.draw(0)
     first, second = sampler.draw(5), again.draw(5)
@@ -126,37 +126,10 @@ def voice_of(number: int, rows: int) -> dataset.VoiceRows:
 def test_voices_are_drawn_by_length_and_weight_and_recordings_may_be_absent():
     sources = [voice_of(1, 400), voice_of(2, 400)]
     sampler = dataset.Sampler(
-        sources, None, np.full(BANDS, -8.0), NetworkConfig(), batch=300, rows=16, weights=[3.0, 1.0]
+        sources, [], np.full(BANDS, -8.0), NetworkConfig(), batch=300, rows=16, weights=[3.0, 1.0]
     )
     share = (sampler.draw(0).phones[:, 0] == 1).mean()
     assert 0.65 < share < 0.85
-
-
-@pytest.mark.parametrize(("pitch", "hers"), [(110, False), (200, True)])
-def test_recordings_by_somebody_else_than_the_reader_are_told_by_their_pitch(pitch, hers):
-    time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
-    harmonics = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 9))
-    assert build.by_reader((0.1 * harmonics).astype(np.float32)) == hers
-    assert not build.by_reader(np.zeros(SAMPLE_RATE, np.float32))
-
-
-def test_recordings_by_somebody_else_are_measured_with_but_not_trained_on(tmp_path, monkeypatch):
-    soundfile = pytest.importorskip("soundfile")
-    time = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
-    names = [f"LJ001-{i:04}" for i in range(40)]
-    for i, name in enumerate(names):
-        pitch = 105 if i % 2 else 210
-        harmonics = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 9))
-        soundfile.write(tmp_path / f"{name}.flac", 0.1 * harmonics, SAMPLE_RATE)
-    (tmp_path / "metadata.csv").write_text("".join(f"{name}|x|{name}\n" for name in names))
-    monkeypatch.setattr(build, "align", lambda samples, text: [(0.0, 2.0, 1)])
-    build.build_recordings(tmp_path / "corpus", tmp_path)
-    trained, measured = (
-        {u.text for u in build.load_shard(build.shard_path(tmp_path / "corpus", voice))}
-        for voice in (build.RECORDINGS, build.RECORDINGS_HELD_OUT)
-    )
-    assert trained == set(names[::2]) - measured
-    assert measured & set(names[1::2])
 
 
 def test_rows_carry_the_phone_at_their_centre():

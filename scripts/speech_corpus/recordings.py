@@ -35,8 +35,7 @@ _GRID_WORDS: tuple[dict[str, str], ...] = (
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
     {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
-    {"z": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight",
-     "9": "nine"},
+    dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True)),  # noqa: SIM905
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )  # fmt: skip
 

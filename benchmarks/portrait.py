@@ -28,6 +28,7 @@ PARTS = {
     "person": "Person and expression",
     "avatars": "From photo to avatar",
     "clips": "Driven by the person's own film",
+    "closures": "Lips at closures",
 }
 """What is measured, each by `table` of the module benchmarks.portrait_NAME."""
 

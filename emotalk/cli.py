@@ -43,6 +43,8 @@ def talk(
     pitch: float = 0.0,
     zoom: float = PORTRAIT_ZOOM,
     background: str | None = None,
+    shape: str = "1:1",
+    captions_in_picture: str = "off",
     mark: str = "bottom-right",
     motion_out: Path | None = None,
     frames_dir: Path | None = None,
@@ -59,7 +61,8 @@ def talk(
         text: what to say; directions such as [happy], [pause 0.5] or *stress* may stand in it (docs/direction.md).
         audio: an audio file to speak along with, in any format.
         stdin: read the text from standard input.
-        output: the video to write (.mp4).
+        output: the file to write: a video (.mp4, .webm), a silent loop (.gif, .webp), the sound (.m4a, .wav) or a
+            picture (.png).
         avatar: who speaks: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub:
             org/name, org/name/folder, org/name@revision.
         valence: mood from -1 (unpleasant) to 1 (pleasant).
@@ -71,11 +74,14 @@ def talk(
         head_motion: from 0 (still) over 1 (natural) to 2.
         expressiveness: how strongly the mood shows, from 0 over 1 (as chosen) to 2.
         mood_in_voice: whether the voice that reads a text has the mood too.
-        size: width and height in pixels, even, from 64 to 1024.
+        size: the shorter side in pixels, even, from 64 to 1080.
         yaw: camera angle in degrees; positive sees the person from their left.
         pitch: camera angle in degrees; positive looks from above.
         zoom: from 0.5 (far) to 2.5 (near).
         background: a colour such as #d8e4f0 or a picture file; the avatar's own by default.
+        shape: 1:1, 9:16 (phones) or 16:9.
+        captions_in_picture: what is said, painted into the video: off, lines, highlight (the word that is said in
+            colour) or words (one large word after the other).
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
         frames_dir: also write every frame as PNG into this folder.
@@ -105,7 +111,7 @@ def talk(
         head_motion=head_motion,
         expressiveness=expressiveness,
         mood_in_voice=mood_in_voice,
-        look=Look(size, yaw, pitch, zoom, _background(background), mark),
+        look=Look(size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture),
         transcript=_transcript(transcript),
     )
     _download(avatar, refresh)

@@ -56,6 +56,18 @@ class Camera:
                 raise InputError(f"Camera.{name} must be a whole number of pixels from 1 to 16384, found {value!r}.")
 
 
+def sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a picture whose size is that, or the side of a square."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def centre_row(width: int, height: int, zoom: float) -> float:
+    """The row of a picture on which the middle of a square view belongs whose side is `zoom` times the picture's
+    shorter one: the picture's own middle, or as much lower that the picture ends where the view does. Below is no more
+    of a bust."""
+    return max(height / 2, height - zoom * min(width, height) / 2)
+
+
 def project(points: np.ndarray | Tensor, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
     """Pixels [..., 2] and depths [...] in metres (at least 1e-6) of `points` [..., 3] in metres, as a pinhole camera
     sees them: float64 of an array; of a tensor in its own precision."""

@@ -94,16 +94,18 @@ def opened_picture(
         raise InputError(f"{what} cannot be read ({_reason(error)}); choose a JPEG or PNG file.") from error
 
 
-def fitted_picture(source: Path | bytes, side: int, what: str = "The picture") -> np.ndarray:
-    """The picture of a file, upright, cut to its middle square and resized: [side, side, 3] uint8.
+def fitted_picture(source: Path | bytes, size: int | tuple[int, int], what: str = "The picture") -> np.ndarray:
+    """The picture of a file, upright, its middle cut to a square of `size` pixels, or to (width, height), and resized:
+    [height, width, 3] uint8.
 
     Of an animation the first picture. Raises InputError as `opened_picture` does.
     """
+    width, height = (size, size) if isinstance(size, int) else size
     with _decoding, opened_picture(source, what) as picture:
         if picture.width * picture.height > _SHRINK_WHILE_DECODING:
-            picture.draft("RGB", (2 * side, 2 * side))  # of no effect but for JPEG
+            picture.draft("RGB", (2 * width, 2 * height))  # of no effect but for JPEG
         ImageOps.exif_transpose(picture, in_place=True)  # else it would be copied even where it stands upright
-        return np.asarray(ImageOps.fit(picture.convert("RGB"), (side, side)))
+        return np.asarray(ImageOps.fit(picture.convert("RGB"), (width, height)))
 
 
 def _reason(error: Exception) -> str:

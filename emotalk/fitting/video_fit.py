@@ -242,7 +242,7 @@ class VideoFit(GaussianFit):
         if self.progress < SQUARED_FROM:
             return loss
         weights = target.weights[..., None]
-        squares = ((image - target.color).square() * weights).mean() / weights.mean()
+        squares = ((image - target.over(background)).square() * weights).mean() / weights.mean()
         return 0.5 * loss + SQUARED * squares
 
 

@@ -94,10 +94,7 @@ class VideoFrames:
         """Frame k at 1/shrink of its resolution, with weights and, where sure, the coverage by the person."""
         marks = self._marked(k)
         color = torch.from_numpy(self.picture(k)).permute(2, 0, 1).float() / 255
-        classes = torch.from_numpy(marks & 3)
-        weights = torch.tensor(CLASS_WEIGHTS)[classes.long()]
-        weights[torch.from_numpy((marks & _MOVING_BIT) > 0)] = MOVING_WEIGHT
-        alpha = (classes > 0).float()
+        weights, alpha = self.weights(k), torch.from_numpy((marks & 3) > 0).float()
         sure = torch.from_numpy((marks & _UNSURE_BIT) == 0).float()
         if k >= len(self.rows):  # a generated picture has no mask
             weights, sure = torch.ones_like(alpha), torch.zeros_like(alpha)
@@ -107,6 +104,13 @@ class VideoFrames:
             weights, alpha, sure = maps[0], maps[1], (maps[2] > 0.999).float()
         camera = shrink_camera(self.camera, shrink)
         return Target(planar(color.permute(1, 2, 0)), alpha, camera, False, weights, sure)
+
+    def weights(self, k: int) -> Tensor:
+        """How much its pixels [H, W] count: by their class, and most of all where lids and lips move."""
+        marks = self._marked(k)
+        weights = torch.tensor(CLASS_WEIGHTS)[torch.from_numpy(marks & 3).long()]
+        weights[torch.from_numpy((marks & _MOVING_BIT) > 0)] = MOVING_WEIGHT
+        return weights
 
     def _marked(self, k: int) -> np.ndarray:
         """Class and marks [H, W] uint8 of frame k."""

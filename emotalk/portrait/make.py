@@ -1,7 +1,8 @@
 """One tracked photo becomes an avatar that talks.
 
-tracked photo ─► at rest ─► starting avatar ─► mouth, lids, folds of a shipped avatar ─► fit to the photo ─► lids
-                                                        └─► first preview
+tracked photo ─► at rest ─► matte ─► starting avatar ─► hidden sides, strands ─┐
+            lids ◄─ fit to the photo ◄─ mouth, lids, folds of a shipped avatar ◄─┘
+                                           └─► first preview
 
 avatar = make_portrait(track_photo(read_photo(path), folder), name="me", consent=consent)
 """
@@ -22,13 +23,17 @@ from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import FitCallback, FitProgress
+from emotalk.fitting.matte import matte_of
 from emotalk.fitting.personalize import LICENCE, one_thread
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
-from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box
+from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
+from emotalk.portrait.fringe import with_fringe
+from emotalk.portrait.hidden_sides import completed
 from emotalk.portrait.lips import mouth_is_open
 from emotalk.portrait.photo_fit import STEPS, PhotoFit
+from emotalk.portrait.photo_frames import PhotoFrames
 from emotalk.portrait.plate import photo_plate
 from emotalk.portrait.rest import at_rest
 
@@ -84,14 +89,18 @@ class _Portrait:
     def run(self) -> GaussianAvatar:
         """All steps, one after the other."""
         self._tell("look", 0, None)
-        frames = VideoFrames(self.photo, [0])
+        picture = self.photo.frame_bytes(0)
+        matte = matte_of(picture, self.photo.labels(0))
+        frames = PhotoFrames(self.photo, matte)
         start = starting_avatar(frames, self.card, GAUSSIANS, self.seed, device=self.device)
         torso = start.torso[torch.from_numpy(frames.rows)]
-        plate = photo_plate(self.photo.frame_bytes(0), self.photo.labels(0)).to(start.avatar.device)
+        plate = photo_plate(picture, matte).to(start.avatar.device)
         donor = Donor.for_face(start.avatar.to("cpu"))
-        begun = start.avatar.replace(background=plate)
+        begun = with_fringe(completed(start.avatar.to("cpu"), frames), frames, torso[0].cpu()).replace(
+            background=plate.cpu()
+        )
         open_mouth = mouth_is_open(self.photo.landmarks[0])
-        rough = with_donor(begun.to("cpu"), donor, open_mouth).to(begun.device)
+        rough = with_donor(begun, donor, open_mouth).to(start.avatar.device)
         self._tell("look", 0, rough)
         fit = PhotoFit(rough, frames, torso, STEPS, self.seed)
         self._improve(fit)

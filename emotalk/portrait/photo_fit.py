@@ -14,9 +14,10 @@ from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS
 from emotalk.fitting.locality import neighbourhood
 from emotalk.fitting.samples import Target
 from emotalk.fitting.video_fit import VideoFit
-from emotalk.fitting.video_frames import VideoFrames
 from emotalk.portrait.donor import INNER, skin
+from emotalk.portrait.hidden_sides import SKIN, how_well_seen
 from emotalk.portrait.lips import between_lips, mouth_is_open
+from emotalk.portrait.photo_frames import PhotoFrames
 
 STEPS = 120
 """More make the photo sharper by less than .1 dB in its own pose and nothing in others (German, W009)."""
@@ -26,6 +27,9 @@ beside the photo, by eye). Adam moves what hardly shows as far as all else: it w
 speck that the next turn of the head brings to light."""
 DENSE, DENSE_SHOWN = ("lips", "eyes", "lids", "lashes"), 0.002
 """Regions whose Gaussians lie on top of each other, so that little shows of each."""
+EDGE = 0.35
+"""Cosine of normal and view below which skin keeps the colour that it begins with: there a photo shows a pixel or two
+of a mixture, and the bright rim that cameras draw around what they sharpen. Turning the head spreads it (by eye)."""
 LIP_LIGHT = (0.6, 1.8)
 LIP_TINT = 0.04
 """Within which the lips of an open mouth may become darker or lighter, and by how much their tint may leave what lies
@@ -37,7 +41,7 @@ class PhotoFit(VideoFit):
     they take part, so that what is learned is the face without the photo's expression."""
 
     def __init__(
-        self, avatar: GaussianAvatar, frames: VideoFrames, torso: Tensor, steps: int = STEPS, seed: int = 0
+        self, avatar: GaussianAvatar, frames: PhotoFrames, torso: Tensor, steps: int = STEPS, seed: int = 0
     ) -> None:
         config = FitConfig(
             steps=steps, budget=len(avatar), seed=seed, densify_every=0, corrections_from=0.0,
@@ -53,6 +57,11 @@ class PhotoFit(VideoFit):
         )
         self._hidden = torch.zeros_like(dense)
         self._least_shown = torch.where(dense, DENSE_SHOWN, LEAST_SHOWN)
+        rows = avatar.gaussians.mesh_count
+        self._edge = torch.zeros_like(dense)
+        seen = how_well_seen(avatar.to("cpu"), frames.motion, frames.camera)
+        self._edge[:rows] = torch.from_numpy(seen < EDGE).to(region.device)
+        self._edge &= torch.isin(region, torch.tensor([REGION_INDEX[name] for name in SKIN], device=region.device))
         self._looks = {0, steps // 3, 2 * steps // 3}
         self._between: dict[int, Tensor] = {}
         self._open = mouth_is_open(frames.tracked.landmarks[0])
@@ -69,8 +78,12 @@ class PhotoFit(VideoFit):
         return torch.zeros(0, dtype=torch.int64, device=self.device)
 
     def _target(self, index: int, shrink: int) -> Target:
-        """What shows between the lips does not count: it is the donor's, and lips must not learn it."""
-        target = super()._target(index, shrink)
+        """The photo, and in turn with it the person cut out, who goes over plain backgrounds: what looks right over all
+        of them has the person's own colours and covers what they do. What shows between the lips does not count: it is
+        the donor's, and lips must not learn it."""
+        size = shrink * self.shrink
+        target = self.frames.target(0, size) if self.step_count % 2 else self.frames.whole(size)
+        target = target.to(self.device)
         if not self._open:
             return target
         if shrink not in self._between:
@@ -86,7 +99,7 @@ class PhotoFit(VideoFit):
 
     def shown_share(self) -> Tensor:
         """How much of each Gaussian [N] the photo shows: what it adds to the picture, by what it would cover alone."""
-        target = self._target(0, 1)
+        target = self.frames.whole(self.shrink).to(self.device)
         values = self.parameters.values
         image, _ = self.draw(0, target, self._background(target), cull=False)
         (added,) = torch.autograd.grad(image.sum(), values["color"])
@@ -107,6 +120,8 @@ class PhotoFit(VideoFit):
             if gradient is not None:
                 gradient[self._hidden] = 0
                 gradient[self._given] = 0
+                if name == "color":
+                    gradient[self._edge] = 0
                 if name != "color":
                     gradient[self._in_place] = 0
                 if self._open and name != "color":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -84,17 +85,20 @@ def track_photo(
     square = square_of(seen.eyes, seen.pupils, seen.roll, width, height)
     frame, inside = square.draw(picture, size)
     points = _in_square(seen, square, size)
-    with HandFinder() as finder:
-        found = measure_photo(frame, points, seen, width, height, finder.find(frame))
-    check_picture(found, name)
-    tell("fit")
-    scale = eye_distance(points[None])
-    plain = without_bias(points[None].astype(np.float64), scale)
-    fit = fit_one_view(HeadModel.load(), size, plain[0], seen.blendshapes)
-    pitch, yaw, _ = np.degrees(axis_angle(fit.frames.rotation)[0]).tolist()
-    check_pose(found, yaw, pitch, name)
-    tell("masks")
-    labels = _labels(frame, inside, points, size)
+    # The masks need nothing of the fit: whoever waits for the first picture has a second core.
+    with ThreadPoolExecutor(1) as beside:
+        masks = beside.submit(_labels, frame, inside, points, size)
+        with HandFinder() as finder:
+            found = measure_photo(frame, points, seen, width, height, finder.find(frame))
+        check_picture(found, name)
+        tell("fit")
+        scale = eye_distance(points[None])
+        plain = without_bias(points[None].astype(np.float64), scale)
+        fit = fit_one_view(HeadModel.load(), size, plain[0], seen.blendshapes)
+        pitch, yaw, _ = np.degrees(axis_angle(fit.frames.rotation)[0]).tolist()
+        check_pose(found, yaw, pitch, name)
+        tell("masks")
+        labels = masks.result()
     _write(folder, frame, labels)
     tracked = _assembled(folder, size, fit, points, seen, found, chosen)
     save_track(tracked)

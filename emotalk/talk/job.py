@@ -29,11 +29,13 @@ from emotalk.emotion import EmotionCurve
 from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.direction import parse
 from emotalk.speech.known_phones import KnownPhones
+from emotalk.talk.burned_captions import BurnedCaptions
 from emotalk.talk.captions import captions, check_captions_path, write_captions
 from emotalk.talk.mood import TalkMood, mood_of
 from emotalk.talk.request import TalkRequest
 from emotalk.talk.scene import Scene
 from emotalk.video import FrameFolder, Mark, VideoWriter
+from emotalk.video.formats import check_format, made_as
 
 if TYPE_CHECKING:
     from emotalk.core.gaussians import GaussianCloud
@@ -86,19 +88,15 @@ class Talk:
     ) -> Clip:
         """Make the clip; arguments, files and errors as `Studio.talk` has them."""
         look = self.request.look
-        self.captioned = captions_out is not None
-        if self.captioned:
-            check_captions_path(captions_out)
-            if self.script is None and self.request.transcript is None:
-                raise InputError(
-                    "Captions need words, and a recording comes without its own: give them as its transcript."
-                )
+        self.captioned = captions_out is not None or look.captions != "off"
+        self._check(target, captions_out)
         self.progress(Progress("speech"))
         scene = Scene(self.studio.avatar(self.request.avatar), look)
         blocks = self._sound()
         first = next(blocks)  # what cannot be spoken or heard is known before anything is written
         frames = FrameFolder(frames_dir) if frames_dir is not None else None
-        mark = Mark(look.size, look.size, look.mark)
+        mark = Mark(look.width, look.height, look.mark)
+        burned = BurnedCaptions(look, self.words) if look.captions != "off" else None
         written = 0
 
         def timed_piece(piece: bytes) -> None:
@@ -106,7 +104,10 @@ class Talk:
             if on_piece is not None:
                 on_piece(piece)
 
-        with VideoWriter(target, look.size, look.size, title=self._title(), on_piece=timed_piece) as writer:
+        with (
+            made_as(target) as video,
+            VideoWriter(video, look.width, look.height, title=self._title(), on_piece=timed_piece) as writer,
+        ):
             pictures = scene.frames(self._clouds(first, blocks, scene, keep=motion_out is not None))
             started = time.perf_counter()
             for picture in pictures:
@@ -114,6 +115,8 @@ class Talk:
                 if self.cancelled():
                     raise Cancelled("Stopped: nothing was kept.")
                 started = time.perf_counter()
+                if burned is not None:
+                    burned.draw(picture, written, self._written())
                 mark.draw(picture)
                 if frames is not None:
                     frames.write(picture)
@@ -125,24 +128,37 @@ class Talk:
             self._timed("encode", writer.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
+        if burned is not None and burned.remark:
+            self.remarks += (burned.remark,)
         if self.captioned and self.script is not None and not self.words:
             self.remarks += ("There are no captions: no words were said.",)
         if captions_out is not None and self.words:
-            text = self.script.written if self.script is not None else self.transcript
-            _write_captions(captions_out, self.words, text)
+            _write_captions(captions_out, self.words, self._written())
         self.seconds["total"] = time.perf_counter() - self.started
         return Clip(
             path="" if target is None else str(target),
             seconds=written / FPS,
             frames=written,
-            width=look.size,
-            height=look.size,
+            width=look.width,
+            height=look.height,
             timings=self.seconds,
             motion_path=None if motion_out is None else str(motion_out),
             captions_path=str(captions_out) if captions_out is not None and self.words else None,
             moods=self.mood.directed,
             remarks=self.remarks,
         )
+
+    def _check(self, target: str | Path | None, captions_out: str | Path | None) -> None:
+        if target is not None:
+            check_format(Path(target))
+        if captions_out is not None:
+            check_captions_path(captions_out)
+        if self.captioned and self.script is None and self.request.transcript is None:
+            raise InputError("Captions need words, and a recording comes without its own: give them as its transcript.")
+
+    def _written(self) -> str:
+        """What is said, as it is written."""
+        return self.script.written if self.script is not None else self.transcript
 
     def _title(self) -> str:
         said = self.script.written if self.script is not None else Path(self.request.audio or "").stem
@@ -203,7 +219,7 @@ class Talk:
                     f"follow what is heard{lost}.",
                 )
         self.known.said(speech)
-        self.words = list(speech.words)
+        self.words += speech.words
         size = round(self.block_seconds * SAMPLE_RATE)
         for start in range(0, len(speech.samples), size):
             yield speech.samples[start : start + size]

@@ -11,10 +11,14 @@ from emotalk.core.errors import InputError
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
 from emotalk.speech.text import MAX_CHARACTERS, clean_text
 from emotalk.talk.background import Background
-from emotalk.video import MARK_POSITIONS
+from emotalk.video import CAPTION_STYLES, MARK_POSITIONS
 
-SIZES = (256, 512, 768)
-"""Sides of the square pictures that the app offers, in pixels."""
+SIZES = (256, 512, 720)
+"""Shorter sides of the pictures that the app offers, in pixels."""
+SHAPES: dict[str, tuple[int, int]] = {"1:1": (1, 1), "9:16": (9, 16), "16:9": (16, 9)}
+"""Shapes of pictures, width to height: for pages, phones and television."""
+LARGEST_SIZE = 1080
+"""Pixels of a picture's shorter side at most."""
 LARGEST_SEED = 2**32 - 1
 WORDS_PER_SECOND = 2.6
 """Slow read-aloud English, to tell how long a text will last before it is spoken."""
@@ -26,11 +30,12 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class Look:
-    """How the picture is taken: a square of `size` pixels (even, 64 to 1024).
+    """How the picture is taken: `size` is its shorter side in pixels (even, 64 to 1080), `shape` one of SHAPES.
 
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
     `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour` or a `PictureFile`. `mark` places
-    the visible "AI generated" label: one of MARK_POSITIONS.
+    the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is said into the picture: one of
+    CAPTION_STYLES.
     """
 
     size: int = 512
@@ -39,14 +44,34 @@ class Look:
     zoom: float = PORTRAIT_ZOOM
     background: Background | None = None
     mark: str = "bottom-right"
+    shape: str = "1:1"
+    captions: str = "off"
+
+    @property
+    def width(self) -> int:
+        """Pixels, even."""
+        return self._side(0)
+
+    @property
+    def height(self) -> int:
+        """Pixels, even."""
+        return self._side(1)
+
+    def _side(self, axis: int) -> int:
+        ratio = SHAPES[self.shape]
+        return 2 * round(self.size * ratio[axis] / min(ratio) / 2)
 
     def __post_init__(self) -> None:
         if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size % 2:
             raise InputError(f"The size must be an even number of pixels, found {self.size!r}.")
-        check_number("The size", self.size, 64, 1024)
+        check_number("The size", self.size, 64, LARGEST_SIZE)
+        if self.shape not in tuple(SHAPES):
+            raise InputError(f"There is no shape {self.shape!r:.40}; choose one of {', '.join(SHAPES)}.")
         check_number("The camera's yaw", self.yaw, -60, 60)
         check_number("The camera's pitch", self.pitch, -30, 30)
         check_number("The camera's zoom", self.zoom, 0.5, 2.5)
+        if self.captions not in CAPTION_STYLES:
+            raise InputError(f"There are no captions {self.captions!r:.40}; choose one of {', '.join(CAPTION_STYLES)}.")
         if self.mark not in MARK_POSITIONS:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         if self.background is not None and not isinstance(self.background, Background):

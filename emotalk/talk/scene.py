@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from emotalk.core.camera import PORTRAIT_ZOOM
+from emotalk.core.camera import PORTRAIT_ZOOM, centre_row
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import fitted_picture
 from emotalk.emotion import behaviour, expression_field, split_eyes
@@ -42,19 +43,67 @@ class Scene:
 
         self.avatar, self.look = avatar, look
         self.camera = camera_of(avatar, look)
-        self._renderer = FrameRenderer(look.size, look.size, background_of(avatar, look))
+        background = background_of(avatar, look)
+        self._renderer = FrameRenderer(look.width, look.height, background)
+        self._edges = _Edges.of(avatar, look, background)
 
     def pose(self, motion: HeadMotion, t: int) -> GaussianCloud:
         """The avatar's Gaussians at frame `t`."""
         return self.avatar.pose(motion, t, self.camera)
 
     def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
-        """One picture [size, size, 3] uint8, in a buffer that the next one may use again."""
-        return self._renderer.draw(self.pose(motion, t), self.camera)
+        """One picture [height, width, 3] uint8, in a buffer that the next one may use again."""
+        return self._finished(self._renderer.draw(self.pose(motion, t), self.camera))
 
     def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
-        """A picture [size, size, 3] uint8 for every cloud, the next cloud made while this one is drawn."""
-        return self._renderer.frames(clouds, self.camera)
+        """A picture [height, width, 3] uint8 for every cloud, the next cloud made while this one is drawn."""
+        return map(self._finished, self._renderer.frames(clouds, self.camera))
+
+    def _finished(self, picture: np.ndarray) -> np.ndarray:
+        if self._edges is not None:
+            self._edges.draw(picture)
+        return picture
+
+
+class _Edges:
+    """What lies left and right of a video's square: nothing is known of the shoulders there, so they fade out."""
+
+    def __init__(self, shares: np.ndarray, background: np.ndarray) -> None:
+        share = (shares * 256).astype(np.uint16)[:, None]  # of the person, by column
+        changed = np.flatnonzero(share < 256)
+        inner = np.flatnonzero(share == 256)
+        left, right = (inner[0], inner[-1] + 1) if len(inner) else (len(share), len(share))
+        self._sides = [
+            (where, share[where], background[:, where] * (256 - share[where]) + 128)
+            for where in (slice(0, left), slice(right, len(share)))
+            if len(changed) and where.start < where.stop
+        ]
+
+    @classmethod
+    def of(cls, avatar: GaussianAvatar, look: Look, background: torch.Tensor) -> _Edges | None:
+        """Those of a picture in front of a background [3] or [height, width, 3]; None where there are none."""
+        if avatar.camera is None or look.width <= look.height:
+            return None
+        # Imported here: as above.
+        from emotalk.avatar.view import side_shares
+
+        whole = background.expand(look.height, look.width, 3)
+        behind = (whole.clamp(0, 1).cpu().numpy() * 255 + 0.5).astype(np.uint16)
+        return cls(side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy(), behind)
+
+    def draw(self, picture: np.ndarray) -> None:
+        """Let the sides of a picture [height, width, 3] uint8 fade, in place."""
+        for where, share, behind in self._sides:
+            picture[:, where] = (picture[:, where] * share + behind) >> 8
+
+
+TALL_ZOOM = 1.35
+"""How much nearer the camera is for a picture that is taller than wide: there is room above a head, not beside it."""
+
+
+def zoom_of(look: Look) -> float:
+    """The zoom of a look's camera with that of its shape."""
+    return look.zoom * (TALL_ZOOM if look.height > look.width else 1.0)
 
 
 def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
@@ -63,26 +112,28 @@ def camera_of(avatar: GaussianAvatar, look: Look) -> Camera:
     # Imported here: as above.
     from emotalk.rendering import portrait_camera
 
-    yaw, pitch = math.radians(look.yaw), math.radians(look.pitch)
+    yaw, pitch, zoom = math.radians(look.yaw), math.radians(look.pitch), zoom_of(look)
+    size = look.width, look.height
     if avatar.camera is None:
-        return portrait_camera(look.size, yaw, pitch, look.zoom)
+        return replace(portrait_camera(size, yaw, pitch, zoom), cy=centre_row(*size, zoom))
     from emotalk.avatar.view import own_view
 
-    return own_view(avatar, look.size, yaw, pitch, look.zoom / PORTRAIT_ZOOM)[0]
+    return own_view(avatar, size, yaw, pitch, zoom / PORTRAIT_ZOOM)[0]
 
 
 def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
-    """What stands behind the head: [3] or [size, size, 3] in [0, 1]; InputError for a picture that cannot be read."""
+    """What stands behind the head: [3] or [height, width, 3] in [0, 1]; InputError for a picture that cannot be
+    read."""
     if look.background is None:
         # Imported here: as above.
         from emotalk.avatar.view import zoomed_plate
 
         plain = avatar.background.float().cpu()
-        zoom = 1.0 if avatar.camera is None else look.zoom / PORTRAIT_ZOOM
-        return plain if plain.ndim == 1 else zoomed_plate(plain, look.size, zoom)
+        zoom = 1.0 if avatar.camera is None else zoom_of(look) / PORTRAIT_ZOOM
+        return plain if plain.ndim == 1 else zoomed_plate(plain, (look.width, look.height), zoom)
     if isinstance(look.background, Colour):
         return torch.tensor((look.background.red, look.background.green, look.background.blue))
-    fitted = fitted_picture(look.background.path, look.size, "The background picture")
+    fitted = fitted_picture(look.background.path, (look.width, look.height), "The background picture")
     return torch.from_numpy(fitted.astype(np.float32) / 255)
 
 

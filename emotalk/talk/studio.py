@@ -251,11 +251,11 @@ class Studio:
             self.still(usable[0], Look(256), 0.0, 0.0)
 
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
-        """The face in a mood without speech, [size, size, 3] uint8."""
+        """The face in a mood without speech, [height, width, 3] uint8."""
         scene = Scene(self.avatar(avatar), look)
         with self._drawing:
             frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness))
-        Mark(look.size, look.size, look.mark).draw(frame)
+        Mark(look.width, look.height, look.mark).draw(frame)
         return frame
 
     def mood_sheet(
@@ -285,7 +285,7 @@ class Studio:
                     row.append(scene.draw(motion, min(moment, len(motion) - 1)).copy())
             rows.append(np.concatenate(row, 1))
         sheet = np.ascontiguousarray(np.concatenate(rows))
-        Mark(2 * look.size, 2 * look.size, mark).draw(sheet[-2 * look.size :, -2 * look.size :])
+        Mark(2 * look.width, 2 * look.height, mark).draw(sheet[-2 * look.height :, -2 * look.width :])
         return with_axes(sheet, "valence", "arousal")
 
     def talk(
@@ -302,10 +302,11 @@ class Studio:
     ) -> Clip:
         """Make the clip of a request.
 
-        `target` (.mp4) is written when all is done and moved into place; `on_piece` gets playable pieces
-        meanwhile (the first with the header), from another thread. `motion_out` receives the motion as Live Link
-        Face CSV, `frames_dir` every frame as PNG, `captions` the words of a typed text or a transcript with their
-        times (.srt or .vtt; none where a transcript does not fit its recording: a remark says so). `cancelled` is asked
+        `target` is written when all is done and moved into place, in the format of its name (`video.formats`);
+        `on_piece` gets playable pieces meanwhile (the first with the header), from another thread. `motion_out`
+        receives the motion as Live Link Face CSV, `frames_dir` every frame as PNG, `captions` the words of a typed text
+        or a transcript with their times (.srt or .vtt; none where a transcript does not fit its recording: a remark
+        says so). `cancelled` is asked
         before every frame; Cancelled is raised when it says so. Raises the package's errors; nothing half-written stays
         behind.
         """

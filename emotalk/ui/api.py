@@ -15,9 +15,10 @@ from emotalk.server.limits import max_seconds
 from emotalk.server.line import abandoned
 from emotalk.server.temporary import fresh_folder
 from emotalk.talk.background import Colour
-from emotalk.talk.request import Look, talk_request
+from emotalk.talk.request import LARGEST_SIZE, SHAPES, Look, talk_request
 from emotalk.ui.controls import check_mark, marks_offered
 from emotalk.ui.toasts import friendly
+from emotalk.video import CAPTION_STYLES
 
 if TYPE_CHECKING:
     from emotalk.server.zero_gpu import Talker
@@ -45,6 +46,9 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         mark: str = "bottom-right",
         mood_in_voice: bool = True,
         transcript: str = "",
+        pitch: float = 0.0,
+        shape: str = "1:1",
+        captions: str = "off",
     ) -> tuple[str, str]:
         """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
 
@@ -61,11 +65,14 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             expressiveness: From 0 (none) over 1 (as chosen) to 2.
             yaw: Camera angle in degrees, from -60 to 60.
             zoom: From 0.5 (far) to 2.5 (near).
-            size: Width and height of the video in pixels, even, from 64 to 1024.
+            size: The shorter side of the video in pixels, even, from 64 to 1080.
             background: Empty for the avatar's own, or a colour such as #d8e4f0.
             mark: Where the "AI generated" label stands, or "off" where the page is not open to everybody.
             mood_in_voice: Whether the voice that reads a text has the mood too.
             transcript: What is said in `audio`, if that is known; the lips are surer then.
+            pitch: Camera angle in degrees, from -30 (from below) to 30 (from above).
+            shape: 1:1, 9:16 (phones) or 16:9.
+            captions: What is said, painted into the video: off, lines, highlight or words.
 
         Returns:
             The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
@@ -73,7 +80,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         try:
             # A colour only: nobody may name files of the server.
             ground = Colour.parse(background) if background else None
-            size = check_whole("The size", size, 64, 1024)
+            size = check_whole("The size", size, 64, LARGEST_SIZE)
             request = talk_request(
                 avatar=avatar,
                 text=text,
@@ -86,7 +93,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 head_motion=head_motion,
                 expressiveness=expressiveness,
                 mood_in_voice=mood_in_voice,
-                look=Look(size, yaw, 0.0, zoom, ground, check_mark(mark)),
+                look=Look(size, yaw, pitch, zoom, ground, check_mark(mark), shape, captions),
                 max_seconds=max_seconds(),
                 transcript=transcript,
             )
@@ -129,10 +136,12 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Textbox("", label="text"), gr.Audio(type="filepath", label="audio"), gr.Textbox("mira", label="avatar"),
             gr.Number(0.0, label="valence"), gr.Number(0.0, label="arousal"), gr.Checkbox(label="follow_voice"),
             gr.Textbox("", label="voice"), gr.Number(0, label="seed", precision=0), gr.Number(1.0, label="head_motion"),
-            gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(1.0, label="zoom"),
+            gr.Number(1.0, label="expressiveness"), gr.Number(0.0, label="yaw"), gr.Number(PORTRAIT_ZOOM, label="zoom"),
             gr.Number(512, label="size", precision=0), gr.Textbox("", label="background"),
             gr.Dropdown(marks_offered(), value="bottom-right", label="mark"),
-            gr.Checkbox(True, label="mood_in_voice"), gr.Textbox("", label="transcript"),
+            gr.Checkbox(True, label="mood_in_voice"), gr.Textbox("", label="transcript"), gr.Number(0.0, label="pitch"),
+            gr.Dropdown(list(SHAPES), value="1:1", label="shape"),
+            gr.Dropdown(list(CAPTION_STYLES), value="off", label="captions"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)

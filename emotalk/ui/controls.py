@@ -15,7 +15,7 @@ from emotalk.emotion import EmotionCurve
 from emotalk.emotion.space import checked_point
 from emotalk.server.limits import is_public, max_seconds
 from emotalk.talk.background import Background, Colour, PictureFile
-from emotalk.talk.request import Look, TalkRequest, talk_request
+from emotalk.talk.request import LARGEST_SIZE, Look, TalkRequest, talk_request
 from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ STARTERS = {
 """Ready-made lines: what a button says -> (text, valence, arousal)."""
 BEST = 4
 """Quality of a voice from which on it counts among the best."""
+CAPTIONS = {"Off": "off", "Lines": "lines", "Highlighted": "highlight", "Word by word": "words"}
+"""How the captions in the picture are called on the page."""
 OWN, COLOUR, PICTURE = "The avatar's own", "A colour", "A picture"
 TYPED, HEARD = "Type", "Audio"
 MAX_KEYS = 1000
@@ -94,6 +96,8 @@ class Controls:
     mark: gr.Dropdown
     mood_in_voice: gr.Checkbox
     transcript: gr.Textbox
+    shape: gr.Radio
+    captions: gr.Radio
 
     def all(self) -> list[Any]:
         """Every control, in the order of `request_of`."""
@@ -103,20 +107,22 @@ class Controls:
         """What the picture on the stage shows before anything is generated."""
         names = (
             "face", "valence", "arousal", "expressiveness", "yaw", "pitch", "zoom", "ground", "colour", "picture",
-            "mark",
+            "mark", "shape",
         )  # fmt: skip
         return [getattr(self, name) for name in names]
 
 
 def look_of(
-    size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str
-) -> Look:
+    size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str,
+    shape: str = "1:1", captions: str = "off",
+) -> Look:  # fmt: skip
     """The camera and background from the controls' values; InputError with a sentence.
 
     `picture` is the upload as Gradio hands it over, the one value here that is the name of a file.
     """
     background = _background(ground, colour, picture)
-    return Look(check_whole("The size", size, 64, 1024), yaw, pitch, zoom, background, check_mark(mark))
+    size = check_whole("The size", size, 64, LARGEST_SIZE)
+    return Look(size, yaw, pitch, zoom, background, check_mark(mark), shape, captions)
 
 
 def _background(ground: str | None, colour: str | None, picture: str | None) -> Background | None:
@@ -160,7 +166,7 @@ def request_of(
     face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool,
     valence: float, arousal: float, timeline: dict | None, seed: float, head_motion: float, expressiveness: float,
     yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
-    mood_in_voice: bool, transcript: str | None,
+    mood_in_voice: bool, transcript: str | None, shape: str, captions: str,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
     return talk_request(
@@ -175,7 +181,7 @@ def request_of(
         head_motion=head_motion,
         expressiveness=expressiveness,
         mood_in_voice=bool(mood_in_voice),
-        look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark),
+        look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape, captions),
         max_seconds=max_seconds(),
         transcript=transcript if source == HEARD else None,
     )

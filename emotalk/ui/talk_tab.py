@@ -17,9 +17,10 @@ from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.server.line import abandoned, leave_line
 from emotalk.server.stills import Stills
 from emotalk.server.visitors import address_of
-from emotalk.talk.request import SIZES
+from emotalk.talk.request import SHAPES, SIZES
 from emotalk.ui import parts
 from emotalk.ui.controls import (
+    CAPTIONS,
     COLOUR,
     DIRECTIONS,
     FIRST_FACE,
@@ -138,6 +139,11 @@ class TalkTab:
                         zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
                         size = gr.Radio(list(SIZES), value=512, label="Size (pixels)")
                     with gr.Row():
+                        shape = gr.Radio(list(SHAPES), value="1:1", label="Shape", elem_id="shape")
+                        captions = gr.Radio(
+                            list(CAPTIONS.items()), value="off", label="Captions in the picture", elem_id="captions"
+                        )
+                    with gr.Row():
                         head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")
                         expressiveness = gr.Slider(0, 2, 1, step=0.05, label="Expressiveness")
                     with gr.Row():
@@ -155,6 +161,7 @@ class TalkTab:
         self.controls = Controls(
             face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness,
             yaw, pitch, zoom, size, ground, colour, picture, mark, mood_in_voice, transcript,
+            shape, captions,
         )  # fmt: skip
 
     def _follow_each_other(self) -> None:
@@ -189,10 +196,12 @@ class TalkTab:
         c = self.controls
 
         async def still(
-            request: gr.Request, face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark
-        ):
+            request: gr.Request, face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture,
+            mark, shape,
+        ):  # fmt: skip
             def drawn() -> str:
-                look = look_of(256 if self.stills.crowded else 512, yaw, pitch, zoom, ground, colour, picture, mark)
+                size = 256 if self.stills.crowded else 512 if shape == "1:1" else 384
+                look = look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape)
                 return data_address(self.studio.still(face, look, valence, arousal, expressiveness))
 
             try:
@@ -248,7 +257,7 @@ class TalkTab:
         c = self.controls
 
         def sheet(face, *rest):
-            _, _, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark = rest
+            _, _, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark, _ = rest
             try:
                 look = replace(look_of(256, yaw, pitch, zoom, ground, colour, picture, mark), mark="off")
                 return gr.update(value=self.studio.mood_sheet(face, look, expressiveness, mark=mark), visible=True)

@@ -9,7 +9,7 @@ import torch
 
 from emotalk.avatar import files, load_avatar
 from emotalk.avatar.tensors import decode, encode
-from emotalk.avatar.view import own_view, zoomed_plate
+from emotalk.avatar.view import own_view, side_shares, zoomed_plate
 from emotalk.core.camera import PORTRAIT_ZOOM, Camera
 from emotalk.core.errors import AvatarError, InputError
 from emotalk.talk.request import Look
@@ -75,6 +75,40 @@ def test_zoom_magnifies_person_and_background_about_the_centre(avatar, camera):
         0.5 * float(ramp[0, :, 0].diff().mean()), rel=0.05
     )
     assert zoomed_plate(ramp, 32, 0.5).isfinite().all()
+
+
+def test_beyond_the_video_its_mirror_image_goes_on_without_detail():
+    plate = torch.rand(64, 64, 3, generator=torch.Generator().manual_seed(0))
+    tall = zoomed_plate(plate, (64, 114))
+    assert torch.allclose(tall[-50:], plate[-50:], atol=1e-4)  # the video's own rows, at the bottom
+    inside, beyond = tall[-50:], tall[:40]
+    assert beyond.diff(dim=0).abs().mean() < 0.2 * inside.diff(dim=0).abs().mean()
+    assert beyond.mean() == pytest.approx(float(plate.mean()), abs=0.05)
+    assert tall.diff(dim=0).abs().amax((1, 2))[44:53].max() < 0.4  # no edge where it ends
+    assert zoomed_plate(plate, (114, 64)).shape == (64, 114, 3)
+
+
+@pytest.mark.parametrize("shape", ["9:16", "16:9", "1:1"])
+@pytest.mark.parametrize("zoom", [0.6, 1.0, 1.25, 1.8])
+def test_no_picture_ends_below_the_video(avatar, camera, shape, zoom):
+    look = Look(size=256, shape=shape, zoom=zoom)
+    seen = camera_of(avatar, look)
+    assert (seen.width, seen.height) == (look.width, look.height)
+    ray = [(255.5 - camera.cx) / camera.fx, (511.5 - camera.cy) / camera.fy, 1.0]  # the middle of the video's last row
+    point = np.linalg.inv(camera.world_to_camera.double().numpy()) @ [*ray, 1.0]
+    column, row = project(point[:3].tolist(), seen)
+    assert row >= look.height - 2
+    assert column == pytest.approx(look.width / 2, abs=1)
+
+
+def test_shoulders_fade_where_a_wide_picture_shows_more_than_the_video():
+    shares = side_shares((456, 256), 1.0)
+    assert shares[:100].max() == 0
+    assert (shares[150:300] == 1).all()
+    assert (shares.diff()[:200] >= 0).all()
+    assert torch.allclose(shares, shares.flip(0), atol=0.02)
+    assert (side_shares((256, 256), 1.0) == 1).all()
+    assert (side_shares((456, 256), 2.0) == 1).all()
 
 
 def test_the_camera_walks_around_the_head(avatar, camera):

@@ -12,12 +12,16 @@ from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import Cancelled
 from emotalk.core.landmarks import INNER_LIPS
 from emotalk.core.motion import HeadMotion
+from emotalk.fitting.matte import matte_of
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame
-from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box
+from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.portrait.donor import INNER, Donor, with_donor
+from emotalk.portrait.fringe import MOST, TURNS, with_fringe
+from emotalk.portrait.hidden_sides import SKIN, how_well_seen
 from emotalk.portrait.make import make_portrait
-from emotalk.portrait.photo_fit import PhotoFit
+from emotalk.portrait.photo_fit import EDGE, PhotoFit
+from emotalk.portrait.photo_frames import PhotoFrames
 from emotalk.portrait.rest import at_rest
 from tests.portrait.one_frame import FRAMES, head_error, photo_of
 
@@ -126,7 +130,8 @@ def test_who_thinks_again_gets_no_avatar(synthetic):
 
 @pytest.fixture
 def fit(synthetic) -> PhotoFit:
-    frames = VideoFrames(at_rest(synthetic[0]), [0])
+    photo = at_rest(synthetic[0])
+    frames = PhotoFrames(photo, matte_of(photo.frame_bytes(0), photo.labels(0)))
     start = starting_avatar(frames, load_avatar("mira").card, 6000)
     rough = with_donor(start.avatar, Donor.of(load_avatar("mira")))
     return PhotoFit(rough, frames, start.torso[torch.from_numpy(frames.rows)], steps=6)
@@ -156,3 +161,42 @@ def test_changes_by_expression_stay_as_they_came(fit):
     before = fit.result().corrections.color
     fit.run()
     assert torch.equal(fit.result().corrections.color, before)
+
+
+def test_the_avatar_covers_what_the_person_does_and_nothing_else(synthetic, made):
+    photo = at_rest(synthetic[0])
+    matte = matte_of(photo.frame_bytes(0), photo.labels(0))
+    box = box_mask(head_box(photo), photo.size).numpy()
+    assert np.abs(_coverage(made[0], photo) - matte.alpha)[box].mean() < 0.03
+
+
+def test_skin_that_is_seen_from_the_side_keeps_its_colour(fit):
+    before = fit.result()
+    seen = torch.from_numpy(how_well_seen(before, fit.frames.motion, fit.frames.camera))
+    rows = (seen < EDGE).nonzero()[:, 0]
+    skin = torch.tensor([REGION_INDEX[name] for name in SKIN])
+    rows = rows[torch.isin(before.gaussians.region[rows], skin)]
+    fit.run()
+    assert len(rows) > 50
+    # The colours of a region stay within what it shows as a whole: that may still move them.
+    moved = (fit.result().gaussians.color - before.gaussians.color).abs().amax(1)
+    assert float((moved[rows] > 1e-4).float().mean()) < 0.2 < float((moved > 1e-4).float().mean())
+
+
+def test_strands_lie_around_the_hair_and_belong_to_it(synthetic):
+    photo = at_rest(synthetic[0])
+    matte = matte_of(photo.frame_bytes(0), photo.labels(0))
+    frames = PhotoFrames(photo, matte)
+    start = starting_avatar(frames, load_avatar("mira").card, 6000)
+    with_strands = with_fringe(start.avatar, frames, start.torso[0])
+    strands = len(with_strands) - len(start.avatar)
+    assert 0 < strands <= MOST * len(TURNS)
+    assert (with_strands.gaussians.region[-strands:] == REGION_INDEX["hair"]).all()
+    assert with_strands.gaussians.mesh_count == start.avatar.gaussians.mesh_count
+    missing = [(matte.alpha - _coverage(avatar, photo)).clip(0).mean() for avatar in (start.avatar, with_strands)]
+    assert missing[1] < missing[0]
+
+
+def _coverage(avatar, photo) -> np.ndarray:
+    over = [draw_frame(avatar.replace(background=torch.full((3,), grey)), photo.motion, 0) for grey in (1.0, 0.0)]
+    return 1 - (over[0] - over[1])[..., 0]

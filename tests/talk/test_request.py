@@ -84,7 +84,7 @@ def test_a_message_never_shows_a_whole_path() -> None:
     [
         ({"size": 511}, "even number"),
         ({"size": 512.0}, "even number"),
-        ({"size": 4096}, "between 64 and 1024"),
+        ({"size": 4096}, "between 64 and 1080"),
         ({"yaw": 200}, "yaw must lie between"),
         ({"zoom": 0}, "zoom must lie between"),
         ({"mark": "middle"}, "bottom-right"),
@@ -92,11 +92,25 @@ def test_a_message_never_shows_a_whole_path() -> None:
         ({"yaw": 10**400}, "yaw must lie between -60 and 60, found a far larger one"),
         ({"size": "512"}, "even number"),
         ({"mark": ["off"]}, "bottom-right"),
+        ({"shape": "4:3"}, "choose one of 1:1, 9:16, 16:9"),
+        ({"shape": ["1:1"]}, "choose one of 1:1, 9:16, 16:9"),
+        ({"captions": "karaoke"}, "choose one of off, lines, highlight, words"),
+        ({"captions": None}, "choose one of off, lines, highlight, words"),
     ],
 )
 def test_a_look_out_of_range_is_refused(given: dict, message: str) -> None:
     with pytest.raises(EmotalkError, match=message):
         Look(**given)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "sides"),
+    [(512, "1:1", (512, 512)), (720, "9:16", (720, 1280)), (720, "16:9", (1280, 720)), (1080, "9:16", (1080, 1920)),
+     (64, "9:16", (64, 114)), (256, "16:9", (456, 256))],
+)  # fmt: skip
+def test_the_size_is_that_of_the_shorter_side(size: int, shape: str, sides: tuple[int, int]) -> None:
+    look = Look(size=size, shape=shape)
+    assert (look.width, look.height) == sides
 
 
 class TestPlainValues:

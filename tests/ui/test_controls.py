@@ -49,7 +49,7 @@ VALUES = {
     "face": "mira", "source": TYPED, "text": "Hi.", "voice": "", "audio": None, "follow": False, "valence": 0.5,
     "arousal": 0.2, "timeline": None, "seed": 0, "head_motion": 1, "expressiveness": 1, "yaw": 0, "pitch": 0,
     "zoom": 1, "size": 256, "ground": OWN, "colour": "#ffffff", "picture": None, "mark": "bottom-right",
-    "mood_in_voice": True, "transcript": "",
+    "mood_in_voice": True, "transcript": "", "shape": "1:1", "captions": "off",
 }  # fmt: skip
 
 
@@ -133,7 +133,7 @@ class TestMark:
         with pytest.raises(InputError, match="carry the"):  # what the stage shows
             look_of(512, 0, 0, 1, OWN, "", None, "off")
         with pytest.raises(gr.Error, match="carry the"):
-            sheet("mira", 0, 0, 1, 0, 0, 1, OWN, "", None, "off")
+            sheet("mira", 0, 0, 1, 0, 0, 1, OWN, "", None, "off", "1:1")
         with pytest.raises(gr.Error, match="carry the"):
             list(generate(SimpleNamespace(session_hash="a"), *(VALUES | {"mark": "off"}).values()))
         with pytest.raises(gr.Error, match="carry the"):
@@ -193,7 +193,7 @@ def test_in_a_crowd_faces_are_drawn_smaller(built: Any, monkeypatch: pytest.Monk
     tab, _, _ = built
     monkeypatch.setattr(tab.stills, "_of_address", Counter({"others": on_their_way}))
     visitor = gr.Request(request=SimpleNamespace(headers={}, client=SimpleNamespace(host="10.0.0.1")), session_hash="a")
-    look = ("mira", 0.5, 0.2, 1.0, 0, 0, 1.0, OWN, "#ffffff", None, "bottom-right")
+    look = ("mira", 0.5, 0.2, 1.0, 0, 0, 1.0, OWN, "#ffffff", None, "bottom-right", "1:1")
     address = run_alone(_handler(tab.blocks, "still")(visitor, *look))
     picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     assert picture.size == (side, side)

@@ -1,0 +1,73 @@
+"""What nobody ever sees is told from what only a rare moment shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from emotalk.avatar import load_avatar
+from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.live import visibility
+from emotalk.live.visibility import MOODS, pruned, shown_faces, views, weights, worth_sending
+from tests.live.doubles import lively_motion, sparse_avatar
+
+
+def test_the_faces_show_what_a_talk_can_show():
+    faces, known = shown_faces(), len(MOODS)
+    most = faces.expression.max(0)
+    for name in ("jawOpen", "tongueOut", "mouthSmileLeft", "mouthUpperUpRight", "mouthRollUpper", "mouthFunnel"):
+        assert most[ARKIT_INDEX[name]] >= 0.5, name
+    assert faces.eyelids.max() == 1
+    assert np.abs(faces.gaze).max(0) == pytest.approx([0.5, 0.35])
+    assert len(faces) == 2 * known
+    seen_from = {(yaw, t) for yaw, pitch, of in views() for t in of if pitch == 0}
+    assert {t for yaw, t in seen_from if yaw == 35} >= set(range(known, 2 * known))
+    assert {yaw for yaw, _ in seen_from} == {-35, -18, 0, 18, 35}
+
+
+def test_a_gaussian_behind_others_weighs_nothing(monkeypatch):
+    monkeypatch.setattr(visibility, "views", lambda: [(0, 0, [0]), (18, 0, [12])])
+    avatar = sparse_avatar(mesh=20, joint=80)
+    g = avatar.gaussians
+    position, scale, opacity = g.position.clone(), g.log_scale.clone(), g.opacity_logit.clone()
+    # Seventy-nine stand as a wall before the camera, the last one is small and far behind it.
+    across = torch.cartesian_prod(torch.linspace(-0.2, 0.2, 10), torch.linspace(-0.25, 0.2, 8))
+    position[20:99] = torch.cat([across, torch.full((80, 1), 0.2)], 1)[:79]
+    position[99] = torch.tensor([0.0, 0.0, -0.2])
+    scale[20:99], scale[99], opacity[20:] = -3.2, -6.0, 6.0
+
+    def found(wall: float) -> np.ndarray:
+        opacity[20:99] = wall
+        moved = {"position": position, "log_scale": scale, "opacity_logit": opacity}
+        return weights(avatar.replace(gaussians=type(g)(**{**vars(g), **moved})))
+
+    behind_glass, behind_a_wall = found(-9.0), found(6.0)
+    assert behind_glass[99] > 20
+    assert behind_a_wall[99] < 0.01 * behind_glass[99]
+    assert behind_a_wall[20:99].min() > 1
+
+
+def test_mouths_and_eyes_are_kept_whole(monkeypatch):
+    monkeypatch.setattr(visibility, "weights", lambda avatar: np.zeros(len(avatar)))
+    avatar = sparse_avatar()
+    lips = avatar.gaussians.region.numpy() == REGION_INDEX["lips"]
+    np.testing.assert_array_equal(worth_sending(avatar), lips)
+
+
+def test_what_is_kept_moves_as_before():
+    avatar, motion = sparse_avatar(), lively_motion()
+    keep = np.random.default_rng(0).random(len(avatar)) < 0.5
+    before, after = avatar.pose(motion, 2), pruned(avatar, keep).pose(motion, 2)
+    for name in ("means", "quats", "scales", "colors", "opacities"):
+        torch.testing.assert_close(getattr(after, name), getattr(before, name)[torch.from_numpy(keep)])
+
+
+@pytest.mark.slow
+def test_a_preset_loses_what_its_hair_and_its_clothes_hide():
+    avatar = load_avatar("mira")
+    keep = worth_sending(avatar)
+    region = avatar.gaussians.region.numpy()
+    for name, least, most in (("hair", 0.5, 0.9), ("clothes", 0.3, 0.7), ("brows", 0.99, 1), ("teeth", 1, 1)):
+        assert least <= keep[region == REGION_INDEX[name]].mean() <= most, name

@@ -220,7 +220,7 @@ def test_a_picture_that_is_written_into_an_address_is_not_unpacked(page: OpenPag
     for data in (plain("PNG"), b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"):
         address = "data:image/png;base64," + base64.b64encode(data).decode()
         photo = good | {"url": address, "meta": meta}
-        still = [*STILL[:7], "A picture", STILL[8], photo, STILL[10]]
+        still = [*STILL[:7], "A picture", STILL[8], photo, *STILL[10:]]
         for name, values in (("begin_portrait", [photo, "Me", True, ""]), ("another_photo", [photo]), ("still", still)):
             answer = visitor.call(name, values)
             assert not answer.ok, (name, answer)

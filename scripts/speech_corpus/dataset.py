@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _SILENT = float(np.log(1e-6))  # a mel band of digital silence
 _NATS = np.log(10) / 10  # for each dB
+_THROATS = (-0.1, 0.2)
+"""Nats by which a voice's resonances move. Further up than down: children, and everyone who shouts, jaw wide open."""
 
 
 def mel_rows(samples: np.ndarray) -> np.ndarray:
@@ -145,7 +147,7 @@ class Sampler:
         rng, (batch, rows, _) = self._rng, mel.shape
         mel = mel.reshape(batch, 2 * rows, BANDS)
         for i in np.flatnonzero(rng.random(batch) < 0.6):  # vocal tract length
-            place = np.clip(np.arange(BANDS) * np.exp(rng.uniform(-0.1, 0.1)), 0, BANDS - 1.001)
+            place = np.clip(np.arange(BANDS) * np.exp(-rng.uniform(*_THROATS)), 0, BANDS - 1.001)
             below = place.astype(int)
             part = (place - below).astype(np.float32)
             mel[i] = mel[i][:, below] * (1 - part) + mel[i][:, below + 1] * part

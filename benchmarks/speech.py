@@ -32,20 +32,16 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import PHONES, Speech
 from emotalk.speech.encoder import SpeechEncoder
 from scripts.speech_corpus.align import align, decode_phones
-from scripts.speech_corpus.build import (
-    HELD_OUT,
-    RECORDINGS_HELD_OUT,
-    build_recordings,
-    build_voices,
-    load_shard,
-    shard_path,
-)
+from scripts.speech_corpus.build import HELD_OUT, build_voices, load_shard, shard_path
+from scripts.speech_corpus.recordings import GRID_HELD_OUT, LJSPEECH_HELD_OUT, build_recordings
 from scripts.speech_corpus.text import FORTUNES
 from scripts.speech_corpus.voices import arpabet
 
 log = logging.getLogger("benchmarks.speech")
 
 RESULTS = Path(__file__).parent / "results" / "speech.md"
+GROUPS = {"espeak": "espeak-ng, 6 voices", "kokoro": "Kokoro, 5 voices"}
+RECORDED = {GRID_HELD_OUT: "GRID, 7 speakers", LJSPEECH_HELD_OUT: "recordings labelled LJSpeech"}
 RAVDESS_SENTENCES = {"01": "kids are talking by the door", "02": "dogs are sitting by the door"}
 EMODB_SENTENCES = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
@@ -82,10 +78,10 @@ class Options:
 def main(options: Options) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     encoder = SpeechEncoder.load(options.encoder)
-    speech, clips = options.data / "speech", options.data / "clips"
+    speech, clips, grid = (options.data / name for name in ("speech", "clips", "grid"))
     parts = {
         "voices": (lambda: voices_table(encoder, options), [FORTUNES]),
-        "speakers": (lambda: speakers_table(encoder, options), [speech / "ravdess", speech / "ljspeech", clips]),
+        "speakers": (lambda: speakers_table(encoder, options), [speech / "ravdess", speech / "ljspeech", grid, clips]),
         "alignment": (lambda: alignment_table(encoder, speech), [speech / "ravdess", speech / "ljspeech"]),
         "german": (lambda: german_table(encoder, options), [speech / "emodb", speech / "ljspeech"]),
         "clips": (lambda: clips_table(encoder, clips), [clips]),
@@ -111,7 +107,7 @@ def voices_table(encoder: SpeechEncoder, options: Options) -> str:
 
     def samples() -> Iterator[Sample]:
         for voice in HELD_OUT:
-            group = "espeak-ng, 6 voices" if voice.startswith("espeak") else voice
+            group = GROUPS.get(voice.partition(":")[0], voice)
             for utterance in load_shard(shard_path(corpus, voice)):
                 yield Sample(group, utterance.clean, utterance.segments)
 
@@ -122,10 +118,10 @@ def voices_table(encoder: SpeechEncoder, options: Options) -> str:
 
 
 def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
-    """Real speakers. RAVDESS and the clip were never trained on; LJSpeech's speaker was, these sentences were not."""
+    """Real speakers: none of them was trained on."""
     corpus = options.work / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
-    build_recordings(corpus, options.data / "speech" / "ljspeech")
+    build_recordings(corpus, options.data / "speech" / "ljspeech", options.data / "grid")
 
     def samples() -> Iterator[Sample]:
         for path in sorted((options.data / "speech" / "ravdess").glob("03-01-*.flac")):
@@ -144,16 +140,17 @@ def speakers_table(encoder: SpeechEncoder, options: Options) -> str:
         late = _offset(published, decode_phones(sound))
         segments = [(max(a - late, 0), max(b - late, 0), phone) for a, b, phone in published]
         yield Sample(f"StyleTalk clip, its own phones moved by {-1000 * late:+.0f} ms", sound, segments)
-        for utterance in load_shard(shard_path(corpus, RECORDINGS_HELD_OUT)):
-            yield Sample("LJSpeech, held-out sentences", utterance.clean, utterance.segments)
+        for name, label in RECORDED.items():
+            for utterance in load_shard(shard_path(corpus, name)):
+                yield Sample(label, utterance.clean, utterance.segments)
 
     table = scores(encoder, samples(), options.work / "pocketsphinx")
     actors = table.pop("all")
     rest = scores(encoder, others(), options.work / "pocketsphinx")
     rest.pop("all")
     return (
-        "## Real speakers\n\nEvery recording of six RAVDESS actors; no voice but LJSpeech's was trained on, none of "
-        "these sentences was. Truth: forced alignment to the known sentences by pocketsphinx (so its own decoder is "
+        "## Real speakers\n\nEvery recording of six RAVDESS actors; none of these speakers was trained on. "
+        "Truth: forced alignment to the known sentences by pocketsphinx (so its own decoder is "
         "judged by its own model) or the phones published with the clip. `viseme` and `phone` count the frames of "
         "speech; `with silence` counts all frames, as other work often does (36 % of the RAVDESS frames are "
         "silence).\n\n"
@@ -177,12 +174,12 @@ def german_table(encoder: SpeechEncoder, options: Options) -> str:
     rows = []
     english = options.work / "corpus"
     error, counts = [], np.zeros(2)
-    for utterance in load_shard(shard_path(english, RECORDINGS_HELD_OUT)):
+    for utterance in load_shard(shard_path(english, LJSPEECH_HELD_OUT)):
         truth = track_of_segments(utterance.segments, 50 * len(utterance.clean) // SAMPLE_RATE)
         said = encoder_track(encoder.encode(Speech(utterance.clean)))
         error.append(sequence_error(collapsed(said.visemes), collapsed(truth.visemes, 1)))
         counts += len(said.closures), len(truth.closures)
-    rows.append(("English, LJSpeech held out", len(error), np.mean(error), counts))
+    rows.append(("English, labelled LJSpeech", len(error), np.mean(error), counts))
     wanted = {code: _german_visemes(text) for code, text in EMODB_SENTENCES.items()}
     shuffled = dict(zip(wanted, [*list(wanted.values())[1:], wanted["a01"]], strict=True))
     error, by_chance, counts = [], [], np.zeros(2)

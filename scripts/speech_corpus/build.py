@@ -6,6 +6,7 @@ exist are kept, so an interrupted run goes on where it stopped; every shard depe
 
 from __future__ import annotations
 
+import functools
 import logging
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import scipy.signal
-import soundfile
 
 from emotalk.core.atomic import replacing
 from emotalk.core.rates import SAMPLE_RATE
-from scripts.speech_corpus.align import align
+from emotalk.speech.kokoro.voices import PEOPLE
 from scripts.speech_corpus.distort import distort
+from scripts.speech_corpus.kokoro import HELD_OUT as KOKORO_HELD_OUT
+from scripts.speech_corpus.kokoro import Kokoro
 from scripts.speech_corpus.text import sentences
 from scripts.speech_corpus.voices import Espeak, Spoken, festival, flite
 
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 HELD_OUT = (
     "flite:kal16", "festival:voice_kal_diphone", "espeak:en-us+m7", "espeak:en-us+f3", "espeak:en-us+Annie",
     "espeak:en-us+Michael", "espeak:en-us+klatt4", "espeak:en-us+belinda",
+    *(f"kokoro:{voice}" for voice in KOKORO_HELD_OUT),
 )  # fmt: skip
 """Voices never trained on. kal16 and kal_diphone are one speaker, whom no training voice repeats."""
 
@@ -43,9 +46,10 @@ MINUTES: dict[str, float] = {
     "festival:voice_cmu_us_slt_arctic_hts": 35, "festival:voice_ked_diphone": 35,
     **{f"espeak:en-us+{variant}": 1.6 for variant in _ESPEAK_US},
     **{f"espeak:{voice}": 1.6 for voice in _ESPEAK_OTHER},
-    **{voice: 3.0 if "kal" in voice else 0.8 for voice in HELD_OUT},
+    **{f"kokoro:{voice}": 5.0 if person.language.startswith("en") else 3.0 for voice, person in PEOPLE.items()},
+    **{voice: 3.0 if "kal" in voice else 1.2 if voice.startswith("kokoro") else 0.8 for voice in HELD_OUT},
 }  # fmt: skip
-"""Minutes of sound by voice: 284 to train on, 11 held out."""
+"""Minutes of sound by voice: 440 to train on (156 of them by Kokoro), 17 held out."""
 
 
 def validation_sentence(text: str) -> bool:
@@ -64,49 +68,21 @@ class Utterance:
     segments: np.ndarray  # [S, 3]
 
 
-def build_voices(folder: Path, voices: Iterable[str] = tuple(MINUTES)) -> None:
-    """Make the missing shards of `voices` in `folder` (about 7 minutes on one core for all of MINUTES)."""
+def build_voices(folder: Path, voices: Iterable[str] = tuple(MINUTES), kokoro: Path | None = None) -> None:
+    """Make the missing shards of `voices` in `folder`: about 7 minutes on one core for all but Kokoro's, whose speech
+    takes 1.2 times as long as it lasts.
+
+    `kokoro` is the folder `package` of the npm package kokoro-js 1.2.1: without it, Kokoro has only shipped voices.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     texts = sentences()
     for voice in voices:
         minutes, path = MINUTES[voice], shard_path(folder, voice)
         if not path.exists():
             rng = np.random.default_rng(zlib.crc32(voice.encode()))
-            utterances = _with_distortion(_resampled(_speak(voice, texts, rng), rng), minutes, voice, rng)
+            utterances = with_distortion(resampled(_speak(voice, texts, rng, kokoro), rng), minutes, voice, rng)
             save_shard(path, list(utterances))
             log.info("%s: %.1f min", voice, minutes)
-
-
-RECORDINGS = "ljspeech"
-RECORDINGS_HELD_OUT = "ljspeech-held-out"
-_COPIES = 4  # of every recording, as if by larger and smaller speakers
-
-
-def build_recordings(folder: Path, source: Path) -> None:
-    """Two shards of aligned LJSpeech recordings (`metadata.csv` and FLAC files in `source`).
-
-    One utterance in ten is held out. The others are kept `_COPIES` times, played at different speeds.
-    """
-    if shard_path(folder, RECORDINGS).exists() and shard_path(folder, RECORDINGS_HELD_OUT).exists():
-        return
-    rng = np.random.default_rng(0)
-    train: list[Spoken] = []
-    held_out: list[Spoken] = []
-    for line in (source / "metadata.csv").read_text(encoding="utf-8").splitlines():
-        name, *_, text = line.split("|")
-        samples, _ = soundfile.read(source / f"{name}.flac", dtype="float32")
-        segments = align(samples, text)
-        if segments is None:
-            log.warning("%s: pocketsphinx could not align it, left out", name)
-            continue
-        spoken = Spoken(samples, SAMPLE_RATE, segments, text)
-        if zlib.crc32(name.encode()) % 10 == 0:
-            held_out.append(spoken)
-        else:
-            train += [spoken] * _COPIES
-    for voice, utterances in ((RECORDINGS, _resampled(iter(train), rng)), (RECORDINGS_HELD_OUT, iter(held_out))):
-        save_shard(shard_path(folder, voice), list(_with_distortion(utterances, np.inf, voice, rng)))
-    log.info("%s: %d recordings, %d held out", RECORDINGS, len(train) // _COPIES, len(held_out))
 
 
 def shard_path(folder: Path, voice: str) -> Path:
@@ -145,12 +121,16 @@ def _to_int16(sound: np.ndarray) -> np.ndarray:
 
 
 _espeak: Espeak | None = None
+_kokoro = functools.cache(Kokoro)
 
 
-def _speak(voice: str, texts: list[str], rng: np.random.Generator) -> Iterator[Spoken]:
+def _speak(voice: str, texts: list[str], rng: np.random.Generator, kokoro: Path | None) -> Iterator[Spoken]:
     """The voice saying sentences without end, at varied pace."""
     global _espeak
     engine, _, name = voice.partition(":")
+    if engine == "kokoro":
+        yield from _kokoro(kokoro).speak(name, texts, rng)
+        return
     order = iter(rng.permutation(len(texts)))
     if engine == "festival":
         while True:
@@ -168,8 +148,8 @@ def _speak(voice: str, texts: list[str], rng: np.random.Generator) -> Iterator[S
             yield spoken
 
 
-def _resampled(spoken: Iterator[Spoken], rng: np.random.Generator) -> Iterator[Spoken]:
-    """To 16 kHz, three in four played up to 25 % faster or slower: a larger or smaller speaker."""
+def resampled(spoken: Iterator[Spoken], rng: np.random.Generator) -> Iterator[Spoken]:
+    """Sentences at 16 kHz, three in four played up to 25 % faster or slower: a larger or smaller speaker."""
     for item in spoken:
         factor = float(np.exp(rng.uniform(np.log(0.8), np.log(1.25)))) if rng.random() < 0.75 else 1.0
         up, down = round(SAMPLE_RATE / factor / 100), round(item.rate / 100)
@@ -179,9 +159,10 @@ def _resampled(spoken: Iterator[Spoken], rng: np.random.Generator) -> Iterator[S
         yield Spoken(sound, SAMPLE_RATE, segments, item.text)
 
 
-def _with_distortion(
+def with_distortion(
     spoken: Iterator[Spoken], minutes: float, voice: str, rng: np.random.Generator
 ) -> Iterator[Utterance]:
+    """Sentences beside what simulated microphones, rooms and lines make of them, until `minutes` of them are said."""
     babble = np.zeros(0, np.float32)
     total = 0.0
     for item in spoken:

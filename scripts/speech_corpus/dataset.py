@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _SILENT = float(np.log(1e-6))  # a mel band of digital silence
 _NATS = np.log(10) / 10  # for each dB
+_THROATS = (-0.1, 0.2)
+"""Nats by which a voice's resonances move. Further up than down: children, and everyone who shouts, jaw wide open."""
 
 
 def mel_rows(samples: np.ndarray) -> np.ndarray:
@@ -101,15 +104,22 @@ class Batch:
 
 
 class Sampler:
-    """Draws batches: `recorded` of them from the recordings, the rest from the voices by their length."""
+    """Draws batches: `recorded` of them from the recordings, if there are any, the rest from the voices by their
+    length times their `weights` (1 where they are left out)."""
 
     def __init__(
-        self, voices: list[VoiceRows], recordings: VoiceRows, prior: np.ndarray, config: NetworkConfig,
+        self, voices: list[VoiceRows], recordings: list[VoiceRows], prior: np.ndarray, config: NetworkConfig,
         batch: int = 24, rows: int = 128, recorded: float = 0.25, seed: int = 0,
+        weights: Sequence[float] | None = None,
     ) -> None:  # fmt: skip
-        self._sources = [*voices, recordings]
-        lengths = np.array([len(voice.phones) for voice in voices], float)
-        self._odds = np.concatenate([(1 - recorded) * lengths / lengths.sum(), [recorded]])
+        odds = np.array([len(voice.phones) for voice in voices], float)
+        if weights is not None:
+            odds *= weights
+        odds /= odds.sum()
+        if recordings:
+            share = np.array([len(recording.phones) for recording in recordings], float)
+            odds = np.concatenate([(1 - recorded) * odds, recorded * share / share.sum()])
+        self._sources, self._odds = [*voices, *recordings], odds
         self._prior, self._config, self._batch, self._rows = prior, config, batch, rows
         self._seed = seed
         # Hiss: log power of bands that fluctuate as those of noise do. Drawing it anew took longer than all else.
@@ -137,7 +147,7 @@ class Sampler:
         rng, (batch, rows, _) = self._rng, mel.shape
         mel = mel.reshape(batch, 2 * rows, BANDS)
         for i in np.flatnonzero(rng.random(batch) < 0.6):  # vocal tract length
-            place = np.clip(np.arange(BANDS) * np.exp(rng.uniform(-0.1, 0.1)), 0, BANDS - 1.001)
+            place = np.clip(np.arange(BANDS) * np.exp(-rng.uniform(*_THROATS)), 0, BANDS - 1.001)
             below = place.astype(int)
             part = (place - below).astype(np.float32)
             mel[i] = mel[i][:, below] * (1 - part) + mel[i][:, below + 1] * part

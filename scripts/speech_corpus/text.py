@@ -9,6 +9,7 @@ import numpy as np
 
 FORTUNES = Path("/usr/share/games/fortunes")
 WORDS = Path("/usr/share/dict/words")
+_NOT_ENGLISH = ("ascii-art", "brasil")
 
 # Fortunes hold few clusters of p, b, m, f, v: these frames put them next to random words.
 TEMPLATES = (
@@ -34,7 +35,8 @@ def sentences(seed: int = 0) -> list[str]:
     """
     found: set[str] = set()
     for path in sorted(FORTUNES.iterdir()):
-        if not path.is_file() or path.suffix in (".dat", ".u8") or path.name in ("ascii-art", "off"):
+        linked = path.resolve().parent != FORTUNES.resolve()  # from the folder of another language
+        if linked or not path.is_file() or path.suffix in (".dat", ".u8") or path.name in _NOT_ENGLISH:
             continue
         for fortune in path.read_text(encoding="utf-8", errors="ignore").split("\n%"):
             found.update(filter(_speakable, _split(fortune)))

@@ -106,7 +106,7 @@ def test_batches_depend_on_seed_and_step_alone(tmp_path, click):
     rows = dataset.voice_rows(tmp_path, tmp_path / "v.npz")
     assert len(rows.clean) == len(rows.phones) == len(rows.articulation)
     sampler, again = (
-        dataset.Sampler([rows], rows, np.full(BANDS, -8.0), NetworkConfig(), batch=3, rows=32, seed=1) for _ in "ab"
+        dataset.Sampler([rows], [rows], np.full(BANDS, -8.0), NetworkConfig(), batch=3, rows=32, seed=1) for _ in "ab"
     )
     sampler.draw(0)
     first, second = sampler.draw(5), again.draw(5)
@@ -115,6 +115,21 @@ def test_batches_depend_on_seed_and_step_alone(tmp_path, click):
     assert first.rows.shape == (3, 32 + 24 + 11, 2 * BANDS)
     assert np.isfinite(first.rows).all()
     assert (first.phones != again.draw(6).phones).any()
+
+
+def voice_of(number: int, rows: int) -> dataset.VoiceRows:
+    """A voice that says one phone all the time."""
+    mel = np.zeros((rows, 2 * BANDS), np.float16)
+    return dataset.VoiceRows(mel, mel, np.full(rows, number, np.uint8), np.zeros((rows, 6), np.float16))
+
+
+def test_voices_are_drawn_by_length_and_weight_and_recordings_may_be_absent():
+    sources = [voice_of(1, 400), voice_of(2, 400)]
+    sampler = dataset.Sampler(
+        sources, [], np.full(BANDS, -8.0), NetworkConfig(), batch=300, rows=16, weights=[3.0, 1.0]
+    )
+    share = (sampler.draw(0).phones[:, 0] == 1).mean()
+    assert 0.65 < share < 0.85
 
 
 def test_rows_carry_the_phone_at_their_centre():

@@ -75,6 +75,7 @@ class AdaptConfig:
     closures: float = 20.0  # of lips that stay open where they must be shut
     faithful: float = 1.0  # of contacts, gate and emotion against the unadapted network's
     small: float = 15.0  # of the size of the adaptation, for 10 s of material; less for more of it
+    lips: float = 0.02  # of the size of the lip branch's part of it
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -246,7 +247,7 @@ class _Fit:
         self.person = network.person()
         self._rest_at_start(_play(network, recorded, None).expression[0])
         groups = [
-            {"params": [self.person.gain, self.person.rest], "lr": config.learning_rate},
+            {"params": [self.person.gain, self.person.rest, self.person.lips], "lr": config.learning_rate},
             {"params": [self.person.code, self.person.up, self.person.down], "lr": config.learning_rate},
         ][: 1 if recorded.usable < _FEW else 2]
         self._optimizer = torch.optim.Adam(groups)
@@ -328,6 +329,7 @@ class _Fit:
             0.02 * p.code.square().sum()
             + 0.02 * p.gain.square().sum()
             + 0.2 * p.rest.square().sum()
+            + self._config.lips * p.lips.square().sum()
             + 0.02 * (p.down @ p.up).square().sum()
         )
 

@@ -64,8 +64,12 @@ class LipBranch(nn.Module):
 
     def forward(self, seen: Tensor) -> Tensor:
         """[..., LIP_COURSES] of what is seen of the window [..., inputs]."""
+        return self.last(self.channels(seen))
+
+    def channels(self, seen: Tensor) -> Tensor:
+        """[..., sizes[1]] of what is seen [..., inputs]: what the last layer reads."""
         level = ((seen - self.mean) / self.scale).clamp(-_FURTHEST, _FURTHEST)
         x = nn.functional.dropout(level, _DROP[0], self.training)
         for layer, drop in zip((self.first, self.second), _DROP[1:], strict=True):
             x = nn.functional.dropout(nn.functional.relu(layer(x)), drop, self.training)
-        return self.last(x)
+        return x

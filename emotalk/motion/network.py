@@ -204,7 +204,7 @@ class MotionNetwork(nn.Module):
                 f"This motion adaptation belongs to another motion network ({adaptation.network or 'unnamed'}, here is "
                 f"{self.fingerprint()}); adapt again from the person's video."
             )
-        return PersonLayer(self.config.style_hidden, self.config.hidden, adaptation)
+        return PersonLayer(self.config.style_hidden, self.config.hidden, self.config.lips[1], adaptation)
 
     def forward(
         self,
@@ -240,7 +240,10 @@ class MotionNetwork(nn.Module):
         if person is not None:
             who = who + person.code
         inputs = self.lip_inputs(rows, rhythm)
-        lips = self.lips(inputs)
+        near_lips = self.lips.channels(inputs)
+        lips = self.lips.last(near_lips)
+        if person is not None:
+            lips = lips + person.say(near_lips)
         x = self.window(windows) + self.around(inputs[..., :-RHYTHM_SIZE]) + self.rhythm(rhythm)
         after = []
         for block, past in zip(self.blocks, state, strict=True):

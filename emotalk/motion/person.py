@@ -1,8 +1,9 @@
 """What makes the shared motion network one recorded person's: a few thousand numbers beside its weights.
 
-After the few-shot stage of EmoTaG (arXiv 2603.21332): the network stays as it is, its AdaIN layers and its base branch
-get a person's own offsets. Contacts, gate and emotion are the shared network's.
+After the few-shot stage of EmoTaG (arXiv 2603.21332): the network stays as it is, its AdaIN layers, its base branch and
+its lip branch get a person's own offsets. Contacts, gate and emotion are the shared network's.
 
+    lip branch, last layer + `lips` ─► lips and jaw ─────────────────────────┐ (x exp(gain) + rest, too)
     style ─► AdaIN code + `code` ─► blocks ─► h ─┬─ base branch + (h @ down) @ up ─► x exp(gain) + rest ─► speech
                                                  └─ contacts, gate, emotion, lip rules as ever
 """
@@ -21,12 +22,15 @@ from emotalk.core import checkpoint
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.atomic import write_bytes
 from emotalk.core.errors import CheckpointError, InputError
+from emotalk.motion.lip_branch import LIP_COURSES
 
-FORMAT = "emotalk-motion-person-1"
+FORMAT = "emotalk-motion-person-2"
+_OLDER = "emotalk-motion-person-1"
+"""Before lips were learned from films: such a file is of an older network, which it names, so it is not applied."""
 MAX_BYTES = 256 * 1024
 """A person's file takes about 10 kB."""
 RANK = 4
-_LARGEST = {"code": 8.0, "down": 50.0, "up": 50.0, "gain": 1.5, "rest": 0.5}
+_LARGEST = {"code": 8.0, "down": 50.0, "up": 50.0, "gain": 1.5, "rest": 0.5, "lips": 5.0}
 _FADING = 0.5
 """Share of the resting face that a full emotion takes the place of."""
 
@@ -43,6 +47,7 @@ class MotionAdaptation:
     up: np.ndarray  # [R, 52] to its base branch
     gain: np.ndarray  # [52] logarithm of the factor on the shapes of speech, in [-1.5, 1.5]
     rest: np.ndarray  # [52] the resting face, in [-0.5, 0.5]
+    lips: np.ndarray  # [L, 5] added to the last layer of the lip branch
     network: str = ""  # `MotionNetwork.fingerprint` of the network that these numbers belong to
     facts: dict[str, float] = field(default_factory=dict)  # how it was made: seconds, lag, correlations
 
@@ -55,7 +60,8 @@ class MotionAdaptation:
             object.__setattr__(self, name, array)
         rank = self.up.shape[0] if self.up.ndim == 2 else 0
         wanted = {"code": (self.code.size,), "down": (self.down.size // max(rank, 1), rank), "up": (rank, shapes),
-                  "gain": (shapes,), "rest": (shapes,)}  # fmt: skip
+                  "gain": (shapes,), "rest": (shapes,),
+                  "lips": (self.lips.size // LIP_COURSES, LIP_COURSES)}  # fmt: skip
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
                 raise InputError(
@@ -89,7 +95,9 @@ class MotionAdaptation:
         with checkpoint.explained("This motion adaptation", remedy):
             stored = checkpoint.from_bytes(data, MAX_BYTES)
             arrays, about = stored.tensors, stored.notes
-            if about.get("format") != FORMAT:
+            if about.get("format") == _OLDER:
+                arrays = {**arrays, "lips": np.zeros((0, LIP_COURSES), np.float32)}
+            elif about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')!r:.40}, expected {FORMAT!r}")
             if set(arrays) != set(_LARGEST):
                 raise ValueError(f"it holds {', '.join(sorted(arrays)):.120}")
@@ -100,18 +108,21 @@ class MotionAdaptation:
 class PersonLayer(nn.Module):
     """A `MotionAdaptation` as the network applies it; without one, an adaptation that changes nothing."""
 
-    def __init__(self, style_hidden: int, hidden: int, adaptation: MotionAdaptation | None = None) -> None:
+    def __init__(self, style_hidden: int, hidden: int, lips: int, adaptation: MotionAdaptation | None = None) -> None:
         super().__init__()
         shapes = len(ARKIT_NAMES)
         if adaptation is None:
             # As in LoRA (Hu et al. 2022) one factor starts at zero, the other at random.
             down = np.random.default_rng(0).standard_normal((hidden, RANK)) / hidden**0.5
             zero = np.zeros
-            adaptation = MotionAdaptation(zero(style_hidden), down, zero((RANK, shapes)), zero(shapes), zero(shapes))
-        if adaptation.code.shape != (style_hidden,) or len(adaptation.down) != hidden:
+            adaptation = MotionAdaptation(
+                zero(style_hidden), down, zero((RANK, shapes)), zero(shapes), zero(shapes), zero((lips, LIP_COURSES))
+            )
+        sizes = adaptation.code.size, len(adaptation.down), len(adaptation.lips)
+        if sizes != (style_hidden, hidden, lips):
             raise InputError(
-                f"This motion adaptation is of a network with {len(adaptation.down)} channels and a code of "
-                f"{adaptation.code.size}; the model has {hidden} and {style_hidden}. Adapt again."
+                f"This motion adaptation is of a network with {sizes[1]} channels, a code of {sizes[0]} and {sizes[2]} "
+                f"channels of lips; the model has {hidden}, {style_hidden} and {lips}. Adapt again."
             )
         for name in _LARGEST:
             setattr(self, name, nn.Parameter(torch.from_numpy(getattr(adaptation, name).copy())))
@@ -119,6 +130,10 @@ class PersonLayer(nn.Module):
     def shift(self, hidden: Tensor) -> Tensor:
         """What the base branch is shifted by before its softplus: [B, T, 52] of hidden channels [B, T, H]."""
         return hidden @ self.down @ self.up
+
+    def say(self, near_lips: Tensor) -> Tensor:
+        """What the lip branch is shifted by: [B, T, 5] of what its last layer reads, [B, T, L]."""
+        return near_lips @ self.lips
 
     def speak(self, speech: Tensor, va: Tensor) -> Tensor:
         """Shapes of speech [B, T, 52] as this person makes them, on this person's resting face, which gives way to an

@@ -39,7 +39,7 @@ def somebody(nobody: MotionAdaptation, seed: int = 0) -> MotionAdaptation:
     gain[JAW], rest[SMILE] = 0.5, 0.2
     return dataclasses.replace(
         nobody, code=0.3 * rng.standard_normal(nobody.code.shape), up=0.05 * rng.standard_normal((RANK, SHAPES)),
-        gain=gain, rest=rest,
+        gain=gain, rest=rest, lips=0.02 * rng.standard_normal(nobody.lips.shape),
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def test_saving_and_loading_keeps_every_number(nobody, tmp_path):
     one = dataclasses.replace(somebody(nobody), facts={"seconds": 12.5})
     one.save(tmp_path / "motion.safetensors")
     again = MotionAdaptation.load(tmp_path / "motion.safetensors")
-    for name in ("code", "down", "up", "gain", "rest"):
+    for name in ("code", "down", "up", "gain", "rest", "lips"):
         np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
     assert (again.network, again.facts) == (one.network, one.facts)
     assert [path.name for path in tmp_path.iterdir()] == ["motion.safetensors"]
@@ -114,9 +114,18 @@ def test_an_adaptation_to_another_network_is_refused(model, nobody):
         model.adapted(dataclasses.replace(nobody, network="0123456789ab"))
 
 
+def test_files_of_before_lips_were_learned_are_read_and_belong_to_the_network_they_name(model, nobody, tmp_path):
+    arrays = {name: getattr(nobody, name) for name in ("code", "down", "up", "gain", "rest")}
+    about = {"format": "emotalk-motion-person-1", "network": "0123456789ab", "facts": "{}"}
+    (tmp_path / "motion.safetensors").write_bytes(safetensors.numpy.save(arrays, about))
+    older = MotionAdaptation.load(tmp_path / "motion.safetensors")
+    with pytest.raises(InputError, match="another motion network"):
+        model.adapted(older)
+
+
 @pytest.mark.parametrize("change", [
     {"gain": np.full(SHAPES, 3.0)}, {"rest": np.full(SHAPES, np.nan)}, {"gain": np.zeros(51)},
-    {"down": np.zeros((160, RANK + 1))}, {"rest": np.full(SHAPES, 0.6)},
+    {"down": np.zeros((160, RANK + 1))}, {"rest": np.full(SHAPES, 0.6)}, {"lips": np.zeros((64, 3))},
 ])  # fmt: skip
 def test_numbers_that_no_person_has_are_refused(nobody, change):
     with pytest.raises(InputError, match=next(iter(change))):
@@ -130,8 +139,8 @@ def test_damaged_and_foreign_files_are_explained(nobody, tmp_path):
     data = nobody.to_bytes()
     arrays = {"code": np.zeros(3, np.float32)}
     wild = {"gain": np.full(SHAPES, np.inf, np.float32)}
-    about = {"format": "emotalk-motion-person-1", "network": "", "facts": "{}"}
-    whole = {name: getattr(nobody, name) for name in ("code", "down", "up", "gain", "rest")}
+    about = {"format": "emotalk-motion-person-2", "network": "", "facts": "{}"}
+    whole = {name: getattr(nobody, name) for name in ("code", "down", "up", "gain", "rest", "lips")}
     for broken in (
         b"", data[:100], data[:-4], b"\xff" * 64, b"0" * 400_000,
         safetensors.numpy.save(arrays, about),

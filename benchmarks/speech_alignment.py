@@ -81,9 +81,9 @@ def alignment_table(encoder: SpeechEncoder, data: Path) -> str:
     lines = [
         "## Words of a recording whose text is known\n",
         "`emotalk.speech.alignment` against pocketsphinx's forced alignment, which is no truth: it errs too, above all "
-        "where voices are acted (RAVDESS). LJSpeech: 30 sentences, whose speaker the encoder knows; RAVDESS: a seventh "
-        "of the recordings, all speakers unknown. Nothing was tuned on these. Visemes and closures: what the mouth is "
-        f"told, by listening alone and with the text. Refused: a fit below {LEAST_FIT}.\n",
+        "where voices are acted (RAVDESS). LJSpeech: 30 recordings so labelled; RAVDESS: a seventh of them. The "
+        "encoder knows none of these speakers, and nothing was tuned on these recordings. Visemes and closures: what "
+        f"the mouth is told, by listening alone and with the text. Refused: a fit below {LEAST_FIT}.\n",
         f"| corpus | words | bias (ms) | within {NEAR * 1e3:.0f} ms | p95 (ms) | viseme, heard | with text | "
         "p/b/m P/R, heard | with text | own text refused | another text refused |",
         "|" + "---|" * 11,

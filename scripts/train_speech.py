@@ -150,9 +150,7 @@ def _train_step(
     with torch.autocast("cpu", torch.bfloat16, enabled=_BFLOAT16):
         _, phones, articulation = network(torch.from_numpy(batch.rows))
     true = torch.from_numpy(batch.phones)
-    phone_loss = F.cross_entropy(
-        phones.float().flatten(0, 1), true.flatten(), weight=_OF_PHONE, label_smoothing=0.05
-    )
+    phone_loss = F.cross_entropy(phones.float().flatten(0, 1), true.flatten(), weight=_OF_PHONE, label_smoothing=0.05)
     error = (articulation.float() - torch.from_numpy(batch.articulation)).square()
     error[..., _CLOSURE] = error[..., _CLOSURE] * _OF_CLOSURE[true]
     articulation_loss = (error.mean((0, 1)) * ARTICULATION_WEIGHTS).sum()

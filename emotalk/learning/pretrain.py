@@ -29,6 +29,9 @@ from emotalk.motion.network import RHYTHM_SIZE, MotionNetwork, NetworkOutput
 
 log = logging.getLogger(__name__)
 
+_HAS_BFLOAT16 = bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+"""Half precision is twice as fast where the processor has it, and many times slower where it has to be imitated."""
+
 Critic = Callable[[NetworkOutput, SpokenBatch], Tensor]
 """A further loss on the network's motion, e.g. the sync score or the emotion that a recogniser sees in it."""
 
@@ -47,7 +50,7 @@ class PretrainConfig:
     tracked_share: float = 0.5  # share of steps on tracked videos, where there are any
     seed: int = 0
     save_every: int = 100
-    bfloat16: bool = True  # matrix products of the network in bfloat16: twice as fast where the processor has them
+    bfloat16: bool = _HAS_BFLOAT16  # matrix products of the network in bfloat16
     # Weights of the losses; the face itself has weight 1.
     speech: float = 0.7  # base branch alone against the teacher's speech
     contact: float = 0.05  # cross entropy of closure, teeth on lip, rest

@@ -333,15 +333,17 @@ def lips_of(network: MotionNetwork, clip: FilmedClip, basis: LipBasis, size: flo
     return basis.measures(output.expression)[0].numpy()
 
 
-def lively_size(made: list[np.ndarray], filmed: list[np.ndarray]) -> float:
-    """The factor on lips that makes their opening spread as far as the filmed one: the median over clips the network
-    has not learned from, of lip measures `made` and `filmed` [T, 4]; within [0.8, 1.2].
+def lively_size(made: list[np.ndarray], filmed: list[np.ndarray], speakers: list[str]) -> float:
+    """The factor on lips that makes their opening spread as far as the filmed one: the geometric mean over `speakers`
+    of the medians over their clips, which the network has not learned from, of lip measures `made` and `filmed`
+    [T, 4]; within [0.8, 1.2].
 
-    What a camera sees of a reader's lips spreads wider than what was foreseen of them, so that speech whose phones are
-    known would be shouted at more than 1.2 (open vowels of 16 mm).
+    Speech whose phones are known would be shouted with more than 1.2: its lips move further than those that are
+    foreseen from what is heard.
     """
-    ratios = [
-        quick(theirs)[:, _OPENING].std() / max(quick(mine)[:, _OPENING].std(), 1e-6)
-        for mine, theirs in zip(made, filmed, strict=True)
-    ]
-    return float(np.clip(np.median(ratios), 0.8, 1.2))
+    ratios: dict[str, list[float]] = {}
+    for mine, theirs, speaker in zip(made, filmed, speakers, strict=True):
+        spread = quick(theirs)[:, _OPENING].std() / max(quick(mine)[:, _OPENING].std(), 1e-6)
+        ratios.setdefault(speaker, []).append(float(np.log(max(spread, 1e-6))))
+    middle = np.mean([np.median(own) for own in ratios.values()])
+    return float(np.clip(np.exp(middle), 0.8, 1.2))

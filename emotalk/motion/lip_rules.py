@@ -74,6 +74,7 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
     return face
 
 
+_SILENCE = PHONES.index("sil")
 _BILABIALS = [PHONES.index(phone) for phone in ("p", "b", "m")]
 
 # What these three pairs do on three voices is in docs/motion.md.
@@ -91,7 +92,13 @@ _PHONE_EDGES = (0.06, 0.12)
 _ENCODER_EDGES = (0.3, 0.6)
 """The same for the encoder's own closure, beside which a probability of p, b or m says nothing more."""
 
+_SILENT_EDGES = (0.7, 0.95)
+"""The same for the share of silence around a frame, at rest. Chosen on speakers of GRID left out (opening r .65; .63
+where any silent row brings lips to rest, as they part before a first sound) and on silences of three voices."""
+
 _NEAR = 3  # rows (60 ms) to either side
+_PAUSE = 6
+"""Rows (120 ms) before and after a frame whose silence brings lips to rest."""
 
 
 def _ramp(x: Tensor, edges: tuple[float, float]) -> Tensor:
@@ -120,3 +127,11 @@ def closure_from_phones(rows: Tensor, before: int, frames: int) -> Tensor:
     sure = nn.functional.max_pool1d(single[:, None, :, len(PHONES) + CLOSURE], 2 * _NEAR + 1, 1, _NEAR)[:, 0]
     closures = _ramp(said, _PHONE_EDGES) * (1 - _ramp(sure, _ENCODER_EDGES))
     return torch.maximum(closures[:, 0::2], closures[:, 1::2])[:, before : before + frames]
+
+
+def silence_from_phones(rows: Tensor, before: int, frames: int) -> Tensor:
+    """How surely nothing is said from 120 ms before to 120 ms after each frame, [B, frames] in [0, 1], from paired
+    speech rows [B, before + frames + n, 96] whose first `before` frames, and last n, are context."""
+    silence = rows.unflatten(-1, (2, -1)).flatten(1, 2)[..., _SILENCE]
+    share = nn.functional.avg_pool1d(silence[:, None], 2 * _PAUSE + 2, 2, _PAUSE, count_include_pad=False)[:, 0]
+    return _ramp(share, _SILENT_EDGES)[:, before : before + frames]

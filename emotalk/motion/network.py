@@ -25,7 +25,7 @@ from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
 from emotalk.emotion.prototypes import arkit_row
 from emotalk.motion.lip_branch import LIP_COURSES, LipBranch, WindowBumps
-from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine
+from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine, silence_from_phones
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.speech.feature_rows import ROW_SIZE
@@ -34,8 +34,6 @@ RHYTHM_SIZE = 3
 BEFORE, AHEAD = 5, 5
 """Frames of the speech window before and after the frame it is about (200 ms either way): on filmed lips, what lies
 further than 160 ms ahead still tells of them (a vowel's lips are there before its sound)."""
-_SILENT = (0.85, 0.97)
-"""Probabilities of rest from which learned lips begin to close, and are at rest."""
 _PARTED = (-1.5, -0.5)
 """The lip branch's opening (in spreads from its usual level) from which lips begin to be parted, and are."""
 _AT_REST = -0.3  # of a shape before its softplus
@@ -113,6 +111,7 @@ class SpeechCode:
     style: Tensor  # [B, 1, S] the style's code, for AdaIN
     sizes: Tensor  # [B, 1, 8] factors of the style on LIP_SHAPES
     closures: Tensor  # [B, T] in [0, 1], those that only the phones tell of
+    silent: Tensor  # [B, T] in [0, 1], how surely nothing is said around here
 
 
 class AdaInBlock(nn.Module):
@@ -250,8 +249,9 @@ class MotionNetwork(nn.Module):
             x, past = block(x, who, past)
             after.append(past)
         return SpeechCode(
-            x, lips, who, torch.exp(style @ self.lip_style)[:, None], closure_from_phones(known, BEFORE, frames)
-        ), after
+            x, lips, who, torch.exp(style @ self.lip_style)[:, None], closure_from_phones(known, BEFORE, frames),
+            silence_from_phones(known, BEFORE, frames),
+        ), after  # fmt: skip
 
     def lip_inputs(
         self,
@@ -287,9 +287,8 @@ class MotionNetwork(nn.Module):
         closure = torch.maximum(closure_from_network(closure, parted), code.closures)
         base = self.base(torch.cat([x, everyone], -1))
         lips = self.shapes_of_lips(code.lips) * code.sizes @ self.moves
-        # Films say nothing of silence that counts: there lips are at rest.
-        silent = ((rest[..., None] - _SILENT[0]) / (_SILENT[1] - _SILENT[0])).clamp(0, 1)
-        lips = lips.lerp(torch.full_like(lips, _AT_REST), silent)
+        # In a pause lips are at rest. Next to speech they are not: they part before its first sound.
+        lips = lips.lerp(torch.full_like(lips, _AT_REST), code.silent[..., None])
         base = torch.where(self.of_lips, base.lerp(lips, self.learned), base)
         if person is not None:
             base = base + person.shift(x)

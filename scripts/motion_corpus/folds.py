@@ -32,6 +32,7 @@ def learn_from_films(
     size at which lips are lively. Returns the facts of it; folds that lie in `work` are not trained again."""
     made: list[np.ndarray] = []
     true: list[np.ndarray] = []
+    who: list[str] = []
     results: list[tuple[int, np.ndarray, np.ndarray]] = []
     for left_out in FOLDS:
         held = [clip for clip in filmed if clip.speaker in left_out]
@@ -58,10 +59,11 @@ def learn_from_films(
         results.append((len(held), before.r, after.r))
         made += [lips_of(fold, clip, basis) for clip in held]
         true += [clip.measures for clip in held]
+        who += [clip.speaker for clip in held]
     learn_lips(network, filmed, clips, basis, config)
     facts: dict[str, float] = {"films": len(filmed)}
     if results:
-        network.lively.fill_(lively_size(made, true))
+        network.lively.fill_(lively_size(made, true, who))
         weights = [count for count, *_ in results]
         facts |= {
             "unseen_r_before": round(float(np.average([r[0] for _, r, _ in results], weights=weights)), 3),

@@ -159,6 +159,9 @@ def test_agreement_with_ones_own_lips_is_perfect(filmed, basis, said):
 def test_lively_lips_spread_as_far_as_filmed_ones():
     at = np.arange(4 * FPS) / FPS
     course = np.repeat(np.sin(2 * np.pi * 3 * at)[:, None], 4, 1)
-    assert lively_size([0.5 * course] * 3, [0.7 * course] * 3) == pytest.approx(1.4)
-    assert lively_size([0.01 * course], [course]) == 2.0  # within what a face can do
-    assert lively_size([course], [0.1 * course]) == 0.8
+    assert lively_size([0.5 * course] * 3, [0.55 * course] * 3, ["a"] * 3) == pytest.approx(1.1)
+    assert lively_size([0.01 * course], [course], ["a"]) == 1.2  # within what a face can do
+    assert lively_size([course], [0.1 * course], ["a"]) == 0.8
+    # Whoever was filmed more often counts no more: 1.2 and .9 make 1.04.
+    often = lively_size([course] * 4, [1.2 * course, *[0.9 * course] * 3], ["a", "b", "b", "b"])
+    assert often == pytest.approx((1.2 * 0.9) ** 0.5)

@@ -11,7 +11,7 @@ from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, SpeechFeatures
 from emotalk.emotion import EmotionCurve, expression_field, expression_tensor
 from emotalk.motion import MotionModel
-from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine
+from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine, silence_from_phones
 from emotalk.motion.network import AHEAD, BEFORE
 from emotalk.motion.visemes import JAW_OPEN, articulation_at_video_rate, speech_shapes
 from emotalk.speech.coarticulation import articulation_targets
@@ -179,3 +179,16 @@ def test_lips_shut_for_what_was_heard_unsurely(share):
         if phone in "pbm":
             near = (at > start - 0.04) & (at < end + 0.04)
             assert gap[near].min() < rest + 0.1 * (wide - rest)
+
+
+def test_lips_rest_in_pauses_and_not_beside_speech():
+    rows = torch.from_numpy(quiet(80)).reshape(80, 2, -1).clone()
+    sound = 40  # a vowel of five frames in two seconds and more of silence
+    rows[sound : sound + 5, :, PHONES.index("sil")] = 0
+    rows[sound : sound + 5, :, PHONES.index("aa")] = 1
+    silent = silence_from_phones(rows.flatten(1)[None], BEFORE, 80 - BEFORE - AHEAD)[0]
+    assert silent[sound - BEFORE : sound - BEFORE + 5].max() == 0
+    before = silent[: sound - BEFORE]
+    assert before[:-4].min() == 1  # 160 ms before the sound nothing of it is seen
+    assert before[-1] < 0.5  # lips part before it
+    assert (before.diff() <= 0).all() and (silent[sound - BEFORE + 5 :].diff() >= 0).all()

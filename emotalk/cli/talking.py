@@ -81,8 +81,8 @@ def talk(
             every other sentence).
         gaze: where the person looks: ahead, camera (at you), aside, or a point in degrees to the right and up: 20,-5.
         staging: who is in the picture of a script: cut (the one who speaks) or side-by-side (all).
-        background: a colour such as #d8e4f0, a picture file, or transparent (a .webm or .mov); the avatar's own by
-            default.
+        background: a colour such as #d8e4f0, a picture file, blur (the avatar's own, out of focus), blur:FILE (a
+            picture so), or transparent (a .webm or .mov); the avatar's own by default.
         shape: 1:1, 9:16 (phones) or 16:9.
         captions_in_picture: what is said, painted into the video: off, lines, highlight (the word that is said in
             colour) or words (one large word after the other).
@@ -259,7 +259,7 @@ def _gaze(given: str) -> str | tuple[float, ...]:
 
 def _background(given: str | None) -> Background | None:
     """What somebody typed as --background: here, and nowhere else, a text may name a picture."""
-    from emotalk.talk.background import Colour, PictureFile, Transparent
+    from emotalk.talk.background import Blurred, Colour, PictureFile, Transparent
 
     if given is None:
         return None
@@ -267,8 +267,12 @@ def _background(given: str | None) -> Background | None:
         return Transparent()
     if given.startswith("#"):
         return Colour.parse(given)
-    if not Path(given).is_file():
+    blurred, name = given == "blur" or given.startswith("blur:"), given.removeprefix("blur").removeprefix(":")
+    if blurred and not name:
+        return Blurred()
+    if not Path(name if blurred else given).is_file():
         raise InputError(
-            f"The background must be a colour such as #d8e4f0, a picture file or transparent, found {given!r:.200}."
+            "The background must be a colour such as #d8e4f0, a picture file, blur, blur:FILE or transparent, found "
+            f"{given!r:.200}."
         )
-    return PictureFile(Path(given))
+    return Blurred(PictureFile(Path(name))) if blurred else PictureFile(Path(given))

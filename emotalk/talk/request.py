@@ -16,7 +16,7 @@ from emotalk.talk.background import Background
 from emotalk.talk.shots import GAZE_DEGREES, GAZES, SHOTS
 from emotalk.video import CAPTION_STYLES, MARK_POSITIONS
 
-SIZES = (256, 512, 720)
+SIZES = (256, 512, 720, 1024)
 """Shorter sides of the pictures that the app offers, in pixels."""
 SHAPES: dict[str, tuple[int, int]] = {"1:1": (1, 1), "9:16": (9, 16), "16:9": (16, 9)}
 """Shapes of pictures, width to height: for pages, phones and television."""
@@ -36,10 +36,10 @@ class Look:
     """How the picture is taken: `size` is its shorter side in pixels (even, 64 to 1080), `shape` one of SHAPES.
 
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
-    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour`, a `PictureFile` or
-    `Transparent()`. `mark` places the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is
-    said into the picture: one of CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze` is where the
-    person looks: one of `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
+    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour`, a `PictureFile`,
+    `Blurred()` or `Transparent()`. `mark` places the visible "AI generated" label: one of MARK_POSITIONS. `captions`
+    paints what is said into the picture: one of CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze`
+    is where the person looks: one of `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
     """
 
     size: int = 512
@@ -90,7 +90,7 @@ class Look:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         if self.background is not None and not isinstance(self.background, Background):
             raise InputError(
-                f"The background must be None, a Colour, a PictureFile or Transparent(), found "
+                "The background must be None, a Colour, a PictureFile, Blurred() or Transparent(), found "
                 f"{self.background!r:.60}; write "
                 'Colour.parse("#d8e4f0") or PictureFile(Path("room.jpg")).'
             )

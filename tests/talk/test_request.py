@@ -88,7 +88,7 @@ def test_a_message_never_shows_a_whole_path() -> None:
         ({"yaw": 200}, "yaw must lie between"),
         ({"zoom": 0}, "zoom must lie between"),
         ({"mark": "middle"}, "bottom-right"),
-        ({"background": "#123456"}, "a PictureFile or Transparent"),
+        ({"background": "#123456"}, r"a PictureFile, Blurred\(\) or Transparent"),
         ({"yaw": 10**400}, "yaw must lie between -60 and 60, found a far larger one"),
         ({"size": "512"}, "even number"),
         ({"mark": ["off"]}, "bottom-right"),

@@ -17,6 +17,7 @@ const show = (state) => { stage.dataset.state = state; };
 
 function load(kind, path) {
   source = kind;
+  ground(path.endsWith(".webm"));
   video.controls = false;
   video.src = address(path);
   video.play().catch(() => {
@@ -98,9 +99,15 @@ function follow() {
   }
 }
 
+// Squares behind what is transparent.
+function ground(clear) {
+  stage.classList.toggle("clear", clear);
+}
+
 function restill(picture) {
   if (!picture) return;
   face.src = picture;
+  if (["ready", "still"].includes(stage.dataset.state)) ground(picture.startsWith("data:image/webp"));
   // A new mood is shown at once unless a clip is on.
   if (["ready", "still"].includes(stage.dataset.state)) show(clip && stage.dataset.state === "ready" ? "ready" : "still");
   if (stage.dataset.state === "ready") stage.classList.add("restilled");

@@ -66,8 +66,8 @@ def talk(
             org/name, org/name/folder, org/name@revision.
         valence: mood from -1 (unpleasant) to 1 (pleasant).
         arousal: mood from -1 (calm) to 1 (excited).
-        emotion: instead of the two numbers: a name ("happy", "sad", ...), a file of key frames (.json or .csv), or
-            "auto" for an arousal that follows the voice.
+        emotion: instead of the two numbers: a name ("happy", "sad", ...), key frames in seconds ("0 happy, 2.5 sad") or
+            a file of them (.json or .csv), or "auto" for an arousal that follows the voice.
         voice: who reads the text: an id that `voices` lists; the avatar's own by default.
         seed: another number, another take of gaze, blinks and head motion.
         head_motion: from 0 (still) over 1 (natural) to 2.
@@ -97,6 +97,7 @@ def talk(
         motion_model: another motion model, in the same way.
     """
     from emotalk.talk.request import Look, talk_request
+    from emotalk.talk.shots import parse_gaze
     from emotalk.talk.studio import Studio
 
     if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
@@ -104,7 +105,7 @@ def talk(
     if stdin:
         text = sys.stdin.read()
     look = Look(
-        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, _gaze(gaze)
+        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, parse_gaze(gaze)
     )  # fmt: skip
     if script is not None:
         alone = {
@@ -247,14 +248,6 @@ def _transcript(given: str | None) -> str | None:
     if not text.strip():
         raise InputError(f"The transcript {Path(given).name} is empty. Write into it what is said, or leave it out.")
     return text
-
-
-def _gaze(given: str) -> str | tuple[float, ...]:
-    """What somebody typed as --gaze: a word, or a point "20,-5"."""
-    try:
-        return tuple(float(part) for part in given.split(",")) if "," in given else given
-    except ValueError:
-        return given
 
 
 def _background(given: str | None) -> Background | None:

@@ -27,6 +27,8 @@ WORDS_PER_SECOND = 2.6
 """Slow read-aloud English, to tell how long a text will last before it is spoken."""
 LETTERS_PER_SECOND = 25
 """Faster than any voice: bounds a text of few and endless words."""
+LONGEST_KEYS = 20_000
+"""Letters of key frames that are written as a text."""
 MAX_NAME = 100
 """Letters in the name of a voice."""
 
@@ -208,8 +210,8 @@ def talk_request(
     voice or (also blank) transcript counts as left out.
 
     `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
-    valence stays), the name of an emotion ("happy"), or the Path of a file of key frames (.json, .csv). A text is
-    never taken for a file. Raises InputError.
+    valence stays), the name of an emotion ("happy"), key frames ("0 happy, 2.5 sad"), or the Path of a file of key
+    frames (.json, .csv). A text is never taken for a file. Raises InputError.
     """
     return TalkRequest(
         avatar=avatar,
@@ -237,7 +239,12 @@ def _emotion(emotion: EmotionCurve | Path | str | None, valence: float, arousal:
         return emotion
     if isinstance(emotion, str) and emotion.strip().lower() in NAMED_EMOTIONS:
         return EmotionCurve.named(emotion)
+    if isinstance(emotion, str) and emotion.strip()[:1].isdecimal():
+        if len(emotion) > LONGEST_KEYS:
+            raise InputError(f"The key frames have {len(emotion):,} letters; {LONGEST_KEYS:,} are taken at most.")
+        return EmotionCurve.from_words(emotion)
     raise InputError(
-        f"An emotion is auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r:.80}. "
+        f"An emotion is auto, key frames, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found "
+        f"{emotion!r:.80}. "
         "In Python a file is given as a Path."
     )

@@ -202,7 +202,7 @@ def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
 
 
 _FOCUS = 0.03
-"""Of the shorter side: how far a point that is out of focus spreads. By eye: furniture is still known, edges are not."""
+"""Of the shorter side: how far a point that is out of focus spreads. By eye: furniture is known, edges are gone."""
 
 
 def _out_of_focus(picture: np.ndarray, look: Look) -> torch.Tensor:

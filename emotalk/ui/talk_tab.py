@@ -169,8 +169,9 @@ class TalkTab:
             js=f"(point, v, a) => (([x, y]) => v !== x || a !== y ? [v, a, [v, a]] : [...point, point])({first})",
         )  # fmt: skip
         gr.on(
-            [c.valence.change, c.arousal.change], None, [*both, c.timeline], [self.pad, c.timeline],
-            js="(v, a, line) => [[v, a], {...(line || {}), mood: [v, a]}]", show_progress="hidden",
+            [c.valence.change, c.arousal.change, c.follow.change], None, [*both, c.follow, c.timeline],
+            [self.pad, c.timeline], show_progress="hidden",
+            js="(v, a, follow, line) => [[v, a], {...(line || {}), mood: [v, a], follow}]",
         )  # fmt: skip
         c.source.change(
             lambda source: [gr.update(visible=source == shown) for shown in (*[TYPED] * 4, *[HEARD] * 2)],
@@ -333,5 +334,8 @@ def _line(clip: LiveClip) -> str:
     p = clip.progress
     if not p.done:
         return f'<div class="line">{_words(clip)}</div>'
-    of = f" of {p.total / 25:.0f}" if p.total else ""
-    return f'<div class="line">{p.done / 25:.0f}{of} s of video, {p.done / max(p.seconds, 1e-3):.0f} frames/s</div>'
+    if not p.total:
+        return f'<div class="line">{p.done / 25:.0f} s of video are made</div>'
+    left = (p.total - p.done) * p.seconds / p.done
+    more = f", about {left:.0f} s to go" if left >= 1.5 and p.done >= 25 else ""  # the first frames tell little
+    return f'<div class="line">{p.done / 25:.0f} of {p.total / 25:.0f} s of video are made{more}</div>'

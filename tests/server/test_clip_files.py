@@ -1,4 +1,4 @@
-"""A finished clip as other files: each made once, when asked for, named after what is said, and what it claims to be."""
+"""A finished clip as other files: each made once, when asked for, named after what is said, and what it claims."""
 
 from __future__ import annotations
 

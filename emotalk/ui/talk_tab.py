@@ -115,7 +115,7 @@ class TalkTab:
                     self.heard = gr.HTML("", elem_id="heard", padding=False)
                     audio = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", label="Audio file or microphone",
-                        visible=False, elem_id="audio",
+                        visible=False, buttons=[], elem_id="audio",
                     )  # fmt: skip
                     transcript = gr.Textbox(
                         "", label="What is said in it", info="Only if you know it: the lips are surer then.", lines=2,
@@ -149,7 +149,13 @@ class TalkTab:
                 video = self.video = video_controls()
                 self.hub_row = HubRow(self.hub)
                 self.sheet_button = gr.Button("Mood sheet: this face in 25 moods", size="sm", elem_id="sheet-button")
-                self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
+                self.sheet = gr.Image(
+                    visible=False,
+                    label="Mood sheet",
+                    elem_id="sheet",
+                    format="jpeg",
+                    buttons=["download", "fullscreen"],
+                )
         self.controls = Controls(
             face, source, text, voice, audio, follow, valence, arousal, timeline, video.seed, head_motion,
             expressiveness, yaw, pitch, zoom, video.size, video.ground, video.colour, video.picture, video.mark,

@@ -29,6 +29,7 @@ class DrawnStudio:
         self.device = torch.device("cpu")
         self.frame_seconds = frame_seconds
         self.requests: list[TalkRequest] = []
+        self.looks: list[Look] = []
         self.samples: list[tuple] = []
         self.forgotten: list[str] = []
         self.registered: dict[str, Path] = {}
@@ -59,7 +60,10 @@ class DrawnStudio:
 
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
         self._check(avatar)
+        self.looks.append(look)
         frame = self._draw(avatar, look.size, valence * expressiveness, arousal, look)
+        if look.captions != "off":
+            frame[-20:-10, 10:-10] = 255
         Mark(look.size, look.size, look.mark).draw(frame)
         return with_alpha(frame) if isinstance(look.background, Transparent) else frame
 

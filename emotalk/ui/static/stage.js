@@ -13,7 +13,12 @@ let liveBroke = false;
 let latest = 0;     // `at` of the last news
 
 const address = (path) => new URL(path + (location.search.includes("__sign") ? location.search : ""), document.baseURI).href;
-const show = (state) => { stage.dataset.state = state; };
+// Screen readers are told what is to be seen; a new picture of the face is no news to them.
+const TOLD = { working: "Making the video", playing: "The video plays", ready: "The video is there: it can be played and saved" };
+const show = (state) => {
+  if (stage.dataset.state !== state && TOLD[state]) element.querySelector(".said").textContent = TOLD[state];
+  stage.dataset.state = state;
+};
 
 function load(kind, path) {
   source = kind;
@@ -95,6 +100,7 @@ function follow() {
     video.pause();
     video.removeAttribute("src");
     video.load();
+    element.querySelector(".said").textContent = "There is no video";
     show("still");
   }
 }

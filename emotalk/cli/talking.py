@@ -66,8 +66,8 @@ def talk(
             org/name, org/name/folder, org/name@revision.
         valence: mood from -1 (unpleasant) to 1 (pleasant).
         arousal: mood from -1 (calm) to 1 (excited).
-        emotion: instead of the two numbers: a name ("happy", "sad", ...), a file of key frames (.json or .csv), or
-            "auto" for an arousal that follows the voice.
+        emotion: instead of the two numbers: a name ("happy", "sad", ...), key frames in seconds ("0 happy, 2.5 sad") or
+            a file of them (.json or .csv), or "auto" for an arousal that follows the voice.
         voice: who reads the text: an id that `voices` lists; the avatar's own by default.
         seed: another number, another take of gaze, blinks and head motion.
         head_motion: from 0 (still) over 1 (natural) to 2.
@@ -81,8 +81,8 @@ def talk(
             every other sentence).
         gaze: where the person looks: ahead, camera (at you), aside, or a point in degrees to the right and up: 20,-5.
         staging: who is in the picture of a script: cut (the one who speaks) or side-by-side (all).
-        background: a colour such as #d8e4f0, a picture file, or transparent (a .webm or .mov); the avatar's own by
-            default.
+        background: a colour such as #d8e4f0, a picture file, blur (the avatar's own, out of focus), blur:FILE (a
+            picture so), or transparent (a .webm or .mov); the avatar's own by default.
         shape: 1:1, 9:16 (phones) or 16:9.
         captions_in_picture: what is said, painted into the video: off, lines, highlight (the word that is said in
             colour) or words (one large word after the other).
@@ -97,6 +97,7 @@ def talk(
         motion_model: another motion model, in the same way.
     """
     from emotalk.talk.request import Look, talk_request
+    from emotalk.talk.shots import parse_gaze
     from emotalk.talk.studio import Studio
 
     if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
@@ -104,7 +105,7 @@ def talk(
     if stdin:
         text = sys.stdin.read()
     look = Look(
-        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, _gaze(gaze)
+        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, parse_gaze(gaze)
     )  # fmt: skip
     if script is not None:
         alone = {
@@ -249,17 +250,9 @@ def _transcript(given: str | None) -> str | None:
     return text
 
 
-def _gaze(given: str) -> str | tuple[float, ...]:
-    """What somebody typed as --gaze: a word, or a point "20,-5"."""
-    try:
-        return tuple(float(part) for part in given.split(",")) if "," in given else given
-    except ValueError:
-        return given
-
-
 def _background(given: str | None) -> Background | None:
     """What somebody typed as --background: here, and nowhere else, a text may name a picture."""
-    from emotalk.talk.background import Colour, PictureFile, Transparent
+    from emotalk.talk.background import Blurred, Colour, PictureFile, Transparent
 
     if given is None:
         return None
@@ -267,8 +260,12 @@ def _background(given: str | None) -> Background | None:
         return Transparent()
     if given.startswith("#"):
         return Colour.parse(given)
-    if not Path(given).is_file():
+    blurred, name = given == "blur" or given.startswith("blur:"), given.removeprefix("blur").removeprefix(":")
+    if blurred and not name:
+        return Blurred()
+    if not Path(name if blurred else given).is_file():
         raise InputError(
-            f"The background must be a colour such as #d8e4f0, a picture file or transparent, found {given!r:.200}."
+            "The background must be a colour such as #d8e4f0, a picture file, blur, blur:FILE or transparent, found "
+            f"{given!r:.200}."
         )
-    return PictureFile(Path(given))
+    return Blurred(PictureFile(Path(name))) if blurred else PictureFile(Path(given))

@@ -21,3 +21,5 @@ class Clip:
         tuple[float, float, float], ...
     ] = ()  # second, valence, arousal as shown where a text's directions set one
     remarks: tuple[str, ...] = ()  # sentences: what of the text, its directions or the transcript could not be followed
+    words: tuple[tuple[float, float, str], ...] = ()  # start and end second of each word that is said, where known
+    said: str = ""  # what is said, as it is written

@@ -129,6 +129,26 @@ class EmotionCurve:
         return cls(tuple(k[0] for k in ordered), tuple((k[1], k[2]) for k in ordered))
 
     @classmethod
+    def from_words(cls, text: str) -> EmotionCurve:
+        """From key frames as people write them, "0 happy, 2.5 -0.6 0.4": seconds, each with an emotion's name or with
+        valence and arousal. InputError where it is none."""
+        keys = []
+        for part in text.split(","):
+            second, *mood = part.split()[:4] or [""]
+            try:
+                point = named_emotion(mood[0]) if len(mood) == 1 else tuple(map(float, mood))
+                (valence, arousal), at = point, float(second)
+            except ValueError as error:  # also a name that there is not
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(
+                    'A key frame is a second and a mood, such as "2.5 happy" or "2.5 0.6 0.3", and a comma stands '
+                    f"between two; found {part.strip()!r:.60}."
+                ) from error
+            keys.append((at, valence, arousal))
+        return cls.from_keys(keys)
+
+    @classmethod
     def from_frames(cls, values: np.ndarray) -> EmotionCurve:
         """From one (valence, arousal) row for each video frame, [T, 2]."""
         values = np.asarray(values, np.float64)

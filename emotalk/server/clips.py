@@ -1,11 +1,12 @@
 """Clips that play while they are made: a talk runs in a thread, browsers read its growing file.
 
     page ─ Generate ─► LiveClip.start ─► thread: talk ─► pieces ─► live file ◄─ GET /emotalk/live/<token>.mp4
-                                                     └► finished file       ◄─ GET /emotalk/clip/<token>.mp4
+                                                     └► finished file       ◄─ GET /emotalk/clip/<token>.mp4, .gif...
 
 The addresses hold a random token, so nobody can guess another person's clip. A clip's folder lies in a temporary
 folder of the page session and is removed with it, or some time after it was last looked at. Readers wait in the
-server's event loop, not in threads: any number of them leaves the page as quick as it was.
+server's event loop, not in threads: any number of them leaves the page as quick as it was. Other formats than the
+video's own are made one at a time, when they are asked for.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +30,11 @@ from starlette.routing import Route
 
 from emotalk.core.errors import EmotalkError, VideoError
 from emotalk.core.progress import Progress
+from emotalk.server.clip_files import MEDIA_TYPES, VIDEOS, file_of
 from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import limits
 from emotalk.server.temporary import fresh_folder
+from emotalk.talk.background import Transparent
 from emotalk.talk.request import TalkRequest
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ class LiveClip:
     ) -> None:
         self.token = secrets.token_urlsafe(18)
         self.request = request
+        self.ending = "webm" if isinstance(request.look.background, Transparent) else "mp4"
         self.progress = Progress("waiting")
         self.clip: Clip | None = None
         self.error: Exception | None = None
@@ -84,12 +89,12 @@ class LiveClip:
     @property
     def final_path(self) -> str:
         """Address of the finished file, below the page's."""
-        return f"emotalk/clip/{self.token}.mp4"
+        return f"{self.files_path}.{self.ending}"
 
     @property
-    def file_name(self) -> str:
-        """What the finished file is called where somebody saves it: after what is said."""
-        return f"{self.request.file_name}.mp4"
+    def files_path(self) -> str:
+        """The same without its ending: with another one (`clip_files.offered`) it is that format's address."""
+        return f"emotalk/clip/{self.token}"
 
     @property
     def done(self) -> bool:
@@ -198,9 +203,9 @@ class LiveClip:
 
                 self.clip = self._talk(
                     self.request,
-                    self.folder / "emotalk.mp4",
+                    self.folder / f"emotalk.{self.ending}",
                     motion_out=self.folder / "emotalk-motion.csv",
-                    on_piece=keep,
+                    on_piece=keep if self.ending == "mp4" else None,  # alpha cannot be streamed
                     progress=self._note,
                     cancelled=self._stop.is_set,
                 )
@@ -249,6 +254,7 @@ class LiveClips:
 
     def __init__(self, talk: Talker, folder: Path | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._talk, self._clock = talk, clock
+        self._converting = ThreadPoolExecutor(1, "emotalk-convert")
         self.folder = folder or fresh_folder("sessions")
         self._lock = threading.Lock()
         self._clips: dict[str, LiveClip] = {}
@@ -296,6 +302,7 @@ class LiveClips:
         """The server ends: nothing stays on the disk."""
         for session in list(self._sessions):
             self.end_session(session)
+        self._converting.shutdown(wait=False, cancel_futures=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def find(self, token: str) -> LiveClip | None:
@@ -318,18 +325,25 @@ class LiveClips:
             return clip.stream()
 
         async def finished(request: Request) -> Response:
-            clip = self.find(request.path_params["token"])
+            clip, ending = self.find(request.path_params["token"]), request.path_params["ending"]
             if clip is None or clip.clip is None or not Path(clip.clip.path).is_file():
                 return PlainTextResponse("This clip is gone.", status_code=404)
+            try:
+                path = Path(clip.clip.path)
+                if ending != clip.ending:
+                    loop = asyncio.get_running_loop()
+                    path = await loop.run_in_executor(self._converting, file_of, clip.clip, ending)
+            except VideoError as error:
+                return PlainTextResponse(str(error), status_code=404)
             return FileResponse(
-                clip.clip.path,
-                media_type="video/mp4",
+                path,
+                media_type=MEDIA_TYPES[ending],
                 headers={"Cache-Control": "private, no-cache"},
-                filename=clip.file_name,
-                content_disposition_type="inline",
+                filename=f"{clip.request.file_name}.{ending}",
+                content_disposition_type="inline" if ending in VIDEOS else "attachment",
             )
 
-        return [Route("/emotalk/live/{token}.mp4", live), Route("/emotalk/clip/{token}.mp4", finished)]
+        return [Route("/emotalk/live/{token}.mp4", live), Route("/emotalk/clip/{token}.{ending}", finished)]
 
     def _leftover(self, session: str, clip: LiveClip) -> Leftover:
         in_use = not clip.done or clip.readers > 0

@@ -65,9 +65,20 @@ class PictureFile:
 
 
 @dataclass(frozen=True)
+class Blurred:
+    """Out of focus: a picture, or the avatar's own background where there is none. InputError for anything else."""
+
+    picture: PictureFile | None = None
+
+    def __post_init__(self) -> None:
+        if self.picture is not None and not isinstance(self.picture, PictureFile):
+            raise InputError(f"What is blurred is a PictureFile or None, found {type(self.picture).__name__}.")
+
+
+@dataclass(frozen=True)
 class Transparent:
     """Nothing: the video has an alpha channel (.webm or .mov)."""
 
 
-Background = Colour | PictureFile | Transparent
+Background = Colour | PictureFile | Blurred | Transparent
 """What `Look.background` takes beside None, the avatar's own."""

@@ -11,6 +11,16 @@ from emotalk.talk.request import Look
 from emotalk.talk.written_words import written_words
 from emotalk.video.caption_painter import CaptionPainter, CaptionWord
 
+SAMPLE = "Captions look like this"
+
+
+def draw_sample(frame: np.ndarray, look: Look) -> None:
+    """Paint words that show where a look's captions stand, and how they look, into `frame` [height, width, 3 or 4]
+    uint8."""
+    painter = CaptionPainter(look.width, look.height, look.captions)
+    painter.add(CaptionWord(start, start + 1.0, word) for start, word in enumerate(SAMPLE.split()))
+    painter.draw(frame, 0.5)
+
 
 class BurnedCaptions:
     """Paints the `words` (start second, end second, word) that a list holds so far, and will hold; as `written` in the

@@ -31,7 +31,7 @@ from emotalk.emotion import EmotionCurve
 from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.direction import parse
 from emotalk.speech.known_phones import KnownPhones
-from emotalk.talk.background import Transparent
+from emotalk.talk.background import Blurred, Transparent
 from emotalk.talk.burned_captions import BurnedCaptions
 from emotalk.talk.captions import captions, check_captions_path, ends_sentence, sentence_starts, write_captions
 from emotalk.talk.mood import TalkMood, mood_of
@@ -142,6 +142,9 @@ class Talk:
             _write_motion(self.motions, Path(motion_out))
         if burned is not None and burned.remark:
             self.remarks += (burned.remark,)
+        plain = self.studio.avatar(self.request.avatar).background.ndim == 1
+        if look.background == Blurred() and plain:
+            self.remarks += ("The background is one colour: there is nothing to blur. A picture can be blurred.",)
         if look.shot == "cut-in" and not self.sentences:
             self.remarks += ("The camera stays: where sentences begin is not known without a transcript.",)
         if self.captioned and self.script is not None and not self.words:
@@ -160,6 +163,8 @@ class Talk:
             captions_path=str(captions_out) if captions_out is not None and self.words else None,
             moods=self.mood.directed,
             remarks=self.remarks,
+            words=tuple(self.words),
+            said=self._written(),
         )
 
     def _check(

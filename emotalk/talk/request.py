@@ -16,7 +16,7 @@ from emotalk.talk.background import Background
 from emotalk.talk.shots import GAZE_DEGREES, GAZES, SHOTS
 from emotalk.video import CAPTION_STYLES, MARK_POSITIONS
 
-SIZES = (256, 512, 720)
+SIZES = (256, 512, 720, 1024)
 """Shorter sides of the pictures that the app offers, in pixels."""
 SHAPES: dict[str, tuple[int, int]] = {"1:1": (1, 1), "9:16": (9, 16), "16:9": (16, 9)}
 """Shapes of pictures, width to height: for pages, phones and television."""
@@ -27,6 +27,8 @@ WORDS_PER_SECOND = 2.6
 """Slow read-aloud English, to tell how long a text will last before it is spoken."""
 LETTERS_PER_SECOND = 25
 """Faster than any voice: bounds a text of few and endless words."""
+LONGEST_KEYS = 20_000
+"""Letters of key frames that are written as a text."""
 MAX_NAME = 100
 """Letters in the name of a voice."""
 
@@ -36,10 +38,10 @@ class Look:
     """How the picture is taken: `size` is its shorter side in pixels (even, 64 to 1080), `shape` one of SHAPES.
 
     `yaw` turns the camera around the head (degrees, positive: seen from the person's left), `pitch` raises it,
-    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour`, a `PictureFile` or
-    `Transparent()`. `mark` places the visible "AI generated" label: one of MARK_POSITIONS. `captions` paints what is
-    said into the picture: one of CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze` is where the
-    person looks: one of `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
+    `zoom` > 1 comes nearer. `background` is None (the avatar's own), a `Colour`, a `PictureFile`,
+    `Blurred()` or `Transparent()`. `mark` places the visible "AI generated" label: one of MARK_POSITIONS. `captions`
+    paints what is said into the picture: one of CAPTION_STYLES. `shot` moves the camera: one of `shots.SHOTS`. `gaze`
+    is where the person looks: one of `shots.GAZES`, or a point (degrees to the right and up, as seen in the picture).
     """
 
     size: int = 512
@@ -90,7 +92,7 @@ class Look:
             raise InputError(f"There is no mark position {self.mark!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         if self.background is not None and not isinstance(self.background, Background):
             raise InputError(
-                f"The background must be None, a Colour, a PictureFile or Transparent(), found "
+                "The background must be None, a Colour, a PictureFile, Blurred() or Transparent(), found "
                 f"{self.background!r:.60}; write "
                 'Colour.parse("#d8e4f0") or PictureFile(Path("room.jpg")).'
             )
@@ -208,8 +210,8 @@ def talk_request(
     voice or (also blank) transcript counts as left out.
 
     `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
-    valence stays), the name of an emotion ("happy"), or the Path of a file of key frames (.json, .csv). A text is
-    never taken for a file. Raises InputError.
+    valence stays), the name of an emotion ("happy"), key frames ("0 happy, 2.5 sad"), or the Path of a file of key
+    frames (.json, .csv). A text is never taken for a file. Raises InputError.
     """
     return TalkRequest(
         avatar=avatar,
@@ -237,7 +239,12 @@ def _emotion(emotion: EmotionCurve | Path | str | None, valence: float, arousal:
         return emotion
     if isinstance(emotion, str) and emotion.strip().lower() in NAMED_EMOTIONS:
         return EmotionCurve.named(emotion)
+    if isinstance(emotion, str) and emotion.strip()[:1].isdecimal():
+        if len(emotion) > LONGEST_KEYS:
+            raise InputError(f"The key frames have {len(emotion):,} letters; {LONGEST_KEYS:,} are taken at most.")
+        return EmotionCurve.from_words(emotion)
     raise InputError(
-        f"An emotion is auto, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found {emotion!r:.80}. "
+        f"An emotion is auto, key frames, a .json or .csv file, or one of {', '.join(NAMED_EMOTIONS)}; found "
+        f"{emotion!r:.80}. "
         "In Python a file is given as a Path."
     )

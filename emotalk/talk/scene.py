@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from emotalk.core.camera import PORTRAIT_ZOOM, centre_row, project
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import fitted_picture
 from emotalk.emotion import behaviour, expression_field, split_eyes
-from emotalk.talk.background import Colour, Transparent
+from emotalk.talk.background import Blurred, Colour, Transparent
 from emotalk.talk.request import Look
 from emotalk.talk.shots import ASIDE, Framing, looking, near_framing, nearness, sway
 
@@ -97,7 +97,7 @@ class Scene:
 
     def _move_background(self, frame: int) -> None:
         """A video's own background comes nearer with the camera; another one is far behind and stays."""
-        if self._near == Framing() or self.avatar.camera is None or self.look.background is not None:
+        if self._near == Framing() or self.avatar.camera is None or not _is_own(self.look):
             return
         framing = self._framing(frame)
         if framing == self._framed:
@@ -183,17 +183,37 @@ def background_of(avatar: GaussianAvatar, look: Look) -> torch.Tensor:
     that cannot be read."""
     if isinstance(look.background, Transparent):
         return torch.zeros(4)
-    if look.background is None:
+    if _is_own(look):
         # Imported here: as above.
         from emotalk.avatar.view import zoomed_plate
 
         plain = avatar.background.float().cpu()
+        if plain.ndim == 1:
+            return plain
         zoom = 1.0 if avatar.camera is None else zoom_of(look) / PORTRAIT_ZOOM
-        return plain if plain.ndim == 1 else zoomed_plate(plain, (look.width, look.height), zoom)
+        plate = zoomed_plate(plain, (look.width, look.height), zoom)
+        return plate if look.background is None else _out_of_focus((plate * 255 + 0.5).byte().numpy(), look)
     if isinstance(look.background, Colour):
         return torch.tensor((look.background.red, look.background.green, look.background.blue))
-    fitted = fitted_picture(look.background.path, (look.width, look.height), "The background picture")
-    return torch.from_numpy(fitted.astype(np.float32) / 255)
+    blurred = isinstance(look.background, Blurred)
+    file = look.background.picture if blurred else look.background
+    fitted = fitted_picture(file.path, (look.width, look.height), "The background picture")
+    return _out_of_focus(fitted, look) if blurred else torch.from_numpy(fitted.astype(np.float32) / 255)
+
+
+_FOCUS = 0.03
+"""Of the shorter side: how far a point that is out of focus spreads. By eye: furniture is known, edges are gone."""
+
+
+def _out_of_focus(picture: np.ndarray, look: Look) -> torch.Tensor:
+    """A picture [height, width, 3] uint8 as a lens shows it that looks at somebody in front; in [0, 1]."""
+    blur = ImageFilter.GaussianBlur(_FOCUS * min(look.width, look.height))
+    return torch.from_numpy(np.asarray(Image.fromarray(picture).filter(blur), np.float32) / 255)
+
+
+def _is_own(look: Look) -> bool:
+    """Whether the avatar's own background is shown, in focus or not."""
+    return look.background is None or look.background == Blurred()
 
 
 CHIN = -0.1

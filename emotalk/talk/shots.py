@@ -40,6 +40,14 @@ GAZE_DEGREES = (35.0, 20.0)
 """How far to the sides, and up or down, a point to look at may lie."""
 
 
+def parse_gaze(text: str) -> str | tuple[float, ...]:
+    """What somebody wrote as the place to look at, for a `Look`: a word, or a point "20,-5"; anything else as it is."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if isinstance(text, str) and "," in text else text
+    except ValueError:
+        return text
+
+
 @dataclass(frozen=True)
 class Framing:
     """A picture's part that is shown: the point (x, y) of the picture comes to `scale` * (x, y) + (right, down)."""

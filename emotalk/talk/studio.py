@@ -19,6 +19,7 @@ from emotalk.core.errors import InputError, VoiceError
 from emotalk.core.progress import ProgressCallback
 from emotalk.emotion import EmotionCurve
 from emotalk.hub.client import KEPT_REPOSITORIES
+from emotalk.talk.burned_captions import draw_sample
 from emotalk.talk.job import Talk
 from emotalk.talk.mood import mood_of
 from emotalk.talk.request import Look, TalkRequest, talk_request
@@ -261,10 +262,13 @@ class Studio:
             self.still(usable[0], Look(256), 0.0, 0.0)
 
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
-        """The face in a mood without speech, [height, width, 3] uint8; with alpha, 4, on a transparent background."""
+        """The face in a mood without speech, [height, width, 3] uint8; with alpha, 4, on a transparent background.
+        Where the look has captions, a few words show how they will be."""
         scene = Scene(self.avatar(avatar), look)
         with self._drawing:
             frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness))
+        if look.captions != "off":
+            draw_sample(frame, look)
         Mark(look.width, look.height, look.mark).draw(frame)
         return frame if frame.shape[-1] == 3 else straight_alpha(frame)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -14,8 +13,9 @@ from emotalk.core.errors import EmotalkError
 from emotalk.server.limits import max_seconds
 from emotalk.server.line import abandoned
 from emotalk.server.temporary import fresh_folder
-from emotalk.talk.background import Colour
+from emotalk.talk.background import Background, Blurred, Colour, Transparent
 from emotalk.talk.request import LARGEST_SIZE, SHAPES, Look, talk_request
+from emotalk.talk.shots import SHOTS, parse_gaze
 from emotalk.ui.controls import check_mark, marks_offered
 from emotalk.ui.toasts import friendly
 from emotalk.video import CAPTION_STYLES
@@ -49,6 +49,9 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         pitch: float = 0.0,
         shape: str = "1:1",
         captions: str = "off",
+        shot: str = "still",
+        gaze: str = "ahead",
+        emotion: str = "",
     ) -> tuple[str, str]:
         """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
 
@@ -66,20 +69,25 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             yaw: Camera angle in degrees, from -60 to 60.
             zoom: From 0.5 (far) to 2.5 (near).
             size: The shorter side of the video in pixels, even, from 64 to 1080.
-            background: Empty for the avatar's own, or a colour such as #d8e4f0.
+            background: Empty for the avatar's own, a colour such as #d8e4f0, blur (the avatar's own, out of focus), or
+                transparent: the video is a .webm then.
             mark: Where the "AI generated" label stands, or "off" where the page is not open to everybody.
             mood_in_voice: Whether the voice that reads a text has the mood too.
             transcript: What is said in `audio`, if that is known; the lips are surer then.
             pitch: Camera angle in degrees, from -30 (from below) to 30 (from above).
             shape: 1:1, 9:16 (phones) or 16:9.
             captions: What is said, painted into the video: off, lines, highlight or words.
+            shot: How the camera moves: still, push-in, drift or cut-in.
+            gaze: Where the person looks: ahead, camera, aside, or a point in degrees to the right and up: 20,-5.
+            emotion: In place of valence and arousal an emotion's name, such as happy, or key frames: seconds, each
+                with a name or with valence and arousal, as in "0 happy, 2.5 -0.6 0.4, 4 sad".
 
         Returns:
-            The video (mp4, H.264 and AAC) and the motion (Live Link Face CSV).
+            The video (mp4, H.264 and AAC; a transparent one webm, VP9 and Opus) and the motion (Live Link Face CSV).
         """
         try:
             # A colour only: nobody may name files of the server.
-            ground = Colour.parse(background) if background else None
+            ground = _background(background)
             size = check_whole("The size", size, 64, LARGEST_SIZE)
             request = talk_request(
                 avatar=avatar,
@@ -88,22 +96,22 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 voice=voice,
                 valence=valence,
                 arousal=arousal,
-                emotion="auto" if follow_voice else None,
+                emotion="auto" if follow_voice else emotion or None,
                 seed=seed,
                 head_motion=head_motion,
                 expressiveness=expressiveness,
                 mood_in_voice=mood_in_voice,
-                look=Look(size, yaw, pitch, zoom, ground, check_mark(mark), shape, captions),
+                look=Look(size, yaw, pitch, zoom, ground, check_mark(mark), shape, captions, shot, parse_gaze(gaze)),
                 max_seconds=max_seconds(),
                 transcript=transcript,
             )
             folder = fresh_folder("calls")
-            files = folder / "emotalk.mp4", folder / "emotalk-motion.csv"
+            files = folder / f"emotalk.{'webm' if ground == Transparent() else 'mp4'}", folder / "emotalk-motion.csv"
             clip = talk_on(request, files[0], motion_out=files[1], cancelled=abandoned())
         except EmotalkError as error:
-            raise friendly(error) from error
+            raise friendly(error, shown=False) from error
         for remark in clip.remarks:
-            gr.Warning(html.escape(remark))
+            gr.Warning(remark)
         return clip.path, clip.motion_path
 
     def avatars() -> list[dict[str, str]]:
@@ -142,8 +150,17 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Checkbox(True, label="mood_in_voice"), gr.Textbox("", label="transcript"), gr.Number(0.0, label="pitch"),
             gr.Dropdown(list(SHAPES), value="1:1", label="shape"),
             gr.Dropdown(list(CAPTION_STYLES), value="off", label="captions"),
+            gr.Dropdown(list(SHOTS), value="still", label="shot"), gr.Textbox("ahead", label="gaze"),
+            gr.Textbox("", label="emotion"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)
     gr.api(avatars, api_name="avatars")
     gr.api(voices, api_name="voices")
+
+
+def _background(given: str) -> Background | None:
+    if not given:
+        return None
+    named = {"blur": Blurred(), "transparent": Transparent()}
+    return named[given] if isinstance(given, str) and given in named else Colour.parse(given)

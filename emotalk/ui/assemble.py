@@ -10,6 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from emotalk.core.errors import InputError
+from emotalk.server.answers import ABOUT, Answers
 from emotalk.server.clips import LiveClips
 from emotalk.server.fits import FitSessions
 from emotalk.server.gate import Gate
@@ -30,7 +31,7 @@ from emotalk.ui.your_face_tab import YourFaceTab
 if TYPE_CHECKING:
     from emotalk.talk.studio import Studio
 
-MASTHEAD = "<h1>emotalk</h1><p>Type a sentence, pick a mood, watch somebody say it.</p>"
+MASTHEAD = f"<h1>emotalk</h1><p>{ABOUT}</p>"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class App:
         # Neither statistics for whoever asks nor a copy of what somebody said in a browser that others use too.
         options.setdefault("enable_monitoring", False)
         options.setdefault("run_history", False)
-        middleware = [Middleware(Gate, line=lambda: self.blocks._queue)]
+        middleware = [Middleware(Answers, title=self.blocks.title), Middleware(Gate, line=lambda: self.blocks._queue)]
         if not options.get("auth") and not options.get("auth_dependency"):
             middleware.append(Middleware(SamePages))
         self.housekeeping.start()

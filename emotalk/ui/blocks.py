@@ -5,7 +5,6 @@ Gradio checks values inside its components and prints a traceback for what they 
 
 from __future__ import annotations
 
-import html
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,19 +38,20 @@ class Page(gr.Blocks):
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
     ) -> list[Any]:
         """The handler's arguments. Raises gr.Error with a sentence for whatever cannot be one."""
+        shown = block_fn.api_visibility != "public"  # on a page; what is public is called by programs
         try:
             await anyio.to_thread.run_sync(check_values, block_fn, inputs, state, limiter=self.limiter)
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except (OSError, MemoryError):
             raise  # the server's fault, told by `process_api`
         except gr.Error as error:
-            raise gr.Error(html.escape(str(error.message)[:500]), title=error.title, print_exception=False) from error
+            raise friendly(InputError(str(error.message)[:500]), shown) from error
         except InputError as error:
-            raise friendly(error) from error
+            raise friendly(error, shown) from error
         except Exception as error:
             # A component refused it. Which exception that makes is Gradio's affair; the sender reads a sentence.
             log.info("refused a value: %s", type(error).__name__)
-            raise friendly(InputError("A value that was sent is not one that this page can take.")) from error
+            raise friendly(InputError("A value that was sent is not one that this page can take."), shown) from error
 
     async def process_api(self, *arguments: Any, **options: Any) -> dict[str, Any]:
         """One call of a handler, its errors told in words: the unforeseen ones are logged once, here."""

@@ -14,7 +14,7 @@ from emotalk.core.errors import InputError
 from emotalk.emotion import EmotionCurve
 from emotalk.emotion.space import checked_point
 from emotalk.server.limits import is_public, max_seconds
-from emotalk.talk.background import Background, Colour, PictureFile
+from emotalk.talk.background import Background, Blurred, Colour, PictureFile, Transparent
 from emotalk.talk.request import LARGEST_SIZE, Look, TalkRequest, talk_request
 from emotalk.video import MARK_POSITIONS
 
@@ -38,7 +38,13 @@ BEST = 4
 """Quality of a voice from which on it counts among the best."""
 CAPTIONS = {"Off": "off", "Lines": "lines", "Highlighted": "highlight", "Word by word": "words"}
 """How the captions in the picture are called on the page."""
+SHOTS = {"Still": "still", "Slowly nearer": "push-in", "Drifting": "drift", "Cutting in": "cut-in"}
+"""How the camera's ways are called on the page."""
+GAZES = {"Straight ahead": "ahead", "At you": "camera", "Aside": "aside"}
+"""How where people look is called on the page."""
 OWN, COLOUR, PICTURE = "The avatar's own", "A colour", "A picture"
+BLUR, CLEAR = "Blurred", "Transparent"
+GROUNDS = (OWN, COLOUR, PICTURE, BLUR, CLEAR)
 TYPED, HEARD = "Type", "Audio"
 MAX_KEYS = 1000
 """Key frames of a mood over time."""
@@ -107,6 +113,8 @@ class Controls:
     transcript: gr.Textbox
     shape: gr.Radio
     captions: gr.Radio
+    shot: gr.Radio
+    gaze: gr.Radio
 
     def all(self) -> list[Any]:
         """Every control, in the order of `request_of`."""
@@ -116,14 +124,14 @@ class Controls:
         """What the picture on the stage shows before anything is generated."""
         names = (
             "face", "valence", "arousal", "expressiveness", "yaw", "pitch", "zoom", "ground", "colour", "picture",
-            "mark", "shape",
+            "mark", "shape", "captions", "gaze",
         )  # fmt: skip
         return [getattr(self, name) for name in names]
 
 
 def look_of(
     size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str,
-    shape: str = "1:1", captions: str = "off",
+    shape: str = "1:1", captions: str = "off", shot: str = "still", gaze: str = "ahead",
 ) -> Look:  # fmt: skip
     """The camera and background from the controls' values; InputError with a sentence.
 
@@ -131,7 +139,7 @@ def look_of(
     """
     background = _background(ground, colour, picture)
     size = check_whole("The size", size, 64, LARGEST_SIZE)
-    return Look(size, yaw, pitch, zoom, background, check_mark(mark), shape, captions)
+    return Look(size, yaw, pitch, zoom, background, check_mark(mark), shape, captions, shot, gaze)
 
 
 def _background(ground: str | None, colour: str | None, picture: str | None) -> Background | None:
@@ -139,7 +147,9 @@ def _background(ground: str | None, colour: str | None, picture: str | None) -> 
         return Colour.parse(colour) if colour else None
     if ground == PICTURE:
         return PictureFile(Path(picture)) if picture else None
-    return None
+    if ground == BLUR:
+        return Blurred(PictureFile(Path(picture)) if picture else None)
+    return Transparent() if ground == CLEAR else None
 
 
 def marks_offered() -> list[str]:
@@ -175,7 +185,7 @@ def request_of(
     face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool,
     valence: float, arousal: float, timeline: dict | None, seed: float, head_motion: float, expressiveness: float,
     yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
-    mood_in_voice: bool, transcript: str | None, shape: str, captions: str,
+    mood_in_voice: bool, transcript: str | None, shape: str, captions: str, shot: str, gaze: str,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
     return talk_request(
@@ -190,7 +200,7 @@ def request_of(
         head_motion=head_motion,
         expressiveness=expressiveness,
         mood_in_voice=bool(mood_in_voice),
-        look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape, captions),
+        look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape, captions, shot, gaze),
         max_seconds=max_seconds(),
         transcript=transcript if source == HEARD else None,
     )

@@ -60,6 +60,12 @@ def fit() -> gr.HTML:
     return _part("fit", {"state": "idle"}, elem_id="fit", busy=True)
 
 
+def saves() -> gr.HTML:
+    """Sharing and saving of the finished clip; its value is {} or {"base": address without an ending, "name": of its
+    files, "endings": [those of `server.clip_files.offered`]}."""
+    return _part("saves", {}, elem_id="saves")
+
+
 def mood_pad(valence: float, arousal: float) -> gr.HTML:
     """The valence/arousal plane; its value is [valence, arousal] in [-1, 1]."""
     names = [[name, degrees] for name, (degrees, _) in PROTOTYPES.items()]

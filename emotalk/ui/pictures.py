@@ -25,10 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def data_address(image: np.ndarray, quality: int = 88) -> str:
-    """A picture [H, W, 3] uint8 as a JPEG data address."""
+    """A picture [H, W, 3] uint8 as a JPEG data address; one with alpha, [H, W, 4], as WebP."""
+    kind = "jpeg" if image.shape[-1] == 3 else "webp"
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+    Image.fromarray(image).save(buffer, kind, quality=quality, **({"method": 0} if kind == "webp" else {}))
+    return f"data:image/{kind};base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def sound_address(samples: np.ndarray) -> str:

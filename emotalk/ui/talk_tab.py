@@ -14,28 +14,27 @@ import gradio as gr
 
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.server.clip_files import offered
 from emotalk.server.line import abandoned, leave_line
 from emotalk.server.stills import Stills
 from emotalk.server.visitors import address_of
-from emotalk.talk.request import SHAPES, SIZES
 from emotalk.ui import parts
 from emotalk.ui.controls import (
-    CAPTIONS,
-    COLOUR,
+    CLEAR,
     DIRECTIONS,
     FIRST_FACE,
     FIRST_MOOD,
     FIRST_TEXT,
+    GAZES,
     HEARD,
     OWN,
-    PICTURE,
     PUT_DIRECTION,
+    SHOTS,
     STARTERS,
     SURPRISE,
     TYPED,
     Controls,
     look_of,
-    marks_offered,
     request_of,
     voice_choices,
 )  # fmt: skip
@@ -43,6 +42,7 @@ from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.hub_row import HubRow, OwnAvatars
 from emotalk.ui.pictures import data_address, people_of, sound_address
 from emotalk.ui.toasts import friendly
+from emotalk.ui.video_controls import connect, video_controls
 
 if TYPE_CHECKING:
     from emotalk.server.clips import LiveClip, LiveClips
@@ -79,11 +79,7 @@ class TalkTab:
                 self.stage = parts.stage(next((p["portrait"] for p in people if p["name"] == chosen), ""))
                 self.still = parts.still()
                 self.status = gr.HTML(value="", elem_id="status", padding=False)
-                with gr.Row(elem_id="downloads"):
-                    self.save_video = gr.DownloadButton("Video (mp4)", visible=False, size="sm", elem_id="save-video")
-                    self.save_motion = gr.DownloadButton(
-                        "Motion (Live Link CSV)", visible=False, size="sm", elem_id="save-motion"
-                    )
+                self.saves = parts.saves()
                 face = parts.faces(people, chosen, self.hub.faces())
                 with gr.Row(elem_id="starters"):
                     self.starters = {
@@ -95,6 +91,8 @@ class TalkTab:
                         yaw = gr.Slider(-40, 40, 0, step=1, label="Camera left/right (degrees)")
                         pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
                     zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
+                    shot = gr.Radio(list(SHOTS.items()), value="still", label="Movement", elem_id="shot")
+                    gaze = gr.Radio(list(GAZES.items()), value="ahead", label="Looking", elem_id="gaze")
             with gr.Column(scale=5, min_width=320, elem_id="words-column"):
                 with gr.Group(elem_id="words-card"):
                     source = gr.Radio([TYPED, HEARD], value=TYPED, show_label=False, container=False, elem_id="source")
@@ -117,7 +115,7 @@ class TalkTab:
                     self.heard = gr.HTML("", elem_id="heard", padding=False)
                     audio = gr.Audio(
                         sources=["upload", "microphone"], type="filepath", label="Audio file or microphone",
-                        visible=False, elem_id="audio",
+                        visible=False, buttons=[], elem_id="audio",
                     )  # fmt: skip
                     transcript = gr.Textbox(
                         "", label="What is said in it", info="Only if you know it: the lips are surer then.", lines=2,
@@ -148,30 +146,21 @@ class TalkTab:
                             head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")
                 with gr.Accordion("Mood over time", open=False):
                     timeline = parts.timeline(*FIRST_MOOD)
-                with gr.Accordion("Video and background", open=False):
-                    with gr.Row():
-                        shape = gr.Radio(list(SHAPES), value="1:1", label="Shape", elem_id="shape")
-                        size = gr.Radio(list(SIZES), value=512, label="Size (pixels)")
-                    captions = gr.Radio(
-                        list(CAPTIONS.items()), value="off", label="Captions in the picture", elem_id="captions"
-                    )
-                    with gr.Row():
-                        ground = gr.Radio([OWN, COLOUR, PICTURE], value=OWN, label="Background")
-                        colour = gr.ColorPicker("#cfe3f2", label="Background colour", visible=False)
-                        picture = gr.Image(
-                            label="Background picture", type="filepath", visible=False, height=140, sources=["upload"],
-                            image_mode=None,  # as it came: it is decoded where its size is known
-                        )  # fmt: skip
-                    with gr.Row():
-                        seed = gr.Number(0, label="Seed", precision=0, minimum=0, info="another number, another take")
-                        mark = gr.Dropdown(marks_offered(), value="bottom-right", label='"AI generated" mark')
+                video = self.video = video_controls()
                 self.hub_row = HubRow(self.hub)
                 self.sheet_button = gr.Button("Mood sheet: this face in 25 moods", size="sm", elem_id="sheet-button")
-                self.sheet = gr.Image(visible=False, label="Mood sheet", elem_id="sheet", format="jpeg")
+                self.sheet = gr.Image(
+                    visible=False,
+                    label="Mood sheet",
+                    elem_id="sheet",
+                    format="jpeg",
+                    buttons=["download", "fullscreen"],
+                )
         self.controls = Controls(
-            face, source, text, voice, audio, follow, valence, arousal, timeline, seed, head_motion, expressiveness,
-            yaw, pitch, zoom, size, ground, colour, picture, mark, mood_in_voice, transcript,
-            shape, captions,
+            face, source, text, voice, audio, follow, valence, arousal, timeline, video.seed, head_motion,
+            expressiveness, yaw, pitch, zoom, video.size, video.ground, video.colour, video.picture, video.mark,
+            mood_in_voice, transcript,
+            video.shape, video.captions, shot, gaze,
         )  # fmt: skip
 
     def _follow_each_other(self) -> None:
@@ -186,8 +175,9 @@ class TalkTab:
             js=f"(point, v, a) => (([x, y]) => v !== x || a !== y ? [v, a, [v, a]] : [...point, point])({first})",
         )  # fmt: skip
         gr.on(
-            [c.valence.change, c.arousal.change], None, [*both, c.timeline], [self.pad, c.timeline],
-            js="(v, a, line) => [[v, a], {...(line || {}), mood: [v, a]}]", show_progress="hidden",
+            [c.valence.change, c.arousal.change, c.follow.change], None, [*both, c.follow, c.timeline],
+            [self.pad, c.timeline], show_progress="hidden",
+            js="(v, a, follow, line) => [[v, a], {...(line || {}), mood: [v, a], follow}]",
         )  # fmt: skip
         c.source.change(
             lambda source: [gr.update(visible=source == shown) for shown in (*[TYPED] * 4, *[HEARD] * 2)],
@@ -197,10 +187,7 @@ class TalkTab:
         self.fine.click(None, None, None, js="() => document.body.classList.toggle('emotalk-fine')")
         for button, around in self.directions.items():
             button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
-        c.ground.change(
-            lambda ground: (gr.update(visible=ground == COLOUR), gr.update(visible=ground == PICTURE)),
-            c.ground, [c.colour, c.picture], show_progress="hidden", api_visibility="private", queue=False,
-        )  # fmt: skip
+        connect(self.video, c.source)
 
     def _live_still(self, downloads: list[Any]) -> None:
         """The face on the stage shows every change of mood and camera at once, and what was downloaded."""
@@ -208,11 +195,11 @@ class TalkTab:
 
         async def still(
             request: gr.Request, face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture,
-            mark, shape,
+            mark, shape, captions, gaze,
         ):  # fmt: skip
             def drawn() -> str:
                 size = 256 if self.stills.crowded else 512 if shape == "1:1" else 384
-                look = look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape)
+                look = look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape, captions, gaze=gaze)
                 return data_address(self.studio.still(face, look, valence, arousal, expressiveness))
 
             try:
@@ -229,7 +216,7 @@ class TalkTab:
 
     def _generate(self) -> None:
         c = self.controls
-        outputs = [self.stage, self.status, self.save_video, self.save_motion, c.timeline]
+        outputs = [self.stage, self.status, self.saves, c.timeline]
         shared = {
             "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
             "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
@@ -249,7 +236,7 @@ class TalkTab:
         for event in events:  # refused at the door too, where no word of the talk reaches the stage
             event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")
         self.stop.click(
-            self.stopped, None, self.stage, cancels=events, api_visibility="private", queue=False,
+            self.stopped, None, [self.stage, self.status], cancels=events, api_visibility="private", queue=False,
             show_progress="hidden",
         )  # fmt: skip
 
@@ -273,8 +260,10 @@ class TalkTab:
         c = self.controls
 
         def sheet(face, *rest):
-            _, _, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark, _ = rest
+            _, _, expressiveness, yaw, pitch, zoom, ground, colour, picture, mark, *_ = rest
             try:
+                # A sheet of faces stands on a ground: one that is not there would be black.
+                ground = OWN if ground == CLEAR else ground
                 look = replace(look_of(256, yaw, pitch, zoom, ground, colour, picture, mark), mark="off")
                 return gr.update(value=self.studio.mood_sheet(face, look, expressiveness, mark=mark), visible=True)
             except EmotalkError as error:
@@ -290,35 +279,34 @@ class TalkTab:
         try:
             clip = self.clips.start(request.session_hash or "", request_of(*values))
         except EmotalkError as error:
-            yield _ended(), "", same, same, same
+            yield _ended(), "", same, same
             raise friendly(error) from error
-        hidden = gr.update(visible=False)
         try:
-            yield _stage(clip), "", hidden, hidden, gr.update(said=[])
+            yield _stage(clip), "", {}, gr.update(said=[])
             while not clip.wait(0.4):
                 if gone():
                     return
-                yield _stage(clip), _line(clip), same, same, same
+                yield _stage(clip), _line(clip), same, same
         finally:
             if not clip.done:
                 clip.cancel()
         if clip.error is not None:
-            yield _ended(), "", same, same, same
+            yield _ended(), "", same, same
             if not isinstance(clip.error, Cancelled):
                 raise friendly(clip.error) from clip.error
             return
         made = clip.clip
         yield (
-            _stage(clip), _line(clip), gr.update(value=made.path, visible=True),
-            gr.update(value=made.motion_path, visible=made.motion_path is not None),
+            _stage(clip), _line(clip),
+            {"base": clip.files_path, "name": clip.request.file_name, "endings": offered(made)},
             gr.update(said=[list(mood) for mood in made.moods]),
         )  # fmt: skip
 
-    def stopped(self, request: gr.Request) -> dict[str, Any]:
-        """The stage after Stop."""
+    def stopped(self, request: gr.Request) -> tuple[dict[str, Any], str]:
+        """The stage and the line below it after Stop."""
         leave_line(self.blocks, request.session_hash or "", self._talks)
         self.clips.cancel_session(request.session_hash or "")
-        return _ended()
+        return _ended(), ""
 
 
 def _ended() -> dict[str, Any]:
@@ -352,5 +340,8 @@ def _line(clip: LiveClip) -> str:
     p = clip.progress
     if not p.done:
         return f'<div class="line">{_words(clip)}</div>'
-    of = f" of {p.total / 25:.0f}" if p.total else ""
-    return f'<div class="line">{p.done / 25:.0f}{of} s of video, {p.done / max(p.seconds, 1e-3):.0f} frames/s</div>'
+    if not p.total:
+        return f'<div class="line">{p.done / 25:.0f} s of video are made</div>'
+    left = (p.total - p.done) * p.seconds / p.done
+    more = f", about {left:.0f} s to go" if left >= 1.5 and p.done >= 25 else ""  # the first frames tell little
+    return f'<div class="line">{p.done / 25:.0f} of {p.total / 25:.0f} s of video are made{more}</div>'

@@ -1,6 +1,6 @@
 """Finished videos in other formats: loops for chats, WebM for pages, the sound alone, a poster.
 
-The talk is made as mp4 in any case; ffmpeg makes the wanted file of it when it is done.
+The talk is made as mp4 in any case (a transparent one as WebM); ffmpeg makes the wanted file of it when it is done.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     ".wav": ("-vn", "-c:a", "pcm_s16le", "-f", "wav"),
     ".png": ("-vf", "thumbnail=50", "-frames:v", "1", "-an", "-c:v", "png", "-f", "image2pipe"),
 }  # fmt: skip
-"""What a finished video can be, by the ending of its name, and how ffmpeg makes it of the mp4: a loop without sound
+"""What a finished video can be, by the ending of its name, and how ffmpeg makes it of the video: a loop without sound
 (.gif, .webp), the sound alone (.m4a, .wav), the frame that stands best for the first two seconds (.png)."""
 
 
@@ -67,13 +67,18 @@ def made_as(target: str | Path | None) -> Iterator[Path | None]:
 
 
 def convert(video: Path, target: Path) -> None:
-    """Make `target`, in the format of its name, of a finished mp4; moved into place when complete.
+    """Make `target`, in the format of its name, of a finished .mp4, or of a .webm with alpha, which pictures and loops
+    keep; moved into place when complete.
 
     Raises InputError for an unknown ending, VideoError where ffmpeg or the disk fails.
     """
     check_format(target)
-    command = [ffmpeg_path(), "-v", "error", "-nostdin", "-y", "-i", str(video)]
-    command += [*FORMATS[target.suffix.lower()], "-metadata", f"comment={SYNTHETIC_COMMENT}"]
+    how = FORMATS[target.suffix.lower()]
+    command = [ffmpeg_path(), "-v", "error", "-nostdin", "-y"]
+    if video.suffix.lower() == ".webm":
+        command += ["-c:v", "libvpx-vp9"]  # the other decoder knows nothing of alpha
+        how = tuple("aac" if part == "copy" else part for part in how)  # the sound of a .webm is no AAC
+    command += ["-i", str(video), *how, "-metadata", f"comment={SYNTHETIC_COMMENT}"]
     try:
         with replacing(target) as ready:
             done = subprocess.run([*command, str(ready)], capture_output=True, text=True, errors="replace", check=False)

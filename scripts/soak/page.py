@@ -94,13 +94,28 @@ def spoken(text: str, size: int = 256) -> list:
     """The Generate button's arguments for a text."""
     return [
         "mira", "Type", text, "", None, False, 0.3, 0.2, {"keys": []}, 0, 1.0, 1.0, 0, 0, 1.0, size, "The avatar's own",
-        "#cfe3f2", None, "bottom-right", True, "", "1:1", "off",
+        "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead",
     ]  # fmt: skip
 
 
 def face(valence: float) -> list:
     """The arguments of the still on the stage."""
-    return ["mira", valence, 0.1, 1.0, 0, 0, 1.0, "The avatar's own", "#cfe3f2", None, "bottom-right", "1:1"]
+    return [
+        "mira",
+        valence,
+        0.1,
+        1.0,
+        0,
+        0,
+        1.0,
+        "The avatar's own",
+        "#cfe3f2",
+        None,
+        "bottom-right",
+        "1:1",
+        "off",
+        "ahead",
+    ]
 
 
 def made(answer: Answer) -> bool:

@@ -1,5 +1,6 @@
 """Emotion curves and names: what goes in comes out, smoothly, and nonsense is refused with a sentence."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -125,3 +126,31 @@ def test_the_middle_is_neutral_and_an_unknown_name_lists_the_known_ones():
     assert nearest_emotions(0, 0)[0] == ("neutral", 1.0)
     with pytest.raises(InputError, match="happy"):
         named_emotion("flabbergasted")
+
+
+def test_key_frames_are_written_in_words_and_numbers():
+    curve = EmotionCurve.from_words("2.5 sad, 0 happy , 1 -0.6 0.4")
+    assert curve.times == (0.0, 1.0, 2.5)
+    assert curve.values == (named_emotion("happy"), (-0.6, 0.4), named_emotion("sad"))
+    assert EmotionCurve.from_words("0 calm").values == (named_emotion("calm"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0", "A key frame is"), ("", "A key frame is"), ("0 happy,", "A key frame is"), ("0 1 2 3", "A key frame is"),
+        ("0 0.5", "no emotion called"), ("happy 0", "no emotion called"), ("0 hungry", "no emotion called"),
+        ("x happy", "A key frame is"),
+        ("0 2 0", "in \\[-1, 1\\]"), ("nan happy", "finite seconds"), ("0 nan 0", "in \\[-1, 1\\]"),
+        ("0 happy, 0 sad", "a millisecond apart"),
+    ],
+)  # fmt: skip
+def test_what_is_no_key_frame_is_a_sentence(text, said):
+    with pytest.raises(InputError, match=said):
+        EmotionCurve.from_words(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_key_frames_or_a_sentence(text):
+    with contextlib.suppress(InputError):
+        EmotionCurve.from_words(text)

@@ -93,15 +93,16 @@ FEW = [
 ]
 """For handlers that take long where a value is accepted."""
 
-STILL = ["mira", 0.2, 0.1, 1.0, 0, 0, 1.0, "The avatar's own", "#cfe3f2", None, "bottom-right", "1:1"]
+STILL = ["mira", 0.2, 0.1, 1.0, 0, 0, 1.0, "The avatar's own", "#cfe3f2", None, "bottom-right", "1:1", "off", "ahead"]
 """A face's value for each argument of the still and of the sheet of moods."""
 TALK = [
     "Hi.", None, "mira", 0.0, 0.0, False, "", 0, 1.0, 1.0, 0.0, 1.0, 64, "", "bottom-right", True, "", 0.0, "1:1", "off",
+    "still", "ahead", "",
 ]  # fmt: skip
 """The documented endpoint's arguments."""
 GENERATE = [
     "mira", "Type", "Hi.", "", None, False, 0.2, 0.1, {"keys": []}, 0, 1.0, 1.0, 0, 0, 1.0, 256, "The avatar's own",
-    "#cfe3f2", None, "bottom-right", True, "", "1:1", "off",
+    "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead",
 ]  # fmt: skip
 """The arguments of the Generate button."""
 BEGIN = [None, "Somebody", 0.25, False]

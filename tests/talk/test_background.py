@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from emotalk.core.errors import InputError
-from emotalk.talk import Colour, Look, PictureFile
+from emotalk.talk import Blurred, Colour, Look, PictureFile
 from emotalk.talk.scene import background_of
 from tests.core.test_pictures import jpeg_that_claims
 
@@ -47,7 +47,7 @@ def test_the_parts_of_a_colour_are_checked() -> None:
 def test_a_text_is_no_background_even_where_it_names_a_picture(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "room.png")
     for text in (str(tmp_path / "room.png"), "#d8e4f0", tmp_path / "room.png", 5):
-        with pytest.raises(InputError, match=r"must be None, a Colour, a PictureFile or Transparent.*Colour.parse"):
+        with pytest.raises(InputError, match=r"must be None, a Colour, .*Blurred.* or Transparent.*Colour.parse"):
             Look(background=text)
     with pytest.raises(InputError, match="named by a Path, found str"):
         PictureFile(str(tmp_path / "room.png"))
@@ -73,3 +73,20 @@ def test_colour_and_picture_stand_behind_the_head(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "room.png")
     drawn = background_of(None, Look(64, background=PictureFile(tmp_path / "room.png")))
     assert (drawn.numpy() * 255).round().astype(np.uint8).tolist() == pixels.tolist()
+
+
+def test_what_is_out_of_focus_keeps_its_place_and_its_colours_but_no_edge(tmp_path: Path) -> None:
+    pixels = np.full((128, 128, 3), 40, np.uint8)
+    pixels[:, 64:] = 200
+    Image.fromarray(pixels).save(tmp_path / "room.png")
+    sharp, soft = (
+        background_of(None, Look(128, background=ground)).numpy()[64, :, 0] * 255
+        for ground in (PictureFile(tmp_path / "room.png"), Blurred(PictureFile(tmp_path / "room.png")))
+    )
+    assert np.abs(np.diff(sharp)).max() == pytest.approx(160, abs=1)
+    assert np.abs(np.diff(soft)).max() < 30
+    assert soft[[0, 127]] == pytest.approx([40, 200], abs=2)
+    assert soft.mean() == pytest.approx(sharp.mean(), abs=1)
+    for wrong in ("room.png", tmp_path / "room.png", Colour(0, 0, 0)):
+        with pytest.raises(InputError, match="What is blurred is a PictureFile or None"):
+            Blurred(wrong)

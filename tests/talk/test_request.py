@@ -88,7 +88,7 @@ def test_a_message_never_shows_a_whole_path() -> None:
         ({"yaw": 200}, "yaw must lie between"),
         ({"zoom": 0}, "zoom must lie between"),
         ({"mark": "middle"}, "bottom-right"),
-        ({"background": "#123456"}, "a PictureFile or Transparent"),
+        ({"background": "#123456"}, r"a PictureFile, Blurred\(\) or Transparent"),
         ({"yaw": 10**400}, "yaw must lie between -60 and 60, found a far larger one"),
         ({"size": "512"}, "even number"),
         ({"mark": ["off"]}, "bottom-right"),
@@ -125,6 +125,9 @@ class TestPlainValues:
         (tmp_path / "mood.csv").write_text("time,valence,arousal\n0,-0.5,0.5\n")
         assert talk_request(text="Hi.", emotion=" Happy ").emotion == EmotionCurve.named("happy")
         assert talk_request(text="Hi.", valence=1, emotion=curve).emotion is curve
+        assert talk_request(text="Hi.", emotion="0 happy, 2 sad").emotion.times == (0.0, 2.0)
+        with pytest.raises(InputError, match="20,000 are taken at most"):
+            talk_request(text="Hi.", emotion="0 happy," * 5000)
         assert talk_request(text="Hi.", emotion=tmp_path / "mood.csv").emotion.at(3).tolist() == [[-0.5, 0.5]] * 3
         with pytest.raises(InputError, match="An emotion is auto"):
             talk_request(text="Hi.", emotion="hungry")

@@ -16,9 +16,10 @@ from emotalk.core.progress import Progress
 from emotalk.core.speech import Speech
 from emotalk.hub import HubAddress
 from emotalk.speech.voice import VoiceInfo
-from emotalk.talk.background import Colour
+from emotalk.talk.background import Colour, Transparent
 from emotalk.talk.request import Look, TalkRequest
 from emotalk.video import Mark, VideoWriter
+from emotalk.video.alpha_writer import AlphaWriter
 
 
 class DrawnStudio:
@@ -28,6 +29,7 @@ class DrawnStudio:
         self.device = torch.device("cpu")
         self.frame_seconds = frame_seconds
         self.requests: list[TalkRequest] = []
+        self.looks: list[Look] = []
         self.samples: list[tuple] = []
         self.forgotten: list[str] = []
         self.registered: dict[str, Path] = {}
@@ -58,9 +60,12 @@ class DrawnStudio:
 
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
         self._check(avatar)
+        self.looks.append(look)
         frame = self._draw(avatar, look.size, valence * expressiveness, arousal, look)
+        if look.captions != "off":
+            frame[-20:-10, 10:-10] = 255
         Mark(look.size, look.size, look.mark).draw(frame)
-        return frame
+        return with_alpha(frame) if isinstance(look.background, Transparent) else frame
 
     def mood_sheet(
         self, avatar: str, look: Look, expressiveness: float = 1.0, mark: str = "bottom-right"
@@ -85,7 +90,13 @@ class DrawnStudio:
         curve = request.emotion.at(frames) if request.emotion != "auto" else np.zeros((frames, 2))
         look, started = request.look, time.perf_counter()
         mark = Mark(look.size, look.size, look.mark)
-        with VideoWriter(target, look.size, look.size, on_piece=on_piece) as writer:
+        clear = isinstance(look.background, Transparent)
+        assert not (clear and on_piece), "alpha cannot be streamed"
+        with (
+            AlphaWriter(target, look.size, look.size)
+            if clear
+            else VideoWriter(target, look.size, look.size, on_piece=on_piece)
+        ) as writer:
             for t in range(frames):
                 if cancelled is not None and cancelled():
                     self.cancelled += 1
@@ -93,7 +104,7 @@ class DrawnStudio:
                 frame = self._draw(request.avatar, look.size, *map(float, curve[t]), look, mouth=abs(np.sin(t / 3)))
                 mark.draw(frame)
                 sound = 0.2 * np.sin(2 * np.pi * 220 * np.arange(t * 640, (t + 1) * 640) / 16000)
-                writer.write(frame, sound.astype(np.float32))
+                writer.write(with_alpha(frame) if clear else frame, sound.astype(np.float32))
                 if progress is not None:
                     progress(Progress("frames", t + 1, frames, time.perf_counter() - started))
                 time.sleep(self.frame_seconds)
@@ -104,6 +115,8 @@ class DrawnStudio:
         return Clip(
             str(target), frames / 25, frames, look.size, look.size, {"render": took, "total": took}, str(motion_out),
             moods=((0.5, 0.8, 0.4), (1.5, -0.7, -0.4)) if directed else (),
+            words=((0.1, 0.5, "hello"), (0.5, 1.0, "there")) if request.text is not None else (),
+            said="Hello there.",
         )  # fmt: skip
 
     def sample(self, avatar: str, voice: str | None, mood: tuple[float, float] | None = None) -> Speech:
@@ -144,3 +157,9 @@ class DrawnStudio:
         draw.line(curve, fill=(120, 30, 40), width=max(2, size // 60))
         draw.ellipse([*at(-0.1, 0.28), *at(0.1, 0.29 + 0.12 * mouth)], fill=(90, 20, 30))
         return np.asarray(picture).copy()
+
+
+def with_alpha(frame: np.ndarray) -> np.ndarray:
+    """A picture [H, W, 3] whose ground, the colour of its upper left corner, is not there: [H, W, 4]."""
+    seen = (frame != frame[0, 0]).any(-1, keepdims=True)
+    return np.ascontiguousarray(np.concatenate([frame, np.where(seen, 255, 0)], -1).astype(np.uint8))

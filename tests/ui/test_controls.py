@@ -16,9 +16,21 @@ from PIL import Image
 
 from emotalk.core.errors import InputError
 from emotalk.server.stills import CROWD
-from emotalk.talk import Colour, PictureFile
+from emotalk.talk import Blurred, Colour, PictureFile, Transparent
 from emotalk.ui.blocks import Page
-from emotalk.ui.controls import COLOUR, HEARD, OWN, PICTURE, TYPED, curve_of, look_of, marks_offered, request_of
+from emotalk.ui.controls import (
+    BLUR,
+    CLEAR,
+    COLOUR,
+    HEARD,
+    OWN,
+    PICTURE,
+    TYPED,
+    curve_of,
+    look_of,
+    marks_offered,
+    request_of,
+)
 from emotalk.ui.pictures import people_of
 from tests.core.test_pictures import jpeg_that_claims
 from tests.loops import run_alone
@@ -49,7 +61,7 @@ VALUES = {
     "face": "mira", "source": TYPED, "text": "Hi.", "voice": "", "audio": None, "follow": False, "valence": 0.5,
     "arousal": 0.2, "timeline": None, "seed": 0, "head_motion": 1, "expressiveness": 1, "yaw": 0, "pitch": 0,
     "zoom": 1, "size": 256, "ground": OWN, "colour": "#ffffff", "picture": None, "mark": "bottom-right",
-    "mood_in_voice": True, "transcript": "", "shape": "1:1", "captions": "off",
+    "mood_in_voice": True, "transcript": "", "shape": "1:1", "captions": "off", "shot": "still", "gaze": "ahead",
 }  # fmt: skip
 
 
@@ -69,6 +81,9 @@ class TestBackground:
         look = look_of(256, 0, 0, 1, PICTURE, "/etc/passwd", str(photo), "bottom-right")
         assert look.background == PictureFile(photo)
         assert look_of(256, 0, 0, 1, PICTURE, "/etc/passwd", None, "bottom-right").background is None
+        assert look_of(256, 0, 0, 1, BLUR, "/etc/passwd", str(photo), "off").background == Blurred(PictureFile(photo))
+        assert look_of(256, 0, 0, 1, BLUR, "/etc/passwd", None, "off").background == Blurred()
+        assert look_of(256, 0, 0, 1, CLEAR, "/etc/passwd", str(photo), "off").background == Transparent()
         for ground in (OWN, None, "Anything", ["A picture"]):
             assert look_of(256, 0, 0, 1, ground, str(photo), str(photo), "bottom-right").background is None
 
@@ -133,7 +148,7 @@ class TestMark:
         with pytest.raises(InputError, match="carry the"):  # what the stage shows
             look_of(512, 0, 0, 1, OWN, "", None, "off")
         with pytest.raises(gr.Error, match="carry the"):
-            sheet("mira", 0, 0, 1, 0, 0, 1, OWN, "", None, "off", "1:1")
+            sheet("mira", 0, 0, 1, 0, 0, 1, OWN, "", None, "off", "1:1", "off", "ahead")
         with pytest.raises(gr.Error, match="carry the"):
             list(generate(SimpleNamespace(session_hash="a"), *(VALUES | {"mark": "off"}).values()))
         with pytest.raises(gr.Error, match="carry the"):
@@ -193,7 +208,7 @@ def test_in_a_crowd_faces_are_drawn_smaller(built: Any, monkeypatch: pytest.Monk
     tab, _, _ = built
     monkeypatch.setattr(tab.stills, "_of_address", Counter({"others": on_their_way}))
     visitor = gr.Request(request=SimpleNamespace(headers={}, client=SimpleNamespace(host="10.0.0.1")), session_hash="a")
-    look = ("mira", 0.5, 0.2, 1.0, 0, 0, 1.0, OWN, "#ffffff", None, "bottom-right", "1:1")
+    look = ("mira", 0.5, 0.2, 1.0, 0, 0, 1.0, OWN, "#ffffff", None, "bottom-right", "1:1", "off", "ahead")
     address = run_alone(_handler(tab.blocks, "still")(visitor, *look))
     picture = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
     assert picture.size == (side, side)

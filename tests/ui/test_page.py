@@ -1,6 +1,5 @@
 """The page in a real browser, with drawn faces: every control does something, and nothing gets lost."""
 
-import html
 import itertools
 import json
 import re
@@ -11,7 +10,7 @@ import pytest
 
 from emotalk.emotion import nearest_emotions
 from emotalk.emotion.prototypes import PROTOTYPES
-from emotalk.talk import Colour
+from emotalk.talk import Colour, Transparent
 from emotalk.talk.request import TalkRequest
 from emotalk.ui.controls import STARTERS
 from tests.ui.browsing import TOAST, box_of, dismiss_toasts, expect, expect_toast, wait_until_open
@@ -172,12 +171,93 @@ def test_generate_plays_with_sound_while_it_works_and_offers_both_files(page, dr
     assert video[0] == pytest.approx(3.0, abs=0.1)
     assert video[1] > 0
     assert "/clip/" in video[2]  # the finished file, which can be scrubbed
-    for button, suffix in (("#save-video", ".mp4"), ("#save-motion", ".csv")):
-        with page.expect_download() as waiting:
-            page.locator(button).click()
-        waiting.value.save_as(tmp_path / f"file{suffix}")
-        assert waiting.value.suggested_filename.endswith(suffix)
-        assert (tmp_path / f"file{suffix}").stat().st_size > 0
+    saved = saved_as(page, "#save-video", tmp_path)
+    assert (saved.name, saved.read_bytes()[4:8]) == (f"{drawn.requests[-1].file_name}.mp4", b"ftyp")
+
+
+def saved_as(page, button: str, folder: Path) -> Path:
+    """What the browser saves when this is pressed, under the name that it would have."""
+    with page.expect_download() as waiting:
+        page.locator(button).click()
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def test_a_finished_video_can_be_saved_as_captions_sound_picture_loop_and_motion(
+    page, drawn: DrawnStudio, tmp_path: Path
+) -> None:
+    generate(page, drawn)
+    page.locator(".more summary").click()
+    kinds = page.locator(".more a").evaluate_all("(all) => all.map((link) => link.dataset.kind)")
+    assert kinds == ["m4a", "wav", "srt", "vtt", "png", "gif", "webp", "csv"]
+    page.keyboard.press("Escape")
+    expect(page.locator(".more ul")).to_be_hidden()
+    for kind, start in (("srt", b"1\n00:00:00,100 --> "), ("gif", b"GIF8"), ("csv", b"Timecode")):
+        page.locator(".more summary").click()
+        saved = saved_as(page, f".more a[data-kind={kind}]", tmp_path)
+        assert saved.name == f"{drawn.requests[-1].file_name}.{kind}"
+        assert saved.read_bytes().startswith(start)
+
+
+def test_share_hands_the_file_to_the_share_sheet(page, drawn: DrawnStudio) -> None:
+    page.evaluate(
+        "() => { navigator.canShare = () => true;"
+        " navigator.share = async ({files}) => { window.shared = [files[0].name, files[0].type, files[0].size]; }; }"
+    )
+    generate(page, drawn)
+    page.locator(".share", has_text="Share").click()
+    expect(page.locator("#saves .told")).to_have_text("Shared.")
+    name, kind, size = page.evaluate("window.shared")
+    assert (name, kind) == (f"{drawn.requests[-1].file_name}.mp4", "video/mp4")
+    assert size > 1000
+    # A sheet that is closed is no failure, one that is forbidden saves the file.
+    page.evaluate("() => { navigator.share = async () => { throw new DOMException('', 'AbortError'); }; }")
+    page.locator(".share").click()
+    expect(page.locator("#saves .told")).to_have_text("")
+    page.evaluate("() => { navigator.share = async () => { throw new DOMException('', 'NotAllowedError'); }; }")
+    with page.expect_download():
+        page.locator(".share").click()
+    expect(page.locator("#saves .told")).to_contain_text("saved instead")
+
+
+def test_without_a_share_sheet_the_link_is_copied(page, drawn: DrawnStudio) -> None:
+    page.evaluate("() => { navigator.clipboard.writeText = async (text) => { window.copied = text; }; }")
+    generate(page, drawn)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#saves .told")).to_contain_text("on this computer")
+    assert page.request.get(page.evaluate("window.copied")).headers["content-type"] == "video/mp4"
+
+
+def test_a_transparent_video_is_told_made_and_shown(page, drawn: DrawnStudio, tmp_path: Path) -> None:
+    open_section(page, "Video and background")
+    page.get_by_label("Transparent").check()
+    expect(page.locator("#video-note")).to_contain_text("the video is a .webm")
+    expect(page.locator("#stage .face")).to_have_attribute("src", re.compile("^data:image/webp"))
+    expect(page.locator("#stage .stage")).to_have_class(re.compile("clear"))
+    assert isinstance(generate(page, drawn).look.background, Transparent)
+    wait_until_playing(page)
+    assert saved_as(page, "#save-video", tmp_path).suffix == ".webm"
+    page.get_by_label("The avatar's own").check()
+    expect(page.locator("#video-note")).to_have_text("")
+
+
+def test_what_a_choice_leads_to_is_said(page) -> None:
+    open_section(page, "Video and background")
+    page.get_by_label("Blurred").check()
+    expect(page.locator("#video-note")).to_contain_text("A picture is blurred")
+    expect(page.get_by_text("Background picture")).to_be_visible()
+    page.get_by_label("1024").check()
+    expect(page.locator("#video-note")).to_contain_text("four times as long")
+    page.get_by_label("Word by word").check()
+    page.get_by_label("Audio", exact=True).check()
+    expect(page.locator("#video-note")).to_contain_text("where you say what is said in it")
+
+
+def test_the_picture_shows_the_captions_that_are_chosen(page, drawn: DrawnStudio) -> None:
+    open_section(page, "Video and background")
+    page.get_by_label("Highlighted").check()
+    wait_for(lambda: drawn.looks[-1].captions == "highlight")
 
 
 def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
@@ -191,6 +271,10 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
         ("Expressiveness", 1.5),
     ):  # fmt: skip
         set_slider(page, label, value)
+    page.get_by_label("Cutting in").check()
+    page.get_by_label("At you").check()
+    page.get_by_label("16:9").check()
+    page.get_by_label("Lines").check()
     page.get_by_label("256").check()
     page.get_by_label("Seed").fill("7")
     page.get_by_label("A colour").check()
@@ -202,6 +286,7 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
     assert request.valence_in_auto == -0.3
     look = request.look
     assert (look.size, look.yaw, look.pitch, look.zoom, look.background) == (256, 20, 10, 1.3, Colour.parse("#cfe3f2"))
+    assert (look.shape, look.captions, look.shot, look.gaze) == ("16:9", "lines", "cut-in", "camera")
 
 
 @pytest.mark.parametrize(
@@ -241,6 +326,46 @@ def test_key_frames_are_added_removed_and_used(page, drawn: DrawnStudio) -> None
     curve = generate(page, drawn).emotion
     assert curve.times == pytest.approx((0.0, 2.0), abs=0.15)
     assert [v for v, _ in curve.values] == pytest.approx([-0.8, 0.8])
+
+
+def test_key_frames_are_dragged_steered_by_the_pad_and_moved_by_keys(page, drawn: DrawnStudio) -> None:
+    open_section(page, "Mood over time")
+    page.locator("#timeline .track").scroll_into_view_if_needed()
+    box = box_of(page.locator("#timeline .ramp"))
+
+    def at(share: float) -> tuple[float, float]:
+        return box["x"] + share * box["width"], box["y"] + 7
+
+    page.mouse.click(*at(0.0))
+    page.mouse.click(*at(0.3))
+    dots = page.locator("#timeline .dots button")
+    expect(dots).to_have_count(2)
+    page.mouse.move(*at(0.3))
+    page.mouse.down()
+    page.mouse.move(*at(0.5), steps=5)
+    page.mouse.up()
+    expect(dots).to_have_count(2)  # it moved, and is no third one
+    expect(dots.last).to_have_attribute("data-second", "5")
+    page.mouse.click(*at(0.5))
+    expect(dots.last).to_have_attribute("aria-pressed", "true")
+    set_slider(page, "Valence", -0.8)
+    expect(page.locator("#timeline .chips button").last).to_contain_text("-0.8")
+    expect(page.locator("#timeline .chips button").first).to_contain_text("+0.6")
+    dots.last.focus()
+    page.keyboard.press("ArrowRight")
+    expect(dots.last).to_have_attribute("data-second", "5.1")
+    assert generate(page, drawn).emotion.times == pytest.approx((0.0, 5.1))
+    dots.last.focus()
+    page.keyboard.press("Delete")
+    expect(dots).to_have_count(1)
+
+
+def test_that_key_frames_are_not_used_is_said(page) -> None:
+    open_section(page, "Mood over time")
+    page.locator("#timeline .track").press("Enter")
+    expect(page.locator("#timeline .unused")).to_be_hidden()
+    page.get_by_label("Follow the voice").check()
+    expect(page.locator("#timeline .unused")).to_be_visible()
 
 
 def test_moods_that_the_text_set_are_shown_on_the_timeline_and_leave_the_key_frames_alone(
@@ -322,6 +447,7 @@ def test_stop_stops_and_the_page_is_ready_again(page, drawn: DrawnStudio) -> Non
         page.click("#stop")
         page.wait_for_function(IDLE)
         page.wait_for_function(f"() => {STATE} === 'still'")
+        expect(page.locator("#status")).to_have_text("")
         wait_for(lambda: drawn.cancelled == before + 1)
     finally:
         drawn.frame_seconds = 0.0
@@ -385,6 +511,7 @@ def test_an_empty_text_is_said_in_a_toast_every_time(page) -> None:
         page.click("#generate")
         expect_toast(page, "There is nothing to say")
         page.wait_for_function(IDLE)
+        assert page.locator("#status").inner_text() == ""  # the message is enough
         dismiss_toasts(page)
 
 
@@ -456,7 +583,8 @@ def test_the_api_lists_typed_endpoints_and_refuses_what_is_out_of_range(served: 
     for given, message in refused:
         with pytest.raises(AppError) as caught:
             client.predict(api_name="/talk", **given)
-        assert message in html.unescape(str(caught.value))
+        assert message in str(caught.value)
+        assert "&" not in str(caught.value)  # written for programs, not for a page
 
 
 def test_clips_cannot_be_fetched_by_guessing(served: str) -> None:

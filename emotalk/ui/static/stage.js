@@ -13,10 +13,16 @@ let liveBroke = false;
 let latest = 0;     // `at` of the last news
 
 const address = (path) => new URL(path + (location.search.includes("__sign") ? location.search : ""), document.baseURI).href;
-const show = (state) => { stage.dataset.state = state; };
+// Screen readers are told what is to be seen; a new picture of the face is no news to them.
+const TOLD = { working: "Making the video", playing: "The video plays", ready: "The video is there: it can be played and saved" };
+const show = (state) => {
+  if (stage.dataset.state !== state && TOLD[state]) element.querySelector(".said").textContent = TOLD[state];
+  stage.dataset.state = state;
+};
 
 function load(kind, path) {
   source = kind;
+  ground(path.endsWith(".webm"));
   video.controls = false;
   video.src = address(path);
   video.play().catch(() => {
@@ -94,13 +100,20 @@ function follow() {
     video.pause();
     video.removeAttribute("src");
     video.load();
+    element.querySelector(".said").textContent = "There is no video";
     show("still");
   }
+}
+
+// Squares behind what is transparent.
+function ground(clear) {
+  stage.classList.toggle("clear", clear);
 }
 
 function restill(picture) {
   if (!picture) return;
   face.src = picture;
+  if (["ready", "still"].includes(stage.dataset.state)) ground(picture.startsWith("data:image/webp"));
   // A new mood is shown at once unless a clip is on.
   if (["ready", "still"].includes(stage.dataset.state)) show(clip && stage.dataset.state === "ready" ? "ready" : "still");
   if (stage.dataset.state === "ready") stage.classList.add("restilled");

@@ -28,6 +28,7 @@ class Body:
         gaze, blink, head = (np.random.default_rng([seed, part]) for part in range(3))
         self._eyes = eyes
         self._style = style
+        self._gains = style.gains
         self._gaze = GazeGenerator(gaze, eyes, style.gaze_wander)
         self._blink = BlinkGenerator(blink, eyes, style.blink_rate)
         self._head = HeadGenerator(head, network, style.head_energy, float(np.exp(0.5 * style.brows)))
@@ -46,7 +47,7 @@ class Body:
         head, gaze, eyelids = np.zeros((frames, 6)), np.zeros((frames, 2)), np.zeros((frames, 2))
         for i, now in enumerate(rhythm):
             head[i], brows = self._head.step(now, mood, i)
-            _move_brows(expression[i], brows, self._style.gains)
+            _move_brows(expression[i], brows, self._gains)
             gaze[i], jump = self._gaze.step(now, mood, i, head[i])
             gaze[i] += lowered[i]
             blink = self._blink.step(now, mood, i, jump)

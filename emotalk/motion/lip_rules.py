@@ -82,9 +82,9 @@ _NETWORK_EDGES = (0.1, 0.3)
 """Probability of a closure at which lips begin to shut, and at which they are shut."""
 
 _PARTED_EDGES = (0.15, 0.35)
-"""The same where the lip branch sees the lips parted: a compromise of two measurements. With the edges above
-everywhere, filmed openings are followed worse by .08 in r; with (.5, .9) by .02 only, but of p b m heard in synthetic
-speech .89 close instead of .95."""
+"""The same where the lip branch sees the lips parted. On speakers of GRID left out, openings are followed worse by .004
+in r with the edges above everywhere, and no better with (.5, .9), with which of p b m heard in synthetic speech .92
+close instead of .95."""
 
 _PHONE_EDGES = (0.06, 0.12)
 """The same for the probability that p, b or m is being said."""

@@ -59,14 +59,13 @@ def test_any_name_of_a_session_is_only_a_name(page: OpenPage, session: str) -> N
 
 @pytest.mark.parametrize(("one", "other"), ALIKE, ids=repr)
 def test_two_sessions_never_share_a_folder(one: str, other: str, tmp_path: Path) -> None:
-    from types import SimpleNamespace
-
     from emotalk.server.clips import LiveClips
+    from emotalk.talk import TalkRequest
 
     clips = LiveClips(lambda request, target, **_: Path(target).write_bytes(b"a clip"), tmp_path / "sessions")
     try:
-        first = clips.start(one, SimpleNamespace())
-        second = clips.start(other, SimpleNamespace())
+        first = clips.start(one, TalkRequest(text="Hello."))
+        second = clips.start(other, TalkRequest(text="Hello."))
         for clip in (first, second):
             clip.join(30)
         clips.end_session(other)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 LEAST_FIT = -1.3
 """Below this `Alignment.fit` a text is not that of the sound. Tuned on recordings beside those that
-`benchmarks.speech_alignment` measures: 30 labelled LJSpeech (-1.1 to -0.2 with their own text, -2.7 to -1.9 with
-another) and 52 of RAVDESS's acted emotions (-1.1 to -0.2; with other texts -2.5 to -1.3, once -1.0)."""
+`benchmarks.speech_alignment` measures: 30 labelled LJSpeech (-1.1 to -0.2 with their own text, -2.7 to -1.5 with
+another) and 52 of RAVDESS's acted emotions (-1.1 to -0.2; with other texts -2.5 to -1.2, twice -1.0)."""
 
 LEAST_LOCAL_FIT = -2.0
 """Below this mean over a second of speech something else is said there. Looked at on the same recordings, those
@@ -65,8 +65,9 @@ class Alignment:
     """(start, end, name) in seconds of the words, and without gaps of the phones ("sil" between words).
 
     Where something else than the text is said, the phones are those that are heard, and words have no time: they are
-    left out. `doubtful` says for how many seconds that is. `fit` is the mean over the rows of speech of the log
-    likelihood of the text's phone, relative to the likeliest one: 0 where just these phones are heard.
+    left out. `doubtful` says for how many seconds that is. `fit` is the mean over the other rows of speech (over all
+    of it, where more than half is doubtful) of the log likelihood of the text's phone, relative to the likeliest one: 0
+    where just these phones are heard.
     """
 
     words: Spans
@@ -132,7 +133,9 @@ def align(
         # Silent rows within a word are none: its phones follow each other without a silence.
         if owners[path[start]] >= 0 and doubtful[start:end].mean() < 0.5:
             spoken.append((start / FEATURE_RATE, end / FEATURE_RATE, words[owners[path[start]]].word))
-    return Alignment(tuple(spoken), tuple(spans), float(loss[said].mean()), float(doubtful.sum() / FEATURE_RATE))
+    sure = said & ~doubtful
+    fit = loss[sure if sure.sum() >= said.sum() / 2 else said].mean()
+    return Alignment(tuple(spoken), tuple(spans), float(fit), float(doubtful.sum() / FEATURE_RATE))
 
 
 def _heard(speech: Speech, encoder: SpeechEncoder, cancelled: Callable[[], bool]) -> np.ndarray:

@@ -40,6 +40,12 @@ def still() -> gr.HTML:
     return _part("still", "", elem_id="still")
 
 
+def living(script: str) -> gr.HTML:
+    """Invisible; brings the stage to life where the browser can draw a face. `script` is the address of its module; the
+    value is {} or what `server.live_faces` tells of the chosen face (see static/living.js)."""
+    return _part("living", {}, elem_id="living", script=script)
+
+
 def faces(
     people: list[dict[str, str]],
     chosen: str,

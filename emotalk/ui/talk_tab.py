@@ -40,12 +40,14 @@ from emotalk.ui.controls import (
 )  # fmt: skip
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.hub_row import HubRow, OwnAvatars
+from emotalk.ui.live_stage import STILL_UNLESS_LIVE, LiveStage
 from emotalk.ui.pictures import data_address, people_of, sound_address
 from emotalk.ui.toasts import friendly
 from emotalk.ui.video_controls import connect, video_controls
 
 if TYPE_CHECKING:
     from emotalk.server.clips import LiveClip, LiveClips
+    from emotalk.server.live_faces import LiveFaces
     from emotalk.talk.studio import Studio
 
 log = logging.getLogger(__name__)
@@ -54,8 +56,11 @@ log = logging.getLogger(__name__)
 class TalkTab:
     """Builds the tab inside a `gr.Blocks` and holds its handlers."""
 
-    def __init__(self, studio: Studio, clips: LiveClips, hub: HubFaces, own: OwnAvatars, blocks: gr.Blocks) -> None:
+    def __init__(
+        self, studio: Studio, clips: LiveClips, hub: HubFaces, own: OwnAvatars, live: LiveFaces, blocks: gr.Blocks
+    ) -> None:
         self.blocks = blocks
+        self.live_faces = live
         self.hub = hub
         self.studio = studio
         self.clips = clips
@@ -65,7 +70,9 @@ class TalkTab:
         chosen = FIRST_FACE if FIRST_FACE in names else next(iter(names), "")
         self._layout(people, chosen)
         self._follow_each_other()
-        self._live_still(self.hub_row.connect(blocks, self.controls.face, own))
+        downloads = self.hub_row.connect(blocks, self.controls.face, own)
+        self._still(downloads)
+        self.live.connect(self.controls, blocks, downloads)
         self._generate()
         self._listen()
         self._sheet()
@@ -78,6 +85,7 @@ class TalkTab:
                 # The small picture stands in until the first still is drawn, which may have to compile the renderer.
                 self.stage = parts.stage(next((p["portrait"] for p in people if p["name"] == chosen), ""))
                 self.still = parts.still()
+                self.live = LiveStage(self.live_faces)
                 self.status = gr.HTML(value="", elem_id="status", padding=False)
                 self.saves = parts.saves()
                 face = parts.faces(people, chosen, self.hub.faces())
@@ -132,8 +140,16 @@ class TalkTab:
                             )
                             self.fine = gr.Button("Fine-tune", size="sm", elem_id="fine-tune")
                             with gr.Row(elem_id="generate-row"):
+                                self.talk = gr.Button(
+                                    "Talk", variant="primary", size="lg", elem_id="talk", scale=4, min_width=90
+                                )
                                 self.go = gr.Button(
-                                    "Generate", variant="primary", size="lg", elem_id="generate", scale=4, min_width=90
+                                    "Make video",
+                                    variant="primary",
+                                    size="lg",
+                                    elem_id="generate",
+                                    scale=4,
+                                    min_width=90,
                                 )
                                 self.stop = gr.Button("Stop", size="lg", elem_id="stop", scale=1, min_width=60)
                     # Hidden by style: sliders that are not on the page would not tell it that the pad moved them.
@@ -189,14 +205,18 @@ class TalkTab:
             button.click(None, c.text, c.text, js=f"(text) => ({PUT_DIRECTION})(text, ...{json.dumps(around)})")
         connect(self.video, c.source)
 
-    def _live_still(self, downloads: list[Any]) -> None:
-        """The face on the stage shows every change of mood and camera at once, and what was downloaded."""
+    def _still(self, downloads: list[Any]) -> None:
+        """The picture on the stage shows every change of mood and camera at once, and what was downloaded; where the
+        face is drawn in the browser, there is no need of it."""
         c = self.controls
 
         async def still(
             request: gr.Request, face, valence, arousal, expressiveness, yaw, pitch, zoom, ground, colour, picture,
             mark, shape, captions, gaze,
         ):  # fmt: skip
+            if not face:
+                return gr.skip()
+
             def drawn() -> str:
                 size = 256 if self.stills.crowded else 512 if shape == "1:1" else 384
                 look = look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape, captions, gaze=gaze)
@@ -208,8 +228,13 @@ class TalkTab:
                 raise friendly(error) from error
             return gr.skip() if image is None else image
 
-        watched = [self.blocks.load, c.face.input, *(getattr(part, "change") for part in c.of_still()[1:])]  # noqa: B009
-        shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+        watched = [
+            self.blocks.load,
+            self.live.part.stop,
+            c.face.input,
+            *(getattr(part, "change") for part in c.of_still()[1:]),
+        ]  # noqa: B009
+        shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "js": STILL_UNLESS_LIVE}
         gr.on(watched, still, c.of_still(), self.still, trigger_mode="always_last", **shared)
         for event in downloads:
             event.success(still, c.of_still(), self.still, **shared)
@@ -221,22 +246,25 @@ class TalkTab:
             "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
             "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
         }  # fmt: skip
-        starts = [self.go.click, c.text.submit]
-        events = [start(self.generate, trigger_mode="once", **shared) for start in starts]
+        event = self.go.click(self.generate, trigger_mode="once", **shared)
+        # All else that talks does so on the stage, where the browser can, and presses that button where it cannot.
+        self.live.say(self.talk.click, c)
+        self.live.say(c.text.submit, c)
         for button, (text, valence, arousal) in self.starters.items():
             fill = f"() => {json.dumps([TYPED, text, valence, arousal])}"
             filled = button.click(None, None, [c.source, c.text, c.valence, c.arousal], js=fill, show_progress="hidden")
-            events.append(filled.then(self.generate, trigger_mode="once", **shared))
+            self.live.say(filled.then, c)
         surprised = self.surprise.click(
             None, c.face, [c.face, c.source, c.text, c.valence, c.arousal], show_progress="hidden",
             js=f"(face) => ({SURPRISE})(face, {json.dumps(TYPED)}, {json.dumps(list(STARTERS.values()))})",
         )  # fmt: skip
-        events.append(surprised.then(self.generate, trigger_mode="once", **shared))
-        self._talks = {event["id"] for event in events}
-        for event in events:  # refused at the door too, where no word of the talk reaches the stage
-            event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")
+        self.live.say(surprised.then, c)
+        self.live.hush(self.stop.click)
+        self._talks = {event["id"]}
+        # Refused at the door too, where no word of the talk reaches the stage.
+        event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")
         self.stop.click(
-            self.stopped, None, [self.stage, self.status], cancels=events, api_visibility="private", queue=False,
+            self.stopped, None, [self.stage, self.status], cancels=[event], api_visibility="private", queue=False,
             show_progress="hidden",
         )  # fmt: skip
 

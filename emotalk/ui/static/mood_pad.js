@@ -50,6 +50,8 @@ function draw() {
   const word = first[0] === "neutral" ? "neutral" : strengthWord(v, a) + first[0];
   part("name").textContent = word;
   part("also").textContent = second && second[1] > 0.2 && second[0] !== "neutral" ? "with a touch of " + second[0] : "";
+  // The living face answers at once, before any message.
+  document.dispatchEvent(new CustomEvent("emotalk-mood", { detail: [v, a] }));
   pad.setAttribute("aria-valuenow", v.toFixed(2));
   pad.setAttribute("aria-valuetext", word + ", valence " + v.toFixed(2) + ", arousal " + a.toFixed(2));
 }

@@ -64,7 +64,7 @@ function busy(on) {
 
 // Answer a press at once, also to somebody who has to wait in line; the server's first word follows.
 document.addEventListener("click", (event) => {
-  if (!event.target.closest("#generate, #starters button") || document.body.classList.contains("emotalk-busy")) return;
+  if (!event.target.closest("#generate") || document.body.classList.contains("emotalk-busy")) return;
   say.textContent = "One moment...";
   clip = null;
   video.pause();
@@ -119,6 +119,30 @@ function restill(picture) {
   if (stage.dataset.state === "ready") stage.classList.add("restilled");
 }
 video.addEventListener("playing", () => stage.classList.remove("restilled"));
+
+// The living face steps in front of a finished clip as soon as it is spoken to.
+function aside() {
+  if (stage.dataset.state === "playing") video.pause();
+  if (!["playing", "ready"].includes(stage.dataset.state)) return;
+  show("ready");
+  stage.classList.add("restilled");
+}
+for (const name of ["mood", "say", "lend"]) {
+  document.addEventListener("emotalk-" + name, () => (name === "mood" && stage.dataset.state === "playing") || aside());
+}
+
+const mic = element.querySelector(".mic");
+mic.addEventListener("click", () => document.dispatchEvent(new CustomEvent("emotalk-lend")));
+document.addEventListener("emotalk-voice", (event) => mic.setAttribute("aria-pressed", String(event.detail === "listening")));
+
+const note = element.querySelector(".note");
+let fading = 0;
+document.addEventListener("emotalk-note", (event) => {
+  note.textContent = event.detail;
+  note.classList.add("told");
+  clearTimeout(fading);
+  fading = setTimeout(() => note.classList.remove("told"), 7000);
+});
 
 watch("value", follow);
 document.addEventListener("emotalk-still", (event) => restill(event.detail));

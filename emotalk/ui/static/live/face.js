@@ -14,16 +14,28 @@ function isSoftware(gl) {
   return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
+function contextOf(canvas, software) {
+  const gl = canvas.getContext("webgl2", {
+    alpha: false, antialias: false, depth: false, powerPreference: "high-performance", failIfMajorPerformanceCaveat: !software,
+  });
+  return gl && (software || !isSoftware(gl)) ? gl : null;
+}
+
+// Whether this browser can draw a face at all.
+export function canDraw(software = false) {
+  const gl = contextOf(document.createElement("canvas"), software);
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  return gl !== null;
+}
+
 export class LiveFace {
   // buffer: the bytes of a pack. `software` says whether a browser may draw it without a graphics processor, which takes a
   // second a frame. Throws an Error with a sentence where it cannot be drawn.
   constructor(canvas, buffer, { size = 512, corner = CORNERS[0], software = false } = {}) {
     this.canvas = canvas;
     this.corner = CORNERS.includes(corner) ? corner : CORNERS[0]; // there is no way to leave the mark out
-    this.gl = canvas.getContext("webgl2", {
-      alpha: false, antialias: false, depth: false, powerPreference: "high-performance", failIfMajorPerformanceCaveat: !software,
-    });
-    if (!this.gl || (!software && isSoftware(this.gl))) {
+    this.gl = contextOf(canvas, software);
+    if (!this.gl) {
       throw new Error("This browser cannot draw a live face: it has no WebGL2 or no graphics processor.");
     }
     this.pack = readPack(buffer);

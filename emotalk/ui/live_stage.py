@@ -1,0 +1,115 @@
+"""The living face of the Talk tab: which face is drawn in the browser, and what the controls tell it there.
+
+    chosen face ─► show (server: `LiveFaces.show`) ─► living part ─► canvas on the stage
+    pad, camera, Talk, Stop ─────────────────────────► events of the page's document, no message to the server
+
+Where a browser cannot draw a face, nothing of this is seen and the server is not asked.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from emotalk.core.errors import EmotalkError
+from emotalk.ui import parts
+from emotalk.ui.controls import COLOUR, OWN, TYPED
+from emotalk.ui.toasts import friendly
+
+if TYPE_CHECKING:
+    from emotalk.server.live_faces import LiveFaces
+    from emotalk.ui.controls import Controls
+
+_ABLE = "(face) => [window.emotalkLive ? face : '']"
+_DRAWN_HERE = f"""(shape, captions, ground) => shape === "1:1" && captions === "off" &&
+  {json.dumps([OWN, COLOUR])}.includes(ground)"""
+"""Whether the canvas shows what a video with these settings shows; else the server draws it."""
+_VIEW = f"""(valence, arousal, expressiveness, yaw, pitch, zoom, mark, ground, colour, shape, captions) => {{
+  const rgb = (text) => {{
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.fillStyle = text;
+    pen.fillRect(0, 0, 1, 1);
+    return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map((x) => x / 255);
+  }};
+  const detail = {{
+    valence, arousal, expressiveness, yaw, pitch, zoom, corner: mark, still: !({_DRAWN_HERE})(shape, captions, ground),
+    background: ground === {json.dumps(COLOUR)} && colour ? rgb(colour) : null,
+  }};
+  document.dispatchEvent(new CustomEvent("emotalk-view", {{ detail }}));
+}}"""
+_SAY = f"""(avatar, source, text, voice, valence, arousal, expressiveness, head_motion, mood_in_voice, seed, follow) => {{
+  if (!document.body.classList.contains("emotalk-live") || source !== {json.dumps(TYPED)}) {{
+    document.querySelector("#generate").click();
+    return;
+  }}
+  const detail = {{
+    avatar, text, voice: voice || null, valence, arousal, expressiveness, head_motion, mood_in_voice, follow, seed: seed || 0,
+  }};
+  document.dispatchEvent(new CustomEvent("emotalk-say", {{ detail }}));
+}}"""
+_HUSH = "() => document.dispatchEvent(new CustomEvent('emotalk-hush'))"
+STILL_UNLESS_LIVE = f"""(face, ...rest) => {{
+  const [, , , , , , ground, , , , shape, captions] = rest;
+  const drawn = window.emotalkLive && document.querySelector("#stage .alive canvas") && ({_DRAWN_HERE})(shape, captions, ground);
+  return [drawn ? "" : face, ...rest];
+}}"""
+"""Around the still's arguments (`Controls.of_still`): a face that the browser draws need not be drawn by the server."""
+
+
+class LiveStage:
+    """Makes the living part where it is made, and connects it with the tab's controls."""
+
+    def __init__(self, faces: LiveFaces) -> None:
+        self._faces = faces
+        self.part = parts.living(faces.script_path)
+
+    def connect(self, controls: Controls, blocks: gr.Blocks, downloads: list[Any]) -> None:
+        """Keep the canvas showing the chosen face, as the controls say."""
+        c, hidden = controls, {"show_progress": "hidden", "api_visibility": "private"}
+
+        def show(request: gr.Request, face: str) -> Any:
+            if not face:
+                return gr.skip()
+            try:
+                return {"name": face, **self._faces.show(request.session_hash or "", face)}
+            except EmotalkError as error:
+                raise friendly(error) from error
+
+        for event in (self.part.input, c.face.input):
+            event(show, c.face, self.part, js=_ABLE, trigger_mode="always_last", concurrency_limit=2, **hidden)
+        for event in downloads:
+            event.success(show, c.face, self.part, js=_ABLE, concurrency_limit=2, **hidden)
+        looked = [
+            c.valence,
+            c.arousal,
+            c.expressiveness,
+            c.yaw,
+            c.pitch,
+            c.zoom,
+            c.mark,
+            c.ground,
+            c.colour,
+            c.shape,
+            c.captions,
+        ]
+        # `load` too: what was set before the page listened.
+        gr.on([blocks.load, *(part.change for part in looked)], None, looked, None, js=_VIEW, show_progress="hidden")
+
+    @staticmethod
+    def say_inputs(controls: Controls) -> list[Any]:
+        """What SAY takes."""
+        c = controls
+        return [
+            c.face, c.source, c.text, c.voice, c.valence, c.arousal, c.expressiveness, c.head_motion, c.mood_in_voice, c.seed,
+            c.follow,
+        ]  # fmt: skip
+
+    def say(self, event: Any, controls: Controls) -> Any:
+        """Let `event` make the face say the text; where there is no living face, it makes a video."""
+        return event(None, self.say_inputs(controls), None, js=_SAY, show_progress="hidden")
+
+    def hush(self, event: Any) -> None:
+        """Let `event` silence it."""
+        event(None, None, None, js=_HUSH, show_progress="hidden")

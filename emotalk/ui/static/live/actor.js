@@ -1,0 +1,94 @@
+// A face that lives: it idles, follows a mood and says what a voice has, and is drawn whenever the screen is. Motion comes
+// 25 times a second (life.js); what is drawn lies between its last two frames, so that 60 pictures a second are smooth.
+import { EXPRESSION, ROW } from "./head.js";
+
+const RATE = 25 / 1000; // frames of motion in a millisecond
+const MOST = 4; // frames made up for after a hitch; older ones are left out
+const BLEND = 4; // frames in which one mouth becomes another where speech begins, breaks off or is interrupted
+
+export class Actor {
+  // life: what moves (life.js). It is shown by whatever `wear` was given last.
+  constructor(life) {
+    this.life = life;
+    this.face = null;
+    this.voice = null; // what is being said: { frame, row(i), moodAt(i) }
+    this.base = [0, 0]; // the mood that the person has set
+    this.expressiveness = 1;
+    this.own = true; // whether that mood holds, or the talk's own
+    this.pointer = null;
+    this.source = undefined; // whose clock counts the frames: the voice, or null for the page's own
+    this.index = 0; // of the newest frame
+    this.older = new Float32Array(ROW);
+    this.newer = new Float32Array(ROW);
+    this.shown = new Float32Array(ROW);
+    this.before = new Float32Array(EXPRESSION); // the expression on the screen when the source changed
+    this.since = Infinity; // frames since then
+    this.frames = 0; // of motion
+    this.drawn = 0; // pictures
+  }
+
+  wear(face) {
+    this.face = face;
+  }
+
+  // valence and arousal as the person sets them; from then on they hold, also within a talk with moods of its own.
+  mood(valence, arousal) {
+    if (valence === this.base[0] && arousal === this.base[1]) return;
+    this.base = [valence, arousal];
+    this.own = true;
+  }
+
+  speak(voice) {
+    this.voice = voice;
+    this.own = false;
+  }
+
+  hush() {
+    this.voice = null;
+  }
+
+  // The motion that belongs to this moment (milliseconds of the page's clock) [65].
+  motion(now) {
+    const { voice } = this, heard = voice ? voice.frame : null, source = heard === null ? null : voice;
+    // Frame k is what is seen around second (k + 1/2) / 25.
+    const at = (source ? heard : now * RATE) - 0.5, first = Math.floor(at);
+    if (source !== this.source) {
+      this.source = source;
+      this.index = first;
+      this.before.set(this.shown.subarray(0, EXPRESSION));
+      this.since = this.frames ? 0 : Infinity;
+    }
+    let due = first + 1 - this.index;
+    if (due > MOST) {
+      this.index += due - MOST;
+      due = MOST;
+    }
+    for (; due > 0; due--) this.step(source);
+    return this.between(Math.min(Math.max(at - this.index + 1, 0), 1));
+  }
+
+  step(source) {
+    const index = ++this.index, said = source && !this.own ? source.moodAt(index) : null;
+    const [valence, arousal] = said || this.base.map((x) => Math.min(Math.max(x * this.expressiveness, -1), 1));
+    const row = source && index >= 0 ? source.row(index) : null;
+    [this.older, this.newer] = [this.newer, this.older];
+    this.newer.set(this.life.frame(row, 0, valence, arousal, { pointer: this.pointer }));
+    if (!this.frames++) this.older.set(this.newer);
+    this.since++;
+  }
+
+  between(share) {
+    const { shown, older, newer, before } = this, left = 1 - (this.since - 1 + share) / BLEND;
+    for (let i = 0; i < ROW; i++) shown[i] = older[i] + share * (newer[i] - older[i]);
+    if (left > 0) for (let i = 0; i < EXPRESSION; i++) shown[i] += Math.min(left, 1) * (before[i] - shown[i]);
+    return shown;
+  }
+
+  // Draws this moment. Returns whether there was anything to draw on.
+  draw(now) {
+    const row = this.motion(now);
+    if (!this.face || !this.face.draw(row, 0, now)) return false;
+    this.drawn++;
+    return true;
+  }
+}

@@ -1,0 +1,233 @@
+// The living face of a page: fetches what the server names, draws it into a canvas of its own, speaks and listens.
+import { Actor } from "./actor.js";
+import { LiveFace } from "./face.js";
+import { Life } from "./life.js";
+import { readPack } from "./pack.js";
+import { Puppet } from "./puppet.js";
+import { readStream } from "./stream.js";
+import { Voice } from "./voice.js";
+
+const NEAR = 1.5; // widths of the picture from the face to whoever looks at it, for the direction of the pointer
+const FURTHEST = 0.38; // radians that eyes follow a pointer
+const PATIENCE = 4000; // milliseconds after which a pointer that rests is looked at no more
+const TURN = Math.PI / 180;
+
+export class Living {
+  // place: the element that the canvas goes into; address(path): where the server has it; told(event, detail) hears of
+  // "shown", "waiting", "speaking", "silent", "remark" and "failed" (a sentence).
+  constructor(place, address, told, { software = false } = {}) {
+    Object.assign(this, { place, address, told, software });
+    this.wanted = 0; // of faces: the newest wins
+    this.view = {};
+    this.corner = undefined;
+    this.background = null;
+    this.moving = false;
+    this.onPointer = (event) => this.follow(event);
+    this.sizes = new ResizeObserver(() => this.fit());
+    this.seen = new IntersectionObserver(([entry]) => (entry.isIntersecting ? this.start() : this.pause()));
+    this.seen.observe(place);
+    document.addEventListener("pointermove", this.onPointer, { passive: true });
+  }
+
+  async bytes(path) {
+    const response = await fetch(this.address(path));
+    if (!response.ok) throw new Error("The face cannot be fetched (" + response.status + "); reload the page.");
+    return response.arrayBuffer();
+  }
+
+  // shown: { ticket, shared, pack, who } as the server tells of a face. The face on the screen stays until the new one is
+  // drawn. Throws an Error with a sentence where it cannot be.
+  async wear(shown) {
+    const mine = ++this.wanted;
+    this.ticket = shown.ticket;
+    this.shared ||= this.bytes(shown.shared).then(readPack);
+    const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack)]);
+    if (mine !== this.wanted) return;
+    this.hush();
+    if (!this.actor) this.actor = new Actor(new Life(shared, shown.who, Date.now() & 0xffff));
+    else this.actor.life.setWho(shown.who);
+    this.who = shown.who;
+    this.actor.life.alive = true;
+    const canvas = document.createElement("canvas"), face = new LiveFace(canvas, pack, { corner: this.corner, software: this.software });
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "The chosen face, alive");
+    face.look(this.view);
+    if (this.background) face.setBackground(this.background);
+    this.actor.wear(face);
+    this.place.append(canvas);
+    this.drop();
+    [this.face, this.canvas] = [face, canvas];
+    this.sizes.observe(canvas);
+    this.fit();
+    this.actor.draw(performance.now());
+    this.told("shown");
+    this.start();
+  }
+
+  // No face: the canvas is gone, and what was on its way comes to nothing.
+  undress() {
+    this.wanted++;
+    this.hush();
+    this.pause();
+    this.actor?.wear(null);
+    this.drop();
+  }
+
+  drop() {
+    if (!this.face) return;
+    this.sizes.unobserve(this.canvas);
+    this.face.close();
+    this.canvas.remove();
+    this.face = this.canvas = null;
+  }
+
+  fit() {
+    if (!this.face) return;
+    const shown = this.canvas.clientWidth * (window.devicePixelRatio || 1);
+    if (shown > 0) this.face.adapt(shown);
+  }
+
+  start() {
+    if (this.moving || !this.face) return;
+    this.moving = true;
+    const next = (now) => {
+      if (!this.moving) return;
+      if (this.actor.pointer && now - this.pointed > PATIENCE) this.actor.pointer = null;
+      if (this.puppet) this.actor.life.heard?.(this.puppet.level);
+      this.actor.draw(now);
+      requestAnimationFrame(next);
+    };
+    requestAnimationFrame(next);
+  }
+
+  pause() {
+    this.moving = false;
+  }
+
+  // yaw and pitch in degrees, zoom, the mark's corner, a background (LiveFace.setBackground); what is not named stays.
+  look({ yaw, pitch, zoom, corner, background }) {
+    const view = { yaw: yaw * TURN, pitch: pitch * TURN, zoom };
+    for (const name of Object.keys(view)) if (Number.isFinite(view[name])) this.view[name] = view[name];
+    if (corner) this.corner = corner;
+    if (background !== undefined) this.background = background;
+    if (!this.face) return;
+    this.face.look(this.view);
+    if (corner) this.face.corner = corner;
+    if (background !== undefined) this.face.setBackground(background);
+  }
+
+  mood(valence, arousal, expressiveness = 1) {
+    if (!this.actor) return;
+    this.actor.mood(valence, arousal);
+    this.actor.expressiveness = expressiveness;
+  }
+
+  follow(event) {
+    if (!this.canvas || event.pointerType === "touch") return;
+    const box = this.canvas.getBoundingClientRect(), far = NEAR * box.width;
+    const limited = (angle) => Math.min(Math.max(angle, -FURTHEST), FURTHEST);
+    const across = event.clientX - (box.left + box.width / 2), down = event.clientY - (box.top + 0.42 * box.height);
+    this.actor.pointer = [limited(Math.atan2(across, far)), limited(-Math.atan2(down, far))];
+    this.pointed = performance.now();
+  }
+
+  // Sound needs a press of a button before it: call this in its handler. A newer utterance interrupts an older one.
+  sounding() {
+    this.context ||= new AudioContext({ latencyHint: "interactive" });
+    this.context.resume?.();
+    return this.context;
+  }
+
+  // wish: what `POST say` takes (docs/live-stream.md). Ends when all is said, or was stopped.
+  async say(wish) {
+    this.hush();
+    const voice = (this.voice = new Voice(this.sounding(), {
+      size: this.actor.life.size,
+      onstart: () => this.news(voice, "speaking"),
+      onend: () => this.ended(voice),
+      onstall: () => this.news(voice, "waiting"),
+      onresume: () => this.news(voice, "speaking"),
+      onfail: (sentence) => {
+        this.news(voice, "failed", sentence);
+        this.ended(voice);
+      },
+    }));
+    const stopping = (this.stopping = new AbortController());
+    this.actor.speak(voice);
+    this.news(voice, "waiting");
+    try {
+      const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish), signal: stopping.signal };
+      const response = await fetch(this.address("emotalk/live-face/say?ticket=" + encodeURIComponent(this.ticket)), request);
+      await readStream(response, {
+        header: (header) => voice === this.voice && this.actor.life.setWho(header.who),
+        sound: (bytes) => voice.sound(bytes),
+        rows: (rows) => voice.rows(rows),
+        moods: (moods) => voice.moods(moods),
+        words: ({ words }) => voice.words(words),
+        remark: ({ remark }) => this.news(voice, "remark", remark),
+        end: (end) => voice.end(end),
+        failed: (sentence) => voice.fail(sentence),
+      }, stopping.signal);
+    } catch (error) {
+      if (error.name !== "AbortError") voice.fail("The server cannot be reached; check the connection and try again.");
+    }
+  }
+
+  news(voice, event, detail) {
+    if (voice === this.voice) this.told(event, detail);
+  }
+
+  ended(voice) {
+    if (voice !== this.voice) return;
+    this.voice = null;
+    this.actor.hush();
+    this.told("silent");
+  }
+
+  // What is being said fades, the mouth closes.
+  hush() {
+    this.stopping?.abort();
+    const { voice } = this;
+    if (!voice) return;
+    voice.stop();
+    this.ended(voice);
+  }
+
+  // The face says what the microphone hears, until `silence`.
+  async lend() {
+    this.hush();
+    const id = crypto.randomUUID().replaceAll("-", "");
+    const send = (bytes) =>
+      fetch(this.address(`emotalk/live-face/puppet?ticket=${encodeURIComponent(this.ticket)}&id=${id}`), { method: "POST", body: bytes });
+    const puppet = (this.puppet = new Puppet(this.sounding(), {
+      size: this.actor.life.size,
+      send,
+      onfail: (sentence) => {
+        this.told("failed", sentence);
+        this.silence();
+      },
+    }));
+    this.actor.speak(puppet);
+    await puppet.start();
+    if (puppet === this.puppet) this.told("listening");
+  }
+
+  silence() {
+    const { puppet } = this;
+    if (!puppet) return;
+    this.puppet = null;
+    puppet.stop();
+    this.actor.hush();
+    this.told("silent");
+  }
+
+  // Nothing of it is left.
+  close() {
+    this.silence();
+    this.undress();
+    this.sizes.disconnect();
+    this.seen.disconnect();
+    document.removeEventListener("pointermove", this.onPointer);
+    this.context?.close();
+  }
+}

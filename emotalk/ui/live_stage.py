@@ -39,20 +39,23 @@ _VIEW = f"""(valence, arousal, expressiveness, yaw, pitch, zoom, mark, ground, c
   }};
   document.dispatchEvent(new CustomEvent("emotalk-view", {{ detail }}));
 }}"""
-_SAY = f"""(avatar, source, text, voice, valence, arousal, expressiveness, head_motion, mood_in_voice, seed, follow) => {{
+_SAY = f"""(avatar, source, text, voice, valence, arousal, expressiveness, head_motion, mood_in_voice, seed,
+    follow) => {{
   if (!document.body.classList.contains("emotalk-live") || source !== {json.dumps(TYPED)}) {{
     document.querySelector("#generate").click();
     return;
   }}
   const detail = {{
-    avatar, text, voice: voice || null, valence, arousal, expressiveness, head_motion, mood_in_voice, follow, seed: seed || 0,
+    avatar, text, voice: voice || null, valence, arousal, expressiveness, head_motion, mood_in_voice, follow,
+    seed: seed || 0,
   }};
   document.dispatchEvent(new CustomEvent("emotalk-say", {{ detail }}));
 }}"""
 _HUSH = "() => document.dispatchEvent(new CustomEvent('emotalk-hush'))"
 STILL_UNLESS_LIVE = f"""(face, ...rest) => {{
   const [, , , , , , ground, , , , shape, captions] = rest;
-  const drawn = window.emotalkLive && document.querySelector("#stage .alive canvas") && ({_DRAWN_HERE})(shape, captions, ground);
+  const there = window.emotalkLive && document.querySelector("#stage .alive canvas");
+  const drawn = there && ({_DRAWN_HERE})(shape, captions, ground);
   return [drawn ? "" : face, ...rest];
 }}"""
 """Around the still's arguments (`Controls.of_still`): a face that the browser draws need not be drawn by the server."""
@@ -102,8 +105,8 @@ class LiveStage:
         """What SAY takes."""
         c = controls
         return [
-            c.face, c.source, c.text, c.voice, c.valence, c.arousal, c.expressiveness, c.head_motion, c.mood_in_voice, c.seed,
-            c.follow,
+            c.face, c.source, c.text, c.voice, c.valence, c.arousal, c.expressiveness, c.head_motion, c.mood_in_voice,
+            c.seed, c.follow,
         ]  # fmt: skip
 
     def say(self, event: Any, controls: Controls) -> Any:

@@ -232,8 +232,8 @@ class TalkTab:
             self.blocks.load,
             self.live.part.stop,
             c.face.input,
-            *(getattr(part, "change") for part in c.of_still()[1:]),
-        ]  # noqa: B009
+            *(part.change for part in c.of_still()[1:]),
+        ]
         shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "js": STILL_UNLESS_LIVE}
         gr.on(watched, still, c.of_still(), self.still, trigger_mode="always_last", **shared)
         for event in downloads:

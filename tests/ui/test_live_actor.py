@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from emotalk.ui.live_script import live_script
@@ -19,7 +21,17 @@ _SET = """async () => {
     return motion;
   } };
   // A voice whose frame is set by hand; its code is 100 + the frame's number.
-  window.voice = { frame: null, row: (i) => (i < 40 ? Float32Array.of(100 + i) : null), moodAt: (i) => (i < 20 ? null : [0.5, 0.25]) };
+  window.voice = {
+    frame: null, row: (i) => (i < 40 ? Float32Array.of(100 + i) : null), moodAt: (i) => (i < 20 ? null : [0.5, 0.25]),
+  };
+  window.walk = (from, to) => {
+    for (let f = from; f < to; f += 0.5) {
+      voice.frame = f;
+      at(0);
+    }
+    voice.frame = to;
+    return at(0);
+  };
   window.actor = new Actor(life);
   window.at = (ms) => Array.from(actor.motion(ms));
 }"""
@@ -61,9 +73,7 @@ def test_pictures_between_two_frames_of_motion_lie_between_them(page):
 def test_lips_are_those_of_the_sound_that_is_heard_now(page):
     page.evaluate("at(1000); actor.speak(voice); voice.frame = 0; at(1005)")
     # Frames 8, 9... so late that nothing of the silence before is mixed in.
-    shown = page.evaluate(
-        "[8.5, 9, 9.5, 12.25].map((f) => { for (let g = voice.frame; g < f; g += 0.5) { voice.frame = g; at(0); } voice.frame = f; return at(0)[0]; })"
-    )
+    shown = page.evaluate("[8.5, 9, 9.5, 12.25].map((f) => walk(voice.frame, f)[0])")
     assert shown == pytest.approx([108, 108.5, 109, 111.75])
 
 
@@ -78,13 +88,13 @@ def test_a_new_mood_is_in_the_very_next_frame_of_motion(page):
 
 def test_a_talk_with_moods_of_its_own_shows_them_until_somebody_sets_one(page):
     page.evaluate("actor.mood(-1, 0); at(0); actor.speak(voice)")
-    walk = "(from, to) => { for (let f = from; f <= to; f += 0.5) { voice.frame = f; at(0); } return life.steps.at(-1).v; }"
-    assert page.evaluate(f"({walk})(0, 10)") == -1
-    assert page.evaluate(f"({walk})(10, 25)") == 0.5
+    mood = "life.steps.at(-1).v"
+    assert page.evaluate(f"(walk(0, 10), {mood})") == -1
+    assert page.evaluate(f"(walk(10, 25), {mood})") == 0.5
     page.evaluate("actor.mood(-1, 0)")  # said again, not changed
-    assert page.evaluate(f"({walk})(25, 27)") == 0.5
+    assert page.evaluate(f"(walk(25, 27), {mood})") == 0.5
     page.evaluate("actor.mood(0.9, 0)")
-    assert page.evaluate(f"({walk})(27, 29)") == pytest.approx(0.9)
+    assert page.evaluate(f"(walk(27, 29), {mood})") == pytest.approx(0.9)
 
 
 def test_expressiveness_makes_the_set_mood_more_or_less_within_the_square(page):
@@ -93,13 +103,12 @@ def test_expressiveness_makes_the_set_mood_more_or_less_within_the_square(page):
 
 
 def test_where_speech_breaks_off_the_mouth_moves_on_without_a_jump(page):
-    walk = "() => { for (let f = 0; f <= 30; f += 0.5) { voice.frame = f; at(f * 40); } return at(1200)[0]; }"
     page.evaluate("at(0); actor.speak(voice)")
-    speaking = page.evaluate(f"({walk})()")
+    speaking = page.evaluate("walk(0, 30)[0]")
     assert speaking > 125
     page.evaluate("actor.hush()")
     after = page.evaluate("Array.from({ length: 26 }, (_, i) => at(1200 + 10 * i)[0])")
-    steps = [a - b for a, b in zip([speaking, *after], after)]
+    steps = [a - b for a, b in pairwise([speaking, *after])]
     assert max(steps) < 0.3 * speaking
     assert min(steps) >= -1e-3
     assert after[-1] == pytest.approx(0, abs=1e-3)

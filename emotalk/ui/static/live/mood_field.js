@@ -10,7 +10,7 @@ export class MoodField {
 
   // Fills out [52].
   at(valence, arousal, out) {
-    const { boost, angles, cubics, shapes } = this, v = clipped(valence), a = clipped(arousal);
+    const { boost, angles, cubics, shapes } = this, v = clipped(valence), a = clipped(arousal) + 0; // -0 would lie half a turn back
     const r = Math.sqrt(v * v * (1 - a * a) + a * a), turn = Math.atan2(a, v) + (a < 0 ? 2 * Math.PI : 0);
     const piece = angles.findLastIndex((angle) => angle <= turn), past = turn - angles[piece];
     const strength = (1 + boost) * r / (1 + boost * r);

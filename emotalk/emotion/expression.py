@@ -51,6 +51,14 @@ def _table() -> tuple[Tensor, Tensor]:
     return torch.tensor(cubic.x), torch.tensor(cubic.c).transpose(0, 1).contiguous()
 
 
+def field_pieces() -> tuple[np.ndarray, np.ndarray]:
+    """(angles [P] in radians, ascending, at which the pieces of the field begin, the cubics [P, 4, 52] of the face over
+    the angle past them, highest power first): those of [0, 2 pi] alone, for whoever computes the field elsewhere."""
+    knots, cubics = (table.numpy() for table in _table())
+    used = (knots[1:] > 0) & (knots[:-1] <= 2 * np.pi)
+    return knots[:-1][used], cubics[used]
+
+
 def expression_tensor(va: Tensor) -> Tensor:
     """The field as a differentiable function: [..., 2] valence and arousal -> [..., 52] ARKit weights >= 0.
 

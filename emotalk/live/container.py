@@ -20,16 +20,16 @@ import numpy as np
 from emotalk.core.errors import AvatarError
 
 MAGIC = b"EMLV"
-VERSION = 1
-"""Of the format; a reader refuses any other."""
-TYPES = {"u8": np.dtype("u1"), "u16": np.dtype("<u2"), "f32": np.dtype("<f4")}
+VERSION, HALF_VERSION = 1, 2
+"""Of the format, without and with half floats (f16); a reader refuses any that it does not know."""
+TYPES = {"u8": np.dtype("u1"), "u16": np.dtype("<u2"), "f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
 
 
 @dataclass(frozen=True)
 class Packed:
-    """One array [N, C] of a pack: value = low + step * number, by column. float32 stays as it is (no steps)."""
+    """One array [N, C] of a pack: value = low + step * number, by column. Floats stay as they are (no steps)."""
 
-    numbers: np.ndarray  # [N, C] uint8, uint16 or float32
+    numbers: np.ndarray  # [N, C] uint8, uint16, float16 or float32
     step: tuple[float, ...] = ()  # [C]
     low: tuple[float, ...] = ()  # [C]
     meta: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Packed:
     def __post_init__(self) -> None:
         if self.numbers.ndim != 2 or self.numbers.dtype not in TYPES.values():
             raise AvatarError(
-                f"A pack holds tables of u8, u16 or f32, found {self.numbers.dtype} {self.numbers.shape}."
+                f"A pack holds tables of u8, u16, f16 or f32, found {self.numbers.dtype} {self.numbers.shape}."
             )
 
     def values(self) -> np.ndarray:
@@ -82,10 +82,18 @@ def floats(values: np.ndarray) -> Packed:
     return Packed(np.ascontiguousarray(values.reshape(len(values), -1) if values.size else values.reshape(0, 1)))
 
 
+def halves(values: np.ndarray) -> Packed:
+    """Exact numbers [N, C] as `floats` takes them, in half the bytes where half precision holds every one of them."""
+    packed = floats(values)
+    with np.errstate(over="ignore"):
+        half = packed.numbers.astype(np.dtype("<f2"))
+    return Packed(half) if np.array_equal(half, packed.numbers) else packed
+
+
 def write(arrays: Mapping[str, Packed], meta: Mapping[str, Any]) -> bytes:
     """The bytes of a pack with these arrays and whatever JSON takes as `meta`."""
     table: dict[str, Any] = {"meta": dict(meta), "arrays": {}}
-    chunks = []
+    chunks, version = [], VERSION
     for name, packed in arrays.items():
         kind = next(k for k, dtype in TYPES.items() if dtype == packed.numbers.dtype)
         entry: dict[str, Any] = {"type": kind, "shape": list(packed.numbers.shape)}
@@ -93,13 +101,16 @@ def write(arrays: Mapping[str, Packed], meta: Mapping[str, Any]) -> bytes:
             entry |= {"step": list(packed.step), "low": list(packed.low)}
         if kind == "f32":
             chunks.append(packed.numbers.astype("<f4").tobytes())
+        elif kind == "f16":
+            version = HALF_VERSION
+            chunks.append(_planes(packed.numbers.ravel()))
         else:
             coded = [_smaller(column) for column in packed.numbers.T]
             entry["delta"] = [int(delta) for delta, _ in coded]
             chunks += [data for _, data in coded]
         table["arrays"][name] = entry
     text = json.dumps(table, separators=(",", ":"), allow_nan=False).encode()
-    return b"".join([MAGIC, VERSION.to_bytes(4, "little"), len(text).to_bytes(4, "little"), text, *chunks])
+    return b"".join([MAGIC, version.to_bytes(4, "little"), len(text).to_bytes(4, "little"), text, *chunks])
 
 
 def _smaller(column: np.ndarray) -> tuple[bool, bytes]:

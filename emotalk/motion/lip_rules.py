@@ -35,6 +35,10 @@ _SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.1
 _TEETH_ON_LIP = _mask({"mouthRollLower": 0.95, "mouthUpperUp*": 0.48, "jawOpen": 0.08})
 _OFF_TEETH = _mask({"jawForward": 0.8, "mouthShrugLower": 0.8})
 _SMOOTH = 0.02
+_LIP_HELD, _REST_HELD, _JAW_HELD = 0.85, 0.9, 0.9
+"""Shares of an opening emotion that a lip on the teeth and a silence keep away, and of speech's jaw by the former."""
+_JAW_SHUT = 0.5
+"""Share of the jaw's opening that a closure undoes at the jaw itself."""
 
 
 def _larger(a: Tensor, b: Tensor) -> Tensor:
@@ -60,13 +64,18 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
 
     opening = parting + jaw_only
     held = 1 - c * (opening + pulling)
-    held = held * (1 - 0.85 * l * opening - l * off_teeth) * (1 - 0.9 * s * opening) * (1 - open_now * shutting)
+    held = (
+        held
+        * (1 - _LIP_HELD * l * opening - l * off_teeth)
+        * (1 - _REST_HELD * s * opening)
+        * (1 - open_now * shutting)
+    )
     felt = emotion * held
-    said = speech * (1 - c * parting) * (1 - l * (parting + 0.9 * jaw_only))
+    said = speech * (1 - c * parting) * (1 - l * (parting + _JAW_HELD * jaw_only))
     said = said + c * (1 - l) * seal + l * (1 - c) * teeth
     face = torch.where(larger > 0, _larger(said, felt), said + felt)
     # What is left of the jaw's opening during a closure is undone at the lips, one to one.
-    jaw = face[..., _JAW] * (1 - 0.5 * closure)
+    jaw = face[..., _JAW] * (1 - _JAW_SHUT * closure)
     close = torch.maximum(face[..., _CLOSE], closure * jaw)
     face = face.clone()
     face[..., _JAW] = jaw
@@ -95,6 +104,18 @@ _ENCODER_EDGES = (0.3, 0.6)
 _SILENT_EDGES = (0.7, 0.95)
 """The same for the share of silence around a frame, at rest. Chosen on speakers of GRID left out (opening r .65; .63
 where any silent row brings lips to rest, as they part before a first sound) and on silences of three voices."""
+
+MASKS = {
+    "parting": _PARTING, "pulling": _PULLING, "shutting": _SHUTTING, "larger": _LARGER, "seal": _SEAL,
+    "teeth": _TEETH_ON_LIP, "off_teeth": _OFF_TEETH,
+}  # fmt: skip
+"""What `combine` knows of every shape, [52] each: for whoever computes it elsewhere, as a browser does."""
+NUMBERS = {
+    "jaw": _JAW, "close": _CLOSE, "jaw_open": JAW_OPEN, "jaw_held": _JAW_HELD, "jaw_shut": _JAW_SHUT,
+    "lip_held": _LIP_HELD, "rest_held": _REST_HELD, "smooth": _SMOOTH,
+    "network_edges": _NETWORK_EDGES, "parted_edges": _PARTED_EDGES,
+}  # fmt: skip
+"""The same of `combine` and `closure_from_network` beside the masks."""
 
 _NEAR = 3  # rows (60 ms) to either side
 _PAUSE = 6

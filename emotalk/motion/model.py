@@ -205,6 +205,12 @@ class _MoodGlide:
     _FASTEST = 0.08  # a frame: from one border of the square to the other in a second
     _SWELL = 0.05  # standard deviation of the swell, as a share of the emotion
     _SWELL_HERTZ = 0.15
+    _FOLLOW = 0.15  # of the way to its noise that the swell goes in a frame: without corners
+    _MOST = 2.0  # standard deviations of the swell
+    NUMBERS = {  # noqa: RUF012 - as they are in every frame: for whoever glides elsewhere, as a browser does
+        "keep": math.exp(-2 * math.pi * _HERTZ / FPS), "leak": math.exp(-2 * math.pi * _SWELL_HERTZ / FPS),
+        "fastest": _FASTEST, "swell": _SWELL, "follow": _FOLLOW, "most": _MOST,
+    }  # fmt: skip
 
     def __init__(self, random: np.random.Generator) -> None:
         self._random = random
@@ -214,8 +220,7 @@ class _MoodGlide:
 
     def glide(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """([T, 2] smoothed curve, [T, 2] the same with its swell), float32, for the T frames that come next."""
-        keep = math.exp(-2 * math.pi * self._HERTZ / FPS)
-        leak = math.exp(-2 * math.pi * self._SWELL_HERTZ / FPS)
+        keep, leak = self.NUMBERS["keep"], self.NUMBERS["leak"]
         smooth, lively = np.zeros_like(wanted), np.zeros_like(wanted)
         for i, (goal, white) in enumerate(zip(wanted, self._random.standard_normal(len(wanted)), strict=True)):
             if self._first is None:
@@ -225,10 +230,14 @@ class _MoodGlide:
             # The field is steepest around (0, 0): crossing it faster than this looks like a cut.
             self._second = self._second + step * min(1.0, self._FASTEST / max(float(np.hypot(*step)), 1e-12))
             self._noise = leak * self._noise + math.sqrt(1 - leak * leak) * white
-            self._swell += 0.15 * (self._noise - self._swell)
+            self._swell += self._FOLLOW * (self._noise - self._swell)
             smooth[i] = self._second
-            lively[i] = self._second * (1 + self._SWELL * max(-2.0, min(2.0, self._swell)))
+            lively[i] = self._second * (1 + self._SWELL * max(-self._MOST, min(self._MOST, self._swell)))
         return smooth, np.clip(lively, -1, 1)
+
+
+GLIDE = _MoodGlide.NUMBERS
+"""Numbers of the glide from mood to mood, for whoever computes it elsewhere, as a browser does."""
 
 
 def save_network(network: MotionNetwork, path: Path, facts: dict | None = None) -> None:

@@ -37,8 +37,13 @@ further than 160 ms ahead still tells of them (a vowel's lips are there before i
 _PARTED = (-1.5, -0.5)
 """The lip branch's opening (in spreads from its usual level) from which lips begin to be parted, and are."""
 _AT_REST = -0.3  # of a shape before its softplus
+_KNEE = 12.0  # steepness of the softplus that shapes of speech come out of
+_LIVELINESS = 0.8  # how far speech may strengthen or weaken a shape of the emotion, at most
 _NEAR = (2, 4)
 """The part of the window that the causal blocks see frame by frame; what came before, they remember."""
+
+NUMBERS = {"parted": _PARTED, "at_rest": _AT_REST, "knee": _KNEE, "liveliness": _LIVELINESS}
+"""What `MotionNetwork.apply_emotion` knows beside its weights: for whoever computes it elsewhere, as a browser does."""
 
 REGIONS: dict[str, tuple[str, ...]] = {
     "brows": ("brow",),
@@ -293,7 +298,7 @@ class MotionNetwork(nn.Module):
         if person is not None:
             base = base + person.shift(x)
         # Softplus with a steep knee: shapes rest at 0 and never go below.
-        speech = nn.functional.softplus(base, beta=12.0) * self.voiced
+        speech = nn.functional.softplus(base, beta=_KNEE) * self.voiced
         speech = torch.where(self.of_lips, speech * size, speech)
         if person is not None:
             speech = person.speak(speech, va) * self.spoken
@@ -302,7 +307,7 @@ class MotionNetwork(nn.Module):
         both = torch.cat([x, mood], -1)
         gate = self.gate(both).sigmoid()
         # The residual is the field of faces, brought to life: zero without emotion, and never dead with it.
-        lively = 1 + 0.8 * torch.tanh(self.modulation(both))
+        lively = 1 + _LIVELINESS * torch.tanh(self.modulation(both))
         emotion = gate[..., self.region] * lively * expression_tensor(va) * gains[:, None]
         face = combine(speech, emotion, closure, labiodental, rest)
         return NetworkOutput(face, speech, emotion, gate, contacts, torch.stack([closure, labiodental, rest], -1))

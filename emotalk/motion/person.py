@@ -31,7 +31,7 @@ MAX_BYTES = 256 * 1024
 """A person's file takes about 10 kB."""
 RANK = 4
 _LARGEST = {"code": 8.0, "down": 50.0, "up": 50.0, "gain": 1.5, "rest": 0.5, "lips": 5.0}
-_FADING = 0.5
+FADING = 0.5
 """Share of the resting face that a full emotion takes the place of."""
 
 
@@ -138,7 +138,7 @@ class PersonLayer(nn.Module):
     def speak(self, speech: Tensor, va: Tensor) -> Tensor:
         """Shapes of speech [B, T, 52] as this person makes them, on this person's resting face, which gives way to an
         emotion `va` [B, T, 2]."""
-        fade = 1 - _FADING * va.norm(dim=-1, keepdim=True).clamp(max=1)
+        fade = 1 - FADING * va.norm(dim=-1, keepdim=True).clamp(max=1)
         return (speech * self.gain.exp() + fade * self.rest).clamp(min=0)
 
     def adaptation(self, network: str, facts: dict[str, float]) -> MotionAdaptation:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from emotalk.core.errors import AvatarError
-from emotalk.live.container import Packed, floats, quantised, whole, write
+from emotalk.live.container import Packed, floats, halves, quantised, whole, write
 
 TABLES = st.tuples(st.integers(0, 40), st.integers(1, 4)).flatmap(
     lambda shape: st.sampled_from([np.uint8, np.uint16]).flatmap(lambda kind: arrays(kind, shape))
@@ -22,14 +22,20 @@ TABLES = st.tuples(st.integers(0, 40), st.integers(1, 4)).flatmap(
 def read(data: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     """Meta and arrays, as the format's description says."""
     magic, version, length = struct.unpack("<4sII", data[:12])
-    assert (magic, version) == (b"EMLV", 1)
     table = json.loads(data[12 : 12 + length])
+    half = any(entry["type"] == "f16" for entry in table["arrays"].values())
+    assert (magic, version) == (b"EMLV", 2 if half else 1)
     at, found = 12 + length, {}
     for name, entry in table["arrays"].items():
         rows, columns = entry["shape"]
         if entry["type"] == "f32":
             found[name] = np.frombuffer(data, "<f4", rows * columns, at).reshape(rows, columns)
             at += 4 * rows * columns
+            continue
+        if entry["type"] == "f16":
+            planes = np.frombuffer(data, np.uint8, 2 * rows * columns, at).reshape(2, rows, columns)
+            found[name] = (planes[0] | planes[1].astype("<u2") << 8).view("<f2")
+            at += 2 * rows * columns
             continue
         size = {"u8": 1, "u16": 2}[entry["type"]]
         result = np.zeros((rows, columns), np.int64)
@@ -68,6 +74,16 @@ def test_floats_and_meta_come_back_exactly():
     meta, found = read(write({"a": floats(exact), "b": whole(np.array([[7]]))}, {"name": "x", "none": None}))
     np.testing.assert_array_equal(found["a"], exact)
     assert meta == {"name": "x", "none": None}
+
+
+def test_half_floats_come_back_exactly_and_only_where_nothing_is_lost():
+    exact = np.float32([[0.5, -3.0], [65504, 2.0**-24]])
+    packed = halves(exact)
+    assert packed.numbers.dtype == np.float16
+    _, found = read(write({"a": packed, "b": whole(np.array([[7]]))}, {}))
+    np.testing.assert_array_equal(found["a"], exact)
+    for more in (0.1, 70000.0, 2.0**-26):
+        assert halves(np.append(exact, np.float32(more))).numbers.dtype == np.float32
 
 
 def test_the_same_arrays_give_the_same_bytes():

@@ -1,13 +1,15 @@
 // Reads a pack: the bytes that emotalk/live/container.py writes (docs/live-pack.md). Whole numbers lie column by column,
 // low bytes first; what they stand for is low + step * number.
-export const PACK_VERSION = 1;
-const BYTES = { u8: 1, u16: 2, f32: 4 };
+import { half } from "./half.js";
+
+export const PACK_VERSION = 2; // and 1, which has no half floats
+const BYTES = { u8: 1, u16: 2, f16: 2, f32: 4 };
 
 export function readPack(buffer) {
   const view = new DataView(buffer), bytes = new Uint8Array(buffer);
   if (buffer.byteLength < 12 || String.fromCharCode(...bytes.subarray(0, 4)) !== "EMLV") throw new Error("This is not a live avatar.");
   const version = view.getUint32(4, true), length = view.getUint32(8, true);
-  if (version !== PACK_VERSION) throw new Error(`This live avatar has version ${version}, the page reads ${PACK_VERSION}; reload the page.`);
+  if (version < 1 || version > PACK_VERSION) throw new Error(`This live avatar has version ${version}, the page reads those to ${PACK_VERSION}; reload the page.`);
   const cut = new Error("This live avatar is cut short; reload the page.");
   if (12 + length > buffer.byteLength) throw cut;
   const table = JSON.parse(new TextDecoder().decode(bytes.subarray(12, 12 + length)));
@@ -25,6 +27,7 @@ export function readPack(buffer) {
 // Row by row, as they are used: [N, C] in one typed array.
 function numbersOf(bytes, entry, rows, columns) {
   if (entry.type === "f32") return new Float32Array(bytes.slice().buffer);
+  if (entry.type === "f16") return Float32Array.from({ length: rows * columns }, (_, i) => half(bytes[i] | bytes[rows * columns + i] << 8));
   const wide = entry.type === "u16", numbers = wide ? new Uint16Array(rows * columns) : new Uint8Array(rows * columns);
   for (let c = 0, at = 0; c < columns; c++, at += rows * BYTES[entry.type]) {
     for (let i = 0, last = 0; i < rows; i++) {

@@ -1,0 +1,69 @@
+// A living face: mood, mouth and body together, from rows of speech code while it talks and from nothing while it does
+// not. What MotionStream._block of emotalk/motion/model.py does, one frame at a time.
+import { Body } from "./body.js";
+import { Chance } from "./chance.js";
+import { MoodGlide } from "./glide.js";
+import { EXPRESSION, GAZE, ROW } from "./head.js";
+import { Presence } from "./presence.js";
+import { SpokenFace } from "./spoken.js";
+
+const OVER = 6; // frames in which another source of speech takes over the face
+
+export class Life {
+  // pack: the face pack; who: whose speech and movements they are; seed: a whole number, the same moves in the same way.
+  constructor(pack, who, seed) {
+    this.alive = false; // breathes, follows the pointer and listens
+    this.listening = false; // the visitor talks
+    this.mood = new MoodGlide(new Chance(seed, 3));
+    this.spoken = new SpokenFace(pack);
+    this.body = new Body(pack, who, seed);
+    this.presence = new Presence(new Chance(seed, 4), pack.meta.body);
+    this.face = new Float32Array(EXPRESSION);
+    this.last = new Float32Array(ROW);
+    this.left = this.frames = 0;
+    this.setWho(who);
+  }
+
+  // Another person or another style from the next frame on.
+  setWho(who) {
+    this.who = who;
+    this.spoken.setWho(who);
+    this.body.setWho(who);
+    this.quiet = Float32Array.from(who.quiet);
+    this.change();
+  }
+
+  // Loudness of the visitor's voice in [0, 1] at this moment.
+  heard(loudness) {
+    this.presence.heard(loudness);
+  }
+
+  // Another source of speech begins or ends, maybe within a word: face and jaw go over to it.
+  change() {
+    if (this.frames) {
+      this.from = this.last;
+      this.left = OVER;
+    }
+  }
+
+  // The next frame [65], in the order of head.js, a new array each time: of the speech code at row[at], or of silence
+  // where row is null; the mood is valence and arousal in [-1, 1].
+  frame(row, at, valence, arousal, { pointer = null } = {}) {
+    const { mood, face, presence } = this, out = new Float32Array(ROW);
+    if (this.talking !== !!row) this.change();
+    this.talking = !!row;
+    const code = row ?? this.quiet, begin = row ? at : 0;
+    mood.step(valence, arousal);
+    this.spoken.show(code, begin, mood.lively[0], mood.lively[1], face);
+    if (this.alive) presence.notice(pointer, this.listening);
+    // A row ends with its rhythm.
+    this.body.step(face, code, begin + this.quiet.length - 6, mood.smooth[0], mood.smooth[1], out, this.alive ? presence : null);
+    if (this.left > 0) {
+      const share = this.left-- / (OVER + 1), old = share * share * (3 - 2 * share);
+      for (let i = 0; i < GAZE; i++) out[i] += old * (this.from[i] - out[i]); // expression and jaw
+    }
+    this.last = out;
+    this.frames++;
+    return out;
+  }
+}

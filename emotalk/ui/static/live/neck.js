@@ -4,7 +4,7 @@ import { NoiseBank, RhythmTraces } from "./noise.js";
 
 class BodyNetwork {
   constructor(pack) {
-    for (const name of ["first", "first_bias", "second", "second_bias", "last", "direct", "rest", "size"]) this[name] = pack.values(`body_${name}`);
+    for (const name of "first first_bias second second_bias last direct rest size".split(" ")) this[name] = Array.from(pack.values(`body_${name}`));
   }
 
   get courses() {
@@ -13,10 +13,9 @@ class BodyNetwork {
 
   // [courses] of a frame: three of the head's angles, three of its place, three of the brows.
   play(noise, traces) {
-    const { rest, size } = this;
-    let hidden = Float64Array.from(this.first_bias, (bias, i) => Math.tanh(along(this.first, i, [...noise, ...traces]) + bias));
-    hidden = Float64Array.from(this.second_bias, (bias, i) => Math.tanh(along(this.second, i, hidden) + bias));
-    return Float64Array.from(size, (unit, i) => unit * (along(this.last, i, hidden) + along(this.direct, i, noise) - rest[i]));
+    const layer = (name, x) => this[`${name}_bias`].map((bias, i) => Math.tanh(along(this[name], i, x) + bias));
+    const hidden = layer("second", layer("first", [...noise, ...traces]));
+    return this.size.map((unit, i) => unit * (along(this.last, i, hidden) + along(this.direct, i, noise) - this.rest[i]));
   }
 }
 

@@ -21,7 +21,8 @@ from emotalk.motion.visemes import JAW_SWING
 
 def body_arrays(weights: BodyWeights, eyes: EyeStatistics) -> tuple[dict[str, Packed], dict[str, Any]]:
     """(arrays `body_<name>` of the network's weights as they are in `BodyWeights`, a vector being one column; the
-    content of the pack's meta key `body`: what docs/live-pack.md lists)."""
+    content of the pack's meta key `body`: each constant under the name it has in Python, in its unit there, angles in
+    radians)."""
     arrays = {f"body_{name}": floats(array) for name, array in vars(weights).items()}
     spreads, roots = noise_filters()
     meta = {

@@ -9,7 +9,6 @@ import pytest
 
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.emotion.expression import behaviour, expression_field
-from emotalk.live.body_arrays import body_arrays
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import COURSES, NoiseBank, RhythmTraces, load_body
 from emotalk.motion.eye_statistics import load_eye_statistics
@@ -176,15 +175,6 @@ def test_a_whole_body_is_that_of_python(browser_body, monkeypatch, style):
     assert left == 0
 
 
-def test_the_arrays_are_the_weights_and_nothing_is_large():
-    weights = load_body()
-    arrays, meta = body_arrays(weights, load_eye_statistics())
-    assert set(arrays) == {f"body_{name}" for name in vars(weights)}
-    np.testing.assert_array_equal(arrays["body_first"].values(), weights.first)
-    assert sum(array.numbers.nbytes for array in arrays.values()) < 40_000
-    assert meta["noise"]["roots"][0][0][1] == 0.0
-
-
 # --- chance ---------------------------------------------------------------------------------------------------------
 
 
@@ -276,6 +266,17 @@ def test_without_being_alive_it_is_the_body_of_python_alone(browser_body):
     plain = live(browser_body, 300, "", 4)
     pointed = live(browser_body, 300, "life.listening = true; life.heard(0.5); return { pointer: [0.3, 0.1] };", 4)
     np.testing.assert_array_equal(plain, pointed)
+
+
+def test_what_was_alive_goes_to_rest_without_a_jump(browser_body):
+    setup = "life.alive = i >= 40 && i < 120; return { pointer: [0.3, 0.1] };"
+    for seed in range(4):
+        rested, plain = live(browser_body, 400, setup, seed), live(browser_body, 400, "", seed)
+        np.testing.assert_array_equal(rested[:40], plain[:40])
+        apart = (rested - plain)[:, HEAD]
+        assert np.abs(apart[:, 1]).max() > 0.02
+        assert np.abs(np.diff(apart, axis=0)).max() < 0.01
+        assert np.abs(apart[-1]).max() < 1e-3
 
 
 def test_an_idle_face_never_stands_still_and_blinks(browser_body):

@@ -48,10 +48,11 @@ export class Body {
     this.moveBrows(out, brows);
     const { gaze, jump } = this.gaze.step(rhythm, mood, who.gaze_wander, pose, presence);
     const blink = this.blink.step(rhythm, mood, who.blink_rate, jump);
-    for (const i of [0, 1]) out[GAZE + i] = gaze[i] + lowered[i];
+    out.set([gaze[0] + lowered[0], gaze[1] + lowered[1]], GAZE);
     for (const i of [0, 1]) {
       out[EYELIDS + i] = lidOf(blink, face[shapes.lids[i]], gaze[1] + lowered[1], eyes);
-      out[shapes.wide[i]] *= 1 - blink; // a shut eye is not wide
+      // A shut eye is not wide.
+      out[shapes.wide[i]] *= 1 - blink;
     }
     out.fill(0, JAW, JAW + 3);
     out[JAW + 1] = numbers.jaw_swing * who.sideways * out[shapes.jaw];

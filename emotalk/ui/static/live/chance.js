@@ -4,7 +4,8 @@ export class Chance {
   constructor(seed, part = 0) {
     this.state = Uint32Array.of(seed, part, seed / 4294967296, 1);
     this.spare = null;
-    for (let i = 0; i < 20; i++) this.bits(); // near seeds have nothing in common from here on
+    // Near seeds have nothing in common from here on.
+    for (let i = 0; i < 20; i++) this.bits();
   }
 
   bits() {

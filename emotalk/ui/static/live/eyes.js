@@ -1,17 +1,19 @@
 // Gaze and blinks, frame by frame. The same arithmetic as emotalk/motion/eyes.py, which says why; where a pointer draws
 // the eyes (`presence.js`), it takes the place of what they would have looked at.
-const toRadians = Math.PI / 180;
+export const DEGREE = Math.PI / 180;
 export const within = (x, low, high) => Math.min(Math.max(x, low), high);
 
 export class GazeGenerator {
   constructor(random, { fps, gaze, eyes }) {
     Object.assign(this, { random, fps, numbers: gaze, eyes });
-    this.target = [0, 0]; // in the world, as all but what `step` returns
-    this.path = []; // where a running saccade still passes
+    // Where the eyes rest in the world, and where a running saccade still passes.
+    this.target = [0, 0];
+    this.path = [];
     this.left = this.fixation();
     this.away = false;
     this.drift = [0, 0];
-    this.lured = false; // the eyes are on the pointer
+    // Whether they are on the pointer.
+    this.lured = false;
   }
 
   fixation() {
@@ -34,8 +36,8 @@ export class GazeGenerator {
       this.away = false;
     } else if (lure?.urge || (place && this.left <= 0 && lure.chosen)) {
       this.left = 0;
-      lured = true;
-      this.away = true; // from the listener's face
+      // It is away from the listener's face, too.
+      lured = this.away = true;
     } else if (this.left <= 0) {
       const away = draws[1] > numbers.on_listener + (lure ? lure.attention * (0.92 - numbers.on_listener) : 0);
       if (!away && !this.away && draws[2] < numbers.hold) this.left = this.fixation();
@@ -53,14 +55,14 @@ export class GazeGenerator {
       this.lured = false;
       this.left = Math.min(this.left, 0.3);
     } else if (this.lured && !this.path.length) this.pursue(place);
-    for (const i of [0, 1]) this.drift[i] += 0.12 * (0.35 * toRadians * random.normal() - this.drift[i]);
+    for (const i of [0, 1]) this.drift[i] += 0.12 * (0.35 * DEGREE * random.normal() - this.drift[i]);
     const point = this.path.shift() ?? this.target, top = 1.2 * numbers.reach;
     return { gaze: [point[0] + this.drift[0] - head[1], point[1] + this.drift[1] + head[0]].map((x) => within(x, -top, top)), jump };
   }
 
   // Follows what moves slower than 15 degrees a second.
   pursue(place) {
-    const [x, y] = this.target, far = Math.hypot(place[0] - x, place[1] - y), share = Math.min(1, (15 * toRadians) / this.fps / Math.max(far, 1e-9));
+    const [x, y] = this.target, far = Math.hypot(place[0] - x, place[1] - y), share = Math.min(1, (15 * DEGREE) / this.fps / Math.max(far, 1e-9));
     this.target = [x + share * (place[0] - x), y + share * (place[1] - y)];
   }
 
@@ -70,11 +72,11 @@ export class GazeGenerator {
     const angle = 2 * Math.PI * random.uniform(), around = [random.normal(), random.normal()];
     if (place) this.target = place;
     else if (this.away) {
-      const far = Math.max(Math.exp(size), 3) * toRadians * 2.3 * spread * Math.max(wander, 0.2);
+      const far = Math.max(Math.exp(size), 3) * DEGREE * 2.3 * spread * Math.max(wander, 0.2);
       this.target = [within(Math.cos(angle) * far, -reach, reach), within(0.6 * Math.sin(angle) * far, -0.6 * reach, 0.6 * reach)];
     } else this.target = around.map((x, i) => face * spread * within(x, -2, 2) * (i ? 0.8 : 1));
     const way = this.target.map((x, i) => x - old[i]), jump = Math.hypot(...way);
-    const frames = Math.max(1, Math.round((0.021 + (0.0022 * jump) / toRadians) * this.fps + 0.5));
+    const frames = Math.max(1, Math.round((0.021 + (0.0022 * jump) / DEGREE) * this.fps + 0.5));
     this.path = Array.from({ length: frames }, (_, i) => {
       const share = 0.5 - 0.5 * Math.cos((Math.PI * (i + 0.5)) / (frames + 0.5));
       return old.map((x, axis) => x + share * way[axis]);
@@ -101,7 +103,7 @@ export class BlinkGenerator {
     const draw = this.random.uniform(), size = this.random.uniform();
     this.since += 1 / this.fps;
     this.left -= (rate * mood.blink_rate) / this.fps;
-    const urged = (end && draw < 0.35) || (jump > 12 * toRadians && draw < 0.3);
+    const urged = (end && draw < 0.35) || (jump > 12 * DEGREE && draw < 0.3);
     if (!this.running.length && this.since > 0.5 && rate > 0 && (this.left <= 0 || (urged && this.since > 1))) {
       const top = size > 0.15 ? this.shut : 0.55 + 2 * size;
       this.running = this.eyes.blink_profile.map((x) => within(top * x, 0, 1));

@@ -7,20 +7,23 @@ import { EXPRESSION, GAZE, ROW } from "./head.js";
 import { Presence } from "./presence.js";
 import { SpokenFace } from "./spoken.js";
 
-const OVER = 6; // frames in which another source of speech takes over the face
+// Frames in which another source of speech takes over the face.
+const OVER = 6;
 
 export class Life {
   // pack: the face pack; who: whose speech and movements they are; seed: a whole number, the same moves in the same way.
   constructor(pack, who, seed) {
-    this.alive = false; // breathes, follows the pointer and listens
-    this.listening = false; // the visitor talks
+    // Whether it breathes, follows the pointer and listens.
+    this.alive = false;
+    // Whether the visitor talks.
+    this.listening = false;
     this.mood = new MoodGlide(new Chance(seed, 3));
     this.spoken = new SpokenFace(pack);
     this.body = new Body(pack, who, seed);
     this.presence = new Presence(new Chance(seed, 4), pack.meta.body);
     this.face = new Float32Array(EXPRESSION);
-    this.last = new Float32Array(ROW);
-    this.left = this.frames = 0;
+    this.last = null;
+    this.left = 0;
     this.setWho(who);
   }
 
@@ -40,7 +43,7 @@ export class Life {
 
   // Another source of speech begins or ends, maybe within a word: face and jaw go over to it.
   change() {
-    if (this.frames) {
+    if (this.last) {
       this.from = this.last;
       this.left = OVER;
     }
@@ -55,15 +58,16 @@ export class Life {
     const code = row ?? this.quiet, begin = row ? at : 0;
     mood.step(valence, arousal);
     this.spoken.show(code, begin, mood.lively[0], mood.lively[1], face);
-    if (this.alive) presence.notice(pointer, this.listening);
+    // What was alive goes to rest, it does not stop.
+    this.lived ||= this.alive;
+    presence.notice(this.alive ? pointer : null, this.alive && this.listening, this.alive);
     // A row ends with its rhythm.
-    this.body.step(face, code, begin + this.quiet.length - 6, mood.smooth[0], mood.smooth[1], out, this.alive ? presence : null);
+    this.body.step(face, code, begin + this.quiet.length - 6, mood.smooth[0], mood.smooth[1], out, this.lived ? presence : null);
     if (this.left > 0) {
       const share = this.left-- / (OVER + 1), old = share * share * (3 - 2 * share);
-      for (let i = 0; i < GAZE; i++) out[i] += old * (this.from[i] - out[i]); // expression and jaw
+      for (let i = 0; i < GAZE; i++) out[i] += old * (this.from[i] - out[i]);
     }
     this.last = out;
-    this.frames++;
     return out;
   }
 }

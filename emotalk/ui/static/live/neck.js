@@ -65,7 +65,8 @@ export class HeadGenerator {
     this.size += 0.08 * (head.silent + (1 - head.silent) * rhythm.speaking - this.size);
     const nods = this.nods.step(rhythm.nod + own.nod, aside), pose = courses.slice(0, 6);
     for (let i = 0; i < 6; i++) pose[i] = energy * mood.head_energy * (i < 3 ? this.size * pose[i] + nods[i] : pose[i]);
-    pose[0] -= mood.head_pitch + own.turn[1]; // turning about +x lowers the face
+    // Turning about +x lowers the face.
+    pose[0] -= mood.head_pitch + own.turn[1];
     pose[1] += own.turn[0];
     for (let i = 0; i < 3; i++) pose[i] = head.reach * Math.tanh(pose[i] / head.reach);
     const lifted = flash * rhythm.stress + own.lift;

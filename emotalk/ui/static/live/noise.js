@@ -1,10 +1,11 @@
 // What head and brows are moved by: smooth noises, and what is still felt of the rhythm of speech. The same arithmetic as
 // emotalk/motion/body_network.py.
 
-// The rhythm of a frame from its six numbers at row[at], in the order of emotalk.motion.rhythm.Rhythm.row.
+// The rhythm of a frame from its six numbers at row[at], in the order of emotalk.motion.rhythm.Rhythm.row;
+// a phrase starts or ends.
 export const rhythmOf = (row, at) => ({
   speaking: row[at], stress: row[at + 1], loudness: row[at + 2], nod: row[at + 3],
-  start: row[at + 4] > 0.5, end: row[at + 5] > 0.5, // of a phrase
+  start: row[at + 4] > 0.5, end: row[at + 5] > 0.5,
 });
 
 // Smooth Gaussian courses of unit spread at several speeds, in step as if they had run for ever.

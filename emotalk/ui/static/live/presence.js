@@ -1,35 +1,46 @@
 // What only a face does that somebody sits before: it breathes, a pointer draws its eyes, it listens. All of it draws its
 // chances from a stream of its own and comes on top of emotalk.motion, which films need nothing else than.
-import { within } from "./eyes.js";
+import { DEGREE, within } from "./eyes.js";
 
-const DEGREE = Math.PI / 180;
-const MOVED = 2.5 * DEGREE; // a pointer that went farther than this is a reason to look there
-const FOLLOWED = 0.3; // of a look at the pointer that the head does
-const SILENCE = 0.3; // of the visitor's loudest: below it is a pause
+// A pointer that went farther than this is a reason to look there.
+const MOVED = 2.5 * DEGREE;
+// The head's share of a look at the pointer.
+const FOLLOWED = 0.3;
+// Below this share of the visitor's loudest is a pause.
+const HUSH = 0.3;
 
 export class Presence {
   constructor(random, { fps, gaze }) {
     Object.assign(this, { random, fps, reach: gaze.reach });
-    this.phase = this.breath = 0; // breath: metres that the body is up
-    this.place = null; // of the pointer, as far as eyes and head get
-    this.seen = null; // where it was when last looked at
-    this.delay = -1; // frames until a moved pointer is looked at; -1: it has not moved
+    // Metres that the body is up.
+    this.phase = this.breath = this.depth = 0;
+    // Where the pointer is, as far as eyes and head get, and where it was when last looked at.
+    this.place = this.seen = null;
+    // Frames until a moved pointer is looked at; -1 where it has not moved.
+    this.delay = -1;
     this.urge = this.chosen = this.bored = false;
     this.curiosity = this.news = 1;
-    this.turn = [0, 0]; // of the head, radians
+    // Of the head, yaw and pitch in radians; it lags behind what it follows.
+    this.turn = [0, 0];
     this.following = [0, 0];
-    this.attention = 0; // 1 while it listens
-    this.level = this.loudest = 0; // of the visitor
-    this.spoken = this.hushed = 0; // frames of the visitor's voice since the last nod, and since it was last heard
-    this.strokes = []; // frames until each, and its size
-    this.rest = 0; // frames since the last nod
+    // 1 while it listens.
+    this.attention = 0;
+    // Of the visitor's voice.
+    this.level = this.loudest = 0;
+    // Frames of that voice since the last nod, and since it was last heard.
+    this.spoken = this.hushed = 0;
+    // Nods to come: frames until each, and its size.
+    this.strokes = [];
+    // Frames since the last nod.
+    this.rest = 0;
     this.wait = this.between();
     this.nod = this.lift = this.lifting = 0;
   }
 
   // What is there to see and hear at the frame that comes next; pointer [yaw, pitch] in radians seen from the face, or null.
-  notice(pointer, listening) {
+  notice(pointer, listening, alive) {
     const { reach } = this;
+    this.depth += 0.04 * (alive - this.depth);
     this.place = pointer && [within(pointer[0], -1.3 * reach, 1.3 * reach), within(pointer[1], -0.8 * reach, 0.8 * reach)];
     this.listening = listening;
   }
@@ -49,7 +60,7 @@ export class Presence {
   // 16 breaths a minute of about a millimetre; the way in is shorter than the way out.
   breathe(arousal) {
     this.phase += (2 * Math.PI * (16 + 2 * within(arousal, -1, 1))) / 60 / this.fps;
-    this.breath = 0.0005 * (1 - Math.cos(this.phase + 0.4 * (1 - Math.cos(this.phase))));
+    this.breath = 0.0005 * this.depth * (1 - Math.cos(this.phase + 0.4 * (1 - Math.cos(this.phase))));
   }
 
   // Whether to look at the pointer now (`urge`), or instead of elsewhere (`chosen`), and how far the head goes along.
@@ -94,7 +105,7 @@ export class Presence {
   // Small nods where the visitor pauses, and where no pause comes for long; with some of them the brows rise.
   listen() {
     this.loudest = Math.max(0.05, this.level, 0.998 * this.loudest);
-    const loud = this.level > SILENCE * this.loudest;
+    const loud = this.level > HUSH * this.loudest;
     if (this.listening && loud) this.spoken++;
     this.hushed = loud ? 0 : this.hushed + 1;
     this.rest++;

@@ -37,7 +37,7 @@ _OPEN = """async () => {
     };
 }"""
 _GLIDE = """export class MoodGlide {
-  constructor(random) { this.random = random; this.smooth = [0, 0]; this.lively = [0, 0]; }
+  constructor(random, pack) { this.random = random; this.smooth = [0, 0]; this.lively = [0, 0]; }
   step(v, a) { this.smooth = [v, a]; this.lively = [v, a]; }
 }
 """

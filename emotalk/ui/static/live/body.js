@@ -1,5 +1,4 @@
 // Gaze, lids, head and brows around a speaking, feeling face: emotalk/motion/body.py, one frame at a time.
-import { Chance } from "./chance.js";
 import { BlinkGenerator, GazeGenerator, lidOf } from "./eyes.js";
 import { EYELIDS, GAZE, HEAD_POSE, JAW } from "./head.js";
 import { HeadGenerator } from "./neck.js";
@@ -18,9 +17,8 @@ export function behaviourOf(valence, arousal, table) {
 }
 
 export class Body {
-  // random: {gaze, blink, head}, each with uniform() and normal(); or a seed.
-  constructor(pack, who, random) {
-    const streams = typeof random === "number" ? { gaze: new Chance(random, 0), blink: new Chance(random, 1), head: new Chance(random, 2) } : random;
+  // streams: {gaze, blink, head}, each with uniform() and normal().
+  constructor(pack, who, streams) {
     this.numbers = pack.meta.body;
     this.gaze = new GazeGenerator(streams.gaze, this.numbers);
     this.blink = new BlinkGenerator(streams.blink, this.numbers);

@@ -32,3 +32,6 @@ export class Chance {
     return size * Math.cos(angle);
   }
 }
+
+// What moves a face, each by a stream of its own: one more event of one kind never shifts all others.
+export const streamsOf = (seed) => Object.fromEntries(["gaze", "blink", "head", "mood", "presence"].map((name, part) => [name, new Chance(seed, part)]));

@@ -1,7 +1,7 @@
 // A living face: mood, mouth and body together, from rows of speech code while it talks and from nothing while it does
 // not. What MotionStream._block of emotalk/motion/model.py does, one frame at a time.
 import { Body } from "./body.js";
-import { Chance } from "./chance.js";
+import { streamsOf } from "./chance.js";
 import { MoodGlide } from "./glide.js";
 import { EXPRESSION, GAZE, ROW } from "./head.js";
 import { Presence } from "./presence.js";
@@ -11,16 +11,18 @@ import { SpokenFace } from "./spoken.js";
 const OVER = 6;
 
 export class Life {
-  // pack: the face pack; who: whose speech and movements they are; seed: a whole number, the same moves in the same way.
+  // pack: the face pack; who: whose speech and movements they are; seed: a whole number, the same moves in the same way
+  // (or the streams themselves: chance.js).
   constructor(pack, who, seed) {
+    const streams = typeof seed === "number" ? streamsOf(seed) : seed;
     // Whether it breathes, follows the pointer and listens.
     this.alive = false;
     // Whether the visitor talks.
     this.listening = false;
-    this.mood = new MoodGlide(new Chance(seed, 3));
+    this.mood = new MoodGlide(streams.mood, pack);
     this.spoken = new SpokenFace(pack);
-    this.body = new Body(pack, who, seed);
-    this.presence = new Presence(new Chance(seed, 4), pack.meta.body);
+    this.body = new Body(pack, who, streams);
+    this.presence = new Presence(streams.presence, pack.meta.body);
     this.face = new Float32Array(EXPRESSION);
     this.last = null;
     this.left = 0;

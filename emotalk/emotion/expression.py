@@ -144,6 +144,18 @@ class Behaviour:
     head_pitch: np.ndarray  # radians the head is raised (> 0) or hung (< 0)
 
 
+BODY_LANGUAGE: dict[str, tuple[float, float, float]] = {
+    "blink_rate": (0.0, 0.25, 0.35),
+    "saccade_rate": (0.0, 0.35, 0.0),
+    "gaze_spread": (-0.15, 0.25, 0.0),
+    "head_energy": (0.1, 0.65, 0.0),
+    "head_speed": (0.0, 0.4, 0.0),
+    "head_pitch": (0.06, 0.05, 0.0),
+}
+"""What valence, arousal and distress (negative valence times positive arousal) add to the natural logarithm of each
+factor of `Behaviour`, and to its angle itself."""
+
+
 def behaviour(va: np.ndarray) -> Behaviour:
     """Body language of [T, 2] valence and arousal; every factor is 1 and every angle 0 at (0, 0).
 
@@ -154,12 +166,6 @@ def behaviour(va: np.ndarray) -> Behaviour:
     """
     v, a = np.float32(va).T
     distress = np.clip(-v, 0, 1) * np.clip(a, 0, 1)
+    sums = {name: by_v * v + by_a * a + by_d * distress for name, (by_v, by_a, by_d) in BODY_LANGUAGE.items()}
     # tanh-free exponentials keep every factor monotone in arousal over the whole slider: no dead zone.
-    return Behaviour(
-        blink_rate=np.exp(0.25 * a + 0.35 * distress),
-        saccade_rate=np.exp(0.35 * a),
-        gaze_spread=np.exp(0.25 * a - 0.15 * v),
-        head_energy=np.exp(0.65 * a + 0.1 * v),
-        head_speed=np.exp(0.4 * a),
-        head_pitch=0.06 * v + 0.05 * a,
-    )
+    return Behaviour(**{name: value if name == "head_pitch" else np.exp(value) for name, value in sums.items()})

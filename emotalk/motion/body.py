@@ -15,10 +15,10 @@ from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
 from emotalk.motion.visemes import JAW_SWING
 
-_WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
-_JAW = ARKIT_INDEX["jawOpen"]
-_RAISED = [ARKIT_INDEX[f"brow{name}"] for name in ("InnerUp", "OuterUpLeft", "OuterUpRight")]
-_LOWERED = [ARKIT_INDEX["browDownLeft"], ARKIT_INDEX["browDownRight"]]
+WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
+JAW = ARKIT_INDEX["jawOpen"]
+RAISED = [ARKIT_INDEX[f"brow{name}"] for name in ("InnerUp", "OuterUpLeft", "OuterUpRight")]
+LOWERED = [ARKIT_INDEX["browDownLeft"], ARKIT_INDEX["browDownRight"]]
 
 
 class Body:
@@ -52,17 +52,17 @@ class Body:
             gaze[i] += lowered[i]
             blink = self._blink.step(now, mood, i, jump)
             eyelids[i] = lids(blink, drooping[i], gaze[i, 1], self._eyes)
-            expression[i, _WIDE] *= 1 - blink  # a shut eye is not wide
+            expression[i, WIDE] *= 1 - blink  # a shut eye is not wide
         jaw = np.zeros((frames, 3))
-        jaw[:, 1] = JAW_SWING * self._style.sideways * expression[:, _JAW]
+        jaw[:, 1] = JAW_SWING * self._style.sideways * expression[:, JAW]
         return HeadMotion(expression, jaw, gaze, eyelids, head)
 
 
 def _move_brows(face: np.ndarray, brows: np.ndarray, gains: np.ndarray) -> None:
     """Raise or lower the brows of a face [52] by [3] (inner, left outer, right outer) as the person does."""
-    face[_RAISED] += gains[_RAISED] * np.maximum(brows, 0)
+    face[RAISED] += gains[RAISED] * np.maximum(brows, 0)
     # What is lowered first takes back what an emotion raised; a brow that is up is not down as well.
     sunk = np.maximum(-brows, 0)
-    taken = np.minimum(sunk, face[_RAISED])
-    face[_RAISED] -= taken
-    face[_LOWERED] += gains[_LOWERED] * (sunk - taken)[1:]
+    taken = np.minimum(sunk, face[RAISED])
+    face[RAISED] -= taken
+    face[LOWERED] += gains[LOWERED] * (sunk - taken)[1:]

@@ -32,7 +32,9 @@ COURSES = ("pitch", "yaw", "roll", "sideways", "up", "forward", "browInnerUp", "
 how far they are raised (> 0) or lowered, in ARKit weights."""
 NOISE_HERTZ = (0.06, 0.16, 0.4, 1.0, 2.2)
 """Corners of the noises' low-pass filters. What films of 3 s show lies above about 0.2 Hz."""
-_ORDER = 3  # of the filters: spectra of recorded heads fall as steeply
+NOISE_RATES = -2 * math.pi * np.array(NOISE_HERTZ) / FPS
+"""Natural logarithm of what a filter keeps from frame to frame."""
+ORDER = 3  # of the filters: spectra of recorded heads fall as steeply
 _FADING = (0.12, 0.4, 1.2)  # seconds in which what happened in speech is forgotten
 _SMOOTH = 0.12  # seconds: a head does not follow a beat within a frame
 TRACES = 3 * len(_FADING) + 5
@@ -41,23 +43,23 @@ TRACES = 3 * len(_FADING) + 5
 def _step_matrix(hertz: float) -> np.ndarray:
     """[3, 3] of one filter's states from frame to frame: each follows the one before, the first is driven by noise."""
     keep = math.exp(-2 * math.pi * hertz / FPS)
-    matrix = keep * np.eye(_ORDER)
-    for row in range(1, _ORDER):
+    matrix = keep * np.eye(ORDER)
+    for row in range(1, ORDER):
         # A stage sees the one before as it is after the step.
         matrix[row] += (1 - keep) * matrix[row - 1]
     return matrix
 
 
 @cache
-def _filters() -> tuple[np.ndarray, np.ndarray]:
+def noise_filters() -> tuple[np.ndarray, np.ndarray]:
     """(spreads of the last stages [S], square roots of the stationary covariances [S, 3, 3]) of NOISE_HERTZ."""
     spreads, roots = [], []
     for hertz in NOISE_HERTZ:
         keep = math.exp(-2 * math.pi * hertz / FPS)
-        entry = np.array([(1 - keep) ** stage for stage in range(_ORDER)]) * math.sqrt(1 - keep * keep)
+        entry = np.array([(1 - keep) ** stage for stage in range(ORDER)]) * math.sqrt(1 - keep * keep)
         covariance = solve_discrete_lyapunov(_step_matrix(hertz), np.outer(entry, entry))
         spreads.append(math.sqrt(covariance[-1, -1]))
-        roots.append(np.linalg.cholesky(covariance + 1e-12 * np.eye(_ORDER)))
+        roots.append(np.linalg.cholesky(covariance + 1e-12 * np.eye(ORDER)))
     return np.array(spreads), np.stack(roots)
 
 
@@ -68,12 +70,12 @@ class NoiseBank:
     def __init__(self, random: np.random.Generator, shape: tuple[int, ...] = (len(COURSES),)) -> None:
         self._random = random
         self._shape = shape
-        spreads, roots = _filters()
-        white = random.standard_normal((*shape, len(NOISE_HERTZ), _ORDER))
+        spreads, roots = noise_filters()
+        white = random.standard_normal((*shape, len(NOISE_HERTZ), ORDER))
         state = np.einsum("sij,...sj->...si", roots, white)
-        self._stages = [state[..., stage] for stage in range(_ORDER)]
+        self._stages = [state[..., stage] for stage in range(ORDER)]
         self._spreads = spreads
-        self._rates = -2 * math.pi * np.array(NOISE_HERTZ) / FPS
+        self._rates = NOISE_RATES
 
     def step(self, speed: float = 1.0) -> np.ndarray:
         """[*shape, S] at the next frame, while time goes `speed` times as fast."""
@@ -81,7 +83,7 @@ class NoiseBank:
         white = self._random.standard_normal((*self._shape, len(self._rates)))
         value = keep * self._stages[0] + np.sqrt(1 - keep * keep) * white
         self._stages[0] = value
-        for stage in range(1, _ORDER):
+        for stage in range(1, ORDER):
             value = self._stages[stage] + (1 - keep) * (value - self._stages[stage])
             self._stages[stage] = value
         return value / self._spreads
@@ -91,8 +93,8 @@ class RhythmTraces:
     """What of the rhythm is still felt: beats, beginnings and ends of phrases, fading at three speeds, and how long
     speech, stress and loudness have lasted."""
 
-    _KEEP = np.exp(-1 / (FPS * np.array(_FADING)))
-    _SOFT = math.exp(-1 / (FPS * _SMOOTH))
+    KEEP = np.exp(-1 / (FPS * np.array(_FADING)))
+    SOFT = math.exp(-1 / (FPS * _SMOOTH))
 
     def __init__(self) -> None:
         self._raw = np.zeros((3, len(_FADING)))
@@ -102,10 +104,10 @@ class RhythmTraces:
     def step(self, rhythm: Rhythm) -> np.ndarray:
         """[TRACES] at the next frame."""
         happens = np.array([rhythm.nod, float(rhythm.phrase_start), float(rhythm.phrase_end)])
-        self._raw = self._KEEP * self._raw + happens[:, None]
-        self._soft = self._raw + self._SOFT * (self._soft - self._raw)
+        self._raw = self.KEEP * self._raw + happens[:, None]
+        self._soft = self._raw + self.SOFT * (self._soft - self._raw)
         now = np.array([rhythm.speaking, rhythm.speaking, rhythm.stress, rhythm.loudness, rhythm.loudness])
-        keep = np.array([self._KEEP[0], self._KEEP[2], self._SOFT, self._KEEP[0], self._KEEP[2]])
+        keep = np.array([self.KEEP[0], self.KEEP[2], self.SOFT, self.KEEP[0], self.KEEP[2]])
         self._level = now + keep * (self._level - now)
         return np.concatenate([self._soft.ravel(), self._level])
 

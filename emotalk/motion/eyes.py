@@ -19,11 +19,11 @@ from emotalk.emotion.expression import Behaviour
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.rhythm import Rhythm
 
-_ON_LISTENER = 0.55  # share of gaze shifts of a talking person that end on the listener's face
-_HOLD = 0.5  # share of further looks at the listener that stay on the same point of the face
-_FACE_DEGREES = 2.2  # eyes, nose and mouth of the listener lie within about +-2 degrees at 1.5 m
-_REACH = math.radians(22.0)  # beyond it people turn the head instead
-_SHUT = 0.97
+ON_LISTENER = 0.55  # share of gaze shifts of a talking person that end on the listener's face
+HOLD = 0.5  # share of further looks at the listener that stay on the same point of the face
+FACE_DEGREES = 2.2  # eyes, nose and mouth of the listener lie within about +-2 degrees at 1.5 m
+REACH = math.radians(22.0)  # beyond it people turn the head instead
+SHUT = 0.97
 """Closure at the top of a full blink. Phones report .5 on average (they sample at 30 Hz and saturate late), but on the
 head model anything less leaves a visible slit."""
 
@@ -59,8 +59,8 @@ class GazeGenerator:
         elif rhythm.phrase_end and draws[0] < 0.7:
             self._left, self._away = 0.0, False
         elif self._left <= 0:
-            away = draws[1] > _ON_LISTENER
-            if not away and not self._away and draws[2] < _HOLD:
+            away = draws[1] > ON_LISTENER
+            if not away and not self._away and draws[2] < HOLD:
                 self._left = self._fixation()  # still at the same point of the listener's face
             self._away = away
         jump = 0.0
@@ -71,7 +71,7 @@ class GazeGenerator:
         self._drift += 0.12 * (math.radians(0.35) * random.standard_normal(2) - self._drift)
         self._point = self._path.pop(0) if self._path else self._target
         in_head = self._point + self._drift - [head[1], -head[0]]
-        return np.clip(in_head, -1.2 * _REACH, 1.2 * _REACH), jump
+        return np.clip(in_head, -1.2 * REACH, 1.2 * REACH), jump
 
     def _shift(self, spread: float) -> float:
         s, random = self._statistics, self._random
@@ -82,10 +82,10 @@ class GazeGenerator:
             away = math.radians(max(math.exp(size), 3.0)) * 2.3 * spread * max(self._wander, 0.2)
             # Recorded eyes move about 1.7 times as far sideways as up and down.
             offset = np.array([math.cos(angle), 0.6 * math.sin(angle)]) * away
-            reach = _REACH * np.array([1.0, 0.6])
+            reach = REACH * np.array([1.0, 0.6])
             self._target = np.clip(offset, -reach, reach)
         else:
-            self._target = np.radians(_FACE_DEGREES * spread) * np.clip(around, -2, 2) * [1.0, 0.8]
+            self._target = np.radians(FACE_DEGREES * spread) * np.clip(around, -2, 2) * [1.0, 0.8]
         jump = float(np.linalg.norm(self._target - old))
         # Main sequence (Bahill, Clark & Stark 1975): 21 ms + 2.2 ms per degree; smoothed by the frame's shutter.
         frames = max(1, round((0.021 + 0.0022 * math.degrees(jump)) * FPS + 0.5))
@@ -126,7 +126,7 @@ class BlinkGenerator:
             and (self._left <= 0 or (urged and self._since > 1))
         ):
             # One in seven is a half blink.
-            top = _SHUT if size > 0.15 else 0.55 + 2 * size
+            top = SHUT if size > 0.15 else 0.55 + 2 * size
             self._running = list(np.clip(top * self._profile, 0, 1))
             self._left = self._interval()
             self._since = 0.0

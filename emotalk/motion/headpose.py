@@ -24,11 +24,11 @@ from emotalk.motion.rhythm import Rhythm
 SPREAD = np.array([*np.radians([2.0, 2.2, 1.5]), 0.0035, 0.0015, 0.004, 0.03, 0.03, 0.03])
 """Standard deviation of each of `body_network.COURSES` within half a minute of a calm person's speech: radians, metres,
 ARKit weights (those of the brows about as in the films)."""
-_NOD = math.radians(3.0)  # downward stroke on the strongest stress
-_OMEGA = 2 * math.pi * 1.1  # of the nod's spring
-_FLASH = np.array([0.22, 0.2, 0.2])  # of inner, left and right outer brow on the strongest stress
-_SILENT = 0.45  # size of a silent person's movements
-_REACH = math.radians(17.0)  # a neck cannot follow sums of extremes
+NOD = math.radians(3.0)  # downward stroke on the strongest stress
+OMEGA = 2 * math.pi * 1.1  # of the nod's spring
+FLASH = np.array([0.22, 0.2, 0.2])  # of inner, left and right outer brow on the strongest stress
+SILENT = 0.45  # size of a silent person's movements
+REACH = math.radians(17.0)  # a neck cannot follow sums of extremes
 
 
 class Nods:
@@ -41,10 +41,10 @@ class Nods:
     def step(self, nod: float, aside: np.ndarray) -> np.ndarray:
         """[3] radians one frame on; `nod` in [0, 1] is a stroke that begins now, `aside` [2] its yaw and roll."""
         # The impulse whose response peaks at the wanted stroke: peak = push / (e * omega).
-        push = _NOD * nod * math.e * _OMEGA * np.array([1.0, 0.35 * aside[0], 0.2 * aside[1]])
-        slope = self._velocity + push + _OMEGA * self._position
-        decay = math.exp(-_OMEGA / FPS)
-        self._velocity = (self._velocity + push - _OMEGA * slope / FPS) * decay
+        push = NOD * nod * math.e * OMEGA * np.array([1.0, 0.35 * aside[0], 0.2 * aside[1]])
+        slope = self._velocity + push + OMEGA * self._position
+        decay = math.exp(-OMEGA / FPS)
+        self._velocity = (self._velocity + push - OMEGA * slope / FPS) * decay
         self._position = (self._position + slope / FPS) * decay
         return self._position
 
@@ -62,7 +62,7 @@ class HeadGenerator:
         self._noise = NoiseBank(random)
         self._traces = RhythmTraces()
         self._nods = Nods()
-        self._size = _SILENT
+        self._size = SILENT
 
     def step(self, rhythm: Rhythm, mood: Behaviour, row: int) -> tuple[np.ndarray, np.ndarray]:
         """(`HeadMotion.head_pose` [6], axis-angle in radians and shift in metres; brows [3], raised (> 0) or lowered,
@@ -71,13 +71,13 @@ class HeadGenerator:
         courses = self._network.play(self._noise.step(float(mood.head_speed[row])), self._traces.step(rhythm))
         energy = float(mood.head_energy[row])
         # A silent head is calmer than a talking one; the change takes about half a second.
-        self._size += 0.08 * ((_SILENT + (1 - _SILENT) * rhythm.speaking) - self._size)
+        self._size += 0.08 * ((SILENT + (1 - SILENT) * rhythm.speaking) - self._size)
         courses[:3] *= self._size
         pose = self._energy * energy * courses[:6]
         pose[:3] += self._energy * energy * self._nods.step(rhythm.nod, aside)
         pose[0] -= float(mood.head_pitch[row])  # turning about +x lowers the face
-        pose[:3] = _REACH * np.tanh(pose[:3] / _REACH)
-        brows = math.sqrt(energy) * (courses[6:] + self._flash * rhythm.stress * _FLASH)
+        pose[:3] = REACH * np.tanh(pose[:3] / REACH)
+        brows = math.sqrt(energy) * (courses[6:] + self._flash * rhythm.stress * FLASH)
         return pose, brows
 
 

@@ -319,6 +319,21 @@ def test_avatars_lists_mira(capsys: pytest.CaptureFixture) -> None:
     assert re.search(r"^mira .*synthetic person", capsys.readouterr().out, re.M)
 
 
+def test_avatars_says_whom_no_browser_may_draw(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, live in (("anna", True), ("bo", False)):
+        shutil.copytree(CHECKPOINTS / "avatars" / "mira", tmp_path / name)
+        consent = {"statement": "I agree.", "time": "2026-01-01", "live": live}
+        card = json.loads((tmp_path / name / "card.json").read_text()) | {"synthetic": False, "consent": consent}
+        (tmp_path / name / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr("emotalk.avatar.gallery.avatar_folders", lambda: [(tmp_path, False)])
+    assert main(["avatars"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^anna .*real person, with consent;", said, re.M)
+    assert re.search(r"^bo .*real person, with consent to videos only;", said, re.M)
+
+
 def test_one_bad_folder_of_the_gallery_ends_no_command(
     capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,10 +128,12 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         (["talk", "--audio", __file__, "--captions", "a.srt"], "give them as its transcript"),
         (["personalize", "missing.mp4", "--name", "me", "--consent"], "no video 'missing.mp4'"),
         (["personalize", __file__, "--name", "me"], "needs consent. With --consent you say"),
+        (["personalize", __file__, "--name", "me", "--video-only"], "in finished videos only"),
         (["personalize", __file__, "--name", "Mira", "--consent"], "comes with the program"),
         (["personalize", PHOTO, "--name", "me", "--consent"], "is a photo, and a video is needed here"),
         (["portrait", "missing.jpg", "--name", "me", "--consent"], "no photo 'missing.jpg'"),
         (["portrait", __file__, "--name", "me"], "needs consent. With --consent you say"),
+        (["portrait", __file__, "--name", "me", "--video-only"], "in finished videos only"),
         (["portrait", __file__, "--name", "Mira", "--consent"], "comes with the program"),
         (["portrait", __file__, "--name", "me", "--consent", "--face", "0"], "from 1 (the one furthest left)"),
         (["portrait", __file__, "--name", "me", "--consent", "--device", "tpu"], "one of auto, cpu, cuda"),
@@ -315,6 +317,21 @@ def test_a_stopped_run_tells_how_it_goes_on(tmp_path: Path, monkeypatch, capsys:
 def test_avatars_lists_mira(capsys: pytest.CaptureFixture) -> None:
     assert main(["avatars"]) == 0
     assert re.search(r"^mira .*synthetic person", capsys.readouterr().out, re.M)
+
+
+def test_avatars_says_whom_no_browser_may_draw(
+    capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, live in (("anna", True), ("bo", False)):
+        shutil.copytree(CHECKPOINTS / "avatars" / "mira", tmp_path / name)
+        consent = {"statement": "I agree.", "time": "2026-01-01", "live": live}
+        card = json.loads((tmp_path / name / "card.json").read_text()) | {"synthetic": False, "consent": consent}
+        (tmp_path / name / "card.json").write_text(json.dumps(card))
+    monkeypatch.setattr("emotalk.avatar.gallery.avatar_folders", lambda: [(tmp_path, False)])
+    assert main(["avatars"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^anna .*real person, with consent;", said, re.M)
+    assert re.search(r"^bo .*real person, with consent to videos only;", said, re.M)
 
 
 def test_one_bad_folder_of_the_gallery_ends_no_command(

@@ -23,6 +23,7 @@ class Consent:
 
     statement: str  # the sentence that was agreed to
     time: str  # ISO 8601, when
+    live: bool = False  # whether the avatar's numbers may go to the browsers of those who watch it live
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class AvatarCard:
         problem = self._problem()
         if problem:
             raise AvatarError(f"The avatar's card {problem}")
+
+    @property
+    def live(self) -> bool:
+        """Whether it may be drawn in a browser, to which its numbers then go: nobody's likeness may, a real person's
+        where they agreed to that."""
+        return self.synthetic or self.consent.live
 
     def _problem(self) -> str | None:
         for name, limit in _LIMITS.items():
@@ -79,6 +86,8 @@ class AvatarCard:
             isinstance(text, str) and 0 < len(text) <= 2000 for text in (self.consent.statement, self.consent.time)
         ):
             return "has a consent without statement or time; both must be texts."
+        if self.consent is not None and not isinstance(self.consent.live, bool):
+            return f"must say true or false as 'live' of its consent, found {self.consent.live!r:.60}."
         if not self.synthetic and self.consent is None:
             return "is of a real person but holds no consent; make the avatar again with that person's consent."
         return None
@@ -105,7 +114,8 @@ class AvatarCard:
         if consent is not None:
             if not isinstance(consent, dict) or not {"statement", "time"} <= consent.keys():
                 raise AvatarError("card.json has a consent without statement and time; the avatar is damaged.")
-            values["consent"] = Consent(consent["statement"], consent["time"])
+            # Older avatars were agreed to when there was nothing to say about browsers: those are for videos only.
+            values["consent"] = Consent(consent["statement"], consent["time"], consent.get("live", False))
         return AvatarCard(**values)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 INDEX_LIMIT = 200
 """Entries of an index that are looked at."""
 LIBRARY = "emotalk"
+_LIVE = "It may be drawn live in the browsers of those who watch it, to which its numbers then go."
+_VIDEO_ONLY = "It is for finished videos only, not to be drawn live in a browser."
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def model_card(card: AvatarCard, repo: str) -> str:
     consent = (
         "This is nobody's likeness: the person is synthetic."
         if card.synthetic
-        else f"The person shown agreed on {card.consent.time}: {_quoted(card.consent.statement)}"
+        else f"The person shown agreed on {card.consent.time}: {_quoted(card.consent.statement)}\n\n"
+        + (_LIVE if card.live else _VIDEO_ONLY)
     )
     metrics = "".join(f"| {_quoted(name)} | {value:g} |\n" for name, value in sorted(card.metrics.items()))
     parts = [

@@ -27,7 +27,11 @@ def avatars() -> None:
             print(f"{info.name:12} cannot be used: {info.problem}")
             continue
         card = info.card
-        kind = "synthetic person" if card.synthetic else "real person, with consent"
+        kind = (
+            "synthetic person"
+            if card.synthetic
+            else f"real person, with consent{'' if card.live else ' to videos only'}"
+        )
         print(f"{info.name:12} {card.name}; {kind}; {card.licence}; {'shipped' if info.shipped else info.folder}")
     for entry in recommended_avatars():
         here = "downloaded" if downloaded(HubAddress.parse(entry.address)) else "downloads on first use"
@@ -39,6 +43,7 @@ def personalize(
     name: str,
     minutes: float = 2.0,
     consent: bool = False,
+    video_only: bool = False,
     resume: bool = False,
     seconds: float | None = None,
     size: Literal[256, 512] = 512,
@@ -52,20 +57,22 @@ def personalize(
         name: what the avatar is called.
         minutes: how long to fit at most, after tracking.
         consent: say that you are the person in the video, or that they agreed to an avatar that can be made to say
-            anything. It is kept in the avatar's card; without it nothing is made.
+            anything, and whose numbers go to the browser of whoever watches it live. It is kept in the avatar's card;
+            without it nothing is made.
+        video_only: agree to finished videos only: the avatar is never drawn live in a browser.
         resume: go on with a run that was stopped, with the settings it was started with.
         seconds: how much of the video to use at most.
         size: side in pixels of the pictures that are learned from.
         seed: another number, another order of the pictures.
         device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
     """
-    from emotalk.create import CONSENT, PersonalizeRequest
+    from emotalk.create import PersonalizeRequest, consent_to
     from emotalk.create import personalize as make
     from emotalk.create.workplace import can_resume
 
     request = PersonalizeRequest(
-        video, name, CONSENT if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
-        device=device, resume=resume,
+        video, name, consent_to(video_only) if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
+        device=device, resume=resume, video_only=video_only,
     )  # fmt: skip
     if not resume and can_resume(name):
         print(f"a run for {name} that was stopped is left; without --resume it is begun anew", file=sys.stderr)
@@ -83,6 +90,7 @@ def portrait(
     photo: tyro.conf.Positional[Path],
     name: str,
     consent: bool = False,
+    video_only: bool = False,
     face: int | None = None,
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER", help_behavior_hint="")] = None,
     size: Literal[256, 512] = 512,
@@ -95,17 +103,22 @@ def portrait(
         photo: one sharp picture of a person from the front, with the mouth closed, in even light: JPEG, PNG, WebP, ...
         name: what the avatar is called.
         consent: say that you are the person in the photo, or that they agreed to an avatar that can be made to say
-            anything. It is kept in the avatar's card; without it nothing is made.
+            anything, and whose numbers go to the browser of whoever watches it live. It is kept in the avatar's card;
+            without it nothing is made.
+        video_only: agree to finished videos only: the avatar is never drawn live in a browser.
         face: whose avatar, where the photo shows several people: 1 is the one furthest left.
         output: the folder to put the avatar's own folder into; by default where `avatars` looks for them.
         size: side in pixels of the picture that is learned from.
         seed: another number, another draw of the Gaussians.
         device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
     """
-    from emotalk.create import CONSENT, PortraitRequest
+    from emotalk.create import PortraitRequest, consent_to
     from emotalk.create import portrait as make
 
-    request = PortraitRequest(photo, name, CONSENT if consent else "", face=face, size=size, seed=seed, device=device)
+    request = PortraitRequest(
+        photo, name, consent_to(video_only) if consent else "", face=face, size=size, seed=seed, device=device,
+        video_only=video_only,
+    )  # fmt: skip
     with fit_bar() as show:
         made = make(request, show, on_tracked=show.tracked, folder=output)
     _tell_avatar(made, made.name if output is None else str(made.folder))

@@ -2,14 +2,23 @@
 
 from emotalk.create.job import personalize
 from emotalk.create.portrait_job import portrait
-from emotalk.create.request import CONSENT, PersonalizeRequest, PersonalizeResult, PortraitRequest
+from emotalk.create.request import (
+    CONSENT,
+    CONSENT_VIDEO_ONLY,
+    PersonalizeRequest,
+    PersonalizeResult,
+    PortraitRequest,
+    consent_to,
+)
 from emotalk.create.workplace import discard
 
 __all__ = [
     "CONSENT",
+    "CONSENT_VIDEO_ONLY",
     "PersonalizeRequest",
     "PersonalizeResult",
     "PortraitRequest",
+    "consent_to",
     "discard",
     "personalize",
     "portrait",

@@ -79,7 +79,9 @@ def personalize(
         if on_tracked is not None:
             on_tracked(tracked)
         config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"], device=str(device))
-        consent = Consent(job["consent"].strip(), job["started"])
+        # Who wants less when the run goes on gets it; more than was agreed to at its start it does not become.
+        live = not (job["video_only"] or request.video_only)
+        consent = Consent(job["consent"].strip(), job["started"], live)
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
         avatar = fit.run(fitting_in_words(progress), cancelled)
         avatar = avatar.replace(motion=motion_of_video(tracked, speaking_in_words(progress, cancelled, started)))
@@ -100,7 +102,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
                 "or start anew without --resume."
             )
         return job
-    need_consent(request.consent)
+    need_consent(request.consent, request.video_only)
     empty(work)
     settings = vars(request)
     job = {name: settings[name] for name in _SETTINGS}
@@ -110,7 +112,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
     return job
 
 
-_SETTINGS = ("name", "consent", "minutes", "size", "seed", "seconds")
+_SETTINGS = ("name", "consent", "minutes", "size", "seed", "seconds", "video_only")
 
 
 def _read_job(path: Path, request: PersonalizeRequest) -> dict[str, Any]:
@@ -120,6 +122,9 @@ def _read_job(path: Path, request: PersonalizeRequest) -> dict[str, Any]:
         job = json.loads(path.read_bytes())
         if not isinstance(job, dict):
             raise InputError("it holds no table")
+        job.setdefault(
+            "video_only", True
+        )  # begun before there was a choice: what was agreed to says nothing of browsers
         missing = [name for name in (*_SETTINGS, "video", "digest", "started") if name not in job]
         if missing:
             raise InputError(f"it lacks {', '.join(missing)}")

@@ -71,7 +71,8 @@ def portrait(
             raise Cancelled("Stopped: no avatar was made.")
         if on_tracked is not None:
             on_tracked(tracked)
-        consent = Consent(request.consent.strip(), datetime.now(UTC).isoformat(timespec="seconds"))
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        consent = Consent(request.consent.strip(), now, live=not request.video_only)
         avatar = make_portrait(
             tracked, name=request.name.strip(), consent=consent, seed=request.seed, device=str(device),
             report=fitting_in_words(progress), cancelled=cancelled,

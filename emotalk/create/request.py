@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 CONSENT = (
     "I am the person in this video or photo, or that person has agreed: an avatar of them may be made, "
-    "and it can be made to say anything."
+    "it can be made to say anything, and where it is shown live, its numbers go to the browser of whoever watches."
 )
 """What somebody agrees to before a real person's avatar is made; it is kept in the avatar's card."""
+CONSENT_VIDEO_ONLY = (
+    "I am the person in this video or photo, or that person has agreed: an avatar of them may be made, "
+    "and it can be made to say anything, in finished videos only: it is never drawn live in a browser."
+)
+"""The narrower sentence of those who choose that; no browser then gets the avatar's numbers to draw it."""
 _PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1")
 """What the first box of an ISO media file (ISO/IEC 14496-12) calls a picture; everything else there moves."""
 MOST_FACES = 99
@@ -26,12 +31,13 @@ MOST_FACES = 99
 
 @dataclass(frozen=True)
 class PersonalizeRequest:
-    """One avatar to be made of a video. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing
-    is made.
+    """One avatar to be made of a video. `consent` is the sentence that was agreed to (`consent_to`); without one
+    nothing is made. With `video_only` the avatar may not be drawn live in a browser (`Consent.live`).
 
     `minutes` bounds the fit (tracking comes before it), `size` is the side of the square pictures it learns from.
     `device` ("auto", "cpu" or "cuda") is where the fit is computed. With `resume`, a run that was stopped goes on with
-    the consent and settings it was started with, on any device; where there is none, it starts. Raises InputError.
+    the consent and settings it was started with, on any device, for videos only where it or this request says so; where
+    there is none, it starts. Raises InputError.
     """
 
     SOURCE: ClassVar[str] = "video"
@@ -45,6 +51,7 @@ class PersonalizeRequest:
     device: str = "auto"
     resume: bool = False
     seconds: float | None = None  # of the video that are used at most
+    video_only: bool = False
 
     def __post_init__(self) -> None:
         _check_avatar(self, needs_consent=not self.resume)
@@ -60,8 +67,8 @@ class PersonalizeRequest:
 
 @dataclass(frozen=True)
 class PortraitRequest:
-    """One avatar to be made of a photo. `consent` is the sentence that was agreed to (`CONSENT`); without one nothing
-    is made.
+    """One avatar to be made of a photo. `consent` is the sentence that was agreed to (`consent_to`); without one
+    nothing is made. With `video_only` the avatar may not be drawn live in a browser (`Consent.live`).
 
     `face` chooses among several people: 1 is the one furthest left. `size` is the side of the square picture that is
     learned from, `device` ("auto", "cpu" or "cuda") where the fit is computed. Raises InputError.
@@ -76,6 +83,7 @@ class PortraitRequest:
     size: int = 512
     seed: int = 0
     device: str = "auto"
+    video_only: bool = False
 
     def __post_init__(self) -> None:
         _check_avatar(self, needs_consent=True)
@@ -103,10 +111,15 @@ def source_of(request: PersonalizeRequest | PortraitRequest) -> Path:
     return Path(getattr(request, request.SOURCE))
 
 
-def need_consent(consent: str) -> None:
-    """Raise InputError unless somebody agreed to something."""
+def consent_to(video_only: bool) -> str:
+    """The sentence that is agreed to: `CONSENT_VIDEO_ONLY` or `CONSENT`."""
+    return CONSENT_VIDEO_ONLY if video_only else CONSENT
+
+
+def need_consent(consent: str, video_only: bool = False) -> None:
+    """Raise InputError unless somebody agreed to something; the sentence tells what `--consent` would say."""
     if not isinstance(consent, str) or not consent.strip():
-        raise InputError(f'An avatar of a person needs consent. With --consent you say: "{CONSENT}"')
+        raise InputError(f'An avatar of a person needs consent. With --consent you say: "{consent_to(video_only)}"')
 
 
 def _check_avatar(request: PersonalizeRequest | PortraitRequest, needs_consent: bool) -> None:
@@ -119,8 +132,12 @@ def _check_avatar(request: PersonalizeRequest | PortraitRequest, needs_consent: 
         raise InputError(f"There is no {what} {Path(file).name!r}; check the name.")
     if not isinstance(request.consent, str) or len(request.consent) > 2000:
         raise InputError("The consent must be a sentence of at most 2000 characters.")
+    if not isinstance(request.video_only, bool):
+        raise InputError(f"Whether it is for videos only must be true or false, found {_short(request.video_only)}.")
     if needs_consent:
-        need_consent(request.consent)
+        need_consent(request.consent, request.video_only)
+    if request.consent.strip() == CONSENT_VIDEO_ONLY and not request.video_only:
+        raise InputError("What was agreed to is an avatar for videos only; ask for one with video_only=True.")
     if request.size not in (256, 512):
         raise InputError(f"An avatar is fitted at 256 or 512 pixels, found {_short(request.size)}.")
     seed = request.seed

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from emotalk.avatar import list_avatars
 from emotalk.avatar.gallery import delete_avatar, own_folder, pack_avatar
 from emotalk.core.errors import AvatarError, InputError
-from emotalk.create.request import CONSENT, PersonalizeRequest, PortraitRequest, source_of
+from emotalk.create.request import PersonalizeRequest, PortraitRequest, consent_to, source_of
 from emotalk.create.worker import BackgroundFit
 from emotalk.create.worker_process import SpareWorker
 from emotalk.create.workplace import discard, sweep
@@ -57,28 +57,41 @@ class FitSessions:
         self._spare = SpareWorker()
         self._packed = Shelf(self.temporary / "packed", clock=clock)
 
-    def start(self, session: str, video: str | None, title: str, minutes: float, consent: bool) -> BackgroundFit:
+    def start(
+        self, session: str, video: str | None, title: str, minutes: float, consent: bool, video_only: bool = False
+    ) -> BackgroundFit:
         """Begin a fit to a video for a page; InputError with a sentence where something is missing or another fit runs.
-        Consent is `True` and nothing else: no word, number or list that a program sends for it."""
+        Consent is `True` and nothing else: no word, number or list that a program sends for it. `video_only` narrows
+        it (`create.request.consent_to`), and is `True` or `False` as strictly."""
         self.note(session, video)
         _check(video, "video", consent)
         allowed = limits()
         return self._start(session, PersonalizeRequest(
             video,
             title or "",
-            CONSENT,
+            consent_to(video_only),
             minutes=min(float(minutes), allowed.personalise_minutes),
             seconds=allowed.personalise_seconds,
             device=str(self._studio.device),
+            video_only=video_only,
         ))  # fmt: skip
 
     def start_portrait(
-        self, session: str, photo: str | None, title: str, consent: bool, face: int | None = None
+        self,
+        session: str,
+        photo: str | None,
+        title: str,
+        consent: bool,
+        face: int | None = None,
+        video_only: bool = False,
     ) -> BackgroundFit:
         """Begin to make an avatar of a photo for a page, as `start` does of a video. `face` chooses among several."""
         self.note(session, photo)
         _check(photo, "photo", consent)
-        request = PortraitRequest(photo, title or "", CONSENT, face=face, device=str(self._studio.device))
+        request = PortraitRequest(
+            photo, title or "", consent_to(video_only), face=face, device=str(self._studio.device),
+            video_only=video_only,
+        )  # fmt: skip
         return self._start(session, request)
 
     def note(self, session: str, file: str | None) -> None:

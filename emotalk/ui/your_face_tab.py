@@ -97,7 +97,12 @@ class YourFaceTab:
                 0.25, min(10.0, allowed.personalise_minutes), 2.0, step=0.25, label="Minutes of fitting",
                 info="more than two rarely show", elem_id="fit-minutes", visible=False,
             )  # fmt: skip
+        # What is agreed to stands there in full; the box below it only takes back its last part.
         self.consent = gr.Checkbox(False, label=CONSENT, elem_id="fit-consent")
+        self.video_only = gr.Checkbox(
+            False, label="Video only", info="Never drawn live in a browser: its numbers stay here.",
+            elem_id="fit-video-only",
+        )  # fmt: skip
         with gr.Row(elem_id="fit-go-row"):
             go = {"value": "Make the avatar", "variant": "primary", "size": "lg", "scale": 4}
             self.make_photo = gr.Button(**go, elem_id="photo-go")
@@ -117,8 +122,8 @@ class YourFaceTab:
             self.make_video, self.stop,
         ]  # fmt: skip
         heavy = {"concurrency_id": FITS, "concurrency_limit": None, "trigger_mode": "once"} | shared
-        of_photo = [self.photo, self.title, self.consent, self.who]
-        of_video = [self.video, self.title, self.minutes, self.consent]
+        of_photo = [self.photo, self.title, self.consent, self.video_only, self.who]
+        of_video = [self.video, self.title, self.minutes, self.consent, self.video_only]
         made = [
             self.make_photo.click(self.begin_portrait, of_photo, watching, **heavy),
             self.who.input(self.begin_portrait, of_photo, watching, **heavy),
@@ -159,25 +164,25 @@ class YourFaceTab:
         )  # fmt: skip
 
     def begin(
-        self, video: str | None, title: str, minutes: float, consent: bool, request: gr.Request
+        self, video: str | None, title: str, minutes: float, consent: bool, video_only: bool, request: gr.Request
     ) -> Iterator[dict]:
         """Start a fit to a video and report it until it has ended. On one's own machine it goes on when the page no
         longer looks; a stranger's ends (`FitSessions.unwatch`)."""
         try:
-            fit = self.fits.start(request.session_hash or "", video, title, minutes, consent)
+            fit = self.fits.start(request.session_hash or "", video, title, minutes, consent, video_only)
         except EmotalkError as error:
             raise friendly(error) from error
         yield from self._watched(fit)
 
     def begin_portrait(
-        self, photo: str | None, title: str, consent: bool, who: str, request: gr.Request
+        self, photo: str | None, title: str, consent: bool, video_only: bool, who: str, request: gr.Request
     ) -> Iterator[dict]:
         """Start to make an avatar of a photo and report it, as `begin`; `who` is the number of a face, or empty."""
         try:
             if who and not (who.isascii() and who.isdecimal() and len(who) < 3):
                 raise InputError(f"A face is chosen by its number from the left, found {who!r:.60}.")
             face = int(who) if who else None
-            fit = self.fits.start_portrait(request.session_hash or "", photo, title, consent, face)
+            fit = self.fits.start_portrait(request.session_hash or "", photo, title, consent, face, video_only)
         except EmotalkError as error:
             raise friendly(error) from error
         yield from self._watched(fit)

@@ -93,7 +93,7 @@ def _of_fits(folder: Path, video: Path, kills: int, chance: random.Random, fault
     page, moments = Page(folder, EMOTALK_PUBLIC="1").start(), []
     for number in range(kills):
         visitor = page.visitor()
-        joined = visitor.call("begin", [uploaded(visitor, video), "Me", 0.25, True], listen=False)
+        joined = visitor.call("begin", [uploaded(visitor, video), "Me", 0.25, True, False], listen=False)
         if not joined.ok:
             faults.append(f"fit {number + 1} was refused: {joined.error}")
         with visitor.news():

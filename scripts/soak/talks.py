@@ -81,6 +81,6 @@ class _Fits:
     def _run(self) -> None:
         self._visitor = self._page.visitor("127.0.0.9")
         while not self._stop.is_set():
-            answer = self._visitor.call("begin", [uploaded(self._visitor, self._video), "Me", 0.5, True])
+            answer = self._visitor.call("begin", [uploaded(self._visitor, self._video), "Me", 0.5, True, False])
             self.ended += answer.ok
             time.sleep(1)

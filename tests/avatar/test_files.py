@@ -212,6 +212,26 @@ def test_an_avatar_of_a_real_person_needs_their_consent():
     assert AvatarCard.from_json(given.card.to_json()).consent.statement == "I agree."
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_whether_a_person_may_be_drawn_in_a_browser_is_kept_with_their_consent(tmp_path, head, live):
+    made = make_avatar(synthetic=False, consent=Consent("I agree.", "2026-01-01T12:00:00Z", live=live))
+    made.save(tmp_path / "egg")
+    assert json.loads((tmp_path / "egg" / files.CARD).read_text())["consent"]["live"] is live
+    assert load_avatar(tmp_path / "egg", head).card.live is live
+
+
+def test_who_agreed_before_there_was_a_choice_is_not_drawn_in_a_browser():
+    made = make_avatar(synthetic=False, consent=Consent("I agree.", "2026-01-01T12:00:00Z", live=True))
+    card = json.loads(made.card.to_json())
+    del card["consent"]["live"]
+    assert AvatarCard.from_json(json.dumps(card)).live is False
+    assert AvatarCard.from_json(json.dumps(card | {"live": True})).live is False  # said where nobody is asked
+
+
+def test_nobodys_likeness_may_be_drawn_in_a_browser():
+    assert make_avatar(synthetic=True).card.live is True
+
+
 # --- the gallery --------------------------------------------------------------------------------------------------
 
 
@@ -413,6 +433,9 @@ def test_an_avatar_of_another_head_is_refused(folder, head):
         ({"synthetic": False}, "consent"),
         ({"consent": "sure"}, "consent"),
         ({"consent": {"statement": 1, "time": 2}}, "consent"),
+        ({"consent": {"statement": "yes", "time": "now", "live": 1}}, "'live' of its consent, found 1"),
+        ({"consent": {"statement": "yes", "time": "now", "live": "true"}}, "'live' of its consent"),
+        ({"consent": {"statement": "yes", "time": "now", "live": None}}, "'live' of its consent, found None"),
         ({"face": -1}, "'face'"),
         ({"face": 1.5}, "'face'"),
         ({"face": True}, "'face'"),

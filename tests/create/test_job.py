@@ -21,7 +21,7 @@ from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.core.progress import FitProgress, Progress
 from emotalk.create import discard, personalize
-from emotalk.create.request import CONSENT, PersonalizeRequest
+from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY, PersonalizeRequest
 from emotalk.fitting.personalize import PersonalizeConfig
 
 
@@ -173,6 +173,47 @@ def test_a_stopped_run_goes_on_with_its_own_settings_and_consent(workshop: Works
     assert [run["fresh"] for run in workshop.tracked] == [True, False]
 
 
+VIDEO_ONLY = {"consent": CONSENT_VIDEO_ONLY, "video_only": True}
+
+
+def stopped(workshop: Workshop, wanted: PersonalizeRequest, base: Path) -> Path:
+    """The notes of a run that was stopped in the fit."""
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(wanted, folder=base)
+    workshop.stop_in_fit = False
+    return base / ".anna-b.work" / "job.json"
+
+
+def test_who_wants_videos_only_is_not_drawn_in_browsers(workshop: Workshop, video: Path, base: Path) -> None:
+    assert personalize(request(video), folder=base).card.live is True
+    card = load_avatar(personalize(request(video, **VIDEO_ONLY), folder=base).folder).card
+    assert (card.consent.statement, card.consent.live, card.live) == (CONSENT_VIDEO_ONLY, False, False)
+
+
+def test_a_stopped_run_for_videos_only_stays_one(workshop: Workshop, video: Path, base: Path) -> None:
+    stopped(workshop, request(video, **VIDEO_ONLY), base)
+    card = personalize(request(video, resume=True), folder=base).card
+    assert (card.consent.statement, card.live) == (CONSENT_VIDEO_ONLY, False)
+
+
+def test_a_stopped_run_may_still_become_one_for_videos_only(workshop: Workshop, video: Path, base: Path) -> None:
+    stopped(workshop, request(video), base)
+    card = personalize(request(video, resume=True, consent="", video_only=True), folder=base).card
+    assert (card.consent.statement, card.live) == (CONSENT, False)
+
+
+def test_a_run_that_was_begun_before_there_was_a_choice_is_for_videos_only(
+    workshop: Workshop, video: Path, base: Path
+) -> None:
+    notes = stopped(workshop, request(video, consent="I agree."), base)
+    job = json.loads(notes.read_bytes())
+    del job["video_only"]
+    notes.write_text(json.dumps(job))
+    card = personalize(request(video, resume=True), folder=base).card
+    assert (card.consent.statement, card.live) == ("I agree.", False)
+
+
 def test_without_resume_a_stopped_run_is_begun_anew(workshop: Workshop, video: Path, base: Path) -> None:
     workshop.stop_in_fit = True
     with pytest.raises(Cancelled):
@@ -292,6 +333,8 @@ DAMAGED = {
     "another size": ({"size": 500}, "256 or 512"),
     "no consent": ({"consent": " "}, "consent"),
     "consent that is no text": ({"consent": True}, "consent"),
+    "a word for video only": ({"video_only": "no"}, "videos only must be true or false"),
+    "the narrower consent with more": ({"consent": CONSENT_VIDEO_ONLY}, "an avatar for videos only"),
     "another name": ({"name": "Bob"}, "written for 'Bob'"),
     "a name that is none": ({"name": ["Anna B"]}, "its name is no text"),
 }

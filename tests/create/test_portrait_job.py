@@ -18,7 +18,7 @@ import pytest
 from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.core.progress import FitProgress, Progress
-from emotalk.create import CONSENT, PortraitRequest, discard, portrait
+from emotalk.create import CONSENT, CONSENT_VIDEO_ONLY, PortraitRequest, discard, portrait
 from emotalk.create.portrait_job import face_pictures
 from emotalk.create.workplace import JOB, workplace
 from emotalk.portrait.faces import PhotoFace, SeveralFaces
@@ -107,6 +107,13 @@ def test_a_photo_becomes_an_avatar_whose_card_holds_the_consent(darkroom: Darkro
     assert darkroom.asked == [{"name": "me.jpg", "face": 2, "size": 256, "shape": (40, 30, 3)}]
     assert darkroom.made == [{"seed": 7, "device": "cpu"}]
     assert names(base) == ["anna-b"]  # no picture of the person stays
+
+
+def test_who_wants_videos_only_is_not_drawn_in_browsers(darkroom: Darkroom, photo: Path, base: Path) -> None:
+    assert portrait(request(photo), folder=base).card.live is True
+    made = portrait(request(photo, consent=CONSENT_VIDEO_ONLY, video_only=True), folder=base)
+    card = load_avatar(made.folder).card
+    assert (card.consent.statement, card.consent.live, card.live) == (CONSENT_VIDEO_ONLY, False, False)
 
 
 def test_every_stage_is_told_in_words(darkroom: Darkroom, photo: Path, base: Path) -> None:

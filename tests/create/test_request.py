@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from emotalk.core.errors import InputError
-from emotalk.create import CONSENT, PersonalizeRequest, PortraitRequest
+from emotalk.create import CONSENT, CONSENT_VIDEO_ONLY, PersonalizeRequest, PortraitRequest, consent_to
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,11 @@ from emotalk.create import CONSENT, PersonalizeRequest, PortraitRequest
         ({"name": "\ud800"}, "printable"),
         ({"consent": True}, "must be a sentence"),
         ({"consent": " "}, "needs consent"),
+        ({"consent": "", "video_only": True}, "in finished videos only"),
+        ({"consent": CONSENT_VIDEO_ONLY}, "video_only=True"),
+        ({"video_only": 1}, "true or false, found 1"),
+        ({"video_only": "yes"}, "true or false, found 'yes'"),
+        ({"video_only": None}, "true or false, found None"),
         ({"minutes": "2"}, "must be a number"),
         ({"minutes": float("nan")}, "must be a number"),
         ({"minutes": 10**400}, "a far larger one"),
@@ -48,6 +53,11 @@ def test_what_cannot_be_made_is_a_sentence(tmp_path: Path, given: dict[str, Any]
         ({"name": None}, "no name"),
         ({"consent": True}, "must be a sentence"),
         ({"consent": " "}, "needs consent"),
+        ({"consent": "", "video_only": True}, "in finished videos only"),
+        ({"consent": CONSENT_VIDEO_ONLY}, "video_only=True"),
+        ({"video_only": 1}, "true or false, found 1"),
+        ({"video_only": "yes"}, "true or false, found 'yes'"),
+        ({"video_only": None}, "true or false, found None"),
         ({"face": 0}, "from 1"),
         ({"face": True}, "from 1"),
         ({"face": 1.0}, "from 1"),
@@ -63,6 +73,12 @@ def test_a_portrait_that_cannot_be_made_is_a_sentence(tmp_path: Path, given: dic
     with pytest.raises(InputError, match=said) as caught:
         PortraitRequest(**{"photo": tmp_path / "me.jpg", "name": "me", "consent": CONSENT} | given)
     assert len(str(caught.value)) < 300
+
+
+def test_the_sentence_says_whether_an_avatar_is_drawn_in_browsers() -> None:
+    assert "its numbers go to the browser of whoever watches" in CONSENT
+    assert "never drawn live in a browser" in CONSENT_VIDEO_ONLY
+    assert (consent_to(False), consent_to(True)) == (CONSENT, CONSENT_VIDEO_ONLY)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])

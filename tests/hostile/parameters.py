@@ -105,10 +105,10 @@ GENERATE = [
     "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead",
 ]  # fmt: skip
 """The arguments of the Generate button."""
-BEGIN = [None, "Somebody", 0.25, False]
-"""The arguments of making an avatar: a video, a name, minutes, consent."""
-PORTRAIT = [None, "Somebody", False, ""]
-"""The arguments of making an avatar of a photo: the photo, a name, consent, the number of a face."""
+BEGIN = [None, "Somebody", 0.25, False, False]
+"""The arguments of making an avatar: a video, a name, minutes, consent, video only."""
+PORTRAIT = [None, "Somebody", False, False, ""]
+"""The arguments of making an avatar of a photo: the photo, a name, consent, video only, the number of a face."""
 
 BODIES = [
     Value("no body", Raw("")), Value("half a body", Raw('{"data": [')), Value("a list", Raw("[]")), Value("null", Raw("null")),

@@ -126,7 +126,7 @@ def uploaded(visitor: Visitor) -> dict:
 )
 def test_only_true_is_consent(page: OpenPage, consent: object) -> None:
     visitor = page.visitor()
-    answer = visitor.call("begin", [uploaded(visitor), "Somebody", 0.25, consent])
+    answer = visitor.call("begin", [uploaded(visitor), "Somebody", 0.25, consent, False])
     assert not answer.ok
     assert not page.problems(answer)
     assert not list((page.folder / "tmp").rglob("job.json")), "a fit was begun"
@@ -143,7 +143,7 @@ def photo_of_nobody(visitor: Visitor) -> dict:
 @pytest.mark.parametrize("consent", [1, "true", [True], None, False], ids=repr)
 def test_only_true_is_consent_to_a_photo_too(page: OpenPage, consent: object) -> None:
     visitor = page.visitor()
-    answer = visitor.call("begin_portrait", [photo_of_nobody(visitor), "Somebody", consent, ""])
+    answer = visitor.call("begin_portrait", [photo_of_nobody(visitor), "Somebody", consent, False, ""])
     assert not answer.ok
     assert not page.problems(answer)
     assert not list((page.folder / "tmp").rglob(".*.work")), "a fit was begun"
@@ -153,7 +153,7 @@ def test_a_photo_without_a_face_is_a_sentence_and_goes_with_its_page(page: OpenP
     visitor = page.visitor()
     visitor.patience = 300
     photo = photo_of_nobody(visitor)
-    answer = visitor.call("begin_portrait", [photo, "Somebody", True, ""])
+    answer = visitor.call("begin_portrait", [photo, "Somebody", True, False, ""])
     assert "No face was found in the photo" in answer.error
     assert not page.problems(answer)
     assert not list((page.folder / "tmp").rglob(".*.work"))
@@ -173,7 +173,7 @@ def test_what_no_avatar_was_made_of_goes_with_its_page_too(page: OpenPage, kind:
     else:
         sent = photo_of_nobody(visitor)
     if kind == "without consent":
-        assert not visitor.call("begin_portrait", [sent, "Somebody", False, ""]).ok
+        assert not visitor.call("begin_portrait", [sent, "Somebody", False, False, ""]).ok
     else:
         (handler,) = {
             entry["api_name"]: entry
@@ -220,7 +220,11 @@ def test_a_picture_that_is_written_into_an_address_is_not_unpacked(page: OpenPag
         address = "data:image/png;base64," + base64.b64encode(data).decode()
         photo = good | {"url": address, "meta": meta}
         still = [*STILL[:7], "A picture", STILL[8], photo, *STILL[10:]]
-        for name, values in (("begin_portrait", [photo, "Me", True, ""]), ("another_photo", [photo]), ("still", still)):
+        for name, values in (
+            ("begin_portrait", [photo, "Me", True, False, ""]),
+            ("another_photo", [photo]),
+            ("still", still),
+        ):
             answer = visitor.call(name, values)
             assert not answer.ok, (name, answer)
             assert "upload" in answer.error
@@ -237,7 +241,7 @@ def test_a_photo_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:
         mine | {"path": mine["path"] + "x"},
         mine | {"path": page.secret},
     ):
-        answer = stranger.call("begin_portrait", [photo, "Somebody", True, ""])
+        answer = stranger.call("begin_portrait", [photo, "Somebody", True, False, ""])
         assert not answer.ok
         assert not page.problems(answer, photo["path"])
 
@@ -249,7 +253,7 @@ def test_a_video_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:
     assert len(Path(mine["path"]).parent.name) >= 32, "the folder of an upload can be guessed"
     climbing = mine | {"path": str(Path(mine["path"]).parent.parent)}
     for video_ in (climbing, mine | {"path": mine["path"] + "x"}, mine | {"path": str(page.folder / "tmp")}):
-        answer = stranger.call("begin", [video_, "Somebody", 0.25, True])
+        answer = stranger.call("begin", [video_, "Somebody", 0.25, True, False])
         assert not answer.ok
         assert not page.problems(answer, video_["path"])
 

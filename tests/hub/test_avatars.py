@@ -99,6 +99,14 @@ class TestCards:
         assert "[click](" not in page
         assert "agreed on 2026-01-01" in page
 
+    @pytest.mark.parametrize(
+        ("live", "said"), [(True, "may be drawn live in the browsers"), (False, "finished videos only")]
+    )
+    def test_a_page_says_whether_the_person_may_be_drawn_in_browsers(self, live, said):
+        consent = Consent("I agree.", "2026-01-01T00:00:00Z", live=live)
+        page = model_card(AvatarCard("Anna", "mine", "a photo", synthetic=False, consent=consent), "me/x")
+        assert said in page.split("## Consent")[1].split("##")[0]
+
     def test_every_shipped_avatar_has_a_page(self):
         for info in list_avatars([(CHECKPOINTS / "avatars", True)]):
             page = model_card(info.card, "me/x")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from emotalk.core.errors import InputError
-from emotalk.create import PersonalizeRequest, PortraitRequest
+from emotalk.create import PersonalizeRequest, PortraitRequest, consent_to
 from emotalk.create.workplace import workplace
 from emotalk.server import fits as fits_module
 from emotalk.server.fits import FitSessions
@@ -93,6 +93,26 @@ def test_a_photo_is_asked_for_with_its_face_and_the_consent(fits: FitSessions, p
 def test_consent_to_a_photo_is_true_and_nothing_else(fits: FitSessions, photo: Path, consent: object) -> None:
     with pytest.raises(InputError, match="needs consent"):
         fits.start_portrait("page", str(photo), "Me", consent)
+
+
+def test_who_ticks_video_only_agrees_to_that_alone(fits: FitSessions, photo: Path) -> None:
+    video = photo.with_name("me.mp4")
+    video.write_bytes(b"a video")
+    for video_only in (False, True):
+        of_photo = fits.start_portrait("page", str(photo), "Me", True, None, video_only)
+        of_photo.end(None)
+        of_video = fits.start("page", str(video), "Me", 1.0, True, video_only)
+        of_video.end(None)
+        for request in (of_photo.request, of_video.request):
+            assert (request.video_only, request.consent) == (video_only, consent_to(video_only))
+
+
+@pytest.mark.parametrize("video_only", ["yes", 1, [True], None, 0, ""])
+def test_video_only_is_true_or_false_and_nothing_else(fits: FitSessions, photo: Path, video_only: object) -> None:
+    with pytest.raises(InputError, match="videos only must be true or false"):
+        fits.start_portrait("page", str(photo), "Me", True, None, video_only)
+    with pytest.raises(InputError, match="videos only must be true or false"):
+        fits.start("page", str(photo.rename(photo.with_name("me.mp4"))), "Me", 1.0, True, video_only)
 
 
 def test_without_a_photo_or_with_a_huge_one_nothing_begins(fits: FitSessions, photo: Path) -> None:

@@ -26,6 +26,7 @@ from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gallery import folder_name
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.create.news import FitNews, picture_address
+from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY
 from emotalk.video import VideoWriter
 from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
@@ -102,7 +103,7 @@ class ScriptedFit:
 
     def _save(self) -> None:
         person = load_avatar("mira")
-        consent = Consent(self.request.consent, "2026-01-01T00:00:00+00:00")
+        consent = Consent(self.request.consent, "2026-01-01T00:00:00+00:00", live=not self.request.video_only)
         card = dataclasses.replace(
             person.card, name=self.request.name.strip(), synthetic=False, consent=consent, created=f"{time.time():.3f}"
         )
@@ -255,7 +256,7 @@ def test_a_photo_becomes_an_avatar_and_the_way_to_a_better_one_keeps_its_name(
     wait_for_state(page, "done")
     request = fits.begun[0].request
     assert (request.name, request.face) == ("Anna B", None)
-    assert "video or photo" in request.consent
+    assert (request.consent, request.video_only) == (CONSENT, False)
     assert Path(request.photo).read_bytes() == photo.read_bytes()  # with what the camera says of how it was held
     expect(page.locator("#fit-talk")).to_be_visible()
     page.screenshot(path=shots / "photo-done.png", full_page=True)
@@ -275,6 +276,30 @@ def test_a_photo_becomes_an_avatar_and_the_way_to_a_better_one_keeps_its_name(
     page.click("#fit-talk")
     page.locator("#stage").wait_for()
     page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
+
+
+def test_who_wants_videos_only_ticks_a_box_for_photo_and_video(
+    page, photo: Path, clip: Path, fits, own_cache: Path, shots: Path
+) -> None:
+    fill_in_photo(page, photo)
+    expect(page.locator("#fit-consent")).to_contain_text(CONSENT)
+    box = page.locator("#fit-video-only")
+    expect(box).to_contain_text("Never drawn live in a browser: its numbers stay here.")
+    assert box.bounding_box()["y"] > page.locator("#fit-consent").bounding_box()["y"]
+    box.locator("input").check()
+    page.screenshot(path=shots / "video-only.png", full_page=True)
+    page.click("#photo-go")
+    wait_for_state(page, "done")
+    page.click("#fit-better")
+    page.locator("#fit-go").wait_for()
+    page.set_input_files("#fit-video input[type=file]", clip)
+    page.wait_for_selector("#fit-video video", state="attached")
+    page.click("#fit-go")
+    expect(page.locator("#fit-report")).to_contain_text("Usable video")
+    wait_for_state(page, "done")
+    page.locator("#fit-talk").wait_for()
+    assert [(fit.request.video_only, fit.request.consent) for fit in fits.begun] == [(True, CONSENT_VIDEO_ONLY)] * 2
+    assert load_avatar(own_cache / "avatars" / "anna").card.live is False
 
 
 def test_of_several_people_in_a_photo_one_is_pressed(page, photo: Path, fits, shots: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
 from emotalk.ui.live_script import live_script
@@ -12,7 +10,7 @@ ADDRESS = "http://localhost/"
 _SET = """async () => {
   const { Actor } = await import("/actor.js");
   // Motion that says what it was made of: frame number, code, mood.
-  window.life = { steps: [], frame(row, at, v, a) {
+  window.life = { steps: [], changes: 0, change() { this.changes++; }, frame(row, at, v, a) {
     this.steps.push({ row: row ? row[0] : null, v, a });
     const motion = new Float32Array(65);
     motion[0] = row ? row[0] : 0;
@@ -102,16 +100,15 @@ def test_expressiveness_makes_the_set_mood_more_or_less_within_the_square(page):
     assert page.evaluate("[life.steps[0].v, life.steps[0].a]") == pytest.approx([1, -0.8])
 
 
-def test_where_speech_breaks_off_the_mouth_moves_on_without_a_jump(page):
-    page.evaluate("at(0); actor.speak(voice)")
-    speaking = page.evaluate("walk(0, 30)[0]")
-    assert speaking > 125
-    page.evaluate("actor.hush()")
-    after = page.evaluate("Array.from({ length: 26 }, (_, i) => at(1200 + 10 * i)[0])")
-    steps = [a - b for a, b in pairwise([speaking, *after])]
-    assert max(steps) < 0.3 * speaking
-    assert min(steps) >= -1e-3
-    assert after[-1] == pytest.approx(0, abs=1e-3)
+def test_life_is_told_whenever_another_mouth_takes_over(page):
+    assert page.evaluate("at(0); at(40); life.changes") == 1
+    page.evaluate("actor.speak(voice); walk(0, 10)")
+    assert page.evaluate("life.changes") == 2
+    page.evaluate("actor.speak({ ...voice, frame: 3 }); at(800)")  # interrupts
+    assert page.evaluate("life.changes") == 3
+    page.evaluate("actor.hush(); at(1200); at(1240)")
+    assert page.evaluate("life.changes") == 4
+    assert page.evaluate("life.steps.at(-1).row") is None
 
 
 def test_a_voice_that_waits_leaves_the_face_alive(page):

@@ -1,10 +1,9 @@
 // A face that lives: it idles, follows a mood and says what a voice has, and is drawn whenever the screen is. Motion comes
 // 25 times a second (life.js); what is drawn lies between its last two frames, so that 60 pictures a second are smooth.
-import { EXPRESSION, ROW } from "./head.js";
+import { ROW } from "./head.js";
 
 const RATE = 25 / 1000; // frames of motion in a millisecond
 const MOST = 4; // frames made up for after a hitch; older ones are left out
-const BLEND = 4; // frames in which one mouth becomes another where speech begins, breaks off or is interrupted
 
 export class Actor {
   // life: what moves (life.js). It is shown by whatever `wear` was given last.
@@ -21,8 +20,6 @@ export class Actor {
     this.older = new Float32Array(ROW);
     this.newer = new Float32Array(ROW);
     this.shown = new Float32Array(ROW);
-    this.before = new Float32Array(EXPRESSION); // the expression on the screen when the source changed
-    this.since = Infinity; // frames since then
     this.frames = 0; // of motion
     this.drawn = 0; // pictures
   }
@@ -55,8 +52,7 @@ export class Actor {
     if (source !== this.source) {
       this.source = source;
       this.index = first;
-      this.before.set(this.shown.subarray(0, EXPRESSION));
-      this.since = this.frames ? 0 : Infinity;
+      this.life.change(); // another mouth takes over, and softly
     }
     let due = first + 1 - this.index;
     if (due > MOST) {
@@ -71,16 +67,14 @@ export class Actor {
     const index = ++this.index, said = source && !this.own ? source.moodAt(index) : null;
     const [valence, arousal] = said || this.base.map((x) => Math.min(Math.max(x * this.expressiveness, -1), 1));
     const row = source && index >= 0 ? source.row(index) : null;
-    [this.older, this.newer] = [this.newer, this.older];
-    this.newer.set(this.life.frame(row, 0, valence, arousal, { pointer: this.pointer }));
-    if (!this.frames++) this.older.set(this.newer);
-    this.since++;
+    this.older = this.newer;
+    this.newer = this.life.frame(row, 0, valence, arousal, { pointer: this.pointer });
+    if (!this.frames++) this.older = this.newer;
   }
 
   between(share) {
-    const { shown, older, newer, before } = this, left = 1 - (this.since - 1 + share) / BLEND;
+    const { shown, older, newer } = this;
     for (let i = 0; i < ROW; i++) shown[i] = older[i] + share * (newer[i] - older[i]);
-    if (left > 0) for (let i = 0; i < EXPRESSION; i++) shown[i] += Math.min(left, 1) * (before[i] - shown[i]);
     return shown;
   }
 

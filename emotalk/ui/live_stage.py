@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from emotalk.core.errors import EmotalkError
+from emotalk.server.visitors import address_of
 from emotalk.ui import parts
 from emotalk.ui.controls import COLOUR, OWN, TYPED
 from emotalk.ui.toasts import friendly
@@ -70,20 +71,22 @@ class LiveStage:
 
     def connect(self, controls: Controls, blocks: gr.Blocks, downloads: list[Any]) -> None:
         """Keep the canvas showing the chosen face, as the controls say."""
-        c, hidden = controls, {"show_progress": "hidden", "api_visibility": "private"}
+        c, hidden = controls, {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
 
-        def show(request: gr.Request, face: str) -> Any:
+        async def show(request: gr.Request, face: str) -> Any:
+            session = request.session_hash or ""
             if not face:
                 return gr.skip()
             try:
-                return {"name": face, **self._faces.show(request.session_hash or "", face)}
+                shown = await self._faces.show(session, face, address=address_of(request.request))
+                return gr.skip() if shown is None else {"name": face, "ticket": self._faces.ticket(session), **shown}
             except EmotalkError as error:
                 raise friendly(error) from error
 
         for event in (self.part.input, c.face.input):
-            event(show, c.face, self.part, js=_ABLE, trigger_mode="always_last", concurrency_limit=2, **hidden)
+            event(show, c.face, self.part, js=_ABLE, trigger_mode="always_last", **hidden)
         for event in downloads:
-            event.success(show, c.face, self.part, js=_ABLE, concurrency_limit=2, **hidden)
+            event.success(show, c.face, self.part, js=_ABLE, **hidden)
         looked = [
             c.valence,
             c.arousal,

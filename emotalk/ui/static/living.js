@@ -1,5 +1,5 @@
 // The living face on the stage. props.script = where its module lies; `value` = {} or what the server tells of the chosen
-// face: {name, ticket, shared, pack, who}, with `pack` null where it may not be drawn here. Fires `input` once this browser
+// face: {name, ticket, face, pack, who}, with `pack` null where it may not be drawn here. Fires `input` once this browser
 // has shown that it can draw one, and `stop` when it turns out that it cannot: then pictures and videos are all there is.
 // What people do reaches it as events of the document: emotalk-mood [v, a], emotalk-view {...}, emotalk-say {...},
 // emotalk-hush.

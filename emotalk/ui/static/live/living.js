@@ -35,18 +35,17 @@ export class Living {
     return response.arrayBuffer();
   }
 
-  // shown: { ticket, shared, pack, who } as the server tells of a face. The face on the screen stays until the new one is
+  // shown: { ticket, face, pack, who } as the server tells of a face. The face on the screen stays until the new one is
   // drawn. Throws an Error with a sentence where it cannot be.
   async wear(shown) {
     const mine = ++this.wanted;
     this.ticket = shown.ticket;
-    this.shared ||= this.bytes(shown.shared).then(readPack);
+    this.shared ||= this.bytes(shown.face).then(readPack);
     const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack)]);
     if (mine !== this.wanted) return;
     this.hush();
     if (!this.actor) this.actor = new Actor(new Life(shared, shown.who, Date.now() & 0xffff));
     else this.actor.life.setWho(shown.who);
-    this.who = shown.who;
     this.actor.life.alive = true;
     const canvas = document.createElement("canvas"), face = new LiveFace(canvas, pack, { corner: this.corner, software: this.software });
     canvas.setAttribute("role", "img");

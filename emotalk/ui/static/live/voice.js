@@ -190,7 +190,7 @@ export class Voice {
     if (run && !run.ended) {
       run.ended = (run.at + run.body - run.from) / rate <= soon; // its fade cannot be taken back any more
       if (run.ended) this.pace = null;
-      else if (edge > run.to && run.stop < (now + REFILL) * rate) this.extend(run, limit(run));
+      else if ((edge > run.to || (this.complete && run.to - run.body > this.fall(edge))) && run.stop < (now + REFILL) * rate) this.extend(run, limit(run));
     }
     const from = run ? run.to : 0;
     if ((!run || run.ended) && edge > from && this.ready(edge, from)) {
@@ -202,9 +202,13 @@ export class Voice {
     this.tell();
   }
 
+  // Samples that fall before `to`: few where the utterance ends.
+  fall(to) {
+    return Math.round((this.complete && to === this.edge ? LAST_FALL : FALL) * this.rate);
+  }
+
   extend(run, to) {
-    const fall = Math.round(Math.min(to - run.from, (this.complete && to === this.edge ? LAST_FALL : FALL) * this.rate));
-    const body = Math.max(run.body, to - fall);
+    const body = Math.max(run.body, to - this.fall(to));
     run.tail?.stop();
     if (body > run.body) this.give(run, run.body, body, 0);
     run.tail = this.give(run, body, to, to - body);

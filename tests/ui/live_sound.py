@@ -72,7 +72,7 @@ _PLAY = """async ({ rate, seconds, step, feed, latency, stop, window: wide }) =>
         : null;
     return {
         events, log, heard, samples: wide ? null : base64(samples),
-        left: [most, voice.pieces.length, voice.sources.size, voice.runs.length],
+        left: [most, voice.pieces.length, voice.runs.length],
     };
 }"""
 
@@ -189,7 +189,7 @@ class Played:
         self.events: list[tuple[str, float, str | None]] = [tuple(event) for event in found["events"]]
         self.names = [name for name, _, _ in self.events]
         self.times, self.frames, self.states, self.rows, self.moods, self.words = zip(*found["log"], strict=True)
-        self.most_rows, self.pieces, self.sources, self.runs = found["left"]
+        self.most_rows, self.pieces, self.runs = found["left"]
 
     def when(self, name: str) -> float:
         return next(time for event, time, _ in self.events if event == name)

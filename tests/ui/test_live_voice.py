@@ -223,11 +223,8 @@ def test_at_any_rate_the_wave_is_the_one_that_was_sampled(page, rate):
 def test_at_a_multiple_of_its_rate_its_samples_are_kept(page):
     samples = noise(5)
     played = page.play(delivered(samples, 0.2, 0.1), 6, rate=48000)
-    frame_at = round(played.times[played.states.index("speaking")] * 48000)
-    starts = [at for at in range(frame_at - 48 * 20, frame_at + 1) if played.samples[at] == scale(samples)[0]]
-    assert any(
-        np.array_equal(played.samples[at : at + 3 * len(samples) : 3][:-100], scale(samples)[:-100]) for at in starts
-    )
+    got = played.samples[begin_of(played) :][: 3 * len(samples) : 3]
+    np.testing.assert_allclose(got[:-64], scale(samples)[:-64], rtol=0, atol=1e-9)
 
 
 def test_a_real_context_joins_pieces_as_exactly(page):
@@ -328,7 +325,6 @@ def test_after_five_minutes_it_is_still_in_step_and_holds_little(page, rate):
     assert played.when("end") - played.when("start") == pytest.approx(300, abs=0.2)
     assert played.most_rows < 75 * FPS  # a fifth more comes than is heard: 60 s lie ahead at the end
     assert played.pieces == 0
-    assert played.sources == 0
     assert played.runs == 1
 
 
@@ -440,7 +436,6 @@ def test_stop_fades_at_once_without_a_click(page, rate):
     assert np.abs(np.diff(played.samples)).max() <= 1.2 * np.abs(np.diff(scale(samples))).max()
     assert played.states[-1] == "stopped"
     assert {row for time, row in zip(played.times, played.rows, strict=True) if time >= at / rate} == {None}
-    assert played.sources == 0
 
 
 # --- what else belongs to a frame ---------------------------------------------------------------------------------

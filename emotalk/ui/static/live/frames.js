@@ -1,6 +1,7 @@
 // What belongs to the frames of a stream, one entry a frame; those that were played are dropped.
 export const SOUND_RATE = 16000, SOUND_FPS = 25, SOUND_HOP = SOUND_RATE / SOUND_FPS;
-const PLAYED = 100; // entries dropped at a time
+// Entries dropped at a time.
+const PLAYED = 100;
 
 export class Frames {
   constructor() {
@@ -32,7 +33,8 @@ export class Frames {
   }
 
   drop(before) {
-    const played = Math.min(before - this.first, this.kept.length - 1); // one is always held
+    // One is always held.
+    const played = Math.min(before - this.first, this.kept.length - 1);
     if (played < PLAYED) return;
     this.kept.splice(0, played);
     this.first += played;

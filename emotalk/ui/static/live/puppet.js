@@ -3,13 +3,14 @@ import { Frames, SOUND_FPS, SOUND_HOP, SOUND_RATE } from "./frames.js";
 import { Resampler } from "./resample.js";
 import { Records, refusal } from "./stream.js";
 
-const PIECE = 2 * SOUND_HOP, WAITING = SOUND_RATE; // samples that are sent at least, and kept at most
-const GIVEN_UP = 5 * SOUND_RATE; // samples lost in one request: nobody answers
-const SHORTEST = 0.08, LONGEST = 0.8, MARGIN = 0.02; // seconds behind the microphone
-const EASING = 0.98; // of the delay, every answer, while answers come sooner
-const GONE = 0.4; // seconds without a row after which the face is quiet
-const QUIET = -55, LOUD = -15; // decibels of level 0 and 1
-const RELEASE = 0.8; // of the level, every tap
+// Samples that are sent at least, that wait at most, and that are lost in one request when nobody answers.
+const PIECE = 2 * SOUND_HOP, WAITING = SOUND_RATE, GIVEN_UP = 5 * SOUND_RATE;
+// Seconds behind the microphone; how the delay shrinks, every answer, while answers come sooner.
+const SHORTEST = 0.08, LONGEST = 0.8, MARGIN = 0.02, EASING = 0.98;
+// Seconds without a row after which the face is quiet.
+const GONE = 0.4;
+// Decibels of level 0 and 1, and how it falls, every piece.
+const QUIET = -55, LOUD = -15, RELEASE = 0.8;
 const CONNECTION = "The connection to the server was lost; try again.";
 
 // The audio thread's part: mono pieces of 1024 samples, and when the first one began.
@@ -42,19 +43,25 @@ export class Puppet {
     this.send = send;
     this.size = size;
     this.onfail = onfail;
-    this.state = "waiting"; // "live", "stopped" or "failed"
-    this.level = 0; // how loud it is, 0 to 1
-    this.dropped = 0; // samples that were never sent
+    // "waiting", "live", "stopped" or "failed".
+    this.state = "waiting";
+    // How loud it is, 0 to 1.
+    this.level = 0;
+    // Samples that were never sent.
+    this.dropped = 0;
     this.motion = new Frames();
     this.mood = new Frames();
     this.latest = 0;
-    this.delay = this.need = SHORTEST; // seconds that the face is behind
-    this.queue = []; // samples (numbers) to be sent
-    this.sent = 0; // frames
-    this.answered = 0; // frames
-    this.shifts = [[0, 0]]; // frame of what was sent, frames that were left out before it
+    // Seconds that the face is behind, and would have had to be lately.
+    this.delay = this.need = SHORTEST;
+    // Samples that wait, frames that were sent and answered.
+    this.queue = [];
+    this.sent = this.answered = 0;
+    // A frame of what was sent, and how many were left out before it.
+    this.shifts = [[0, 0]];
+    // A request is on its way; samples heard since then.
     this.busy = false;
-    this.took = 0; // samples heard since the last answer
+    this.took = 0;
   }
 
   // Asks for the microphone. Call it from a click, so that the browser lets sound run.
@@ -63,14 +70,16 @@ export class Puppet {
       const devices = navigator.mediaDevices;
       if (!devices) return this.fail("This page may not use the microphone; open it with https, or on the machine it runs on.");
       this.stream = await devices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } });
-      if (this.ended) return this.release(); // stopped while the browser asked
+      // Stopped while the browser asked.
+      if (this.ended) return this.release();
       const context = new AudioContext(), address = URL.createObjectURL(new Blob([TAP], { type: "text/javascript" }));
       this.context = context;
       await context.audioWorklet.addModule(address).finally(() => URL.revokeObjectURL(address));
       if (this.ended) return this.release();
       const source = context.createMediaStreamSource(this.stream), tap = new AudioWorkletNode(context, "emotalk-tap", { numberOfOutputs: 1 });
       tap.port.onmessage = ({ data }) => this.hear(data);
-      source.connect(tap).connect(context.destination); // which plays silence, and makes the tap run
+      // Only what leads to the destination runs; it plays silence.
+      source.connect(tap).connect(context.destination);
       this.stream.getAudioTracks()[0].onended = () => this.fail("The microphone has gone; plug it in and try again.");
       this.listen(context);
       await context.resume();
@@ -83,9 +92,10 @@ export class Puppet {
   listen(context) {
     this.context = context;
     this.resampler = new Resampler(context.sampleRate, SOUND_RATE);
-    this.input = new Float32Array(this.resampler.half); // silence before the first sample
-    this.at = -this.resampler.half; // which sample input[0] is
-    this.made = 0; // samples at 16 kHz
+    // Silence before the first sample; which sample input[0] is; samples made of it.
+    this.input = new Float32Array(this.resampler.half);
+    this.at = -this.resampler.half;
+    this.made = 0;
     this.state = "live";
   }
 
@@ -130,7 +140,7 @@ export class Puppet {
     const input = new Float32Array(this.input.length + piece.length), { resampler } = this;
     input.set(this.input);
     input.set(piece, this.input.length);
-    const ready = Math.floor(((this.at + input.length - resampler.half) * resampler.up) / resampler.down); // samples that can be made
+    const ready = Math.floor(((this.at + input.length - resampler.half) * resampler.up) / resampler.down);
     const out = new Float32Array(Math.max(0, ready - this.made));
     if (out.length) resampler.run(input, this.at, this.made, out);
     this.made += out.length;
@@ -139,7 +149,8 @@ export class Puppet {
     this.at += first;
     for (const x of out) this.queue.push(Math.max(-32768, Math.min(32767, Math.round(32768 * x))));
     this.took += out.length;
-    const over = Math.ceil((this.queue.length - WAITING) / SOUND_HOP); // whole frames, so that rows stay rows
+    // Whole frames are left out, so that rows stay rows.
+    const over = Math.ceil((this.queue.length - WAITING) / SOUND_HOP);
     if (over > 0) {
       this.queue.splice(0, over * SOUND_HOP);
       this.dropped += over * SOUND_HOP;
@@ -162,9 +173,7 @@ export class Puppet {
       const answer = await this.send(new Uint8Array(view.buffer));
       if (answer.ok === false) sentence = await refusal(answer);
       else body = new Uint8Array(await answer.arrayBuffer());
-    } catch {
-      // the sentence is there
-    }
+    } catch {}
     if (this.state !== "live") return;
     if (body === null) return this.fail(sentence);
     this.busy = false;
@@ -177,8 +186,8 @@ export class Puppet {
     if (this.state !== "live") return;
     // The face must have been so far behind that it had rows until now.
     if (end && this.motion.end > end) {
-      this.need = Math.max(this.clock - end / SOUND_FPS, EASING * this.need);
-      this.delay = Math.min(LONGEST, Math.max(SHORTEST, this.need) + MARGIN);
+      this.need = Math.min(LONGEST, Math.max(SHORTEST, this.clock - end / SOUND_FPS, EASING * this.need));
+      this.delay = this.need + MARGIN;
     }
     this.post();
   }

@@ -1,21 +1,25 @@
 // Sound at another rate: a windowed sinc, computed for whole numbers of samples, so pieces join exactly and never drift.
-const LOBES = 16; // zero crossings of the sinc on either side
+// Zero crossings of the sinc on either side.
+const LOBES = 16;
 
 const divisor = (a, b) => (b ? divisor(b, a % b) : a);
 
 export class Resampler {
   constructor(from, to) {
-    const common = divisor(from, to), cut = Math.min(1, to / from); // nothing above half the lower rate
+    // Nothing stays above half the lower rate.
+    const common = divisor(from, to), cut = Math.min(1, to / from);
     this.up = to / common;
     this.down = from / common;
-    this.half = from === to ? 0 : Math.ceil(LOBES / cut); // samples that are needed on either side
+    // Samples that are needed on either side.
+    this.half = from === to ? 0 : Math.ceil(LOBES / cut);
     this.taps = Array.from({ length: this.half ? this.up : 0 }, (_, phase) => {
       const taps = Float64Array.from({ length: 2 * this.half }, (_, i) => {
         const x = cut * (i + 1 - this.half - phase / this.up);
         return Math.abs(x) >= LOBES ? 0 : (x ? Math.sin(Math.PI * x) / (Math.PI * x) : 1) * Math.cos((Math.PI * x) / (2 * LOBES)) ** 2;
       });
       const sum = taps.reduce((a, b) => a + b);
-      return phase || cut < 1 ? taps.map((x) => x / sum) : taps.map(Math.round); // what came is kept as it came
+      // Samples that came stay as they came.
+      return phase || cut < 1 ? taps.map((x) => x / sum) : taps.map(Math.round);
     });
   }
 

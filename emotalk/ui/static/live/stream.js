@@ -2,6 +2,7 @@
 import { halves } from "./half.js";
 
 const STREAM_VERSION = 1;
+const RECORDS = { H: "header", A: "sound", M: "rows", C: "moods", W: "words", R: "remark", E: "end", X: "failed" };
 const STREAM_BROKEN = "The connection broke off before all was said; try again.";
 const STREAM_STRANGE = "The server's answer is not a talk; reload the page.";
 
@@ -10,63 +11,52 @@ export async function refusal(response) {
   try {
     const { detail } = await response.json();
     if (typeof detail === "string" && detail) return detail;
-  } catch {
-    // no JSON: the status has to do
-  }
+  } catch {}
+  // No sentence came: the status has to do.
   return `The server could not answer (status ${response.status}); try again.`;
 }
 
 // Reads records however they are cut: every byte is copied once, into its record.
 export class Records {
-  // handlers: any of {header, sound, rows, moods, words, remark, end, failed}. `bare` records need no header.
-  constructor(handlers, bare = false) {
+  // handlers: any of {header, sound, rows, moods, words, remark, end, failed}. `open`: no header need come first.
+  constructor(handlers, open = false) {
     this.handlers = handlers;
-    this.open = bare; // the header was read
-    this.over = false; // the end was read, or what cannot be
-    this.head = new Uint8Array(4);
-    this.body = null;
+    this.open = open;
+    this.over = false;
+    this.into = this.head = new Uint8Array(4);
     this.filled = 0;
   }
 
   push(chunk) {
     for (let at = 0; at < chunk.length && !this.over;) {
-      const into = this.body ?? this.head, size = Math.min(into.length - this.filled, chunk.length - at);
-      into.set(chunk.subarray(at, at + size), this.filled);
-      at += size;
+      const { into } = this, size = Math.min(into.length - this.filled, chunk.length - at);
+      into.set(chunk.subarray(at, (at += size)), this.filled);
       this.filled += size;
-      if (this.filled < into.length) continue;
-      this.filled = 0;
-      if (this.body === null) {
-        const [kind, low, middle, high] = this.head;
-        if (!"HAMCWREX".includes(String.fromCharCode(kind))) return this.tell("failed", STREAM_STRANGE);
-        this.body = new Uint8Array(low | (middle << 8) | (high << 16));
-        if (this.body.length) continue;
-      }
-      const body = this.body;
-      this.body = null;
-      this.record(String.fromCharCode(this.head[0]), body);
+      while (this.filled === this.into.length && !this.over) this.next();
     }
   }
 
-  record(kind, body) {
-    let value = null;
-    if (kind !== "A" && kind !== "M") {
-      try {
-        value = JSON.parse(new TextDecoder().decode(body));
-      } catch {
-        return this.tell("failed", STREAM_STRANGE);
-      }
+  // The head of a record is complete, or its body.
+  next() {
+    const { head, into } = this, kind = String.fromCharCode(head[0]), name = RECORDS[kind];
+    this.filled = 0;
+    this.into = head;
+    if (into !== head) this.record(kind, name, into);
+    else if (name) this.into = new Uint8Array(head[1] | (head[2] << 8) | (head[3] << 16));
+    else this.tell("failed", STREAM_STRANGE);
+  }
+
+  record(kind, name, body) {
+    let value = body;
+    try {
+      if (kind === "M") value = halves(body);
+      else if (kind !== "A") value = JSON.parse(new TextDecoder().decode(body));
+      if (kind === "H") this.open = value.version === STREAM_VERSION;
+      if (!this.open && kind !== "X") throw new Error();
+    } catch {
+      return this.tell("failed", STREAM_STRANGE);
     }
-    if (kind === "X") return this.tell("failed", value.error);
-    if (kind === "H" && value.version === STREAM_VERSION) this.open = true;
-    if (!this.open || (kind === "H" && value.version !== STREAM_VERSION)) return this.tell("failed", STREAM_STRANGE);
-    if (kind === "H") this.tell("header", value);
-    else if (kind === "A") this.tell("sound", body);
-    else if (kind === "M") this.tell("rows", halves(body));
-    else if (kind === "C") this.tell("moods", value);
-    else if (kind === "W") this.tell("words", value.words);
-    else if (kind === "R") this.tell("remark", value.remark);
-    else this.tell("end", value);
+    this.tell(name, value[{ W: "words", R: "remark", X: "error" }[kind]] ?? value);
   }
 
   tell(name, value) {

@@ -7,18 +7,23 @@
 import { Frames, SOUND_FPS, SOUND_HOP, SOUND_RATE } from "./frames.js";
 import { Resampler } from "./resample.js";
 
-const FALL = 0.02, LAST_FALL = 0.004, RISE = 0.01, STOP_FALL = 0.04; // fades, seconds
-const LEAD = 0.02; // seconds from deciding to play to playing, on top of what the context asks for
-const AHEAD = 4, REFILL = 2.5; // seconds given to the context, and when more is; hidden pages run once a second
-const HELD = 0.2; // seconds of a pause for which the face keeps still before it closes its mouth
-const REMEMBERED = 2 * SOUND_FPS; // frames that stay to be asked for after they were heard
-const TOGETHER = 0.02; // what comes within so many seconds came at once
-const LEAST = 0.2, MOST = 3, UNKNOWN = 1, REST = 6, SPARE = 1.1; // cushions, seconds: see `ready`
+// Fades, seconds.
+const FALL = 0.02, LAST_FALL = 0.004, RISE = 0.01, STOP_FALL = 0.04;
+// Seconds from deciding to play to playing, on top of what the context asks for.
+const LEAD = 0.02;
+// Seconds given to the context, and how few are left when more is: hidden pages run once a second.
+const AHEAD = 4, REFILL = 2.5;
+// Seconds of a pause for which the face keeps still before it closes its mouth.
+const HELD = 0.2;
+// Frames that stay to be asked for after they were heard.
+const REMEMBERED = 2 * SOUND_FPS;
+// Cushions, seconds: see `ready`. What comes within TOGETHER came at once.
+const TOGETHER = 0.02, LEAST = 0.2, MOST = 3, UNKNOWN = 1, REST = 6, SPARE = 1.1;
 
 export class Voice {
-  // size: numbers in a row; `to`: the node to play into; now: seconds of the context's clock; wall: seconds of any clock.
-  constructor(context, options = {}) {
-    const { size = 173, to = context.destination, now, wall, ...told } = options;
+  // size: numbers in a row; to: the node to play into; now: seconds of the context's clock; wall: seconds of any clock;
+  // onstart, onend, onstall, onresume, onfail(sentence): told when they are heard, not when they are decided.
+  constructor(context, { size = 173, to = context.destination, now, wall, ...told } = {}) {
     this.context = context;
     this.size = size;
     this.told = told;
@@ -31,17 +36,23 @@ export class Voice {
     this.motion = new Frames();
     this.mood = new Frames();
     this.said = [];
-    this.pieces = []; // of the sound as it came: { at, samples }
-    this.samples = 0; // that came
-    this.runs = []; // stretches of sound without a pause: sample `from` + i of the utterance is sample `at` + i of the clock
-    this.sources = new Set();
-    this.pace = null; // how quickly the stream has come since the last pause
-    this.complete = false; // nothing more will come
-    this.sentence = null; // why it ends too early
-    this.closed = null; // the state it ended in
-    this.last = "waiting"; // the state that was told
-    this.latest = 0; // the last frame that was asked for
-    this.clock = { now: -1, since: 0 };
+    // The sound as it came, { at, samples }, and how many samples came.
+    this.pieces = [];
+    this.samples = 0;
+    // Stretches of sound without a pause: sample `from` + i of the utterance is sample `at` + i of the clock, until `to` and
+    // `stop`; what lies after `body` is their `tail`, the fade.
+    this.runs = [];
+    // How quickly the stream has come since the last pause.
+    this.pace = null;
+    // Nothing more will come, and why it ends too early.
+    this.complete = false;
+    this.sentence = null;
+    // The state it ended in, and the one that was told.
+    this.closed = null;
+    this.last = "waiting";
+    // The last frame that was asked for; when the clock was seen to go.
+    this.latest = 0;
+    this.clock = {};
     this.timer = setInterval(() => this.tick(), 40);
   }
 
@@ -85,7 +96,6 @@ export class Voice {
     const now = this.now(), { gain } = this.gain;
     gain.setValueAtTime(1, now);
     gain.linearRampToValueAtTime(0, now + STOP_FALL);
-    for (const source of this.sources) source.stop(now + STOP_FALL + 0.01);
     this.close("stopped");
   }
 
@@ -95,7 +105,6 @@ export class Voice {
     this.motion = new Frames();
     this.mood = new Frames();
     this.pieces = this.said = [];
-    if (!this.sources.size) this.gain.disconnect();
   }
 
   // --- what is heard now ---
@@ -106,10 +115,11 @@ export class Voice {
     return { heard, run: this.runs.findLast((run) => run.at <= heard) ?? null };
   }
 
+  // With its fraction. Latencies are guesses that change: it never goes back.
   get frame() {
     const { heard, run } = this.heard;
     if (run) this.latest = Math.max(this.latest, (Math.min(run.from + heard - run.at, run.to) / this.rate) * SOUND_FPS);
-    return this.latest; // latencies are guesses that change: the face never goes back
+    return this.latest;
   }
 
   // The numbers of a frame; null where the face is quiet: before and after the sound, and in a pause that lasts.
@@ -188,7 +198,8 @@ export class Voice {
     const limit = (run) => Math.min(edge, run.from + Math.ceil((now + AHEAD) * rate) - run.at);
     let run = this.runs.at(-1);
     if (run && !run.ended) {
-      run.ended = (run.at + run.body - run.from) / rate <= soon; // its fade cannot be taken back any more
+      // From here on its fade cannot be taken back.
+      run.ended = (run.at + run.body - run.from) / rate <= soon;
       if (run.ended) this.pace = null;
       else if ((edge > run.to || (this.complete && run.to - run.body > this.fall(edge))) && run.stop < (now + REFILL) * rate) this.extend(run, limit(run));
     }
@@ -228,13 +239,6 @@ export class Voice {
     source.buffer = buffer;
     source.connect(this.gain);
     source.start((run.at + from - run.from) / this.rate);
-    this.sources.add(source);
-    source.onended = () => {
-      this.sources.delete(source);
-      source.disconnect();
-      if (this.closed && !this.sources.size) this.gain.disconnect();
-      this.tick();
-    };
     return source;
   }
 

@@ -346,7 +346,7 @@ def test_a_microphone_that_goes_away_ends_with_a_sentence(microphone):
     [
         ("NotAllowedError", "not allowed"),
         ("NotFoundError", "No microphone"),
-        ("NotReadableError", "in use"),
+        ("NotReadableError", "Another program"),
         ("Odd", "Odd"),
     ],
 )

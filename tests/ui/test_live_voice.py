@@ -374,6 +374,24 @@ def test_a_pause_fades_and_has_no_click(page):
     assert np.abs(np.diff(played.samples[begin_of(played) :])).max() <= 1.3 * steepest
 
 
+def test_a_page_that_is_too_busy_to_play_on_pauses_without_a_click_and_loses_nothing(page):
+    times = np.arange(10 * RATE) / RATE
+    samples = np.round(20000 * np.sin(2 * np.pi * 100 * times + 1)).astype(np.int16)
+    played = page.play([(0.0, rows(0, 250)), (0.0, sound(samples)), (0.0, end(10))], 36, step=5.5)
+    assert played.names == ["start", "stall", "end"]  # it looks so rarely that it does not see itself go on
+    heard = np.flatnonzero(played.samples)
+    assert len(heard) == pytest.approx(10 * RATE, abs=20)
+    steepest = np.abs(np.diff(scale(samples))).max()
+    assert np.abs(np.diff(played.samples[heard[0] :])).max() <= 1.3 * steepest
+
+
+def test_what_comes_after_stop_is_not_held(page):
+    feed = [(0.1 * i, sound(noise(0.1))) for i in range(10)] + [(0.0, rows(0, 25))]
+    played = page.play(sorted(feed, key=lambda entry: entry[0]), 2, stop=0.5)
+    assert played.names[-1] == "stop"
+    assert played.pieces == 0
+
+
 def test_after_a_pause_it_waits_for_a_cushion(page):
     samples = noise(4)
     feed = [(0.0, sound(samples[:RATE])), (0.0, rows(0, 25))]

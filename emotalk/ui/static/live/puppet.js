@@ -31,9 +31,9 @@ const TAP = `registerProcessor("emotalk-tap", class extends AudioWorkletProcesso
 });`;
 
 const REFUSED = {
-  NotAllowedError: "The microphone was not allowed; allow it for this page and try again.",
+  NotAllowedError: "The microphone was not allowed; allow it and try again.",
   NotFoundError: "No microphone was found; plug one in and try again.",
-  NotReadableError: "The microphone is in use by another program; close that and try again.",
+  NotReadableError: "Another program uses the microphone; close it and try again.",
 };
 
 export class Puppet {
@@ -76,13 +76,13 @@ export class Puppet {
       this.context = context;
       await context.audioWorklet.addModule(address).finally(() => URL.revokeObjectURL(address));
       if (this.ended) return this.release();
-      const source = context.createMediaStreamSource(this.stream), tap = new AudioWorkletNode(context, "emotalk-tap", { numberOfOutputs: 1 });
+      const source = context.createMediaStreamSource(this.stream), tap = new AudioWorkletNode(context, "emotalk-tap");
       tap.port.onmessage = ({ data }) => this.hear(data);
       // Only what leads to the destination runs; it plays silence.
       source.connect(tap).connect(context.destination);
       this.stream.getAudioTracks()[0].onended = () => this.fail("The microphone has gone; plug it in and try again.");
       this.listen(context);
-      await context.resume();
+      context.resume().catch(() => {});
     } catch (error) {
       this.fail(REFUSED[error.name] ?? `The microphone could not be opened (${error.name}); try again.`);
     }
@@ -154,6 +154,7 @@ export class Puppet {
     if (over > 0) {
       this.queue.splice(0, over * SOUND_HOP);
       this.dropped += over * SOUND_HOP;
+      if (this.shifts.at(-1)[0] === this.sent) this.shifts.pop();
       this.shifts.push([this.sent, this.dropped / SOUND_HOP]);
     }
     if (this.busy && this.took > WAITING + GIVEN_UP) this.fail(CONNECTION);
@@ -165,12 +166,11 @@ export class Puppet {
     if (this.busy || this.queue.length < PIECE) return;
     this.busy = true;
     this.took = 0;
-    const samples = this.queue.splice(0, this.queue.length - (this.queue.length % SOUND_HOP)), view = new DataView(new ArrayBuffer(2 * samples.length));
-    samples.forEach((x, i) => view.setInt16(2 * i, x, true));
+    const samples = this.queue.splice(0, this.queue.length - (this.queue.length % SOUND_HOP));
     this.sent += samples.length / SOUND_HOP;
     let sentence = CONNECTION, body = null;
     try {
-      const answer = await this.send(new Uint8Array(view.buffer));
+      const answer = await this.send(new Uint8Array(Int16Array.from(samples).buffer));
       if (answer.ok === false) sentence = await refusal(answer);
       else body = new Uint8Array(await answer.arrayBuffer());
     } catch {}
@@ -196,14 +196,14 @@ export class Puppet {
     for (let at = 0; at + this.size <= numbers.length; at += this.size) {
       this.motion.put(this.place(this.answered++), [numbers.subarray(at, at + this.size)]);
     }
+    while (this.shifts[1]?.[0] < this.answered) this.shifts.shift();
     this.motion.drop(Math.floor(this.frame) - 2 * SOUND_FPS);
     this.mood.drop(Math.floor(this.frame) - 2 * SOUND_FPS);
   }
 
   // The microphone's frame of a frame that was sent.
   place(frame) {
-    while (this.shifts.length > 1 && this.shifts[1][0] <= frame) this.shifts.shift();
-    return frame + this.shifts[0][1];
+    return frame + this.shifts.findLast(([from]) => from <= frame)[1];
   }
 
   // --- what is shown ---

@@ -11,8 +11,9 @@ import { Resampler } from "./resample.js";
 const FALL = 0.02, LAST_FALL = 0.004, RISE = 0.01, STOP_FALL = 0.04;
 // Seconds from deciding to play to playing, on top of what the context asks for.
 const LEAD = 0.02;
-// Seconds given to the context, and how few are left when more is: hidden pages run once a second.
-const AHEAD = 4, REFILL = 2.5;
+// Seconds given to the context: at first, so that it is ready in time, and then; and how few are left when more is given.
+// Hidden pages run once a second.
+const FIRST = 0.3, AHEAD = 4, REFILL = 2.5;
 // Seconds of a pause for which the face keeps still before it closes its mouth.
 const HELD = 0.2;
 // Frames that stay to be asked for after they were heard.
@@ -60,14 +61,15 @@ export class Voice {
 
   // bytes: Uint8Array of int16, low byte first.
   sound(bytes) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const samples = Int16Array.from({ length: bytes.length >> 1 }, (_, i) => view.getInt16(2 * i, true));
+    if (this.closed) return;
+    const samples = new Int16Array(bytes.slice(0, bytes.length & ~1).buffer);
     this.pieces.push({ at: this.samples, samples });
     this.samples += samples.length;
     this.arrived();
   }
 
   rows(numbers) {
+    if (this.closed) return;
     this.motion.add(numbers, this.size);
     this.arrived();
   }
@@ -195,19 +197,20 @@ export class Voice {
   tick() {
     if (this.closed) return;
     const now = this.now(), soon = now + LEAD + 2 * (this.context.baseLatency || 0), { edge, rate } = this;
-    const limit = (run) => Math.min(edge, run.from + Math.ceil((now + AHEAD) * rate) - run.at);
     let run = this.runs.at(-1);
     if (run && !run.ended) {
       // From here on its fade cannot be taken back.
-      run.ended = (run.at + run.body - run.from) / rate <= soon;
+      run.ended = run.at + run.body - run.from <= soon * rate;
+      const more = edge > run.to || run.to - run.body > this.fall(edge);
       if (run.ended) this.pace = null;
-      else if ((edge > run.to || (this.complete && run.to - run.body > this.fall(edge))) && run.stop < (now + REFILL) * rate) this.extend(run, limit(run));
+      else if (more && run.stop < (now + REFILL) * rate) this.extend(run, Math.ceil((now + AHEAD) * rate) - run.at);
     }
-    const from = run ? run.to : 0;
-    if ((!run || run.ended) && edge > from && this.ready(edge, from)) {
+    const from = run?.to ?? 0;
+    if ((run?.ended ?? true) && this.ready(edge, from)) {
       run = { at: Math.max(run?.stop ?? 0, Math.ceil(soon * rate)), from, body: from, to: from, rise: run ? RISE * rate : 1 };
       this.runs.push(run);
-      this.extend(run, limit(run));
+      this.extend(run, FIRST * rate);
+      if (edge > run.to) this.extend(run, AHEAD * rate);
     }
     this.forget();
     this.tell();
@@ -218,11 +221,12 @@ export class Voice {
     return Math.round((this.complete && to === this.edge ? LAST_FALL : FALL) * this.rate);
   }
 
-  extend(run, to) {
-    const body = Math.max(run.body, to - this.fall(to));
-    run.tail?.stop();
+  // Gives more of a stretch, up to `length` samples from its beginning.
+  extend(run, length) {
+    const to = Math.min(this.edge, run.from + Math.round(length)), body = Math.max(run.body, to - this.fall(to)), { tail } = run;
     if (body > run.body) this.give(run, run.body, body, 0);
     run.tail = this.give(run, body, to, to - body);
+    tail?.stop();
     run.body = body;
     run.to = to;
     run.stop = run.at + to - run.from;

@@ -111,10 +111,10 @@ export class Voice {
 
   // --- what is heard now ---
 
-  // The stretch that is heard, null before the first, and which sample of the clock.
+  // The stretch that is heard, if any is yet, and which sample of the clock.
   get heard() {
     const heard = (this.now() - (this.context.outputLatency || 0)) * this.rate;
-    return { heard, run: this.runs.findLast((run) => run.at <= heard) ?? null };
+    return { heard, run: this.runs.findLast((run) => run.at <= heard) };
   }
 
   // With its fraction. Latencies are guesses that change: it never goes back.
@@ -154,8 +154,8 @@ export class Voice {
     if (this.closed) return this.closed;
     const { heard, run } = this.heard;
     if (run && heard < run.stop) return this.still ? "stalled" : "speaking";
-    const all = this.complete && this.edge - (this.runs.at(-1)?.to ?? 0) < LAST_FALL * this.rate;
-    if (all && run === (this.runs.at(-1) ?? null)) return this.sentence === null ? "over" : "failed";
+    const all = this.complete && this.edge - this.given < LAST_FALL * this.rate;
+    if (all && run === this.runs.at(-1)) return this.sentence === null ? "over" : "failed";
     return run ? "stalled" : "waiting";
   }
 
@@ -167,10 +167,15 @@ export class Voice {
     return Math.max(0, Math.floor((Math.min(sound, SOUND_HOP * this.motion.end) * this.rate) / SOUND_RATE));
   }
 
+  // Samples that the context was given.
+  get given() {
+    return this.runs.at(-1)?.to ?? 0;
+  }
+
   arrived() {
     const { edge, pace } = this, time = this.wall();
     if (pace === null) {
-      if (edge > (this.runs.at(-1)?.to ?? 0)) this.pace = { since: time, from: edge, last: time, edge, gap: 0 };
+      if (edge > this.given) this.pace = { since: time, from: edge, last: time, edge, gap: 0 };
     } else if (edge > pace.edge) {
       pace.gap = Math.max(pace.gap, time - pace.last);
       pace.last = time;
@@ -205,8 +210,8 @@ export class Voice {
       if (run.ended) this.pace = null;
       else if (more && run.stop < (now + REFILL) * rate) this.extend(run, Math.ceil((now + AHEAD) * rate) - run.at);
     }
-    const from = run?.to ?? 0;
-    if ((run?.ended ?? true) && this.ready(edge, from)) {
+    const from = this.given;
+    if ((!run || run.ended) && this.ready(edge, from)) {
       run = { at: Math.max(run?.stop ?? 0, Math.ceil(soon * rate)), from, body: from, to: from, rise: run ? RISE * rate : 1 };
       this.runs.push(run);
       this.extend(run, FIRST * rate);

@@ -92,7 +92,7 @@ export class Living {
     const next = (now) => {
       if (!this.moving) return;
       if (this.actor.pointer && now - this.pointed > PATIENCE) this.actor.pointer = null;
-      if (this.puppet) this.actor.life.heard?.(this.puppet.level);
+      if (this.puppet) this.actor.life.heard(this.puppet.level);
       this.actor.draw(now);
       requestAnimationFrame(next);
     };
@@ -141,7 +141,7 @@ export class Living {
   async say(wish) {
     this.hush();
     const voice = (this.voice = new Voice(this.sounding(), {
-      size: this.actor.life.size,
+      size: this.actor.life.quiet.length,
       onstart: () => this.news(voice, "speaking"),
       onend: () => this.ended(voice),
       onstall: () => this.news(voice, "waiting"),
@@ -195,12 +195,11 @@ export class Living {
   // The face says what the microphone hears, until `silence`.
   async lend() {
     this.hush();
-    const id = crypto.randomUUID().replaceAll("-", "");
+    const id = Math.random().toString(36).slice(2) + "0";
     const send = (bytes) =>
       fetch(this.address(`emotalk/live-face/puppet?ticket=${encodeURIComponent(this.ticket)}&id=${id}`), { method: "POST", body: bytes });
-    const puppet = (this.puppet = new Puppet(this.sounding(), {
-      size: this.actor.life.size,
-      send,
+    const puppet = (this.puppet = new Puppet(send, {
+      size: this.actor.life.quiet.length,
       onfail: (sentence) => {
         this.told("failed", sentence);
         this.silence();
@@ -208,7 +207,7 @@ export class Living {
     }));
     this.actor.speak(puppet);
     await puppet.start();
-    if (puppet === this.puppet) this.told("listening");
+    if (puppet === this.puppet && puppet.state === "live") this.told("listening");
   }
 
   silence() {

@@ -1,8 +1,8 @@
 """`LiveTalk`: the hearing half of a talk as a stream of records, while the browser shows it.
 
-    text ─► voice ─┐                        ┌─► A
-                   ├─► TalkSound ─► blocks ─┼─► ToldStream, or encoder ─► known phones ─► CodeStream ─► M
-    audio file ────┘        └─► W, R, C     └─► mood
+text ─► voice ─┐                        ┌─► A
+               ├─► TalkSound ─► blocks ─┼─► ToldStream, or encoder ─► known phones ─► CodeStream ─► M
+audio file ────┘        └─► W, R, C     └─► mood
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class LiveTalk:
         self.seconds = {"voice": 0.0, "hear": 0.0, "code": 0.0}
 
     def records(self) -> Iterator[bytes]:
-        """Records (docs/live-stream.md) as they come, ended by `E`, or by `X` with the sentence of what went wrong; after
-        `cancelled` has said yes, nothing more comes."""
+        """Records (docs/live-stream.md) as they come, ended by `E`, or by `X` with the sentence of what went wrong;
+        nothing more comes after `cancelled` has said yes."""
         try:
             yield from self._records()
         except EmotalkError as error:

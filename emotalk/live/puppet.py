@@ -57,8 +57,8 @@ class Puppet:
         samples = np.asarray(samples, np.float32)
         if self._heard + samples.size > self._most:
             raise AudioError(
-                f"The microphone has been on for {self._most / SAMPLE_RATE:.0f} seconds, the most that is taken at once. "
-                "Switch it on again."
+                f"The microphone has been on for {self._most / SAMPLE_RATE:.0f} seconds, the most that is taken at "
+                "once. Switch it on again."
             )
         rows = self._given(self._encoder.push(samples))
         self._heard += len(samples)

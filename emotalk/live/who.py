@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import torch
 
 from emotalk.motion import MotionModel, MotionStyle
+from emotalk.motion.network import MotionNetwork
 
 _KEPT = 64
-_quiet: dict[tuple[bytes, ...], list[float]] = {}
-"""The row of lasting silence by who it is of; making it takes a run of the network (about 20 ms)."""
+_quiet: weakref.WeakKeyDictionary[MotionNetwork, dict[tuple[bytes, ...], list[float]]] = weakref.WeakKeyDictionary()
+"""The row of lasting silence by network and whose it is; making it takes a run of the network."""
 _lock = threading.Lock()
 
 
@@ -51,15 +53,14 @@ def who_of(model: MotionModel, style: MotionStyle) -> dict:
 
 def _quiet_row(model: MotionModel, style: MotionStyle) -> list[float]:
     own = () if model.person is None else (model.person.code, model.person.lips)
-    # The network is named by its last weights: whatever trains them changes them.
-    parts = (model.network.blocks[-1].narrow.bias, model.network.lips.last.bias, *own)
-    key = (style.vector.tobytes(), *(part.detach().numpy().tobytes() for part in parts))
+    key = (style.vector.tobytes(), *(part.detach().numpy().tobytes() for part in own))
     with _lock:
-        if key not in _quiet:
-            while len(_quiet) >= _KEPT:
-                _quiet.pop(next(iter(_quiet)))
-            _quiet[key] = _numbers(model.code_stream(style).silence())
-        return list(_quiet[key])
+        kept = _quiet.setdefault(model.network, {})
+        if key not in kept:
+            while len(kept) >= _KEPT:
+                kept.pop(next(iter(kept)))
+            kept[key] = _numbers(model.code_stream(style).silence())
+        return list(kept[key])
 
 
 def _numbers(values: np.ndarray | torch.Tensor) -> list:

@@ -1,6 +1,6 @@
 """The records of a live stream as bytes, and back: a byte of kind, 24 bits of length (little-endian), the payload.
 
-    H head │ A sound │ M speech code │ C moods │ W words │ R remark │ E end │ X error      see docs/live-stream.md
+H head │ A sound │ M speech code │ C moods │ W words │ R remark │ E end │ X error      see docs/live-stream.md
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ LONGEST = 2**24 - 1
 
 def head(who: dict, words: bool, row: int = ROW.size) -> bytes:
     """`H`: whose code comes (`who.who_of`) and whether its words are told, `row` numbers a frame."""
-    return _json(
-        "H", {"version": VERSION, "rate": SAMPLE_RATE, "fps": FPS, "row": row, "who": who, "words": words}
-    )
+    return _json("H", {"version": VERSION, "rate": SAMPLE_RATE, "fps": FPS, "row": row, "who": who, "words": words})
 
 
 def sound(samples: np.ndarray) -> bytes:

@@ -1,7 +1,7 @@
 """What every motion stream begins with: speech features as they come in -> blocks of frames that the network can take.
 
-    features (50 Hz) ─┬─► rows, two a frame ─────────────────┐
-                      └─► rhythm, LOOKAHEAD frames behind ───┴─► Block of `size` frames, with their surroundings
+features (50 Hz) ─┬─► rows, two a frame ─────────────────┐
+                  └─► rhythm, LOOKAHEAD frames behind ───┴─► Block of `size` frames, with their surroundings
 """
 
 from __future__ import annotations

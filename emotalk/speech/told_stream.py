@@ -16,8 +16,8 @@ class ToldStream:
         self._prosody = ProsodyStream()
 
     def push(self, samples: np.ndarray) -> SpeechFeatures | None:
-        """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none. InputError
-        for what is no sound, or once it is finished."""
+        """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none. Raises
+        InputError for what is no sound, or once it is finished."""
         return _features(self._prosody.push(samples))
 
     def finish(self) -> SpeechFeatures | None:

@@ -4,10 +4,10 @@
                               ├─► sound ─► features ─► motion ─► pose ─► draw ─► mark ─► video (pieces, file)
     audio file ─► blocks ─────┘      └────────────── 640 samples a frame ──────────────────┘
 
-Sound comes in blocks (`sound`), motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the last
-one encoded. Nothing grows with the clip's length but the file and the list of its words (and, where it is asked for, the
-motion: 270 bytes a frame); a recording that has a transcript is held whole, since its words are found before the first
-frame.
+Sound (`sound`) comes in blocks, motion follows it 0.5 s behind, a frame is drawn while the next one is posed and the
+last one encoded. Nothing grows with the clip's length but the file and the list of its words (and, where it is asked
+for, the motion: 270 bytes a frame); a recording that has a transcript is held whole, since its words are found before
+the first frame.
 """
 
 from __future__ import annotations

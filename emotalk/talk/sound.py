@@ -1,8 +1,8 @@
 """What is heard of a talk, in blocks, with all that is known about it: phones, words, moods, remarks.
 
-    text ─► phrases ─► voice ─┐
-                              ├─► blocks of samples; meanwhile: known phones, words, sentences, mood
-    audio file ───────────────┘
+text ─► phrases ─► voice ─┐
+                          ├─► blocks of samples; meanwhile: known phones, words, sentences, mood
+audio file ───────────────┘
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ class TalkSound:
     """The sound of one request. Used once; what it knows of the sound grows with the blocks of `sound`."""
 
     def __init__(
-        self, studio: Studio, request: TalkRequest, cancelled: Callable[[], bool] | None = None, first: float | None = None
+        self,
+        studio: Studio,
+        request: TalkRequest,
+        cancelled: Callable[[], bool] | None = None,
+        first: float | None = None,
     ) -> None:
         """`first`: seconds of the first block, where it must come sooner than usual; the next ones are longer."""
         self.studio, self.request = studio, request

@@ -22,9 +22,10 @@ from emotalk.motion.speech_front import Block, SpeechFront
 from emotalk.motion.style import MotionStyle
 from emotalk.speech.feature_rows import quiet
 
-BLOCK = 4
-"""Frames computed at once: fewer than a MotionStream's 16, since the first ones must come soon. They wait for 0.4 s of
-sound (and the encoder's look-ahead) instead of 0.9."""
+BLOCKS = (4, 4, 8, 16)
+"""Frames computed at once, the last number from there on. The first ones must come soon: they wait for 0.4 s of sound
+(and the encoder's look-ahead) instead of the 0.9 of a MotionStream. Blocks of 4 throughout would take three times the
+work."""
 _RHYTHM_ROW = 6  # numbers of `Rhythm.row`
 
 
@@ -48,7 +49,7 @@ class RowLayout:
 
 
 class CodeStream:
-    """Rows of speech code for features as they come in, each 240 ms of look-ahead behind its sound.
+    """Rows of speech code for features as they come in, in blocks, 240 ms of look-ahead behind the sound.
 
     The same rows bit for bit however the features are cut. Made by `MotionModel.code_stream`.
     """
@@ -58,7 +59,7 @@ class CodeStream:
         self._network, self._person = network, person
         self._style = torch.from_numpy(style.vector)[None]
         self._state = network.start()
-        self._front = SpeechFront(network.config.features, BLOCK)
+        self._front = SpeechFront(network.config.features, *BLOCKS)
 
     def push(self, features: SpeechFeatures) -> np.ndarray:
         """Features that follow the last ones, any number of rows; the rows of code [T, size] float32 that they

@@ -1,7 +1,7 @@
 """What every motion stream begins with: speech features as they come in -> blocks of frames that the network can take.
 
 features (50 Hz) ─┬─► rows, two a frame ─────────────────┐
-                  └─► rhythm, LOOKAHEAD frames behind ───┴─► Block of `size` frames, with their surroundings
+                  └─► rhythm, LOOKAHEAD frames behind ───┴─► blocks of frames, with their surroundings
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emotalk.speech.feature_rows import frame_rows, quiet
 
 @dataclass(frozen=True)
 class Block:
-    """The next frames, always as many: the last block of a sound is filled with silence."""
+    """The next frames; the last block of a sound is filled with silence."""
 
     first: int  # frame with which the block begins
     frames: int  # of the sound; what follows them in the block is silence
@@ -34,14 +34,15 @@ class Block:
 
 
 class SpeechFront:
-    """Features in, blocks of `size` frames out, LOOKAHEAD frames behind the features; keeps nothing of what is past.
+    """Features in, blocks of frames out, LOOKAHEAD frames behind the features; keeps nothing of what is past.
 
-    `hidden` is the width of the encoder's hidden layer that the network reads. Blocks always have the same size:
-    matrix products of another size round differently, and a stream must equal the whole clip bit for bit.
+    `hidden` is the width of the encoder's hidden layer that the network reads. Block i has `sizes[i]` frames, the last
+    of the sizes holding for all that follow, however the features come: matrix products of another size round
+    differently, and a stream must equal the whole clip bit for bit.
     """
 
-    def __init__(self, hidden: int, size: int) -> None:
-        self._hidden, self._size = hidden, size
+    def __init__(self, hidden: int, *sizes: int) -> None:
+        self._hidden, self._sizes = hidden, sizes
         self._tracker = RhythmTracker()
         self._odd: SpeechFeatures | None = None
         self._rows = quiet(BEFORE, hidden)  # from frame `self._done - BEFORE` on
@@ -77,7 +78,7 @@ class SpeechFront:
         remaining = self._received - self._done
         if not remaining:
             return []
-        more = -remaining % self._size + LOOKAHEAD
+        more = self._missing(remaining) + LOOKAHEAD
         self._rows = np.concatenate([self._rows, quiet(more, self._hidden)])
         for _ in range(more):
             self._track(1.0, -100.0, 0.0, 0.0)
@@ -101,9 +102,18 @@ class SpeechFront:
         if rhythm is not None:
             self._rhythm.append(rhythm)
 
+    def _missing(self, frames: int) -> int:
+        """Frames that are missing to fill the blocks that these frames begin."""
+        sizes = self._sizes
+        while frames > 0:
+            frames -= sizes[0]
+            sizes = sizes[1:] or sizes
+        return -frames
+
     def _ready(self) -> list[Block]:
-        blocks, size = [], self._size
-        while len(self._rhythm) >= size:
+        blocks = []
+        while len(self._rhythm) >= (size := self._sizes[0]):
+            self._sizes = self._sizes[1:] or self._sizes
             rhythm, self._rhythm = self._rhythm[:size], self._rhythm[size:]
             rows, self._rows = self._rows[: BEFORE + size + AHEAD], self._rows[size:]
             blocks.append(Block(self._done, min(size, self._received - self._done), rows, rhythm))

@@ -35,6 +35,8 @@ AUTO_BLOCK_SECONDS = 2.0
 """Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
 DOUBTFUL_SECONDS = 1.0
 """So long may something else be said than the transcript says before that is told."""
+CHEAP_VOICES = ("flite", "espeak")
+"""Engines that take less work to say something than the speech encoder to hear it."""
 _GROWTH = 1.6
 """How much longer each block is than the last one where the first ones are short."""
 
@@ -56,6 +58,7 @@ class TalkSound:
         self.captioned = False  # whether it is an error that a voice does not tell its words
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.untold = False  # whether something has been said without its phones
+        self.costly = False  # whether a voice speaks that takes more work than listening to it
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
         self.sentences: list[int] = []  # the frames at which sentences begin
         self.transcript = ""  # what is said in a recording, where that is known
@@ -166,6 +169,7 @@ class TalkSound:
                 )
             self.known.said(part)
             self.untold |= bool(part.text.strip()) and not part.phones
+            self.costly |= bool(part.text.strip()) and part.source.partition(":")[0] not in CHEAP_VOICES
             self.mood.said(part)
             start = samples / SAMPLE_RATE
             if part.text.strip():

@@ -2,8 +2,8 @@
 
     python -m scripts.fit_told [--out checkpoints/told.safetensors]
 
-A minute of work: the sentences below, said by four voices of flite and espeak-ng, heard by the shipped speech encoder. To be run
-again after the encoder was trained.
+A minute of work: the sentences below, said by four voices of flite and espeak-ng, heard by the shipped speech encoder.
+To be run again after the encoder was trained.
 """
 
 from __future__ import annotations

@@ -27,6 +27,11 @@ def model() -> MotionModel:
 
 @pytest.fixture(scope="module")
 def person(model) -> MotionModel:
+    return somebody(model)
+
+
+def somebody(model: MotionModel) -> MotionModel:
+    """The model moving as one person, drawn at random."""
     random = np.random.default_rng(2)
     config = model.network.config
     adaptation = MotionAdaptation(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from emotalk.core import checkpoint
-from emotalk.core.errors import CheckpointError, InputError
+from emotalk.core.errors import CheckpointError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import FPS
@@ -19,17 +19,16 @@ from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion.space import EmotionCurve
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import BodyWeights, load_body
+from emotalk.motion.code_stream import CodeStream
 from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
-from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkConfig
+from emotalk.motion.network import MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
-from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
+from emotalk.motion.speech_front import Block, SpeechFront
 from emotalk.motion.style import MotionStyle
-from emotalk.speech.feature_rows import frame_rows, quiet
 
 FORMAT = "emotalk-motion-2"
 BLOCK = 16
-"""Frames computed at once. Always the same number (the last block is filled with silence): matrix products of another
-size round differently, and a stream must equal the whole clip bit for bit."""
+"""Frames computed at once (`speech_front`)."""
 
 
 class MotionModel:
@@ -106,6 +105,10 @@ class MotionModel:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""
         return MotionStream(self, curve, style or MotionStyle(), seed)
 
+    def code_stream(self, style: MotionStyle | None = None) -> CodeStream:
+        """The speech code of the same speech in pieces, for a face that is shown somewhere else."""
+        return CodeStream(self.network, style or MotionStyle(), self.person)
+
 
 class MotionStream:
     """Motion for features as they come in. Frames leave in blocks of 16, 240 ms of look-ahead behind the sound.
@@ -116,77 +119,32 @@ class MotionStream:
     def __init__(self, model: MotionModel, curve: EmotionCurve, style: MotionStyle, seed: int) -> None:
         self.curve = curve
         self._model = model
-        self._style = style
         self._style_vector = torch.from_numpy(style.vector)[None]
         self._gains = torch.from_numpy(style.gains)[None]
-        self._size = model.network.lively if style.articulation == "lively" else 1.0
-        self._hidden = model.network.config.features
+        self._size = model.network.size_of(style)
         self._state = model.network.start()
-        self._tracker = RhythmTracker()
-        self._odd: SpeechFeatures | None = None
-        self._rows = quiet(BEFORE, self._hidden)  # from frame `self._done - BEFORE` on
-        self._rhythm: list[Rhythm] = []  # of frame `self._done` on
-        self._received = self._done = 0
-        self._finished = False
+        self._front = SpeechFront(model.network.config.features, BLOCK)
         self._body = Body(model.eyes, model.body, style, seed)
         self._mood = _MoodGlide(np.random.default_rng([seed, 3]))
 
     def push(self, features: SpeechFeatures) -> HeadMotion | None:
         """Features that follow the last ones, any number of rows; the frames that are ready, or None."""
-        if self._finished:
-            raise InputError("This motion stream has been finished; start a new one with MotionModel.stream().")
-        if self._odd is not None:
-            features = SpeechFeatures.concatenate([self._odd, features])
-        even = len(features) // 2 * 2
-        self._odd = features[even:] if even < len(features) else None
-        if even:
-            self._take(features[:even])
-        return self._ready()
+        return self._played(self._front.push(features))
 
     def finish(self) -> HeadMotion | None:
         """The frames that remain; the stream is over."""
-        if self._finished:
-            return None
-        if self._odd is not None:
-            self._take(SpeechFeatures.concatenate([self._odd, self._odd]))  # it stands for its whole frame
-        self._finished = True
-        remaining = self._received - self._done
-        if not remaining:
-            return None
-        padding = -remaining % BLOCK
-        self._rows = np.concatenate([self._rows, quiet(padding + LOOKAHEAD, self._hidden)])
-        for _ in range(padding + LOOKAHEAD):
-            self._track(1.0, -100.0, 0.0, 0.0)
-        return self._ready()[:remaining]
+        return self._played(self._front.finish())
 
-    def _take(self, features: SpeechFeatures) -> None:
-        self._rows = np.concatenate([self._rows, frame_rows(features, self._hidden)])
-        video = features.at_video_rate()
-        self._received += len(video)
-        for values in zip(video.phones[:, 0], video.energy, video.voicing, video.f0, strict=True):
-            self._track(*map(float, values))
-
-    def _track(self, silence: float, energy: float, voicing: float, f0: float) -> None:
-        rhythm = self._tracker.push(silence, energy, voicing, f0)
-        if rhythm is not None:
-            self._rhythm.append(rhythm)
-
-    def _ready(self) -> HeadMotion | None:
-        parts = []
-        while len(self._rhythm) >= BLOCK:
-            parts.append(self._block())
+    def _played(self, blocks: list[Block]) -> HeadMotion | None:
+        parts = [self._block(block)[: block.frames] for block in blocks]
         return HeadMotion.concatenate(parts) if parts else None
 
-    def _block(self) -> HeadMotion:
-        rhythm, self._rhythm = self._rhythm[:BLOCK], self._rhythm[BLOCK:]
-        rows, self._rows = self._rows[: BEFORE + BLOCK + AHEAD], self._rows[BLOCK:]
-        va, lively = self._mood.glide(self.curve.at(range(self._done, self._done + BLOCK)))
-        self._done += BLOCK
-        beat = np.float32([r.row()[:RHYTHM_SIZE] for r in rhythm])
+    def _block(self, block: Block) -> HeadMotion:
+        va, lively = self._mood.glide(self.curve.at(range(block.first, block.first + BLOCK)))
         with torch.inference_mode():
             output, self._state = self._model.network(
-                torch.from_numpy(rows)[None],
-                torch.from_numpy(beat)[None],
+                torch.from_numpy(block.rows)[None],
+                torch.from_numpy(block.beat)[None],
                 torch.from_numpy(lively)[None],
                 self._style_vector,
                 self._gains,
@@ -194,7 +152,7 @@ class MotionStream:
                 self._model.person,
                 self._size,
             )
-        return self._body.play(output.expression[0].numpy(), rhythm, va)
+        return self._body.play(output.expression[0].numpy(), block.rhythm, va)
 
 
 class _MoodGlide:

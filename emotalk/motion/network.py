@@ -27,7 +27,7 @@ from emotalk.emotion.prototypes import arkit_row
 from emotalk.motion.lip_branch import LIP_COURSES, LipBranch, WindowBumps
 from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine, silence_from_phones
 from emotalk.motion.person import MotionAdaptation, PersonLayer
-from emotalk.motion.style import STYLE_SIZE
+from emotalk.motion.style import STYLE_SIZE, MotionStyle
 from emotalk.speech.feature_rows import ROW_SIZE
 
 RHYTHM_SIZE = 3
@@ -190,6 +190,10 @@ class MotionNetwork(nn.Module):
     def row_size(self) -> int:
         """Numbers of a frame in `rows` with the hidden layer (`feature_rows.frame_rows`)."""
         return 2 * (ROW_SIZE + self.config.features)
+
+    def size_of(self, style: MotionStyle) -> float:
+        """The factor on how far speech moves lips and jaw of somebody with this style: `lively`, or 1."""
+        return float(self.lively) if style.articulation == "lively" else 1.0
 
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that name these weights, as half-precision files hold them."""

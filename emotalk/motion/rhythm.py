@@ -5,6 +5,7 @@ Works frame by frame with a fixed look-ahead, so that a clip gives the same rhyt
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
 from collections.abc import Iterable
@@ -74,6 +75,13 @@ class RhythmTracker:
         if self._count <= LOOKAHEAD:
             return None
         return self._now()
+
+    def fork(self) -> RhythmTracker:
+        """A copy that goes its own way."""
+        other = copy.copy(self)
+        other._frames = self._frames.copy()
+        other._mean, other._spread = dict(self._mean), dict(self._spread)
+        return other
 
     def _now(self) -> Rhythm:
         ahead = list(self._frames)[-(LOOKAHEAD + 1) :]

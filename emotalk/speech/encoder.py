@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.speech.inference import NetworkConfig, NetworkStream, Weights, check_weights
-from emotalk.speech.mel import HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLeveller
+from emotalk.speech.mel import GROUP, HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLeveller
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
 from emotalk.speech.pitch import ProsodyStream
 
@@ -105,9 +106,11 @@ class SpeechEncoder:
         parts.append(stream.finish())
         return SpeechFeatures.concatenate([part for part in parts if part is not None])
 
-    def stream(self) -> EncoderStream:
-        """A new stream; any number may run side by side."""
-        return EncoderStream(self.config, self._weights)
+    def stream(self, group: int = GROUP) -> EncoderStream:
+        """A new stream; any number may run side by side. `group` is the number of rows (20 ms) that are computed at
+        once: some more cost nothing where whole seconds come, and few are quicker where a row or two come at a time
+        (a microphone). Streams of the same group give the same bits."""
+        return EncoderStream(self.config, self._weights, group)
 
 
 class EncoderStream:
@@ -119,11 +122,11 @@ class EncoderStream:
     A row comes out `SpeechEncoder.look_ahead` seconds after its end was pushed.
     """
 
-    def __init__(self, config: NetworkConfig, weights: Weights) -> None:
+    def __init__(self, config: NetworkConfig, weights: Weights, group: int = GROUP) -> None:
         self._config = config
-        self._mel = MelStream()
+        self._mel = MelStream(group)
         self._leveller = SpectralLeveller(weights["prior"])
-        self._network = NetworkStream(config, weights)
+        self._network = NetworkStream(config, weights, group)
         self._prosody = ProsodyStream()
         self._heard = 0
         self._finished = False
@@ -150,6 +153,18 @@ class EncoderStream:
         rows = -(-self._heard // HOP)
         missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
         return self._join(self.push_without_prosody(np.zeros(missing, np.float32)), self._prosody.finish())
+
+    def peek(self) -> SpeechFeatures | None:
+        """What `finish` would give now; the stream goes on as if nobody had asked. Costs about as much as 0.3 s of
+        sound."""
+        return self._fork().finish()
+
+    def _fork(self) -> EncoderStream:
+        """A copy that goes its own way; what both have heard is shared, as state is replaced and never written to."""
+        other = copy.copy(self)
+        for part in ("_mel", "_leveller", "_network", "_prosody"):
+            setattr(other, part, getattr(self, part).fork())
+        return other
 
     def push_without_prosody(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The half of `push` that is mel and network, for samples [N]: features [n, C], phones [n, 40] and articulation

@@ -10,13 +10,14 @@ keeps only the rows that its taps still reach.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from emotalk.core.errors import CheckpointError
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES
-from emotalk.speech.mel import BANDS, GroupedProduct
+from emotalk.speech.mel import BANDS, GROUP, GroupedProduct
 
 Weights = dict[str, np.ndarray]
 
@@ -54,9 +55,14 @@ class NetworkConfig:
 
 
 class _Linear:
-    def __init__(self, weights: Weights, name: str) -> None:
-        self._product = GroupedProduct(weights[f"{name}.weight"])
+    def __init__(self, weights: Weights, name: str, group: int) -> None:
+        self._product = GroupedProduct(weights[f"{name}.weight"], group)
         self._bias = weights[f"{name}.bias"]
+
+    def fork(self) -> _Linear:
+        other = copy.copy(self)
+        other._product = self._product.fork()
+        return other
 
     def push(self, x: np.ndarray) -> np.ndarray:
         product = self._product.push(x)
@@ -90,6 +96,9 @@ class _Window:
         self._reach = taps[-1] - taps[0]
         self._kept = np.zeros((0, columns), np.float32)
 
+    def fork(self) -> _Window:
+        return copy.copy(self)  # the rows are replaced, never written to
+
     def push(self, rows: np.ndarray) -> np.ndarray:
         """All rows in sight [n + reach, columns] after new ones came; n of them are now seen whole."""
         seen = np.concatenate([self._kept, rows])
@@ -108,12 +117,18 @@ class _Window:
 
 
 class _Block:
-    def __init__(self, taps: tuple[int, ...], width: int, weights: Weights, name: str) -> None:
+    def __init__(self, taps: tuple[int, ...], width: int, weights: Weights, name: str, group: int) -> None:
         self._weights, self._name = weights, name
-        self._inner = _Linear(weights, f"{name}.inner")
-        self._outer = _Linear(weights, f"{name}.outer")
+        self._inner = _Linear(weights, f"{name}.inner", group)
+        self._outer = _Linear(weights, f"{name}.outer", group)
         self._seen = _Window(taps, width)
         self._own = _Window(taps, width)
+
+    def fork(self) -> _Block:
+        other = copy.copy(self)
+        for part in ("_inner", "_outer", "_seen", "_own"):
+            setattr(other, part, getattr(self, part).fork())
+        return other
 
     def push(self, x: np.ndarray) -> np.ndarray:
         seen = self._seen.push_beside(_normalise(x, self._weights, f"{self._name}.norm"))
@@ -126,16 +141,25 @@ class _Block:
 class NetworkStream:
     """One pass of a stream through the network.
 
-    The first output belongs to input row `config.past`: push that many rows of silence first.
+    The first output belongs to input row `config.past`: push that many rows of silence first. `group`: how many rows
+    its products take at once (`GroupedProduct`).
     """
 
-    def __init__(self, config: NetworkConfig, weights: Weights) -> None:
+    def __init__(self, config: NetworkConfig, weights: Weights, group: int = GROUP) -> None:
         self._weights = weights
         self._window = _Window((-1, 0, 1), 2 * BANDS)
-        self._input = _Linear(weights, "input")
-        self._phones = _Linear(weights, "phones")
-        self._articulation = _Linear(weights, "articulation")
-        self._blocks = [_Block(taps, config.width, weights, f"blocks.{i}") for i, taps in enumerate(config.taps)]
+        self._input = _Linear(weights, "input", group)
+        self._phones = _Linear(weights, "phones", group)
+        self._articulation = _Linear(weights, "articulation", group)
+        self._blocks = [_Block(taps, config.width, weights, f"blocks.{i}", group) for i, taps in enumerate(config.taps)]
+
+    def fork(self) -> NetworkStream:
+        """A copy that goes its own way; weights and what both have heard are shared."""
+        other = copy.copy(self)
+        for part in ("_window", "_input", "_phones", "_articulation"):
+            setattr(other, part, getattr(self, part).fork())
+        other._blocks = [block.fork() for block in self._blocks]
+        return other
 
     def push(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Levelled mel rows [R, 128] -> features [n, width], phone probabilities [n, 40], articulation [n, 6]."""

@@ -8,6 +8,8 @@ All of it runs in a stream that gives the same rows for any cutting of the sound
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
@@ -59,25 +61,29 @@ _FILTERS = mel_filters()
 _HANN = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
 
 
-_GROUP = 48
+GROUP = 48
 
 
 class GroupedProduct:
     """Rows of a stream times a matrix [in, out], each row's result independent of how the stream was cut.
 
     BLAS picks its kernels by the number of rows, and inside one kernel rows at different places round differently.
-    So row i of the stream always sits at place i % 48 in a product of 48 rows; empty places hold zeros.
+    So row i of the stream always sits at place i % `group` in a product of `group` rows; empty places hold zeros.
     """
 
-    def __init__(self, matrix: np.ndarray) -> None:
-        self._matrix = matrix
+    def __init__(self, matrix: np.ndarray, group: int = GROUP) -> None:
+        self._matrix, self._group = matrix, group
         self._done = 0
+
+    def fork(self) -> GroupedProduct:
+        """A copy that goes its own way."""
+        return copy.copy(self)
 
     def push(self, x: np.ndarray) -> np.ndarray:
         """The next rows [R, in] -> [R, out]."""
-        before, rows = self._done % _GROUP, len(x)
+        before, rows = self._done % self._group, len(x)
         self._done += rows
-        padded = np.zeros((-(-(before + rows) // _GROUP), _GROUP, x.shape[1]), np.float32)
+        padded = np.zeros((-(-(before + rows) // self._group), self._group, x.shape[1]), np.float32)
         padded.reshape(-1, x.shape[1])[before : before + rows] = x
         return (padded @ self._matrix).reshape(-1, self._matrix.shape[1])[before : before + rows]
 
@@ -85,9 +91,9 @@ class GroupedProduct:
 class MelStream:
     """Log-mel power of a sound that arrives in pieces; silence is taken to come before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: int = GROUP) -> None:
         self._tail = np.zeros(_BEFORE, np.float32)
-        self._bands = GroupedProduct(_FILTERS)
+        self._bands = GroupedProduct(_FILTERS, group)
 
     def push(self, samples: np.ndarray) -> np.ndarray:
         """Takes samples [N] (any N); returns the rows [R, 2 * 64] they completed, R maybe 0.
@@ -103,6 +109,12 @@ class MelStream:
             parts.append(self._frames(windows[: 2 * count * HOP // 2 : HOP // 2]).reshape(count, 2 * BANDS))
         self._tail = self._tail[rows * HOP :].copy()  # or a view would keep a long sound alive
         return np.concatenate(parts) if parts else np.zeros((0, 2 * BANDS), np.float32)
+
+    def fork(self) -> MelStream:
+        """A copy that goes its own way; the state of both is replaced, never written to, so nothing is copied."""
+        other = copy.copy(self)
+        other._bands = self._bands.fork()
+        return other
 
     def _frames(self, windows: np.ndarray) -> np.ndarray:
         """Log band power [n, 64] of windows [n, 400]."""
@@ -146,6 +158,10 @@ class SpectralLeveller:
         np.clip(difference, -_CLIP, _CLIP, out=difference)
         difference *= np.float32(_SCALE)
         return difference.reshape(batch, count, 2 * BANDS)
+
+    def fork(self) -> SpectralLeveller:
+        """A copy that goes its own way."""
+        return copy.copy(self)
 
     def _peaks(self, loudness: np.ndarray) -> np.ndarray:
         """The recent peak [R, B] at each row of loudness [R, B]: it falls slowly until something is louder."""

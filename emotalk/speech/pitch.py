@@ -12,6 +12,7 @@ result does not depend on how the sound was cut into chunks.
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -109,6 +110,12 @@ class ProsodyStream:
         self._finished = True
         self._tail = np.concatenate([self._tail, np.zeros(_WINDOW, np.float32)])
         return _join([self._analyse(missing), self._decoder.finish()])
+
+    def fork(self) -> ProsodyStream:
+        """A copy that goes its own way; the state of both is replaced, never written to, so nothing is copied."""
+        other = copy.copy(self)
+        other._decoder = copy.copy(self._decoder)
+        return other
 
     def _analyse(self, rows: int) -> ProsodyFrames:
         parts = []

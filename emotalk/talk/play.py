@@ -29,9 +29,9 @@ from emotalk.talk.background import Transparent
 from emotalk.talk.burned_captions import BurnedCaptions
 from emotalk.talk.captions import Caption, captions, check_captions_path, write_captions
 from emotalk.talk.cast import Part, cast, voice_of
-from emotalk.talk.job import SAMPLES_PER_FRAME
 from emotalk.talk.request import LARGEST_SEED, Look, TalkRequest
 from emotalk.talk.screenplay import Line, Screenplay, parse_screenplay, same_name
+from emotalk.talk.sound import SAMPLES_PER_FRAME
 from emotalk.talk.take import BEFORE, BEHIND, PICTURE, SOUND, Take, TakeFacts
 from emotalk.talk.take_store import TakeKeys, TakeStore
 from emotalk.video import Mark, VideoWriter

@@ -21,8 +21,9 @@ from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS, SAMPLE_RATE
-from emotalk.talk.job import SAMPLES_PER_FRAME, Talk
+from emotalk.talk.job import Talk
 from emotalk.talk.scene import Scene
+from emotalk.talk.sound import SAMPLES_PER_FRAME
 from emotalk.video import Encoding, VideoWriter
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Take(Talk):
         """Make the take in an empty folder; returns what is known of it. Raises the package's errors."""
         look = self.request.look
         scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
-        blocks = self._sound()
+        blocks = self.sound()
         first = next(blocks)  # what cannot be spoken is known before anything is written
         frames = 0
         with (
@@ -93,9 +94,9 @@ class Take(Talk):
         write_json(folder / FACTS, vars(facts))
         return facts
 
-    def _sound(self) -> Iterator[np.ndarray]:
+    def sound(self) -> Iterator[np.ndarray]:
         if self._listening is None:
-            yield from super()._sound()
+            yield from super().sound()
             return
         left = self.total = self._listening
         while left > 0:

@@ -89,7 +89,7 @@ def test_a_stream_keeps_nothing_of_what_is_past(model, talk):
     sizes = []
     for _ in range(6):
         stream.push(talk[1])
-        sizes.append((len(stream._rows), len(stream._rhythm)))
+        sizes.append((len(stream._front._rows), len(stream._front._rhythm)))
     assert max(rows for rows, _ in sizes) < 2 * BLOCK + 20
     assert max(rhythm for _, rhythm in sizes) < BLOCK
 

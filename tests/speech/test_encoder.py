@@ -131,6 +131,43 @@ def test_silence_is_heard_as_silence_with_a_resting_mouth(shipped):
     assert features.articulation[:, ARTICULATION_NAMES.index("jaw")].max() < 0.15
 
 
+def test_a_peek_is_the_end_of_a_stream_that_hears_no_more(encoder, sound):
+    for heard in (0, 1, 500, 5000, 16001):
+        peeked, ended = encoder.stream(), encoder.stream()
+        peeked.push(sound[:heard])
+        ended.push(sound[:heard])
+        a, b = peeked.peek(), ended.finish()
+        assert (a is None) == (b is None)
+        for name in COLUMNS if a is not None else ():
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+@pytest.mark.parametrize("group", [16, 48])
+def test_a_stream_goes_on_as_if_nobody_had_peeked(encoder, sound, group):
+    quiet, watched = encoder.stream(group), encoder.stream(group)
+    for start in range(0, len(sound), 2000):
+        piece = sound[start : start + 2000]
+        a, b = quiet.push(piece), watched.push(piece)
+        assert (a is None) == (b is None)
+        for name in COLUMNS if a is not None else ():
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        for _ in range(start // 2000 % 3):
+            watched.peek()
+    a, b = quiet.finish(), watched.finish()
+    for name in COLUMNS:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    with pytest.raises(InputError, match="finished"):
+        watched.peek()
+
+
+def test_the_size_of_a_group_changes_nothing_but_rounding(shipped, sound):
+    stream = shipped.stream(16)
+    few = SpeechFeatures.concatenate([part for part in (stream.push(sound), stream.finish()) if part is not None])
+    many = shipped.encode(Speech(sound))
+    for name in COLUMNS:
+        np.testing.assert_allclose(getattr(few, name), getattr(many, name), atol=1e-4)
+
+
 def test_an_empty_stream_ends_with_nothing(encoder):
     assert encoder.stream().finish() is None
 

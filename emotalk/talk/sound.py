@@ -1,0 +1,206 @@
+"""What is heard of a talk, in blocks, with all that is known about it: phones, words, moods, remarks.
+
+text ─► phrases ─► voice ─┐
+                          ├─► blocks of samples; meanwhile: known phones, words, sentences, mood
+audio file ───────────────┘
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotalk.core.errors import AudioError, InputError, VoiceError
+from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.emotion import EmotionCurve
+from emotalk.speech.decoding import sound_seconds
+from emotalk.speech.direction import parse
+from emotalk.speech.known_phones import KnownPhones
+from emotalk.talk.captions import ends_sentence, sentence_starts
+from emotalk.talk.mood import TalkMood, mood_of
+from emotalk.talk.request import TalkRequest
+
+if TYPE_CHECKING:
+    from emotalk.motion import MotionStyle
+    from emotalk.talk.studio import Studio
+
+SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+BLOCK_SECONDS = 1.0
+"""Sound is taken in blocks of a second: the first frame waits for one block, and per-block costs stay small."""
+AUTO_BLOCK_SECONDS = 2.0
+"""Where the mood is heard in the voice, blocks are as long as the window in which it is heard."""
+DOUBTFUL_SECONDS = 1.0
+"""So long may something else be said than the transcript says before that is told."""
+CHEAP_VOICES = ("flite", "espeak")
+"""Engines that take less work to say something than the speech encoder to hear it."""
+_GROWTH = 1.6
+"""How much longer each block is than the last one where the first ones are short."""
+
+
+class TalkSound:
+    """The sound of one request. Used once; what it knows of the sound grows with the blocks of `sound`."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        request: TalkRequest,
+        cancelled: Callable[[], bool] | None = None,
+        first: float | None = None,
+    ) -> None:
+        """`first`: seconds of the first block, where it must come sooner than usual; the next ones are longer."""
+        self.studio, self.request = studio, request
+        self.cancelled = cancelled or (lambda: False)
+        self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
+        self.captioned = False  # whether it is an error that a voice does not tell its words
+        self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
+        self.untold = False  # whether something has been said without its phones
+        self.costly = False  # whether a voice speaks that takes more work than listening to it
+        self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
+        self.sentences: list[int] = []  # the frames at which sentences begin
+        self.transcript = ""  # what is said in a recording, where that is known
+        self.mood = TalkMood(request)
+        self.script = parse(request.text) if request.text is not None and request.audio is None else None
+        self.remarks = () if self.script is None else self.script.remarks
+        self.total: int | None = None  # frames, as far as that is known
+        self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
+        self._next_seconds = first or self.block_seconds
+
+    def sound(self) -> Iterator[np.ndarray]:
+        """Blocks of samples at 16 kHz. Raises AudioError and VoiceError, also for what lasts too long."""
+        request = self.request
+        limit = request.max_seconds
+        if self.script is not None:
+            blocks = self._spoken()
+        else:
+            # Imported here: ffmpeg's library only for recordings.
+            from emotalk.speech import stream_audio
+
+            claimed = sound_seconds(request.audio)
+            if claimed is not None:
+                if limit is not None and claimed > limit:
+                    raise AudioError(
+                        f"The audio lasts {claimed / 60:.0f} minutes; at most {limit:.0f} seconds are made here. "
+                        "Cut it shorter."
+                    )
+                self.total = int(np.ceil(claimed * FPS))
+            more = {} if limit is None else {"max_seconds": limit}
+            if request.transcript is None:
+                self.untold = True
+                blocks = (part.samples for part in stream_audio(request.audio, self.block_seconds, **more))
+            else:
+                blocks = self._transcribed(**more)
+        received = 0  # samples
+        for whole in blocks:
+            for block in self._cut(whole):
+                received += len(block)
+                if limit is not None and received > limit * SAMPLE_RATE:
+                    raise AudioError(
+                        f"This lasts longer than {limit:.0f} seconds, the most that is made here. Make it shorter."
+                    )
+                yield block
+
+    def style(self) -> MotionStyle:
+        """How the avatar's person moves in this talk."""
+        # Imported here: loaded with the studio's model.
+        from emotalk.motion import MotionStyle
+
+        request = self.request
+        # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
+        shows = max(0.0, 2 * (request.expressiveness - 1))
+        face = self.studio.avatar(request.avatar).card.face
+        return MotionStyle(head_energy=request.head_motion, face=face, expressivity=shows)
+
+    def _cut(self, samples: np.ndarray) -> Iterator[np.ndarray]:
+        at = 0
+        while at < len(samples):
+            size = round(self._next_seconds * SAMPLE_RATE)
+            yield samples[at : at + size]
+            at += size
+            self._next_seconds = min(self.block_seconds, _GROWTH * self._next_seconds)
+
+    def _transcribed(self, **limits: float) -> Iterator[np.ndarray]:
+        """The recording, its words and phones found first; where they are not in it, it is played as it is heard."""
+        # Imported here: only for recordings whose words are known.
+        from emotalk.speech import load_audio
+        from emotalk.speech.alignment import find_transcript
+
+        speech = load_audio(self.request.audio, **limits)
+        try:
+            # Directions are for a voice that is yet to speak: nobody says them.
+            self.transcript = text = parse(self.request.transcript).written
+            found = self._timed("speech", find_transcript, speech, text, self.studio.encoder, self.cancelled)
+        except (InputError, VoiceError) as error:
+            self.remarks += (f"{error} There are no captions." if self.captioned else str(error),)
+        else:
+            speech = replace(speech, text=text, words=found.words, phones=found.phones)
+            self.sentences += [round(second * FPS) for second in sentence_starts(speech.words, text)]
+            if found.doubtful > DOUBTFUL_SECONDS:
+                lost = "; words have no captions there" if self.captioned else ""
+                self.remarks += (
+                    f"The transcript does not fit about {found.doubtful:.0f} s of the recording, in which the lips "
+                    f"follow what is heard{lost}.",
+                )
+        self.untold = True  # a sentence that the transcript lacks has no phones
+        self.known.said(speech)
+        self.words += speech.words
+        yield speech.samples
+
+    def _spoken(self) -> Iterator[np.ndarray]:
+        """The text said piece by piece, in the mood's tone of voice."""
+        # Imported here: voices only for texts.
+        from emotalk.speech import say_stream
+
+        request = self.request
+        mood = None
+        if request.mood_in_voice and isinstance(request.emotion, EmotionCurve):
+            mood = mood_of(request.emotion, request.expressiveness)
+        letters = samples = 0
+        ended = True
+        voice = request.voice or self._fitting_voice()
+        for part in say_stream(self.script, voice, emotion=mood):
+            if self.captioned and part.text and not part.words:
+                raise VoiceError(
+                    f"The voice {part.source} does not tell when it says which word, so there can be no captions; "
+                    "choose a voice of kokoro or espeak."
+                )
+            self.known.said(part)
+            self.untold |= bool(part.text.strip()) and not part.phones
+            self.costly |= bool(part.text.strip()) and part.source.partition(":")[0] not in CHEAP_VOICES
+            self.mood.said(part)
+            start = samples / SAMPLE_RATE
+            if part.text.strip():
+                if ended:
+                    self.sentences.append(-(-samples // SAMPLES_PER_FRAME))
+                ended = ends_sentence(part.text)
+            self.words += [(a + start, b + start, word) for a, b, word in part.words]
+            letters += len(part.text)
+            samples += len(part.samples)
+            # How long the rest will take is judged by the letters said so far.
+            self.total = round(samples / SAMPLES_PER_FRAME * max(1.0, len(request.text) / max(1, letters)))
+            yield part.samples
+        self.total = -(-samples // SAMPLES_PER_FRAME)
+
+    def _fitting_voice(self) -> str | None:
+        """The voice of the avatar, in the language that the text is in."""
+        # Imported here: as above.
+        from emotalk.speech.language import detect
+
+        language = detect(self.script.written) or "en"
+        voice = self.studio.voice_for(self.request.avatar, language)
+        if language != "en" and voice is not None:
+            self.remarks += (f"The text is in another language ({language}), so {voice} reads it.",)
+        return voice
+
+    def _spent(self, stage: str, started: float) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+    def _timed(self, stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return work(*arguments)
+        finally:
+            self._spent(stage, started)

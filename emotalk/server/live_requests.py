@@ -1,4 +1,4 @@
-"""What strangers send to a live face, read strictly: bodies have a cap, values a type, names are those that were shown."""
+"""What strangers send to a live face, read strictly: a body has a cap, a value its type, a name was shown before."""
 
 from __future__ import annotations
 

@@ -99,7 +99,8 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     atexit.register(clips.close)
     atexit.register(faces.close)
     atexit.register(fits.close)
-    with Page(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
+    # Gradio's own deletion (delete_cache) goes by a file's age, not its last use: the housekeeping does that.
+    with Page(title="emotalk", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):

@@ -27,6 +27,7 @@ from emotalk.core.errors import EmotalkError, InputError
 from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import max_seconds
 from emotalk.server.live_answers import FOREVER, PRIVATE, answered, packed
+from emotalk.server.live_embedded import embedded_routes
 from emotalk.server.live_making import Making, allows_live, style_of
 from emotalk.server.live_packs import PackShelf
 from emotalk.server.live_puppets import LONGEST_SECONDS, Puppets
@@ -85,9 +86,16 @@ class LiveFaces:
         None where the page chose another face before this one's turn came. Raises InputError where too many are being
         made, and what the studio raises.
         """
+        self.ticket(session, address)
+        return await self.show_to(self.tickets.open(session), avatar, head_motion, expressiveness, address)
+
+    async def show_to(
+        self, ticket: Ticket, avatar: str, head_motion: float = 1.0, expressiveness: float = 1.0, address: str = ""
+    ) -> dict[str, Any] | None:
+        """`show`, to the page with that ticket."""
         check_number("The head motion amount", head_motion, 0, 2)
         check_number("The expressiveness", expressiveness, 0, 2)
-        token = self.ticket(session, address)
+        token = ticket.token
 
         def made() -> dict[str, Any]:
             loaded = self._studio.avatar(avatar)
@@ -97,15 +105,14 @@ class LiveFaces:
                 self._studio.motion_of(avatar), style_of(loaded.card.face, head_motion, expressiveness)
             )
             pack, face = self._making.pack(loaded), self._face
-            ticket = self.tickets.find(token)
-            if ticket is None:
+            if self.tickets.find(token) is None:
                 raise InputError("The page was closed.")
             self.packs.put(pack, avatar, None if loaded.card.synthetic else token)
             ticket.show(avatar)
             if self.tickets.find(token) is None:  # closed this moment
                 self.packs.drop(token)
-            address = {"pack": f"{PREFIX}/packs/{pack.name}.pack", "face": f"{PREFIX}/face-{face.name}.pack"}
-            return address | {"who": who, "script": self.script_path, "video_only": False}
+            addresses = {"pack": f"{PREFIX}/packs/{pack.name}.pack", "face": f"{PREFIX}/face-{face.name}.pack"}
+            return addresses | {"who": who, "script": self.script_path, "video_only": False}
 
         return await self._line.draw(token, address, made)
 
@@ -121,6 +128,10 @@ class LiveFaces:
     def end_session(self, session: str) -> None:
         """The page was closed: its talk and its puppet end, and a real person's pack is forgotten."""
         self.tickets.end_session(session)
+
+    def forget(self, avatar: str) -> None:
+        """That avatar was deleted, or made anew: its packs are forgotten."""
+        self.packs.forget(avatar)
 
     def leftovers(self) -> list[Leftover]:
         """Every ticket, for the housekeeping; one that talks is in use. Silent puppets are forgotten by the way."""
@@ -138,9 +149,10 @@ class LiveFaces:
 
     # What a browser asks for.
 
-    def routes(self) -> list[Route]:
-        """What to add to the web server."""
+    def routes(self, embedded: bool = False) -> list[Route]:
+        """What to add to the web server; `embedded`: also what pages of other sites begin with."""
         return [
+            *(embedded_routes(self, self._studio, PREFIX) if embedded else []),
             Route(f"/{PREFIX}/script-{{name}}.js", answered(self._get_script)),
             Route(f"/{PREFIX}/face-{{name}}.pack", answered(self._get_face)),
             Route(f"/{PREFIX}/packs/{{name}}.pack", answered(self._get_pack)),
@@ -148,6 +160,13 @@ class LiveFaces:
             Route(f"/{PREFIX}/stop", answered(self._stop), methods=["POST"]),
             Route(f"/{PREFIX}/puppet", answered(self._puppet), methods=["POST"]),
         ]
+
+    def ticket_of(self, request: Request) -> Ticket:
+        """The ticket in an address; a Refusal where there is none."""
+        ticket = self.tickets.find(request.query_params.get("ticket", ""))
+        if ticket is None:
+            raise Refusal(404, "This page's live face has ended; load the page anew.")
+        return ticket
 
     async def _get_script(self, request: Request) -> Response:
         name, text = self._script_now
@@ -192,7 +211,7 @@ class LiveFaces:
         return pack
 
     async def _say(self, request: Request) -> Response:
-        ticket = self._ticket_of(request)
+        ticket = self.ticket_of(request)
         wanted = wanted_talk(await body_of(request, JSON_BYTES), ticket.shown)
         talk = self.talks.start(
             ticket.token, address_of(request), lambda stopped: self._making.talk(self._studio, wanted, stopped),
@@ -203,13 +222,13 @@ class LiveFaces:
         return talk.response()
 
     async def _stop(self, request: Request) -> Response:
-        ticket = self._ticket_of(request)
+        ticket = self.ticket_of(request)
         self.talks.stop(ticket.token)
         self.puppets.stop(ticket.token)
         return Response(status_code=204)
 
     async def _puppet(self, request: Request) -> Response:
-        ticket, values = self._ticket_of(request), request.query_params
+        ticket, values = self.ticket_of(request), request.query_params
         if not PUPPET_ID.fullmatch(values.get("id", "")):
             raise Refusal(422, "'id' must be 1 to 40 letters or digits; another one begins anew.")
         if not ticket.shown:
@@ -221,12 +240,6 @@ class LiveFaces:
         if self.tickets.find(ticket.token) is None:  # closed this moment
             self.puppets.stop(ticket.token)
         return Response(rows, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
-
-    def _ticket_of(self, request: Request) -> Ticket:
-        ticket = self.tickets.find(request.query_params.get("ticket", ""))
-        if ticket is None:
-            raise Refusal(404, "This page's live face has ended; load the page anew.")
-        return ticket
 
     def _ended(self, ticket: Ticket) -> None:
         self.talks.stop(ticket.token)

@@ -69,6 +69,12 @@ class PackShelf:
                 if entry.private and not entry.holders:
                     del self._entries[name]
 
+    def forget(self, avatar: str) -> None:
+        """That avatar is no more, or another one by now."""
+        with self._lock:
+            for name in [name for name, entry in self._entries.items() if entry.avatar == avatar]:
+                del self._entries[name]
+
     def clear(self) -> None:
         """Nothing is kept."""
         with self._lock:

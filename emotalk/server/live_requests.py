@@ -23,10 +23,11 @@ BODY_SECONDS = 20.0
 """A body has to be here by then."""
 PUPPET_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
-_TEXT, _NUMBER, _FLAG = "a text", "a number", "true or false"
+TEXT, NUMBER, FLAG = "a text", "a number", "true or false"
+"""Kinds of values."""
 FIELDS = {
-    "avatar": _TEXT, "text": _TEXT, "voice": _TEXT, "valence": _NUMBER, "arousal": _NUMBER, "expressiveness": _NUMBER,
-    "head_motion": _NUMBER, "mood_in_voice": _FLAG, "seed": _NUMBER, "follow": _FLAG,
+    "avatar": TEXT, "text": TEXT, "voice": TEXT, "valence": NUMBER, "arousal": NUMBER, "expressiveness": NUMBER,
+    "head_motion": NUMBER, "mood_in_voice": FLAG, "seed": NUMBER, "follow": FLAG,
 }  # fmt: skip
 """What a request to say something may hold; `avatar` and `text` it must. `voice` may be null."""
 
@@ -97,9 +98,9 @@ def table_of(body: bytes, fields: dict[str, str]) -> dict[str, Any]:
 
 
 def _is(value: Any, kind: str) -> bool:
-    if kind is _NUMBER:
+    if kind is NUMBER:
         return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, str if kind is _TEXT else bool)
+    return isinstance(value, str if kind is TEXT else bool)
 
 
 def _shown(value: Any) -> str:

@@ -76,9 +76,10 @@ class App:
         if not options.get("auth") and not options.get("auth_dependency"):
             middleware.append(Middleware(SamePages))
         self.housekeeping.start()
+        origins = embed_origins()
         parts = {
-            "routes": [*self.clips.routes(), *self.faces.routes()], "middleware": middleware,
-            "exception_handlers": CALL_ERRORS, "lifespan": Embedding(None, embed_origins()).in_front,
+            "routes": [*self.clips.routes(), *self.faces.routes(embedded=bool(origins))], "middleware": middleware,
+            "exception_handlers": CALL_ERRORS, "lifespan": Embedding(None, origins).in_front,
         }  # fmt: skip
         return self.blocks.launch(app_kwargs=parts, **options)
 
@@ -94,7 +95,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
     faces = LiveFaces(studio, live_script)
-    fits = FitSessions(studio)
+    fits = FitSessions(studio, forgotten=faces.forget)
     hub = HubFaces(studio)
     atexit.register(clips.close)
     atexit.register(faces.close)

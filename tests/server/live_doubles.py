@@ -64,6 +64,10 @@ class People:
         self.motion = SimpleNamespace(name="average")
         self.loaded: list[str] = []
 
+    def avatars(self) -> list[SimpleNamespace]:
+        listed = [SimpleNamespace(name=name, card=card, problem=None) for name, card in self.cards.items()]
+        return [*listed, SimpleNamespace(name="broken", card=None, problem="it is damaged.")]
+
     def avatar(self, name: str) -> SimpleNamespace:
         if name not in self.cards:
             raise AvatarError(f"There is no avatar called {name!r:.80}.")

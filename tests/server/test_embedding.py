@@ -78,6 +78,21 @@ def test_a_named_site_may_ask_and_read_where_there_is_one(named: bool, port: int
         assert READ not in headers
 
 
+def test_a_named_site_is_given_a_ticket_and_a_face(named: bool, port: int) -> None:
+    for origin in (NAMED, FOREIGN):
+        status, said, _ = ask(port, "POST", f"/{PREFIX}/open", Origin=origin)
+        if not named or origin == FOREIGN:
+            assert status == 403
+            continue
+        begun = json.loads(said)
+        assert ask(port, "GET", f"/{begun['script']}", Origin=origin)[0] == 200
+        wish = json.dumps({"avatar": "nobody"}).encode()
+        status, said, headers = ask(port, "POST", f"/{PREFIX}/show?ticket={begun['ticket']}", wish, Origin=origin)
+        assert (status, headers[READ]) == (403, NAMED)
+        assert "mira, kofi" in detail(said)
+    assert ask(port, "POST", f"/{PREFIX}/open")[0] == (200 if named else 405)  # programs
+
+
 def test_refusals_can_be_read_there_too(named: bool, port: int) -> None:
     status, said, headers = ask(port, "POST", f"/{PREFIX}/say?ticket=a", b"{}", Origin=NAMED)
     assert status == (404 if named else 403)

@@ -121,6 +121,15 @@ def test_the_last_page_takes_a_real_persons_pack_with_it(faces: LiveFaces, web: 
     assert faces.packs.count == 0
 
 
+def test_a_deleted_face_is_forgotten(faces: LiveFaces, web: TestClient) -> None:
+    paths = {name: "/" + show(faces, "page", name)["pack"] for name in ("anna", "mira")}
+    faces.forget("anna")
+    token = faces.ticket("page")
+    assert web.get(f"{paths['anna']}?ticket={token}").status_code == 404
+    assert web.get(paths["mira"]).status_code == 200
+    assert faces.packs.private_count == 0
+
+
 def test_a_pack_that_made_room_is_made_again(faces: LiveFaces, web: TestClient, monkeypatch) -> None:
     monkeypatch.setattr(live_packs, "KEPT", 1)
     paths = {name: "/" + show(faces, "page", name)["pack"] for name in ("mira", "anna", "kofi")}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from tests.hostile.parameters import BODIES, LIVE, VALUES
 from tests.hostile.test_parameters import parts
 from tests.hostile.verdicts import is_sentence, tells_no_place
 from tests.hostile.visitor import Answer, Raw, Visitor
-from tests.server.live_doubles import Doubles
+from tests.server.live_doubles import SECONDS, Doubles, Plan, record, sound
+from tests.server.test_live_talks import until
 from tests.ui.drawn_studio import DrawnStudio
 
 SECRET = "/secret/owner.png"
@@ -121,6 +124,51 @@ def test_a_page_is_known_by_its_ticket_alone(live: LivePage) -> None:
         for path in ("say", "stop", "puppet"):
             assert stranger.post(f"/{PREFIX}/{path}?id=a&ticket={guess}", body).status == 404
     assert stranger.post(f"/{PREFIX}/say?ticket={owner}", body).ok
+
+
+def asking(live: LivePage, session: str) -> socket.socket:
+    """A connection that has asked for a talk and has read nothing yet; the caller closes it."""
+    host, _, port = live.address.removeprefix("http://").rpartition(":")
+    body = json.dumps(LIVE).encode()
+    line = socket.create_connection((host, int(port)), SECONDS)
+    line.sendall(
+        f"POST /{PREFIX}/say?ticket={live.ticket(session)} HTTP/1.1\r\nHost: {host}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    return line
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["in the middle", "before the first word"])
+def test_nothing_is_computed_for_connections_that_are_gone(live: LivePage, monkeypatch, reads: bool) -> None:
+    plan = Plan(*[sound(0.1)] * 1000, held=True)
+    monkeypatch.setattr(live.faces._making, "plan", plan)
+    lines = [asking(live, f"page {number}") for number in range(10)]
+    plan.until(begun=2)  # the others wait for their turn
+    if reads:
+        plan.go(20)
+        assert lines[0].recv(10).startswith(b"HTTP/1.1 2")
+    for line in lines:
+        line.close()
+    until(lambda: not any(talk for talk in list(live.faces.talks._talks) if not talk.stopped))
+    plan.go(10_000)
+    until(lambda: live.faces.talks.count == 0)
+    assert plan.made <= 30
+    assert plan.begun == plan.ended
+
+
+def test_readers_that_read_nothing_hold_up_nobody(live: LivePage, monkeypatch) -> None:
+    plan = Plan(*[record("M", bytes(2**18))] * 60)  # more than fits between two ends of a connection
+    monkeypatch.setattr(live.faces._making, "plan", plan)
+    lines = [asking(live, f"page {number}") for number in range(19)]
+    until(lambda: live.faces.talks.count == 19)
+    visitor = Visitor(live.address)
+    assert visitor.post(f"/{PREFIX}/say?ticket={live.ticket('reader')}", LIVE).ok
+    assert visitor.get("/").ok
+    assert live.faces.talks.count == 19
+    for line in lines:
+        line.close()
+    until(lambda: live.faces.talks.count == 0)
 
 
 def test_no_word_of_what_is_said_is_kept(live: LivePage, tmp_path: Path) -> None:

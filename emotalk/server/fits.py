@@ -43,10 +43,16 @@ class _Running:
 
 
 class FitSessions:
-    """One fit at a time for the whole server; own avatars by page session."""
+    """One fit at a time for the whole server; own avatars by page session. `forgotten` is told the name of each avatar
+    that is gone, or was made anew."""
 
-    def __init__(self, studio: Studio, clock: Callable[[], float] = time.monotonic) -> None:
-        self._studio, self._clock = studio, clock
+    def __init__(
+        self,
+        studio: Studio,
+        clock: Callable[[], float] = time.monotonic,
+        forgotten: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._studio, self._clock, self._forgotten = studio, clock, forgotten
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._private: dict[str, dict[str, str]] = {}  # session -> name in the studio -> name of the folder
@@ -187,7 +193,7 @@ class FitSessions:
     def delete(self, session: str, name: str) -> None:
         """Remove an own avatar for good; AvatarError where this page has none of that name."""
         delete_avatar(self._folder_name(session, name), self._folder(session))
-        self._studio.forget(name)
+        self._forget(name)
         if not limits().keep_avatars:
             self._studio.unregister(name)
             self._private.get(session, {}).pop(name, None)
@@ -202,7 +208,7 @@ class FitSessions:
             fit.cancel()
         self._used.pop(session, None)
         for name in self._private.pop(session, {}):
-            self._studio.forget(name)
+            self._forget(name)
             self._studio.unregister(name)
         with self._lock:
             mine = self._uploads.pop(session, set())
@@ -240,11 +246,15 @@ class FitSessions:
                 self._studio.register(name, now.folder / fit.name)
                 mine[name] = fit.name
             else:  # made anew, of a video after a photo
-                self._studio.forget(name)
+                self._forget(name)
             self._used[now.session] = self._clock()
             fit.name = name
         else:
-            self._studio.forget(fit.name)
+            self._forget(fit.name)
+
+    def _forget(self, name: str) -> None:
+        self._studio.forget(name)
+        self._forgotten(name)
 
     def _folder(self, session: str) -> Path:
         if limits().keep_avatars:

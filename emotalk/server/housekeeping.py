@@ -117,7 +117,7 @@ class Housekeeping:
         for leftover, size in sorted(kept, key=lambda pair: pair[0].used):
             if self.bytes <= allowed.temporary_gigabytes * 2**30:
                 break
-            if not leftover.in_use:
+            if not leftover.in_use and size:  # what takes no room makes none
                 leftover.remove()
                 gone.append(leftover.path)
                 self.bytes -= size

@@ -33,10 +33,18 @@ class Limits:
     uploads_of_address: int  # files that one address may be sending at once
     kept_seconds: float  # since its last use that a temporary file stays: clips, uploads, avatars of strangers
     temporary_gigabytes: float  # of all temporary files together; what was not used for longest makes room
+    live_pages: int  # that may have a live face; the one not used for longest makes room
+    live_pages_of_address: int  # of them, those of one address
+    live_talks: int  # talks of live faces at once, all pages together
+    live_talks_of_address: int  # of them, those of one address
+    puppets: int  # live faces that follow a microphone at once, all pages together
+    puppets_of_address: int  # of them, those of one address
 
 
-OWN_MACHINE = Limits(600.0, 20, 6, 4000, 600.0, 30.0, True, 200, 20, 64, 64, 16, 24 * 3600.0, 20.0)
-PUBLIC = Limits(60.0, 8, 2, 50, 30.0, 3.0, False, 20, 2, 48, 8, 3, 45 * 60.0, 4.0)
+OWN_MACHINE = Limits(
+    600.0, 20, 6, 4000, 600.0, 30.0, True, 200, 20, 64, 64, 16, 24 * 3600.0, 20.0, 2000, 2000, 64, 64, 32, 32
+)
+PUBLIC = Limits(60.0, 8, 2, 50, 30.0, 3.0, False, 20, 2, 48, 8, 3, 45 * 60.0, 4.0, 1000, 100, 32, 20, 12, 4)
 
 
 def is_public() -> bool:

@@ -55,7 +55,7 @@ class SamePages:
 
 def _key(scope: Scope) -> tuple | None:
     """What an answer depends on; None where it is not the same for everybody."""
-    if scope["method"] != "GET" or scope["path"] not in PATHS or scope["query_string"]:
+    if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in PATHS or scope["query_string"]:
         return None
     headers = Headers(scope=scope)
     names = tuple(tuple(headers.getlist(name)) for name in _NAMING)

@@ -3,6 +3,8 @@
     still ─► Stills.draw ─► the page's newest waits while its last one is drawn ─► one of two drawing threads
                          └► None where a newer one came meanwhile
 
+Packs of live faces are made in a line of the same kind.
+
 Whoever waits here holds no thread of the server's, so that any number of them leaves the page as quick as it was.
 """
 
@@ -27,9 +29,13 @@ CROWD = 6
 
 
 class Stills:
-    """One picture being drawn and one waiting for every page; so many in all (`limits.Limits`)."""
+    """One picture being drawn and one waiting for every page; so many in all (`limits.Limits`). `refusal` is what is
+    said where too many are on their way."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, refusal: str = "Many faces are being drawn just now; move a slider again in a few seconds."
+    ) -> None:
+        self._refusal = refusal
         self._threads = ThreadPoolExecutor(AT_ONCE, "emotalk-still")
         self._lock = threading.Lock()
         self._drawing: set[str] = set()
@@ -46,13 +52,17 @@ class Stills:
         """Whether more people wait for pictures than large ones can be drawn for without a wait."""
         return self.count > CROWD
 
+    def close(self) -> None:
+        """Nothing further is begun."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
     async def draw(self, session: str, address: str, work: Callable[[], Drawn]) -> Drawn | None:
         """What `work` returns, computed in a drawing thread; None where the page asked for another picture before this
         one was begun. Raises InputError where too many are on their way, and whatever `work` raises."""
         allowed = limits()
         with self._lock:
             if self.count >= allowed.stills or self._of_address[address] >= allowed.stills_of_address:
-                raise InputError("Many faces are being drawn just now; move a slider again in a few seconds.")
+                raise InputError(self._refusal)
             self._of_address[address] += 1
         try:
             if not await self._turn(session):

@@ -12,11 +12,13 @@ from starlette.middleware import Middleware
 from emotalk.core.errors import InputError
 from emotalk.server.answers import ABOUT, Answers
 from emotalk.server.clips import LiveClips
+from emotalk.server.embedding import Embedding, embed_origins
 from emotalk.server.fits import FitSessions
 from emotalk.server.gate import Gate
 from emotalk.server.housekeeping import Housekeeping, Shelf
 from emotalk.server.limits import limits
 from emotalk.server.line import FairQueue
+from emotalk.server.live_faces import LiveFaces
 from emotalk.server.same_pages import SamePages
 from emotalk.server.serving import Serving, serve_at, settle
 from emotalk.server.temporary import folder_for, uploads_folder
@@ -24,6 +26,7 @@ from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
 from emotalk.ui.blocks import CALL_ERRORS, Page
 from emotalk.ui.hub_faces import HubFaces
+from emotalk.ui.live_script import live_script
 from emotalk.ui.talk_tab import TalkTab
 from emotalk.ui.theme import static, theme
 from emotalk.ui.your_face_tab import YourFaceTab
@@ -40,6 +43,7 @@ class App:
 
     blocks: gr.Blocks
     clips: LiveClips
+    faces: LiveFaces
     fits: FitSessions
     housekeeping: Housekeeping
     serving: Serving
@@ -72,7 +76,11 @@ class App:
         if not options.get("auth") and not options.get("auth_dependency"):
             middleware.append(Middleware(SamePages))
         self.housekeeping.start()
-        parts = {"routes": self.clips.routes(), "middleware": middleware, "exception_handlers": CALL_ERRORS}
+        origins = embed_origins()
+        parts = {
+            "routes": [*self.clips.routes(), *self.faces.routes(embedded=bool(origins))], "middleware": middleware,
+            "exception_handlers": CALL_ERRORS, "lifespan": Embedding(None, origins).in_front,
+        }  # fmt: skip
         return self.blocks.launch(app_kwargs=parts, **options)
 
 
@@ -86,11 +94,14 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     uploads = uploads_folder()  # before a part of the page is made, which remembers it
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
-    fits = FitSessions(studio)
+    faces = LiveFaces(studio, live_script)
+    fits = FitSessions(studio, forgotten=faces.forget)
     hub = HubFaces(studio)
     atexit.register(clips.close)
+    atexit.register(faces.close)
     atexit.register(fits.close)
-    with Page(title="emotalk", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as blocks:
+    # Gradio's own deletion (delete_cache) goes by a file's age, not its last use: the housekeeping does that.
+    with Page(title="emotalk", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):
@@ -101,13 +112,19 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
 
         def leave(request: gr.Request) -> None:
             clips.end_session(request.session_hash or "")
+            faces.end_session(request.session_hash or "")
             fits.end_session(request.session_hash or "")
             hub.end_session(request.session_hash or "")
 
         blocks.unload(leave)
     blocks.queue(default_concurrency_limit=2)
-    blocks._queue = queue = FairQueue(blocks, seen=fits.touch)
+
+    def seen(session: str) -> None:
+        fits.touch(session)
+        faces.touch(session)
+
+    blocks._queue = queue = FairQueue(blocks, seen=seen)
     sent = Shelf(uploads, lambda: queue.paths_in_use() | fits.in_use())
     calls = Shelf(folder_for("calls"))
-    housekeeping = Housekeeping([clips.leftovers, fits.leftovers, sent.leftovers, calls.leftovers])
-    return App(blocks, clips, fits, housekeeping, serving)
+    housekeeping = Housekeeping([clips.leftovers, faces.leftovers, fits.leftovers, sent.leftovers, calls.leftovers])
+    return App(blocks, clips, faces, fits, housekeeping, serving)

@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse
 
 from emotalk.core.errors import InputError
 from emotalk.core.pictures import MAX_PIXELS, opened_picture
-from emotalk.ui.toasts import FULL_DISK, friendly
+from emotalk.server.sentences import FULL_DISK
+from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
     from starlette.requests import Request

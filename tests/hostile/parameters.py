@@ -105,6 +105,11 @@ GENERATE = [
     "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead",
 ]  # fmt: skip
 """The arguments of the Generate button."""
+LIVE = {
+    "avatar": "mira", "text": "Hi.", "voice": "drawn:tone", "valence": 0.2, "arousal": 0.1, "expressiveness": 1.0,
+    "head_motion": 1.0, "mood_in_voice": True, "seed": 0, "follow": False,
+}  # fmt: skip
+"""What a page sends to let a live face say something."""
 BEGIN = [None, "Somebody", 0.25, False, False]
 """The arguments of making an avatar: a video, a name, minutes, consent, video only."""
 PORTRAIT = [None, "Somebody", False, False, ""]

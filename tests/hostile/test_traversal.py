@@ -37,6 +37,7 @@ ROUTES = [
     f"{PREFIX}/file={{}}", f"{PREFIX}/file/{{}}", f"{PREFIX}/proxy={{}}", "/emotalk/live/{}.mp4", "/emotalk/clip/{}.mp4",
     "/emotalk/live/{}", "/assets/{}", "/static/{}", "/svelte/{}", f"{PREFIX}/custom_component/{{}}/client/component/a.js",
     f"{PREFIX}/custom_component/gradio.textbox/client/component/{{}}", f"{PREFIX}/stream/a/b/{{}}/playlist.m3u8",
+    "/emotalk/live-face/packs/{}.pack", "/emotalk/live-face/face-{}.pack", "/emotalk/live-face/script-{}.js",
     f"{PREFIX}/stream/a/b/c/{{}}.ts", f"{PREFIX}/deep_link?session_hash={{}}", "/pwa_icon/{}", "/monitoring/{}", "/{}",
 ]  # fmt: skip
 """Where a path is put."""

@@ -99,3 +99,17 @@ def test_invented_names_fill_no_memory():
     assert inner.asked == 3 * KEPT
     ask(app, host="name0")  # made room for others
     assert inner.asked == 3 * KEPT + 1
+
+
+def test_what_is_no_request_goes_through():
+    """The start of the server: without it nothing that waits for it is ever done."""
+
+    class Started:
+        asked = 0
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            self.asked += 1
+
+    inner = Started()
+    run_alone(SamePages(inner)({"type": "lifespan"}, None, None))
+    assert inner.asked == 1

@@ -7,10 +7,10 @@ import { Puppet } from "./puppet.js";
 import { readStream } from "./stream.js";
 import { Voice } from "./voice.js";
 
-const NEAR = 1.5; // widths of the picture from the face to whoever looks at it, for the direction of the pointer
+const AWAY = 1.5; // widths of the picture from the face to whoever looks at it, for the direction of the pointer
 const FURTHEST = 0.38; // radians that eyes follow a pointer
-const PATIENCE = 4000; // milliseconds after which a pointer that rests is looked at no more
-const TURN = Math.PI / 180;
+const RESTED = 4000; // milliseconds after which a pointer that rests is looked at no more
+const DEGREES = Math.PI / 180;
 
 export class Living {
   // place: the element that the canvas goes into; address(path): where the server has it; told(event, detail) hears of
@@ -91,7 +91,7 @@ export class Living {
     this.moving = true;
     const next = (now) => {
       if (!this.moving) return;
-      if (this.actor.pointer && now - this.pointed > PATIENCE) this.actor.pointer = null;
+      if (this.actor.pointer && now - this.pointed > RESTED) this.actor.pointer = null;
       if (this.puppet) this.actor.life.heard(this.puppet.level);
       this.actor.draw(now);
       requestAnimationFrame(next);
@@ -105,7 +105,7 @@ export class Living {
 
   // yaw and pitch in degrees, zoom, the mark's corner, a background (LiveFace.setBackground); what is not named stays.
   look({ yaw, pitch, zoom, corner, background }) {
-    const view = { yaw: yaw * TURN, pitch: pitch * TURN, zoom };
+    const view = { yaw: yaw * DEGREES, pitch: pitch * DEGREES, zoom };
     for (const name of Object.keys(view)) if (Number.isFinite(view[name])) this.view[name] = view[name];
     if (corner) this.corner = corner;
     if (background !== undefined) this.background = background;
@@ -123,7 +123,7 @@ export class Living {
 
   follow(event) {
     if (!this.canvas || event.pointerType === "touch") return;
-    const box = this.canvas.getBoundingClientRect(), far = NEAR * box.width;
+    const box = this.canvas.getBoundingClientRect(), far = AWAY * box.width;
     const limited = (angle) => Math.min(Math.max(angle, -FURTHEST), FURTHEST);
     const across = event.clientX - (box.left + box.width / 2), down = event.clientY - (box.top + 0.42 * box.height);
     this.actor.pointer = [limited(Math.atan2(across, far)), limited(-Math.atan2(down, far))];

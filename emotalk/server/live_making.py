@@ -1,0 +1,63 @@
+"""What live faces are made with, and of whom they are made at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotalk.avatar import AvatarCard, GaussianAvatar
+    from emotalk.live.pack import LivePack
+    from emotalk.motion import MotionModel, MotionStyle
+    from emotalk.server.live_puppets import Hearing
+    from emotalk.talk.request import TalkRequest
+    from emotalk.talk.studio import Studio
+
+
+def allows_live(card: AvatarCard) -> bool:
+    """Whether a browser may get the avatar itself: not where its card says that only videos are made of it."""
+    return not getattr(card, "video_only", False)
+
+
+class Making:
+    """What live faces are made with; a test gives its own."""
+
+    def talk(self, studio: Studio, request: TalkRequest, stopped: Callable[[], bool]) -> Iterator[bytes]:
+        """The records of a talk."""
+        # Imported here: as all below, with the first live face.
+        from emotalk.live.hearing import LiveTalk
+
+        return LiveTalk(studio, request, stopped).records()
+
+    def puppet(self, studio: Studio, avatar: str) -> Hearing:
+        """What follows a microphone."""
+        from emotalk.live.hearing import Puppet
+
+        return Puppet(studio, avatar)
+
+    def pack(self, avatar: GaussianAvatar) -> LivePack:
+        """The avatar for a browser."""
+        from emotalk.live.pack import live_pack
+
+        return live_pack(avatar)
+
+    def face(self, model: MotionModel) -> LivePack:
+        """What moves any face, for a browser."""
+        from emotalk.live.face_pack import face_pack
+
+        return face_pack(model)
+
+    def who(self, model: MotionModel, style: MotionStyle) -> dict[str, Any]:
+        """What makes the motion one person's."""
+        from emotalk.live.who import who_of
+
+        return who_of(model, style)
+
+
+def style_of(face: int, head_motion: float, expressiveness: float) -> MotionStyle:
+    """The way of moving of a talk with these controls (both 0 to 2) and the `face` of an avatar's card."""
+    # Imported here: loaded with the studio's model.
+    from emotalk.motion import MotionStyle
+
+    # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
+    return MotionStyle(head_energy=head_motion, face=face, expressivity=max(0.0, 2 * (expressiveness - 1)))

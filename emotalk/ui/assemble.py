@@ -94,7 +94,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     uploads = uploads_folder()  # before a part of the page is made, which remembers it
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
-    faces = LiveFaces(studio, live_script)
+    faces = LiveFaces(studio, lambda: live_script("living"))
     fits = FitSessions(studio, forgotten=faces.forget)
     hub = HubFaces(studio)
     atexit.register(clips.close)
@@ -105,7 +105,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
         gr.HTML(MASTHEAD, elem_id="masthead", padding=False)
         with gr.Tabs() as tabs:
             with gr.Tab("Talk", id="talk"):
-                talk = TalkTab(studio, clips, hub, fits.own, blocks)
+                talk = TalkTab(studio, clips, hub, fits.own, faces, blocks)
             with gr.Tab("Your face", id="your-face"):
                 YourFaceTab(studio, fits, blocks, talk.controls.face, tabs)
         add_endpoints(studio, talk_on)

@@ -40,8 +40,8 @@ def test_nothing_is_imported_or_fetched_from_elsewhere():
 def test_a_module_comes_after_those_it_imports_and_only_once(modules):
     face = 'import { a } from "./one.js";\nimport { b } from "./two.js";\nexport const c = a + b;\n'
     two = 'import { a } from "./one.js";\n// why\nexport const b = a;\n'
-    script = modules(face=face, one="export const a = 1; // kept\n", two=two)
-    assert script == "export const a = 1; // kept\nexport const b = a;\nexport const c = a + b;\n"
+    script = modules(face=face, one="export const a = 1; // one\n", two=two)
+    assert script == "export const a=1;\nexport const b=a;\nexport const c=a + b;\n"
 
 
 def test_two_modules_may_not_share_a_name(modules):

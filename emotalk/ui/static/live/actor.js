@@ -3,7 +3,7 @@
 import { ROW } from "./head.js";
 
 const RATE = 25 / 1000; // frames of motion in a millisecond
-const MOST = 4; // frames made up for after a hitch; older ones are left out
+const CAUGHT_UP = 4; // frames made up for after a hitch; older ones are left out
 
 export class Actor {
   // life: what moves (life.js). It is shown by whatever `wear` was given last.
@@ -55,9 +55,9 @@ export class Actor {
       this.life.change(); // another mouth takes over, and softly
     }
     let due = first + 1 - this.index;
-    if (due > MOST) {
-      this.index += due - MOST;
-      due = MOST;
+    if (due > CAUGHT_UP) {
+      this.index += due - CAUGHT_UP;
+      due = CAUGHT_UP;
     }
     for (; due > 0; due--) this.step(source);
     return this.between(Math.min(Math.max(at - this.index + 1, 0), 1));

@@ -6,7 +6,7 @@ import { Records, refusal } from "./stream.js";
 // Samples that are sent at least, that wait at most, and that are lost in one request when nobody answers.
 const PIECE = 2 * SOUND_HOP, WAITING = SOUND_RATE, GIVEN_UP = 5 * SOUND_RATE;
 // Seconds behind the microphone; how the delay shrinks, every answer, while answers come sooner.
-const SHORTEST = 0.08, LONGEST = 0.8, MARGIN = 0.02, EASING = 0.98;
+const SHORTEST = 0.08, LONGEST = 0.8, SLACK = 0.02, EASING = 0.98;
 // Seconds without a row after which the face is quiet.
 const GONE = 0.4;
 // Decibels of level 0 and 1, and how it falls, every piece.
@@ -187,7 +187,7 @@ export class Puppet {
     // The face must have been so far behind that it had rows until now.
     if (end && this.motion.end > end) {
       this.need = Math.min(LONGEST, Math.max(SHORTEST, this.clock - end / SOUND_FPS, EASING * this.need));
-      this.delay = this.need + MARGIN;
+      this.delay = this.need + SLACK;
     }
     this.post();
   }

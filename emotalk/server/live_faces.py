@@ -81,7 +81,7 @@ class LiveFaces:
     ) -> dict[str, Any] | None:
         """What a page needs to show an avatar that its caller has looked up: addresses below the page's of `pack`,
         `face` and `script`, and `who` it is in the style of these controls (both 0 to 2); from now on the page's
-        requests may name it. With `video_only` there is no pack, face or who.
+        requests may name it. With `video_only` there is no pack, face or who. `address` is whose wish it is counted as.
 
         None where the page chose another face before this one's turn came. Raises InputError where too many are being
         made, and what the studio raises.
@@ -114,7 +114,7 @@ class LiveFaces:
             addresses = {"pack": f"{PREFIX}/packs/{pack.name}.pack", "face": f"{PREFIX}/face-{face.name}.pack"}
             return addresses | {"who": who, "script": self.script_path, "video_only": False}
 
-        return await self._line.draw(token, address, made)
+        return await self._line.draw(token, address or ticket.address or token, made)
 
     @property
     def script_path(self) -> str:

@@ -31,7 +31,7 @@ class Making:
 
     def puppet(self, studio: Studio, avatar: str) -> Hearing:
         """What follows a microphone."""
-        from emotalk.live.hearing import Puppet
+        from emotalk.live.puppet import Puppet
 
         return Puppet(studio, avatar)
 

@@ -13,15 +13,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from starlette.testclient import TestClient
 
 from emotalk.avatar import AvatarCard, Consent
 from emotalk.core.errors import AvatarError
 from emotalk.live.pack import LivePack
-from emotalk.server.live_faces import LiveFaces
+from emotalk.server.live_faces import PREFIX, LiveFaces
 from emotalk.server.live_making import Making
 from emotalk.talk.request import TalkRequest
+from tests.loops import run_alone
 
 SCRIPT = "export const face = 1;\n"
+HELLO = {"avatar": "mira", "text": "Hello."}
 SECONDS = 20.0
 """No verdict: whatever takes so long is stuck."""
 
@@ -170,11 +173,26 @@ def live_faces(plan: Plan | None = None, **more: Any) -> LiveFaces:
     return LiveFaces(People(), lambda: SCRIPT, Doubles(plan), **more)
 
 
-def shown(faces: LiveFaces, session: str, *avatars: str) -> str:
-    """The ticket of a page that was shown these faces."""
+def show(faces: LiveFaces, session: str, *avatars: str, **controls: float) -> dict:
     for avatar in avatars:
-        asyncio.run(faces.show(session, avatar))
+        told = run_alone(faces.show(session, avatar, **controls))
+    return told
+
+
+def ticket(faces: LiveFaces, session: str = "page", *avatars: str) -> str:
+    show(faces, session, *(avatars or ("mira",)))
     return faces.ticket(session)
+
+
+def say(web: TestClient, token: str, body: object = None, **more: object):
+    return web.post(f"/{PREFIX}/say?ticket={token}", json=HELLO | more if body is None else body)
+
+
+def detail(answer) -> str:
+    words = answer.json()["detail"]
+    assert words.endswith("."), words
+    assert answer.headers["cache-control"] == "no-store"
+    return words
 
 
 class Call:

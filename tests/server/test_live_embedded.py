@@ -7,8 +7,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from emotalk.server.live_faces import PREFIX, LiveFaces
-from tests.server.live_doubles import kinds, live_faces
-from tests.server.test_live_faces import detail, say, show
+from tests.server.live_doubles import detail, kinds, live_faces, say, show
 
 
 @pytest.fixture

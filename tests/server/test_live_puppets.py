@@ -21,9 +21,8 @@ from emotalk.server.live_puppets import AHEAD_SECONDS, SILENT_SECONDS, Puppets, 
 from emotalk.server.live_talks import TooMany
 from emotalk.server.live_tickets import Ticket
 from tests.loops import run_alone
-from tests.server.live_doubles import SECONDS, Echo, live_faces, record
+from tests.server.live_doubles import SECONDS, Echo, detail, live_faces, record, ticket
 from tests.server.test_housekeeping import Clock
-from tests.server.test_live_faces import detail, ticket
 
 TENTH = bytes(2 * 1600)
 """Silence."""

@@ -24,6 +24,7 @@ from benchmarks.results_file import with_sections
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.atomic import write_text
 from emotalk.core.errors import VoiceError
+from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.emotion.space import EmotionCurve
 from emotalk.head import HeadModel
@@ -34,6 +35,7 @@ from emotalk.motion import MotionModel, MotionStyle
 from emotalk.motion.network import LIP_SHAPES, SpeechCode
 from emotalk.speech import say
 from emotalk.speech.known_phones import known_phones
+from emotalk.speech.mel import SMALL_GROUP
 from emotalk.speech.told_hidden import ToldHidden
 from emotalk.speech.told_stream import ToldStream
 from emotalk.sync.lip_measures import lip_gap
@@ -109,11 +111,11 @@ def talk(rounds: int) -> Iterator[str]:
 
 
 def _features(studio: Studio, speech: Speech, fast: bool) -> SpeechFeatures:
-    if not fast:
-        return known_phones(studio.encoder.encode(speech), speech)
-    stream = ToldStream()
-    parts = [part for part in (stream.push(speech.samples), stream.finish()) if part is not None]
-    return ToldHidden.load()(known_phones(SpeechFeatures.concatenate(parts), speech))
+    stream = ToldStream() if fast else studio.encoder.stream(SMALL_GROUP)
+    pieces = [speech.samples[start : start + SAMPLE_RATE] for start in range(0, len(speech.samples), SAMPLE_RATE)]
+    parts = [part for part in (*map(stream.push, pieces), stream.finish()) if part is not None]
+    features = known_phones(SpeechFeatures.concatenate(parts), speech)
+    return ToldHidden.load()(features) if fast else features
 
 
 def _rows(model: MotionModel, features: SpeechFeatures, style: MotionStyle | None = None) -> np.ndarray:

@@ -19,6 +19,7 @@ from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.live import wire
 from emotalk.live.who import who_of
+from emotalk.speech.mel import SMALL_GROUP
 from emotalk.speech.pitch import HOP
 from emotalk.speech.told_hidden import ToldHidden
 from emotalk.speech.told_stream import ToldStream
@@ -49,9 +50,9 @@ class LiveTalk:
 
         On ten sentences full of p b m, lips of the fast path follow those of the full one with r .99 for the jaw
         and .98 or more for the other shapes (flite:slt; espeak alike), jaws open 7 % less, and as many p b m close. A
-        voice that the table of `ToldHidden` was not made of comes to .96 (flite:kal16) and .97 (kokoro). Listening
-        takes more than all else of a talk by flite, and a small part of one by kokoro: there it stays
-        (benchmarks/results/live_streams.md)."""
+        voice that the table of `ToldHidden` was not made of comes to .96 (flite:kal16) and .97 (kokoro). Of a
+        talk by flite (.025 CPU seconds on a second of speech, on two busy cores) listening would take .004 more, of one
+        by kokoro a hundredth: there it stays (benchmarks/results/live_streams.md)."""
         self._studio, self._request, self._fast = studio, request, fast
         self._cancelled = cancelled or (lambda: False)
         self.seconds = {"voice": 0.0, "hear": 0.0, "code": 0.0}
@@ -127,7 +128,7 @@ class Hearing:
         if listen and isinstance(self._stream, ToldStream):
             found.append(self._given(self._stream.finish()))
             self._dropped = -self._heard % HOP
-            self._stream = self._encoder().stream()
+            self._stream = self._encoder().stream(SMALL_GROUP)
         self._heard += len(samples)
         dropped = min(self._dropped, len(samples))
         self._dropped -= dropped

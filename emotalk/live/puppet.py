@@ -16,6 +16,7 @@ from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.live import wire
 from emotalk.live.who import who_of
 from emotalk.motion import MotionStyle
+from emotalk.speech.mel import SMALL_GROUP
 
 if TYPE_CHECKING:
     from emotalk.core.speech import SpeechFeatures
@@ -25,8 +26,6 @@ LAG_SECONDS = 0.12
 """How long after the end of its sound a frame leaves. What it costs the lips stands in
 benchmarks/results/live_streams.md."""
 MAX_SECONDS = 600.0
-GROUP = 16
-"""Rows that the speech network computes at once: an eighth of a second comes at a time, and what was peeked at."""
 _FRAME = SAMPLE_RATE // FPS
 
 
@@ -41,7 +40,7 @@ class Puppet:
         style = style or MotionStyle(face=studio.avatar(avatar).card.face)
         self.head = wire.head(who_of(model, style), False, model.code_stream(style).layout.size)
         """The `H` record."""
-        self._encoder = studio.encoder.stream(GROUP)
+        self._encoder = studio.encoder.stream(SMALL_GROUP)
         self._code = model.code_stream(style)
         self._most = round(max_seconds * SAMPLE_RATE)
         self._heard = 0  # samples

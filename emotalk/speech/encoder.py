@@ -107,9 +107,8 @@ class SpeechEncoder:
         return SpeechFeatures.concatenate([part for part in parts if part is not None])
 
     def stream(self, group: int = GROUP) -> EncoderStream:
-        """A new stream; any number may run side by side. `group` is the number of rows (20 ms) that are computed at
-        once: some more cost nothing where whole seconds come, and few are quicker where a row or two come at a time
-        (a microphone). Streams of the same group give the same bits."""
+        """A new stream; any number may run side by side. `group` is the number of rows (20 ms) that are multiplied
+        at once (`mel.SMALL_GROUP` for a stream among many); streams of the same group give the same bits."""
         return EncoderStream(self.config, self._weights, group)
 
 
@@ -155,8 +154,7 @@ class EncoderStream:
         return self._join(self.push_without_prosody(np.zeros(missing, np.float32)), self._prosody.finish())
 
     def peek(self) -> SpeechFeatures | None:
-        """What `finish` would give now; the stream goes on as if nobody had asked. Costs about as much as 0.3 s of
-        sound."""
+        """What `finish` would give now; the stream goes on as if nobody had asked. Costs as much as 0.3 s of sound."""
         return self._fork().finish()
 
     def _fork(self) -> EncoderStream:

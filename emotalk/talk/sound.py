@@ -36,7 +36,7 @@ AUTO_BLOCK_SECONDS = 2.0
 DOUBTFUL_SECONDS = 1.0
 """So long may something else be said than the transcript says before that is told."""
 CHEAP_VOICES = ("flite", "espeak")
-"""Engines that take less work to say something than the speech encoder to hear it."""
+"""Engines that take about as little work to say something as the speech encoder to hear it."""
 _GROWTH = 1.6
 """How much longer each block is than the last one where the first ones are short."""
 
@@ -58,7 +58,7 @@ class TalkSound:
         self.captioned = False  # whether it is an error that a voice does not tell its words
         self.known = KnownPhones()  # a voice that says when it speaks which phone is trusted more than the encoder
         self.untold = False  # whether something has been said without its phones
-        self.costly = False  # whether a voice speaks that takes more work than listening to it
+        self.costly = False  # whether a voice speaks that takes much more work than listening to it
         self.words: list[tuple[float, float, str]] = []  # of a text, in seconds
         self.sentences: list[int] = []  # the frames at which sentences begin
         self.transcript = ""  # what is said in a recording, where that is known
@@ -70,7 +70,7 @@ class TalkSound:
         self._next_seconds = first or self.block_seconds
 
     def sound(self) -> Iterator[np.ndarray]:
-        """Blocks of samples at 16 kHz. Raises AudioError and VoiceError, also for what lasts too long."""
+        """Blocks of samples [N] at 16 kHz. Raises AudioError and VoiceError, also for what lasts too long."""
         request = self.request
         limit = request.max_seconds
         if self.script is not None:

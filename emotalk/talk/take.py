@@ -95,6 +95,7 @@ class Take(Talk):
         return facts
 
     def sound(self) -> Iterator[np.ndarray]:
+        """Blocks of samples [N]: the line's, or the silence of one who listens."""
         if self._listening is None:
             yield from super().sound()
             return

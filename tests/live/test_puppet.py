@@ -10,6 +10,7 @@ from emotalk.live import wire
 from emotalk.live.puppet import LAG_SECONDS, Puppet
 from emotalk.motion import MotionStyle
 from emotalk.speech import say
+from emotalk.speech.mel import SMALL_GROUP
 from tests.live.hearing_studio import HearingStudio
 
 
@@ -57,7 +58,7 @@ def test_lips_follow_the_whole_recording(studio, sound):
 def test_a_push_of_everything_gives_the_rows_of_the_whole(studio, sound):
     puppet = Puppet(studio, "mira")
     rows = np.concatenate([rows_of(puppet.push(sound)), rows_of(puppet.finish())])
-    stream, features = studio.motion.code_stream(MotionStyle(face=3)), studio.encoder.stream(16)
+    stream, features = studio.motion.code_stream(MotionStyle(face=3)), studio.encoder.stream(SMALL_GROUP)
     given = [features.push(sound), features.finish()]
     whole = np.concatenate([*map(stream.push, given), stream.finish()])
     settled = len(rows) - 30  # what comes before the last look-ahead is final when it leaves

@@ -14,7 +14,7 @@ from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, Speech, SpeechFeatures
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.speech.inference import NetworkConfig
-from emotalk.speech.mel import BANDS, MelStream, SpectralLeveller
+from emotalk.speech.mel import BANDS, SMALL_GROUP, MelStream, SpectralLeveller
 from emotalk.speech.network import SpeechNetwork, to_numpy
 
 COLUMNS = [field.name for field in dataclasses.fields(SpeechFeatures)]
@@ -142,7 +142,7 @@ def test_a_peek_is_the_end_of_a_stream_that_hears_no_more(encoder, sound):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
-@pytest.mark.parametrize("group", [16, 48])
+@pytest.mark.parametrize("group", [SMALL_GROUP, 48])
 def test_a_stream_goes_on_as_if_nobody_had_peeked(encoder, sound, group):
     quiet, watched = encoder.stream(group), encoder.stream(group)
     for start in range(0, len(sound), 2000):
@@ -161,7 +161,7 @@ def test_a_stream_goes_on_as_if_nobody_had_peeked(encoder, sound, group):
 
 
 def test_the_size_of_a_group_changes_nothing_but_rounding(shipped, sound):
-    stream = shipped.stream(16)
+    stream = shipped.stream(SMALL_GROUP)
     few = SpeechFeatures.concatenate([part for part in (stream.push(sound), stream.finish()) if part is not None])
     many = shipped.encode(Speech(sound))
     for name in COLUMNS:

@@ -28,7 +28,7 @@ from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import max_seconds
 from emotalk.server.live_answers import FOREVER, PRIVATE, answered, packed
 from emotalk.server.live_embedded import embedded_routes
-from emotalk.server.live_making import Making, allows_live, style_of
+from emotalk.server.live_making import Making, style_of
 from emotalk.server.live_packs import PackShelf
 from emotalk.server.live_puppets import LONGEST_SECONDS, Puppets
 from emotalk.server.live_requests import JSON_BYTES, PUPPET_ID, Refusal, body_of, check_shown, wanted_talk
@@ -81,7 +81,7 @@ class LiveFaces:
     ) -> dict[str, Any] | None:
         """What a page needs to show an avatar that its caller has looked up: addresses below the page's of `pack`,
         `face` and `script`, and `who` it is in the style of these controls (both 0 to 2); from now on the page's
-        requests may name it. With `video_only` there is no pack, face or who. `address` is whose wish it is counted as.
+        requests may name it. A `private` pack is given with the ticket only. With `video_only` there is no pack, face or who. `address` is whose wish it is counted as.
 
         None where the page chose another face before this one's turn came. Raises InputError where too many are being
         made, and what the studio raises.
@@ -99,20 +99,22 @@ class LiveFaces:
 
         def made() -> dict[str, Any]:
             loaded = self._studio.avatar(avatar)
-            if not allows_live(loaded.card):
-                return {"pack": None, "face": None, "who": None, "script": self.script_path, "video_only": True}
+            if not loaded.card.live:
+                nothing = {"pack": None, "face": None, "who": None, "private": True}
+                return nothing | {"script": self.script_path, "video_only": True}
             who = self._making.who(
                 self._studio.motion_of(avatar), style_of(loaded.card.face, head_motion, expressiveness)
             )
             pack, face = self._making.pack(loaded), self._face
             if self.tickets.find(token) is None:
                 raise InputError("The page was closed.")
-            self.packs.put(pack, avatar, None if loaded.card.synthetic else token)
+            private = not loaded.card.synthetic
+            self.packs.put(pack, avatar, token if private else None)
             ticket.show(avatar)
             if self.tickets.find(token) is None:  # closed this moment
                 self.packs.drop(token)
             addresses = {"pack": f"{PREFIX}/packs/{pack.name}.pack", "face": f"{PREFIX}/face-{face.name}.pack"}
-            return addresses | {"who": who, "script": self.script_path, "video_only": False}
+            return addresses | {"who": who, "script": self.script_path, "private": private, "video_only": False}
 
         return await self._line.draw(token, address or ticket.address or token, made)
 

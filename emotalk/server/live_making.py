@@ -1,4 +1,4 @@
-"""What live faces are made with, and of whom they are made at all."""
+"""What live faces are made with."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emotalk.avatar import AvatarCard, GaussianAvatar
+    from emotalk.avatar import GaussianAvatar
     from emotalk.live.pack import LivePack
     from emotalk.motion import MotionModel, MotionStyle
     from emotalk.server.live_puppets import Hearing
     from emotalk.talk.request import TalkRequest
     from emotalk.talk.studio import Studio
-
-
-def allows_live(card: AvatarCard) -> bool:
-    """Whether a browser may get the avatar itself: not where its card says that only videos are made of it."""
-    return not getattr(card, "video_only", False)
 
 
 class Making:

@@ -62,7 +62,7 @@ class People:
         self.cards = {
             name: AvatarCard(name, "CC0-1.0", "made by a test", synthetic=not real, consent=agreed if real else None)
             for name, real in {"mira": False, "kofi": False, "anna": True, "org/berta": True}.items()
-            for agreed in [Consent("I agree.", "2026-01-01")]
+            for agreed in [Consent("I agree.", "2026-01-01", live=True)]
         }
         self.motion = SimpleNamespace(name="average")
         self.loaded: list[str] = []

@@ -13,12 +13,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from emotalk.avatar import AvatarCard, Consent
 from emotalk.core.errors import AvatarError, InputError
 from emotalk.server import live_packs, live_tickets
 from emotalk.server.housekeeping import Housekeeping
 from emotalk.server.limits import PUBLIC, limits
 from emotalk.server.live_faces import PREFIX, LiveFaces
-from emotalk.server.live_making import allows_live
 from tests.loops import run_alone
 from tests.server.live_doubles import (
     HELLO,
@@ -146,11 +146,8 @@ def test_nobody_makes_the_face_pack_by_asking_for_it(faces: LiveFaces, web: Test
 
 
 def test_an_avatar_for_videos_only_gives_nothing_away(faces: LiveFaces, web: TestClient) -> None:
-    class VideoCard:
-        synthetic, face, video_only = True, 1, True
-
-    faces._studio.cards["mira"] = VideoCard()
-    assert not allows_live(VideoCard())
+    consent = Consent("In videos only.", "2026-01-01", live=False)
+    faces._studio.cards["mira"] = AvatarCard("Mira", "mine", "a video", synthetic=False, consent=consent)
     told = show(faces, "page", "mira")
     assert (told["pack"], told["who"], told["video_only"]) == (None, None, True)
     assert faces._making.packed == []

@@ -221,7 +221,7 @@ def _talk_tab(studio: DrawnStudio, blocks: Page, made: list[Any]) -> tuple[Any, 
     from emotalk.ui.talk_tab import TalkTab
 
     clips = SimpleNamespace(start=lambda session, request: made.append(request))
-    tab = TalkTab(studio, clips, HubFaces(studio), lambda session: [], blocks)
+    tab = TalkTab(studio, clips, HubFaces(studio), lambda session: [], SimpleNamespace(script_path="live.js"), blocks)
     add_endpoints(studio, lambda request, target, **_: made.append(request))
     return tab, _handler(blocks, "talk")
 

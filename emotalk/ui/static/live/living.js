@@ -35,13 +35,14 @@ export class Living {
     return response.arrayBuffer();
   }
 
-  // shown: { ticket, face, pack, who } as the server tells of a face. The face on the screen stays until the new one is
+  // shown: { ticket, face, pack, private, who } as the server tells of a face. The face on the screen stays until the new one is
   // drawn. Throws an Error with a sentence where it cannot be.
   async wear(shown) {
     const mine = ++this.wanted;
     this.ticket = shown.ticket;
     this.shared ||= this.bytes(shown.face).then(readPack);
-    const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack)]);
+    const own = shown.private ? "?ticket=" + encodeURIComponent(shown.ticket) : ""; // of a real person
+    const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack + own)]);
     if (mine !== this.wanted) return;
     this.hush();
     if (!this.actor) this.actor = new Actor(new Life(shared, shown.who, Date.now() & 0xffff));

@@ -20,7 +20,7 @@ _SET = """async () => {
   } };
   // A voice whose frame is set by hand; its code is 100 + the frame's number.
   window.voice = {
-    frame: null, row: (i) => (i < 40 ? Float32Array.of(100 + i) : null), moodAt: (i) => (i < 20 ? null : [0.5, 0.25]),
+    state: "speaking", frame: 0, row: (i) => (i < 40 ? Float32Array.of(100 + i) : null), moodAt: (i) => (i < 20 ? null : [0.5, 0.25]),
   };
   window.walk = (from, to) => {
     for (let f = from; f < to; f += 0.5) {
@@ -112,7 +112,7 @@ def test_life_is_told_whenever_another_mouth_takes_over(page):
 
 
 def test_a_voice_that_waits_leaves_the_face_alive(page):
-    page.evaluate("at(0); actor.speak(voice); voice.frame = null")
+    page.evaluate("at(0); voice.state = 'waiting'; actor.speak(voice)")
     before = page.evaluate("life.steps.length")
     page.evaluate("at(200)")
     assert page.evaluate("life.steps.length") > before

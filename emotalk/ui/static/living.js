@@ -51,6 +51,7 @@ async function begin() {
     const options = { software: window.emotalkSoftware === true }; // a test draws without a graphics processor
     if (!module.canDraw(options.software)) return;
     living = new module.Living(stage().querySelector(".alive"), address, told, options);
+    element.living = living; // for whoever looks at it from outside
   } catch {
     return; // an old browser: the pictures of the server are there
   }

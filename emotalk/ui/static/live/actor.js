@@ -4,13 +4,14 @@ import { ROW } from "./head.js";
 
 const RATE = 25 / 1000; // frames of motion in a millisecond
 const CAUGHT_UP = 4; // frames made up for after a hitch; older ones are left out
+const SOUNDING = ["speaking", "live"]; // states of a voice and of a microphone whose frames count
 
 export class Actor {
   // life: what moves (life.js). It is shown by whatever `wear` was given last.
   constructor(life) {
     this.life = life;
     this.face = null;
-    this.voice = null; // what is being said: { frame, row(i), moodAt(i) }
+    this.voice = null; // what is being said: { state, frame, row(i), moodAt(i) }
     this.base = [0, 0]; // the mood that the person has set
     this.expressiveness = 1;
     this.own = true; // whether that mood holds, or the talk's own
@@ -46,9 +47,9 @@ export class Actor {
 
   // The motion that belongs to this moment (milliseconds of the page's clock) [65].
   motion(now) {
-    const { voice } = this, heard = voice ? voice.frame : null, source = heard === null ? null : voice;
+    const { voice } = this, source = voice && SOUNDING.includes(voice.state) ? voice : null;
     // Frame k is what is seen around second (k + 1/2) / 25.
-    const at = (source ? heard : now * RATE) - 0.5, first = Math.floor(at);
+    const at = (source ? source.frame : now * RATE) - 0.5, first = Math.floor(at);
     if (source !== this.source) {
       this.source = source;
       this.index = first;

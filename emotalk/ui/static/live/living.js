@@ -155,22 +155,20 @@ export class Living {
     const stopping = (this.stopping = new AbortController());
     this.actor.speak(voice);
     this.news(voice, "waiting");
-    try {
-      const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish), signal: stopping.signal };
-      const response = await fetch(this.address("emotalk/live-face/say?ticket=" + encodeURIComponent(this.ticket)), request);
-      await readStream(response, {
-        header: (header) => voice === this.voice && this.actor.life.setWho(header.who),
-        sound: (bytes) => voice.sound(bytes),
-        rows: (rows) => voice.rows(rows),
-        moods: (moods) => voice.moods(moods),
-        words: ({ words }) => voice.words(words),
-        remark: ({ remark }) => this.news(voice, "remark", remark),
-        end: (end) => voice.end(end),
-        failed: (sentence) => voice.fail(sentence),
-      }, stopping.signal);
-    } catch (error) {
-      if (error.name !== "AbortError") voice.fail("The server cannot be reached; check the connection and try again.");
-    }
+    const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish), signal: stopping.signal };
+    const path = "emotalk/live-face/say?ticket=" + encodeURIComponent(this.ticket);
+    const response = await fetch(this.address(path), request).catch(() => null);
+    if (!response) return voice.fail("The server cannot be reached; check the connection and try again.");
+    await readStream(response, {
+      header: (header) => voice === this.voice && this.actor.life.setWho(header.who),
+      sound: (bytes) => voice.sound(bytes),
+      rows: (rows) => voice.rows(rows),
+      moods: (moods) => voice.moods(moods),
+      words: (words) => voice.words(words),
+      remark: (remark) => this.news(voice, "remark", remark),
+      end: () => voice.end(),
+      failed: (sentence) => voice.fail(sentence),
+    }, stopping.signal);
   }
 
   news(voice, event, detail) {

@@ -46,7 +46,7 @@ class LiveTalk:
         fast: bool | None = None,
     ) -> None:
         """`cancelled` is asked between pieces. `fast`: whether the speech network is spared where the voice tells its
-        phones; None spares it for voices that take less work than listening to them (`sound.CHEAP_VOICES`).
+        phones; None spares it for voices that take as little work as listening to them (`sound.CHEAP_VOICES`).
 
         On ten sentences full of p b m, lips of the fast path follow those of the full one with r .99 for the jaw
         and .98 or more for the other shapes (flite:slt; espeak alike), jaws open 7 % less, and as many p b m close. A

@@ -46,13 +46,13 @@ class LiveTalk:
         fast: bool | None = None,
     ) -> None:
         """`cancelled` is asked between pieces. `fast`: whether the speech network is spared where the voice tells its
-        phones; None spares it for voices that take less work than listening to them (`sound.CHEAP_VOICES`).
+        phones; None spares it for voices that take as little work as listening to them (`sound.CHEAP_VOICES`).
 
-        On ten sentences full of p b m, lips of the fast path follow those of the full one with r .99 for the jaw
-        and .98 or more for the other shapes (flite:slt; espeak alike), jaws open 7 % less, and as many p b m close. A
-        voice that the table of `ToldHidden` was not made of comes to .96 (flite:kal16) and .97 (kokoro). Of a
-        talk by flite (.025 CPU seconds on a second of speech, on two busy cores) listening would take .004 more, of one
-        by kokoro a hundredth: there it stays (benchmarks/results/live_streams.md)."""
+        On ten sentences full of p b m, lips of the fast path follow those of the full one with r .986 for the jaw and
+        .973 or more for the other shapes (flite:slt, espeak:en-us), the jaw's spread is 5 % less, and no fewer p b m
+        close. Voices that the table of `ToldHidden` was not made of come to .963 and .943 (flite:kal16), .972 and .951
+        (kokoro). On two busy cores a second of speech by flite took .026 CPU seconds so and .035 with listening; by
+        kokoro it takes .8 either way, so there the network listens (benchmarks.live_streams)."""
         self._studio, self._request, self._fast = studio, request, fast
         self._cancelled = cancelled or (lambda: False)
         self.seconds = {"voice": 0.0, "hear": 0.0, "code": 0.0}

@@ -45,6 +45,15 @@ NOTICE = "AI generated"
 
 
 @dataclasses.dataclass(frozen=True)
+class _Face:
+    """One person's head as sums of shapes."""
+
+    person: HeadModel
+    rest: torch.Tensor  # [V, 3] metres
+    shapes: torch.Tensor  # [52, V, 3] what a full coefficient adds
+
+
+@dataclasses.dataclass(frozen=True)
 class _Track:
     """A motion as glTF plays it."""
 
@@ -72,9 +81,11 @@ def write_gltf(avatar: GaussianAvatar, target: str | Path, motion: HeadMotion | 
             f"A motion for a .glb has 1 to {LONGEST} frames (15 minutes), found {len(motion)}; give a part of it."
         )
     person = avatar.to("cpu").person
-    track = None if motion is None else _track(person, motion)
+    face = _face(person)
+    track = None if motion is None else _track(face, motion)
+    colored = vertex_colors(avatar)
     file = GlbFile()
-    mesh, material = _mesh(file, person, vertex_colors(avatar), track)
+    mesh = _mesh(file, face, colored, np.zeros((0, *face.rest.shape)) if track is None else track.lids)
     nodes, skin = _skeleton(file, person)
     document = {
         "asset": _asset(avatar),
@@ -82,7 +93,7 @@ def write_gltf(avatar: GaussianAvatar, target: str | Path, motion: HeadMotion | 
         "scenes": [{"name": avatar.card.name, "nodes": [len(JOINT_NAMES), 0]}],
         "nodes": [*nodes, {"name": "face", "mesh": 0, "skin": 0}],
         "meshes": [mesh],
-        "materials": [material],
+        "materials": [_material(colored is not None)],
         "skins": [skin],
     }
     if track is not None:
@@ -106,60 +117,44 @@ def _asset(avatar: GaussianAvatar) -> dict[str, Any]:
     return {"version": "2.0", "generator": f"emotalk {__version__}", "copyright": notice, "extras": extras}
 
 
-def _mesh(
-    file: GlbFile, person: HeadModel, colored: tuple[np.ndarray, float] | None, track: _Track | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The mesh and its material."""
-    template, triangles = person.template.numpy(), person.triangles.numpy()
-    normals = _normals(template, triangles)
-    joints, weights = _influences(person.weights.numpy())
-    kind = "<u2" if len(template) <= 2**16 - 1 else "<u4"
+def _mesh(file: GlbFile, face: _Face, colored: tuple[np.ndarray, float] | None, lids: np.ndarray) -> dict[str, Any]:
+    """The mesh with colours [V, 3] and lid shapes [K, V, 3]."""
+    rest, triangles = face.rest.numpy(), face.person.triangles.numpy()
+    normals = _normals(rest, triangles)
+    joints, weights = _influences(face.person.weights.numpy())
     attributes = {
-        "POSITION": file.add(template.astype("<f4"), ATTRIBUTE, bounds=True),
+        "POSITION": file.add(rest.astype("<f4"), ATTRIBUTE, bounds=True),
         "NORMAL": file.add(normals.astype("<f4"), ATTRIBUTE),
         "JOINTS_0": file.add(joints, ATTRIBUTE),
         "WEIGHTS_0": file.add(weights, ATTRIBUTE),
     }
-    names: list[str] = list(ARKIT_NAMES)
-    shapes = person.shapes.numpy()
-    if track is not None:
-        names += [f"lidFit{k + 1}" for k in range(len(track.lids))]
-        shapes = np.concatenate([shapes, track.lids])
     extras: dict[str, Any] = {
-        "targetNames": names,
+        "targetNames": [*ARKIT_NAMES, *(f"lidFit{k + 1}" for k in range(len(lids)))],
         # The shapes move the lids alone; whoever drives them by hand turns the eyes' joints by this much.
-        "eyeRadiansAtFullLook": dict(zip(("up", "down", "in", "out"), person.look_angles.tolist(), strict=True)),
+        "eyeRadiansAtFullLook": dict(zip(("up", "down", "in", "out"), face.person.look_angles.tolist(), strict=True)),
     }
-    material: dict[str, Any] = {
-        "name": "skin",
-        "doubleSided": True,
-        "pbrMetallicRoughness": {"metallicFactor": 0.0, "roughnessFactor": 0.7},
-    }
-    if colored is None:
-        material["pbrMetallicRoughness"]["baseColorFactor"] = [0.5, 0.5, 0.5, 1.0]
-    else:
-        rgba = np.concatenate([linear(colored[0]), np.ones((len(template), 1))], 1)
+    if colored is not None:
+        rgba = np.concatenate([linear(colored[0]), np.ones((len(rest), 1))], 1)
         # 16 bits: in linear light 8 would show steps in dark hair.
-        numbers = np.rint(rgba * 65535).astype("<u2")
-        attributes["COLOR_0"] = file.add(numbers, ATTRIBUTE, normalized=True)
+        attributes["COLOR_0"] = file.add(np.rint(rgba * 65535).astype("<u2"), ATTRIBUTE, normalized=True)
         extras["verticesWithColorOfTheirOwn"] = round(colored[1], 4)
     targets = []
-    for shape in shapes:
-        turned = _normals(template + shape, triangles) - normals
-        targets.append(
-            {
-                "POSITION": file.add_sparse(shape.astype("<f4"), LEAST_MOVE),
-                "NORMAL": file.add_sparse(turned.astype("<f4"), LEAST_TURN),
-            }
+    for shape in [*face.shapes.numpy(), *lids]:
+        turned = _normals(rest + shape, triangles) - normals
+        position, normal = (
+            file.add_sparse(array.astype("<f4"), least) for array, least in ((shape, LEAST_MOVE), (turned, LEAST_TURN))
         )
-    primitive = {
-        "attributes": attributes,
-        "indices": file.add(triangles.ravel().astype(kind), INDICES),
-        "material": 0,
-        "mode": 4,
-        "targets": targets,
-    }
-    return {"name": "face", "primitives": [primitive], "weights": [0.0] * len(targets), "extras": extras}, material
+        targets.append({"POSITION": position, "NORMAL": normal})
+    kind = "<u2" if len(rest) <= 2**16 - 1 else "<u4"
+    indices = file.add(triangles.ravel().astype(kind), INDICES)
+    primitive = {"attributes": attributes, "indices": indices, "material": 0, "mode": 4, "targets": targets}
+    return {"name": "face", "primitives": [primitive], "weights": [0.0] * len(targets), "extras": extras}
+
+
+def _material(colored: bool) -> dict[str, Any]:
+    """Skin that is neither metal nor mirror; sheets such as lids and lips are seen from both sides."""
+    base = {"baseColorFactor": [1.0 if colored else 0.5] * 3 + [1.0], "metallicFactor": 0.0, "roughnessFactor": 0.7}
+    return {"name": "skin", "doubleSided": True, "pbrMetallicRoughness": base}
 
 
 def _normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -202,11 +197,18 @@ def _skeleton(file: GlbFile, person: HeadModel) -> tuple[list[dict[str, Any]], d
     return nodes, {"inverseBindMatrices": file.add(inverse), "joints": joints, "skeleton": 0}
 
 
-def _track(person: HeadModel, motion: HeadMotion) -> _Track:
+def _face(person: HeadModel) -> _Face:
+    # Not the model's template and shapes: these have the lids outside the eyeballs, at rest and at full coefficients.
+    rest = person.shaped(torch.zeros(1, len(ARKIT_NAMES)))
+    return _Face(person, rest[0], person.shaped(torch.eye(len(ARKIT_NAMES))) - rest)
+
+
+def _track(face: _Face, motion: HeadMotion) -> _Track:
+    person = face.person
     coefficients, eyes = person.fold(
         *(torch.from_numpy(getattr(motion, name)) for name in ("expression", "gaze", "eyelids"))
     )
-    lids, amounts = _lid_shapes(person, coefficients)
+    lids, amounts = _lid_shapes(face, coefficients)
     half = Rotation.from_rotvec(0.5 * motion.head_pose[:, :3])
     # As `yaw_pitch_matrix`: first pitch up about -x, then yaw to the person's left about +y.
     looks = [Rotation.from_euler("YX", side * [1.0, -1.0]) for side in eyes.double().numpy().transpose(1, 0, 2)]
@@ -225,31 +227,33 @@ def _continuous(quaternions: np.ndarray) -> np.ndarray:
     return quaternions * np.concatenate([[1.0], np.cumprod(flips)])[:, None]
 
 
-def _lid_shapes(person: HeadModel, coefficients: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _lid_shapes(face: _Face, coefficients: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Shapes [K, V, 3] and their weights [T, K] within ±1 that bring the lids of coefficients [T, 52] to where the
     model has them: as few as keep every vertex within `LID_ERROR`, by principal components."""
+    person, rest = face.person, face.rest
     skin = torch.cat([person.lids_l, person.lids_r]).unique()
-    rest, shapes = person.template[skin], person.shapes[:, skin].flatten(1)
-    parts = [
-        person.shaped(part)[:, skin] - rest - (part @ shapes).view(len(part), -1, 3)
-        for part in coefficients.split(CHUNK)
-    ]
-    missing = torch.cat(parts).double().flatten(1).numpy()
-    lids = np.zeros((0, len(person.template), 3), np.float32)
-    amounts = np.zeros((len(missing), 0), np.float32)
-    if np.abs(missing).max() < 1e-7:
-        return lids, amounts
-    size, axes = np.linalg.eigh(missing.T @ missing)
-    axes = axes[:, np.argsort(-size)[:MOST_LID_SHAPES]]
-    along = missing @ axes
-    for used in range(MOST_LID_SHAPES + 1):
-        left = missing - along[:, :used] @ axes[:, :used].T
-        if np.linalg.norm(left.reshape(len(left), -1, 3), axis=2).max() <= LID_ERROR:
+    shapes = face.shapes[:, skin].flatten(1)
+    missing = torch.cat(
+        [
+            person.shaped(part)[:, skin] - rest[skin] - (part @ shapes).view(len(part), -1, 3)
+            for part in coefficients.split(CHUNK)
+        ]
+    )
+    pushed = (missing.norm(dim=2) > 0.1 * LID_ERROR).any(0)
+    left = missing[:, pushed].double().flatten(1).numpy()
+    axes = np.linalg.eigh(left.T @ left)[1][:, ::-1].T[:MOST_LID_SHAPES]
+    lids, amounts = [], []
+    for axis in axes:
+        if np.linalg.norm(left.reshape(len(left), -1, 3), axis=2).max(initial=0) <= LID_ERROR:
             break
-    top = np.maximum(np.abs(along[:, :used]).max(0), 1e-12)
-    lids = np.zeros((used, len(person.template), 3), np.float32)
-    lids[:, skin] = (axes[:, :used] * top).T.reshape(used, -1, 3)
-    return lids, (along[:, :used] / top).astype(np.float32)
+        along = left @ axis
+        top = max(np.abs(along).max(), 1e-12)
+        left = left - along[:, None] * axis
+        lid = np.zeros((len(rest), 3), np.float32)
+        lid[skin[pushed]] = (axis * top).reshape(-1, 3)
+        lids.append(lid)
+        amounts.append(along / top)
+    return np.reshape(lids, (-1, len(rest), 3)), np.reshape(amounts, (-1, len(missing))).T
 
 
 def _animation(file: GlbFile, track: _Track) -> dict[str, Any]:

@@ -155,15 +155,27 @@ def test_morph_targets_and_skin_pose_as_the_head_model_within_a_fifth_of_a_milli
         assert off.max() < 2e-4, (frame, off.argmax())
 
 
-def test_without_a_motion_the_file_is_the_persons_resting_face(mira, head_file):
-    template = mira.person.template.numpy()
-    np.testing.assert_allclose(head_file.attribute("POSITION"), template, atol=1e-7)
+def test_without_a_motion_the_file_is_the_persons_resting_face_and_every_shape_at_full(mira, head_file):
+    rest = mira.mesh(HeadMotion.neutral())[0][0].numpy()
+    np.testing.assert_allclose(head_file.attribute("POSITION"), rest, atol=1e-6)
+    assert not np.allclose(rest, mira.head.template, atol=1e-3), "the identity is worked in"
     assert "animations" not in head_file.json
     assert head_file.json["meshes"][0]["extras"]["targetNames"] == list(ARKIT_NAMES)
-    assert not np.allclose(template, mira.head.template, atol=1e-3), "the identity is worked in"
-    for name, target in zip(ARKIT_NAMES, head_file.primitive["targets"], strict=True):
-        shape = mira.person.shapes[ARKIT_INDEX[name]].numpy()
-        np.testing.assert_allclose(head_file.accessor(target["POSITION"]), shape, atol=2e-6, err_msg=name)
+    with torch.no_grad():
+        shaped = mira.person.shaped(torch.eye(52)).numpy()
+    for expected, target in zip(shaped, head_file.primitive["targets"], strict=True):
+        found = head_file.attribute("POSITION") + head_file.accessor(target["POSITION"])
+        np.testing.assert_allclose(found, expected, atol=3e-6)
+
+
+def test_a_face_at_rest_needs_no_lid_shapes_and_a_blink_few(mira, tmp_path):
+    still, blink = (Glb(write_gltf(mira, tmp_path / "a.glb", MOTIONS[name])) for name in ("still", "blinking"))
+    assert len(still.primitive["targets"]) == 52
+    assert 52 < len(blink.primitive["targets"]) <= 58
+    for channel in blink.json["animations"][0]["channels"][:1]:
+        assert channel["target"]["path"] == "weights"
+        weights = blink.accessor(blink.json["animations"][0]["samplers"][channel["sampler"]]["output"])
+        assert np.abs(weights).max() <= 1, "sliders of other programs end there"
 
 
 def test_the_head_stands_upright_and_looks_along_plus_z(head_file, mira):

@@ -53,8 +53,8 @@ class GlbFile:
         return self._append(entry)
 
     def add_sparse(self, array: np.ndarray, least: float) -> int:
-        """Puts float32 rows [N, 3] of which most are zero: only those longer than `least` are stored, or all where that
-        takes less room. Its bounds are told."""
+        """Puts an `array` [N, 3] of float32 of which most rows are zero: only those longer than `least` are stored, or
+        all where that takes less room. Its bounds are told."""
         rows = np.flatnonzero(np.square(array).sum(1) > least * least)
         kind = np.dtype("<u2") if len(array) <= 2**16 - 1 else np.dtype("<u4")
         if len(rows) * (kind.itemsize + 12) >= len(array) * 12:

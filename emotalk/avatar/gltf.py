@@ -206,7 +206,7 @@ def _face(person: HeadModel) -> _Face:
 def _track(face: _Face, motion: HeadMotion) -> _Track:
     person = face.person
     coefficients, eyes = person.fold(
-        *(torch.from_numpy(getattr(motion, name)) for name in ("expression", "gaze", "eyelids"))
+        *(torch.tensor(getattr(motion, name)) for name in ("expression", "gaze", "eyelids"))
     )
     lids, amounts = _lid_shapes(face, coefficients)
     half = Rotation.from_rotvec(0.5 * motion.head_pose[:, :3])

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import wave
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from PIL import Image
 from emotalk.cli import COMMANDS, main
 from emotalk.cli.talking import _transcript
 from emotalk.core.errors import InputError
+from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.hub import HubAddress, downloaded
 from emotalk.hub.client import commit_of
 from emotalk.motion import MotionModel
+from emotalk.motion.livelink import write_livelink
 from emotalk.speech import SpeechEncoder
 from tests.core.test_pictures import jpeg_that_claims
 from tests.preset_photo import preset_photo
@@ -87,6 +90,27 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
     assert (tmp_path / "x.mp4").is_file()
 
 
+def test_export_writes_a_head_with_motion_and_all_gaussians(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    motion, head, cloud = tmp_path / "m.csv", tmp_path / "head.glb", tmp_path / "mira.ply"
+    write_livelink(HeadMotion.neutral(50), motion)
+    assert main(["export", "mira", "-o", str(head), "--motion", str(motion)]) == 0
+    assert re.search(r"head\.glb: Mira, \d\.\d MB, 2\.0 s of motion; ", capsys.readouterr().out)
+    assert head.read_bytes()[:4] == b"glTF"
+    assert main(["export", "mira", "-o", str(cloud)]) == 0
+    assert cloud.read_bytes().startswith(b"ply\nformat binary_little_endian")
+
+
+def test_livelink_sends_a_recording_to_whoever_listens(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    write_livelink(HeadMotion.neutral(3), tmp_path / "m.csv")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(5)
+        to = f"127.0.0.1:{listener.getsockname()[1]}"
+        assert main(["livelink", str(tmp_path / "m.csv"), "--to", to, "--name", "Mira"]) == 0
+        assert all(b"Mira" in listener.recv(2048) for _ in range(3))
+    assert "3 frames of Mira sent" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -115,6 +139,13 @@ def test_talk_takes_a_mood_by_name_from_a_file_or_from_the_voice(tmp_path: Path,
         (["sheet", "nobody"], "no avatar 'nobody'"),
         (["sheet", "-o", "a.jpg"], "must end in .png"),
         (["sheet", "--moods", "1"], "between 2 and 9"),
+        (["export", "nobody"], "no avatar 'nobody'"),
+        (["export", "-o", "a.fbx"], "as .glb or .ply"),
+        (["export", "-o", "a.ply", "--motion", "m.csv"], "A .ply holds no motion"),
+        (["export", "-o", "a.glb", "--motion", "gone.csv"], "gone.csv cannot be read"),
+        (["livelink", "gone.csv", "--to", "127.0.0.1"], "gone.csv cannot be read"),
+        (["livelink", "gone.csv", "--to", "127.0.0.1:x"], "HOST:PORT"),
+        (["livelink", "gone.csv", "--to", "255.255.255.255"], "Many machines listen"),
         (["app", "--port", "0"], "The port must lie between 1 and 65535"),
         ([*HELLO, "--shape", "4:3"], "choose one of 1:1, 9:16, 16:9"),
         ([*HELLO, "--captions-in-picture", "karaoke"], "choose one of off, lines"),

@@ -7,6 +7,7 @@ cloud = avatar.pose(motion, t)
 from emotalk.avatar.card import AvatarCard, Consent
 from emotalk.avatar.gallery import AvatarInfo, list_avatars, load_avatar
 from emotalk.avatar.gaussians import REGIONS, BoundGaussians, Corrections
+from emotalk.avatar.gltf import write_gltf
 from emotalk.avatar.model import GaussianAvatar
 from emotalk.avatar.ply import export_ply
 
@@ -21,4 +22,5 @@ __all__ = [
     "export_ply",
     "list_avatars",
     "load_avatar",
+    "write_gltf",
 ]

@@ -11,6 +11,7 @@ import sys
 
 import tyro
 
+from emotalk.cli.exporting import export, livelink
 from emotalk.cli.machine import app, doctor, encode, evaluate, voices, warmup
 from emotalk.cli.people import avatars, personalize, portrait, push, rm
 from emotalk.cli.plain import plain
@@ -20,7 +21,8 @@ from emotalk.core.errors import EmotalkError
 COMMANDS = {
     command.__name__: plain(command)
     for command in (
-        talk, app, portrait, personalize, avatars, voices, sheet, rm, encode, push, evaluate, doctor, warmup,
+        talk, app, portrait, personalize, avatars, voices, sheet, export, livelink, rm, encode, push, evaluate, doctor,
+        warmup,
     )
 }  # fmt: skip
 """By name, the most wanted first."""

@@ -124,7 +124,30 @@ class HeadModel(nn.Module):
             n: inputs[n].expand(batch, -1) if n in inputs else self.template.new_zeros(batch, size)
             for n, size in CHANNELS.items()
         }
-        expression, angles = self._fold(values["expression"], values["gaze"], values["eyelids"])
+        expression, angles = self.fold(values["expression"], values["gaze"], values["eyelids"])
+        vertices, joints = self._shaped(expression, identity)
+        transforms = self._transforms(joints, values["jaw"], angles, values["head_pose"])
+        return HeadMesh(self._skin(vertices, transforms).transpose(1, 2).contiguous(), transforms)
+
+    def landmarks(self, vertices: Tensor, kind: str = "mediapipe478") -> Tensor:
+        """Landmarks [B, L, 3] on `vertices` [B, V, 3]: "mediapipe478" (with irises) or "ibug68"."""
+        if kind not in ("mediapipe478", "ibug68"):
+            raise InputError(f"Unknown landmarks {kind!r}; use 'mediapipe478' or 'ibug68'.")
+        return landmark_points(vertices, getattr(self, f"{kind}_corners"), getattr(self, f"{kind}_barycentric"))
+
+    def triangle_frames(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotation [B, F, 3, 3], centre [B, F, 3] and scale [B, F] of every triangle of `vertices` [B, V, 3]."""
+        return triangle_frames(vertices, self.triangles)
+
+    def shaped(self, coefficients: Tensor) -> Tensor:
+        """Vertices [B, V, 3] with all shapes and before any joint moves them; `coefficients` [B, 52] as `fold` makes
+        them."""
+        coefficients = self._checked("coefficients", coefficients, len(ARKIT_NAMES))
+        return self._shaped(coefficients, None)[0].transpose(1, 2)
+
+    def _shaped(self, expression: Tensor, identity: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Vertices [B, 3, V] with identity and shapes, and the joints [B, 6, 3]; both at rest."""
+        batch = len(expression)
         # Coordinates come first from here to the end ([B, 3, V]): products of small matrices with long rows are
         # an order of magnitude faster than with long columns of threes.
         moved = (expression @ self._flat_shapes).view(batch, 3, -1)
@@ -139,18 +162,7 @@ class HeadModel(nn.Module):
         # In place on a fresh copy: each further copy of a long clip's vertices would cost milliseconds.
         vertices.index_add_(2, self.moving, moved)
         self._guard_lids(vertices, joints)
-        transforms = self._transforms(joints, values["jaw"], angles, values["head_pose"])
-        return HeadMesh(self._skin(vertices, transforms).transpose(1, 2).contiguous(), transforms)
-
-    def landmarks(self, vertices: Tensor, kind: str = "mediapipe478") -> Tensor:
-        """Landmarks [B, L, 3] on `vertices` [B, V, 3]: "mediapipe478" (with irises) or "ibug68"."""
-        if kind not in ("mediapipe478", "ibug68"):
-            raise InputError(f"Unknown landmarks {kind!r}; use 'mediapipe478' or 'ibug68'.")
-        return landmark_points(vertices, getattr(self, f"{kind}_corners"), getattr(self, f"{kind}_barycentric"))
-
-    def triangle_frames(self, vertices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotation [B, F, 3, 3], centre [B, F, 3] and scale [B, F] of every triangle of `vertices` [B, V, 3]."""
-        return triangle_frames(vertices, self.triangles)
+        return vertices, joints
 
     def _bake_shapes(self, shapes: Tensor) -> None:
         self.register_buffer("_flat_shapes", shapes[:, self.moving].transpose(1, 2).reshape(len(shapes), -1))
@@ -175,8 +187,9 @@ class HeadModel(nn.Module):
         left = self.template[:, 0] > 0
         return offset, joints, torch.stack([blink * left, blink * ~left], 1)
 
-    def _fold(self, expression: Tensor, gaze: Tensor, eyelids: Tensor) -> tuple[Tensor, Tensor]:
-        """Coefficients with gaze and eyelids worked in, and the eyeballs' (yaw, pitch) [B, 2, 2]."""
+    def fold(self, expression: Tensor, gaze: Tensor, eyelids: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients [B, 52] with gaze and eyelids worked in, and the left and right eyeball's (yaw, pitch)
+        [B, 2, 2] in radians; of expression [B, 52], gaze [B, 2] and eyelids [B, 2] as `forward` takes them."""
         up, down, inward, outward = self.look_angles
         yaw, pitch = gaze[:, 0], gaze[:, 1]
         lift, drop = pitch.clamp_min(0) / up, (-pitch).clamp_min(0) / down

@@ -58,13 +58,18 @@ def rotation_of(angles: np.ndarray) -> np.ndarray:
     return Rotation.from_euler("YXZ", np.stack([-yaw, pitch, roll], -1)).as_rotvec()
 
 
-def write_livelink(motion: HeadMotion, path: str | Path, start_frame: int = 0) -> Path:
-    """Writes the motion as Live Link Face CSV at 25 fps; head metres are not part of the format. Returns the path."""
-    path = Path(path)
+def livelink_rows(motion: HeadMotion) -> np.ndarray:
+    """[T, 61] what Live Link says of each frame: coefficients in the order of `SHAPE_COLUMNS`, then `ANGLE_COLUMNS`."""
     arkit = motion.to_arkit()[:, [ARKIT_INDEX[name] for name in SHAPE_COLUMNS]]
     yaw, pitch = motion.gaze.T
     eye = np.stack([-yaw, -pitch, np.zeros_like(yaw)], -1)
-    rows = np.concatenate([arkit, head_angles(motion.head_pose), eye, eye], 1)
+    return np.concatenate([arkit, head_angles(motion.head_pose), eye, eye], 1)
+
+
+def write_livelink(motion: HeadMotion, path: str | Path, start_frame: int = 0) -> Path:
+    """Writes the motion as Live Link Face CSV at 25 fps; head metres are not part of the format. Returns the path."""
+    path = Path(path)
+    rows = livelink_rows(motion)
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="ascii") as file:
         writer = csv.writer(file, lineterminator="\n")
         names = [name[0].upper() + name[1:] for name in SHAPE_COLUMNS]

@@ -57,7 +57,7 @@ def main(out: Path = CHECKPOINTS / "told.safetensors") -> None:
             said = say(sentence, voice)
             speech = Speech(np.concatenate([said.samples, np.zeros(8000, np.float32)]), phones=said.phones)
             examples.append(known_phones(encoder.encode(speech), speech))
-    ToldHidden.fit(examples).save(out)
+    ToldHidden.fit(examples, encoder.digest).save(out)
     print(f"{sum(map(len, examples)) / 50:.0f} seconds of speech, {out}: {out.stat().st_size / 1000:.0f} kB")
 
 

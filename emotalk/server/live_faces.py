@@ -81,7 +81,8 @@ class LiveFaces:
     ) -> dict[str, Any] | None:
         """What a page needs to show an avatar that its caller has looked up: addresses below the page's of `pack`,
         `face` and `script`, and `who` it is in the style of these controls (both 0 to 2); from now on the page's
-        requests may name it. A `private` pack is given with the ticket only. With `video_only` there is no pack, face or who. `address` is whose wish it is counted as.
+        requests may name it. A `private` pack is given with the ticket only. With `video_only` there is no pack, face
+        or who. `address` is whose wish it is counted as.
 
         None where the page chose another face before this one's turn came. Raises InputError where too many are being
         made, and what the studio raises.

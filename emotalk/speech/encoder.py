@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
@@ -75,7 +76,7 @@ class SpeechEncoder:
         """C of `SpeechFeatures.features` [T, C]."""
         return self.config.width
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """A name of these weights: other ones have another, in hexadecimal."""
         content = hashlib.sha256()

@@ -25,9 +25,9 @@ RIDGE = 3.0
 class ToldHidden:
     """`ToldHidden.load()(features)`: features with the hidden layer [T, C] that goes with their phones."""
 
-    def __init__(self, table: np.ndarray) -> None:
-        """`table` [ROW_SIZE + 1, C]."""
-        self.table = np.asarray(table, np.float32)
+    def __init__(self, table: np.ndarray, encoder: str = "") -> None:
+        """`table` [ROW_SIZE + 1, C]; `encoder` is the `SpeechEncoder.digest` of the one whose layer it stands in for."""
+        self.table, self.encoder = np.asarray(table, np.float32), encoder
 
     @classmethod
     @functools.cache
@@ -35,21 +35,22 @@ class ToldHidden:
         """The table for the shipped encoder; CheckpointError where its file is missing or damaged."""
         path = CHECKPOINTS / "told.safetensors"
         with checkpoint.explained(f"The table {path}", checkpoint.remake("fit_told")):
-            table = checkpoint.read(path, "np").tensors["table"]
+            stored = checkpoint.read(path, "np")
+            table = stored.tensors["table"]
             if table.ndim != 2 or len(table) != ROW_SIZE + 1 or not np.isfinite(table).all():
                 raise ValueError(f"a table of shape {list(table.shape)}")
-        return cls(table)
+        return cls(table, stored.notes.get("encoder", ""))
 
     @classmethod
-    def fit(cls, examples: list[SpeechFeatures]) -> ToldHidden:
-        """From features with known phones (`known_phones`) and the encoder's hidden layer."""
+    def fit(cls, examples: list[SpeechFeatures], encoder: str = "") -> ToldHidden:
+        """From features with known phones (`known_phones`) and the hidden layer of the encoder with that digest."""
         seen = np.concatenate([_seen(features) for features in examples]).astype(np.float64)
         hidden = np.concatenate([features.features for features in examples]).astype(np.float64)
-        return cls(np.linalg.solve(seen.T @ seen + RIDGE * np.eye(seen.shape[1]), seen.T @ hidden))
+        return cls(np.linalg.solve(seen.T @ seen + RIDGE * np.eye(seen.shape[1]), seen.T @ hidden), encoder)
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file in half precision."""
-        checkpoint.save(path, {"table": self.table.astype(np.float16)})
+        checkpoint.save(path, {"table": self.table.astype(np.float16)}, {"encoder": self.encoder})
 
     def __call__(self, features: SpeechFeatures) -> SpeechFeatures:
         """The features with the hidden layer [T, C] of their phones in place of their own."""

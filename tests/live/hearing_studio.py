@@ -7,20 +7,29 @@ from types import SimpleNamespace
 from emotalk.core.errors import AvatarError
 from emotalk.motion import MotionModel
 from emotalk.speech import SpeechEncoder
+from emotalk.speech.encoder import EncoderStream
+
+
+class CountedEncoder(SpeechEncoder):
+    """Counts the sounds that it listens to."""
+
+    sounds = 0
+
+    def stream(self, *arguments: int, **options: int) -> EncoderStream:
+        self.sounds += 1
+        return super().stream(*arguments, **options)
 
 
 class HearingStudio:
-    """Stands in for `emotalk.talk.Studio`; counts how often the encoder was asked for."""
+    """Stands in for `emotalk.talk.Studio`; `asked` is how many sounds its encoder has listened to."""
 
     def __init__(self, motion: MotionModel | None = None) -> None:
         self.motion = motion or MotionModel.load()
-        self._encoder = SpeechEncoder.load()
-        self.asked = 0
+        self.encoder = CountedEncoder.load()
 
     @property
-    def encoder(self) -> SpeechEncoder:
-        self.asked += 1
-        return self._encoder
+    def asked(self) -> int:
+        return self.encoder.sounds
 
     def avatar(self, name: str) -> SimpleNamespace:
         if name != "mira":

@@ -85,7 +85,7 @@ def test_a_voice_that_tells_its_phones_need_not_be_listened_to(studio):
 
 def test_the_rows_are_the_code_of_the_told_phones(studio, spoken):
     speech = say(TEXT, "flite:slt", emotion=(0.0, 0.0))
-    features = known_phones(studio._encoder.encode(speech), speech)
+    features = known_phones(studio.encoder.encode(speech), speech)
     stream = studio.motion.code_stream(MotionStyle(face=3))
     told = ToldHidden.load()(features)
     whole = np.concatenate([stream.push(told), stream.finish()])
@@ -156,7 +156,7 @@ def test_a_recording_is_listened_to(studio, recording):
     assert len(samples) == len(soundfile.read(recording)[0])
     assert len(np.concatenate(parts(records, "M"))) == -(-len(samples) // 640)
     assert parts(records, "H")[0]["words"] is False
-    features = studio._encoder.encode(Speech(samples))
+    features = studio.encoder.encode(Speech(samples))
     stream = studio.motion.code_stream(MotionStyle(face=3))
     whole = np.concatenate([stream.push(features), stream.finish()])
     assert np.corrcoef(np.concatenate(parts(records, "M"))[:, 160], whole[:, 160])[0, 1] > 0.99

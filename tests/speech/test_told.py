@@ -72,3 +72,7 @@ def test_a_table_is_fitted_saved_and_loaded(tmp_path, monkeypatch):
 
 def test_the_shipped_table_is_small():
     assert (CHECKPOINTS / "told.safetensors").stat().st_size < 20_000
+
+
+def test_the_shipped_table_stands_in_for_the_shipped_encoder():
+    assert ToldHidden.load().encoder == SpeechEncoder.load().digest, "run `python -m scripts.fit_told`"

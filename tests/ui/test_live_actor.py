@@ -20,7 +20,8 @@ _SET = """async () => {
   } };
   // A voice whose frame is set by hand; its code is 100 + the frame's number.
   window.voice = {
-    state: "speaking", frame: 0, row: (i) => (i < 40 ? Float32Array.of(100 + i) : null), moodAt: (i) => (i < 20 ? null : [0.5, 0.25]),
+    state: "speaking", frame: 0, row: (i) => (i < 40 ? Float32Array.of(100 + i) : null),
+    moodAt: (i) => (i < 20 ? null : [0.5, 0.25]),
   };
   window.walk = (from, to) => {
     for (let f = from; f < to; f += 0.5) {

@@ -26,7 +26,7 @@ class ToldHidden:
     """`ToldHidden.load()(features)`: features with the hidden layer [T, C] that goes with their phones."""
 
     def __init__(self, table: np.ndarray, encoder: str = "") -> None:
-        """`table` [ROW_SIZE + 1, C]; `encoder` is the `SpeechEncoder.digest` of the one whose layer it stands in for."""
+        """`table` [ROW_SIZE + 1, C]; `encoder`: the `SpeechEncoder.digest` of the one whose layer it stands in for."""
         self.table, self.encoder = np.asarray(table, np.float32), encoder
 
     @classmethod

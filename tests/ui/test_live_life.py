@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from emotalk.emotion import EmotionCurve
+from emotalk.live.face_pack import made_face
+from emotalk.live.who import who_of
 from emotalk.motion import MotionModel, MotionStyle
 from tests.motion.test_model import spoken
 from tests.ui.live_body import Recorder
+from tests.ui.live_modules import LiveModules
 
 # These come with other branches.
-made_face = pytest.importorskip("emotalk.live.face_pack").made_face
-who_of = pytest.importorskip("emotalk.live.who").who_of
-LiveModules = pytest.importorskip("tests.ui.live_modules").LiveModules
 
 _TALK = """([drawn, who, rows, moods]) => {
     // Plays back what Python drew; another kind of draw than Python's is an error.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
     from emotalk.live.pack import LivePack
     from emotalk.talk.studio import Studio
+
+log = logging.getLogger(__name__)
 
 PREFIX = "emotalk/live-face"
 """Of all addresses, below the page's."""
@@ -123,6 +126,17 @@ class LiveFaces:
     def script_path(self) -> str:
         """Address of the browser's module, below the page's."""
         return f"{PREFIX}/script-{self._script_now[0]}.js"
+
+    def warm_up(self, first: str = "") -> None:
+        """Make what all faces share, and keep the packs of the gallery's faces that are nobody's likeness, `first` the
+        one that pages begin with: some seconds each, once per machine."""
+        _ = self._face
+        usable = [info.name for info in self._studio.avatars() if not info.problem and info.card.synthetic]
+        for name in sorted(usable, key=lambda name: name != first):
+            try:
+                self._making.pack(self._studio.avatar(name))
+            except EmotalkError as error:
+                log.warning("%s cannot be shown live: %s", name, error)
 
     def touch(self, session: str) -> None:
         """The page did something: its ticket stays for some time from now on."""

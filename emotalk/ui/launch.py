@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import threading
 
@@ -11,7 +12,8 @@ from emotalk.server.limits import limits
 from emotalk.server.serving import serve_at, settle
 from emotalk.server.zero_gpu import page_device
 from emotalk.talk import Studio
-from emotalk.ui.assemble import build_app
+from emotalk.ui.assemble import App, build_app
+from emotalk.ui.controls import FIRST_FACE
 
 
 def launch() -> None:
@@ -23,10 +25,17 @@ def launch() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settle(serve_at())  # whose machine this is decides what a studio keeps
     studio = Studio(kept_downloads=limits().hub_avatars, device=page_device())
-    # The page is there at once; models load and the renderer compiles (once per machine) meanwhile.
-    threading.Thread(target=studio.warm_up, name="emotalk-warm-up", daemon=True).start()
+    built: queue.SimpleQueue[App] = queue.SimpleQueue()
+
+    def warm_up() -> None:
+        studio.warm_up()
+        built.get().faces.warm_up(FIRST_FACE)
+
+    # The page is there at once; models load, the renderer compiles and faces are packed (once per machine) meanwhile.
+    threading.Thread(target=warm_up, name="emotalk-warm-up", daemon=True).start()
     try:
         app = build_app(studio)
     except OSError as error:
         raise InputError(f"No temporary files can be kept ({error}); make room or set TMPDIR.") from error
+    built.put(app)
     app.launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)

@@ -145,6 +145,13 @@ def test_nobody_makes_the_face_pack_by_asking_for_it(faces: LiveFaces, web: Test
     assert web.get(f"/{PREFIX}/face-{name}.pack").status_code == 200
 
 
+def test_the_gallery_is_made_ready_the_first_face_first_and_no_real_person(faces: LiveFaces, web: TestClient) -> None:
+    faces.warm_up("kofi")
+    assert faces._making.packed == ["kofi", "mira"]
+    assert web.get(f"/{PREFIX}/face-{pack_of('face of average').name}.pack").status_code == 200
+    assert faces.packs.count == 0  # nothing was shown to anybody
+
+
 def test_an_avatar_for_videos_only_gives_nothing_away(faces: LiveFaces, web: TestClient) -> None:
     consent = Consent("In videos only.", "2026-01-01", live=False)
     faces._studio.cards["mira"] = AvatarCard("Mira", "mine", "a video", synthetic=False, consent=consent)

@@ -1,4 +1,4 @@
-"""What the hearing half of a live face costs and gives: `python -m benchmarks.live_streams [--only talk lips puppet]`.
+"""What the hearing half of a live face costs and gives: `python -m benchmarks.live_streams [--only talk lips]`.
 
 Prints tables and writes them to benchmarks/results/live_streams.md, section by section. CPU seconds are those of all
 threads of the process and of the programs that it starts (flite), on one second of speech.
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks import live_listeners
 from benchmarks.motion_lips import SENTENCES, SHUT, frames_near, mesh_points
 from benchmarks.results_file import with_sections
 from emotalk.core.arkit import ARKIT_INDEX
@@ -45,7 +46,8 @@ from emotalk.talk.sound import TalkSound
 RESULTS = Path(__file__).parent / "results" / "live_streams.md"
 ABOUT = """# Live streams
 
-`python -m benchmarks.live_streams` (`--only talk lips puppet` renews parts). What the server does for a live face.
+`python -m benchmarks.live_streams` (`--only talk lips puppet listeners` renews parts). What the server does for a live
+face.
 """
 VOICES = ("flite:slt", "kokoro:af_heart")
 LIP_VOICES = ("flite:slt", "flite:kal16", "espeak:en-us", "kokoro:af_heart")
@@ -254,10 +256,16 @@ def _gap(head: HeadModel, face: np.ndarray) -> np.ndarray:
         return lip_gap(head.landmarks(mesh.vertices, "mediapipe478")).numpy()
 
 
+def listeners(_rounds: int) -> Iterator[str]:
+    """Many at once, on a served page."""
+    yield from live_listeners.table()
+
+
 PARTS = {
     "talk": ("Cost of a talk", talk),
     "lips": ("Lips without listening", lips),
     "puppet": ("The microphone", puppet),
+    "listeners": ("Listeners at once", listeners),
 }
 
 

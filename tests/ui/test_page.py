@@ -123,6 +123,16 @@ def test_no_word_on_the_pad_touches_another_or_the_edge(browser, served: str, wi
     context.close()
 
 
+def test_no_word_on_the_pad_is_cut_in_two_by_the_knob(page) -> None:
+    pad = box_of(page.locator("#mood-pad .pad"))
+    hidden = "() => [...document.querySelectorAll('#mood-pad .behind')].map((word) => word.textContent)"
+    for name, left, top, right, bottom in page.evaluate(WORDS):
+        page.mouse.click((left + right) / 2, (top + bottom) / 2)
+        page.wait_for_function(f"(name) => ({hidden})().includes(name)", arg=name)
+    page.mouse.click(pad["x"] + pad["width"] / 2, pad["y"] + pad["height"] / 2)
+    page.wait_for_function(f"() => !({hidden})().length")
+
+
 def test_the_sliders_move_the_pad(page) -> None:
     set_slider(page, "Valence", -0.6)
     set_slider(page, "Arousal", -0.4)

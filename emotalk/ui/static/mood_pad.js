@@ -46,6 +46,12 @@ function draw() {
   part("brow-left").setAttribute("d", "M-28 " + (lift - anger * 0.5) + " L-9 " + (lift + anger));
   part("brow-right").setAttribute("d", "M28 " + (lift - anger * 0.5) + " L9 " + (lift + anger));
 
+  // A word that the knob would cut in two steps back; the mood is written below the pad.
+  const box = knob.getBoundingClientRect();
+  for (const word of part("names").children) {
+    const { left, right, top, bottom } = word.getBoundingClientRect();
+    word.classList.toggle("behind", left < box.right && right > box.left && top < box.bottom && bottom > box.top);
+  }
   const [first, second] = nearest(v, a);
   const word = first[0] === "neutral" ? "neutral" : strengthWord(v, a) + first[0];
   part("name").textContent = word;
@@ -117,3 +123,5 @@ watch("value", () => {
 });
 if (Array.isArray(props.value)) point = props.value;
 draw();
+// Sizes are known once it is on the screen, and change with it.
+new ResizeObserver(draw).observe(pad);

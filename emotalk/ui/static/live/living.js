@@ -44,6 +44,7 @@ export class Living {
     const own = shown.private ? "?ticket=" + encodeURIComponent(shown.ticket) : ""; // of a real person
     const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack + own)]);
     if (mine !== this.wanted) return;
+    this.silence();
     this.hush();
     if (!this.actor) this.actor = new Actor(new Life(shared, shown.who, Date.now() & 0xffff));
     else this.actor.life.setWho(shown.who);
@@ -67,6 +68,7 @@ export class Living {
   // No face: the canvas is gone, and what was on its way comes to nothing.
   undress() {
     this.wanted++;
+    this.silence();
     this.hush();
     this.pause();
     this.actor?.wear(null);
@@ -138,8 +140,9 @@ export class Living {
     return this.context;
   }
 
-  // wish: what `POST say` takes (docs/live-stream.md). Ends when all is said, or was stopped.
+  // wish: what `POST say` takes (docs/live.md). Ends when all is said, or was stopped. A microphone is let go.
   async say(wish) {
+    this.silence();
     this.hush();
     const voice = (this.voice = new Voice(this.sounding(), {
       size: this.actor.life.quiet.length,
@@ -220,7 +223,6 @@ export class Living {
 
   // Nothing of it is left.
   close() {
-    this.silence();
     this.undress();
     this.sizes.disconnect();
     this.seen.disconnect();

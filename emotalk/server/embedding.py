@@ -102,6 +102,7 @@ def _telling(send: Send, origin: str | None) -> Send:
             headers.add_vary_header("Origin")
             if origin is not None:
                 headers["Access-Control-Allow-Origin"] = origin
+                headers["Access-Control-Expose-Headers"] = "Retry-After"
         await send(message)
 
     return told

@@ -50,6 +50,7 @@ export class Living {
     else this.actor.life.setWho(shown.who);
     this.actor.life.alive = true;
     const canvas = document.createElement("canvas"), face = new LiveFace(canvas, pack, { corner: this.corner, software: this.software });
+    canvas.style.cssText = "display:block;width:100%;aspect-ratio:1"; // whatever its pixels are
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", "The chosen face, alive");
     face.look(this.view);

@@ -97,6 +97,8 @@ class LiveFaces:
         self, ticket: Ticket, avatar: str, head_motion: float = 1.0, expressiveness: float = 1.0, address: str = ""
     ) -> dict[str, Any] | None:
         """`show`, to the page with that ticket."""
+        if not isinstance(avatar, str):
+            raise InputError(f"A face is chosen by its name, found {type(avatar).__name__}.")
         check_number("The head motion amount", head_motion, 0, 2)
         check_number("The expressiveness", expressiveness, 0, 2)
         token = ticket.token

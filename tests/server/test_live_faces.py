@@ -161,6 +161,12 @@ def test_an_avatar_for_videos_only_gives_nothing_away(faces: LiveFaces, web: Tes
     assert say(web, faces.ticket("page")).status_code == 403
 
 
+@pytest.mark.parametrize("name", [True, 10**400, [["mira"]], {"a": 1}, float("nan")])
+def test_what_is_no_name_is_a_sentence(faces: LiveFaces, name: object) -> None:
+    with pytest.raises(InputError, match="chosen by its name"):
+        show(faces, "page", name)
+
+
 def test_a_face_that_there_is_not_is_a_sentence(faces: LiveFaces) -> None:
     with pytest.raises(AvatarError):
         show(faces, "page", "nobody")

@@ -297,8 +297,9 @@ class MotionNetwork(nn.Module):
         base = self.base(torch.cat([x, everyone], -1))
         lips = self.shapes_of_lips(code.lips) * code.sizes @ self.moves
         # In a pause lips are at rest. Next to speech they are not: they part before its first sound.
-        lips = lips.lerp(torch.full_like(lips, _AT_REST), code.silent[..., None])
-        base = torch.where(self.of_lips, base.lerp(lips, self.learned), base)
+        lips = lips.lerp(torch.full_like(lips, _AT_REST), code.silent[..., None].to(lips.dtype))
+        # Training may compute in bfloat16, which a mixture of kinds of numbers is refused in.
+        base = torch.where(self.of_lips, base.lerp(lips.to(base.dtype), self.learned.to(base.dtype)), base)
         if person is not None:
             base = base + person.shift(x)
         # Softplus with a steep knee: shapes rest at 0 and never go below.

@@ -291,7 +291,7 @@ def test_the_avatars_card_travels_along(mira, tmp_path, head_file):
         "Ada", "all rights reserved", "a video", False, consent=Consent("Yes, I agree.", "2026-01-02")
     )
     told = Glb(write_gltf(mira.replace(card=real), tmp_path / "ada.glb")).json["asset"]["extras"]
-    assert told["avatar"]["consent"] == {"statement": "Yes, I agree.", "time": "2026-01-02"}
+    assert told["avatar"]["consent"] == {"statement": "Yes, I agree.", "time": "2026-01-02", "live": False}
     assert "AI generated" in told["notice"]
 
 

@@ -87,7 +87,7 @@ def test_moved_phones_have_no_gaps_and_keep_their_order(mine, theirs, chance):
 @pytest.mark.parametrize(
     ("language", "source"),
     [("es", languages.FORTUNES / "es"), ("it", languages.FORTUNES / "it"), ("pt-br", languages.FORTUNES / "brasil"),
-     ("fr-fr", languages.FRENCH_PAGES), ("hi", languages.HINDI_WORDS)],
+     ("fr-fr", languages.FRENCH_PAGES / "ls.1.gz"), ("hi", languages.HINDI_WORDS)],
 )  # fmt: skip
 def test_other_languages_have_sentences_of_their_own(language, source):
     if not source.exists():

@@ -35,7 +35,12 @@ function dress() {
   const on = Boolean(living && living.face) && !hidden;
   stage()?.classList.toggle("living", on);
   document.body.classList.toggle("emotalk-live", on);
-  if (living) on ? living.start() : living.pause();
+  if (!living) return;
+  if (on) living.start();
+  else {
+    living.hush(); // nobody sees it talk, or the button that ends the microphone
+    living.pause();
+  }
 }
 
 function unable() {
@@ -109,9 +114,10 @@ on("say", (wish) => {
 on("hush", () => {
   pending = null;
   living?.hush();
-  living?.silence();
 });
 on("lend", () => (living?.puppet ? living.silence() : living?.lend()));
+// A video that is made or played has the word, and the microphone is not heard meanwhile.
+document.addEventListener("click", (event) => event.target.closest("#generate, #stage .replay") && living?.hush());
 // Browsers let a page sound in answer to a press, and some only before anything else happens.
 document.addEventListener("click", (event) => event.target.closest("#talk, #starters button, #surprise, .mic") && living?.sounding());
 watch("value", follow);

@@ -182,8 +182,9 @@ export class Living {
     this.told("silent");
   }
 
-  // What is being said fades, the mouth closes.
+  // What is being said fades, the mouth closes, and the microphone is off.
   hush() {
+    this.silence();
     this.stopping?.abort();
     const { voice } = this;
     if (!voice) return;
@@ -220,7 +221,6 @@ export class Living {
 
   // Nothing of it is left.
   close() {
-    this.silence();
     this.undress();
     this.sizes.disconnect();
     this.seen.disconnect();

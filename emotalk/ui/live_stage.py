@@ -59,8 +59,8 @@ STILL_UNLESS_LIVE = f"""(face, ...rest) => {{
   if (there && ({_DRAWN_HERE})(shape, captions, ground)) return;
   document.dispatchEvent(new CustomEvent("emotalk-restill"));
 }}"""
-"""Given the still's arguments (`Controls.of_still`): lets the part `still` ask for one (`input`) unless the browser draws
-the face, which then takes no message to the server."""
+"""Given the still's arguments (`Controls.of_still`): lets the part `still` ask for one (`input`), unless the browser
+draws the face: then no message goes to the server."""
 
 
 class LiveStage:

@@ -1,4 +1,4 @@
-"""A studio whose faces live in the browser: few Gaussians, so that software draws them, and the shipped ears and moves."""
+"""A studio whose faces live in the browser: few Gaussians, which software draws; ears and moves as shipped."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def modules(tmp_path, monkeypatch):
 def test_all_of_it_is_small(first, holds):
     script = live_script(first)
     assert len(gzip.compress(script.encode(), 9)) <= LARGEST
-    assert f"export class {holds} " in script
+    assert f"export class {holds}{{" in script
 
 
 def test_nothing_is_imported_or_fetched_from_elsewhere():

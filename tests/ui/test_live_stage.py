@@ -308,13 +308,14 @@ def test_directions_change_the_mood_until_the_pad_is_moved(page) -> None:
     assert page.evaluate("steps.slice(-8).every((step) => step.v > 0.7)")
 
 
-def test_what_cannot_be_said_is_told_on_the_stage(page) -> None:
-    page.locator("#say textarea").fill("   ")
+@pytest.mark.parametrize(("text", "sentence"), [("   ", "There is nothing to say"), ("word " * 10_000, "10,000 words")])
+def test_what_cannot_be_said_is_told_on_the_stage_every_time(page, text: str, sentence: str) -> None:
+    page.locator("#say textarea").fill(text)
     for _ in range(2):
         page.evaluate("voices.length = 0; document.querySelector('#stage .note').textContent = ''")
         page.click("#talk")
         until(page, "waiting", "silent")
-        assert page.evaluate(WORDS_OF).startswith("There is nothing to say")
+        assert sentence in page.evaluate(WORDS_OF)
         expect(page.locator("#stage .note")).to_have_class(re.compile("told"))
     assert page.evaluate("steps.some((step) => step.spoken)") is False
 
@@ -386,6 +387,26 @@ def test_a_real_persons_live_face_needs_the_pages_ticket(page, seen: Seen) -> No
     assert page.request.get(served + bare).status == 404
     page.click("#talk")
     until(page, "speaking")
+
+
+def test_a_face_whose_pack_comes_too_late_changes_nothing(page, seen: Seen) -> None:
+    late = []
+    page.route("**/live-face/packs/**", lambda route: route.continue_() if late else late.append(route))
+    page.evaluate("window.worn = alive.face")
+    choose(page, "Kofi")
+    for _ in range(200):
+        if late:
+            break
+        page.wait_for_timeout(50)
+    choose(page, "Berta")
+    page.wait_for_function("() => alive.face && alive.face !== worn")
+    page.evaluate("window.worn = alive.face")
+    late[0].continue_()
+    frames_pass(page, 10)
+    assert page.evaluate("alive.face === worn")
+    page.click("#talk")
+    until(page, "speaking")
+    assert seen.said()[-1]["avatar"] == "berta"
 
 
 # --- beside the rest of the page ----------------------------------------------------------------------------------

@@ -95,7 +95,8 @@ def opened_page(painter, served: str, software: bool = True) -> tuple:
     seen = Seen(page, served)
     page.add_init_script(WATCHED if software else WATCHED.replace("Software = true", "Software = false"))
     page.goto(served)
-    wait_until_open(page)
+    if not software:
+        wait_until_open(page)
     return page, seen
 
 
@@ -103,6 +104,8 @@ def opened_page(painter, served: str, software: bool = True) -> tuple:
 def opened(painter, served: str) -> Iterator[tuple]:
     page, seen = opened_page(painter, served)
     page.wait_for_function(LIVE)
+    page.get_by_role("radio", checked=True).first.wait_for()
+    page.locator("#mood-pad .knob").wait_for()
     page.evaluate("hook()")
     yield page, seen
     page.context.close()

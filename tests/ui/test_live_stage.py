@@ -153,6 +153,14 @@ def frames_pass(page, count: int = 3) -> None:
     page.wait_for_function(f"() => alive.actor.frames >= after + {count}")
 
 
+def quiet(page, seen: Seen) -> None:
+    """Wait until whatever opening the page asks for was asked."""
+    count = -1
+    while count != len(seen.sent):
+        count = len(seen.sent)
+        page.wait_for_timeout(1500)
+
+
 # --- life ---------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +181,7 @@ def test_the_page_comes_to_life(page, seen: Seen) -> None:
 def test_the_pad_is_in_the_very_next_frame_and_asks_the_server_for_nothing(
     page, seen: Seen, drawn: LivelyStudio
 ) -> None:
-    page.wait_for_timeout(1000)  # whatever opening the page has asked for
+    quiet(page, seen)
     looks, sent = len(drawn.looks), len(seen.sent)
     # In the same turn of the page: no frame comes between the press and the look.
     page.evaluate("""() => {
@@ -211,7 +219,7 @@ def test_a_lost_context_leaves_the_page_alive(page) -> None:
 
 def test_without_a_graphics_processor_the_page_is_as_it_was(painter, served: str) -> None:
     page, seen = opened_page(painter, served, software=False)
-    page.wait_for_timeout(1000)
+    quiet(page, seen)
     expect(page.locator("#talk")).to_be_hidden()
     expect(page.locator("#generate")).to_be_visible()
     expect(page.locator("#stage .face")).to_be_visible()

@@ -56,10 +56,11 @@ _HUSH = "() => document.dispatchEvent(new CustomEvent('emotalk-hush'))"
 STILL_UNLESS_LIVE = f"""(face, ...rest) => {{
   const [, , , , , , ground, , , , shape, captions] = rest;
   const there = window.emotalkLive && document.querySelector("#stage .alive canvas");
-  const drawn = there && ({_DRAWN_HERE})(shape, captions, ground);
-  return [drawn ? "" : face, ...rest];
+  if (there && ({_DRAWN_HERE})(shape, captions, ground)) return;
+  document.dispatchEvent(new CustomEvent("emotalk-restill"));
 }}"""
-"""Around the still's arguments (`Controls.of_still`): a face that the browser draws need not be drawn by the server."""
+"""Given the still's arguments (`Controls.of_still`): lets the part `still` ask for one (`input`), unless the browser
+draws the face: then no message goes to the server."""
 
 
 class LiveStage:
@@ -71,7 +72,7 @@ class LiveStage:
 
     def connect(self, controls: Controls, blocks: gr.Blocks, downloads: list[Any]) -> None:
         """Keep the canvas showing the chosen face, as the controls say."""
-        c, hidden = controls, {"show_progress": "hidden", "queue": False, "api_visibility": "private"}
+        c = controls
 
         async def show(request: gr.Request, face: str) -> Any:
             session = request.session_hash or ""
@@ -83,10 +84,11 @@ class LiveStage:
             except EmotalkError as error:
                 raise friendly(error) from error
 
+        self._show = show
         for event in (self.part.input, c.face.input):
-            event(show, c.face, self.part, js=_ABLE, trigger_mode="always_last", **hidden)
+            self.follow(event, c, trigger_mode="always_last")
         for event in downloads:
-            event.success(show, c.face, self.part, js=_ABLE, **hidden)
+            self.follow(event.success, c)
         looked = [
             c.valence,
             c.arousal,
@@ -102,6 +104,13 @@ class LiveStage:
         ]
         # `load` too: what was set before the page listened.
         gr.on([blocks.load, *(part.change for part in looked)], None, looked, None, js=_VIEW, show_progress="hidden")
+
+    def follow(self, event: Any, controls: Controls, **options: Any) -> None:
+        """Let `event`, after which another face may be chosen, show it."""
+        event(
+            self._show, controls.face, self.part, js=_ABLE, show_progress="hidden", queue=False,
+            api_visibility="private", **options,
+        )  # fmt: skip
 
     @staticmethod
     def say_inputs(controls: Controls) -> list[Any]:

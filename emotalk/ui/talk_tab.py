@@ -228,16 +228,13 @@ class TalkTab:
                 raise friendly(error) from error
             return gr.skip() if image is None else image
 
-        watched = [
-            self.blocks.load,
-            self.live.part.stop,
-            c.face.input,
-            *(part.change for part in c.of_still()[1:]),
-        ]
-        shared = {"show_progress": "hidden", "queue": False, "api_visibility": "private", "js": STILL_UNLESS_LIVE}
-        gr.on(watched, still, c.of_still(), self.still, trigger_mode="always_last", **shared)
-        for event in downloads:
-            event.success(still, c.of_still(), self.still, **shared)
+        watched = [self.live.part.stop, c.face.input, *(part.change for part in c.of_still()[1:])]
+        for event in (*watched, *(download.success for download in downloads)):
+            event(None, c.of_still(), None, js=STILL_UNLESS_LIVE, show_progress="hidden")
+        gr.on(
+            [self.blocks.load, self.still.input], still, c.of_still(), self.still, trigger_mode="always_last",
+            show_progress="hidden", queue=False, api_visibility="private",
+        )  # fmt: skip
 
     def _generate(self) -> None:
         c = self.controls
@@ -258,6 +255,7 @@ class TalkTab:
             None, c.face, [c.face, c.source, c.text, c.valence, c.arousal], show_progress="hidden",
             js=f"(face) => ({SURPRISE})(face, {json.dumps(TYPED)}, {json.dumps(list(STARTERS.values()))})",
         )  # fmt: skip
+        self.live.follow(surprised.then, c)
         self.live.say(surprised.then, c)
         self.live.hush(self.stop.click)
         self._talks = {event["id"]}

@@ -26,10 +26,11 @@ def modules(tmp_path, monkeypatch):
     return make
 
 
-def test_all_of_it_is_small():
-    script = live_script()
+@pytest.mark.parametrize(("first", "holds"), [("face", "LiveFace"), ("living", "Living")])
+def test_all_of_it_is_small(first, holds):
+    script = live_script(first)
     assert len(gzip.compress(script.encode(), 9)) <= LARGEST
-    assert "export class LiveFace" in script
+    assert f"export class {holds}{{" in script
 
 
 def test_nothing_is_imported_or_fetched_from_elsewhere():

@@ -282,7 +282,7 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
     ):  # fmt: skip
         set_slider(page, label, value)
     page.get_by_label("Cutting in").check()
-    page.get_by_label("At you").check()
+    page.get_by_label("At you", exact=True).check()
     page.get_by_label("16:9").check()
     page.get_by_label("Lines").check()
     page.get_by_label("256").check()

@@ -16,6 +16,7 @@ let view = {};
 let mood = null; // [valence, arousal, expressiveness]
 let name = ""; // of the face in the canvas
 let pending = null; // what a face is to say that is not here yet
+let turn = 0; // counts what the server told; the newest wins
 let hidden = false; // the picture that is wanted is another than a square of the face
 
 function told(event, detail) {
@@ -35,7 +36,12 @@ function dress() {
   const on = Boolean(living && living.face) && !hidden;
   stage()?.classList.toggle("living", on);
   document.body.classList.toggle("emotalk-live", on);
-  if (living) on ? living.start() : living.pause();
+  if (!living) return;
+  if (on) living.start();
+  else {
+    living.hush(); // nobody sees it talk, or the button that ends the microphone
+    living.pause();
+  }
 }
 
 function unable() {
@@ -62,9 +68,11 @@ async function begin() {
 async function follow() {
   const { value } = props;
   if (!living || !value || !value.name) return;
+  const mine = ++turn;
   try {
     if (value.pack) {
       await living.wear(value);
+      if (mine !== turn) return;
       name = value.name;
       living.look(view);
       if (mood) living.mood(...mood);
@@ -74,6 +82,7 @@ async function follow() {
       trigger("stop");
     }
   } catch {
+    if (mine !== turn) return;
     unable();
   }
   dress();
@@ -109,9 +118,10 @@ on("say", (wish) => {
 on("hush", () => {
   pending = null;
   living?.hush();
-  living?.silence();
 });
 on("lend", () => (living?.puppet ? living.silence() : living?.lend()));
+// A video that is made or played has the word, or a voice that is tried, and the microphone is not heard meanwhile.
+document.addEventListener("click", (event) => event.target.closest("#generate, #listen, #stage .replay") && living?.hush());
 // Browsers let a page sound in answer to a press, and some only before anything else happens.
 document.addEventListener("click", (event) => event.target.closest("#talk, #starters button, #surprise, .mic") && living?.sounding());
 watch("value", follow);

@@ -186,8 +186,9 @@ export class Living {
     this.told("silent");
   }
 
-  // What is being said fades, the mouth closes.
+  // What is being said fades, the mouth closes, and the microphone is off.
   hush() {
+    this.silence();
     this.stopping?.abort();
     const { voice } = this;
     if (!voice) return;

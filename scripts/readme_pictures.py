@@ -62,7 +62,7 @@ def make_moods(avatar: str, studio: Studio, images: Path) -> None:
 
 
 def make_page(studio: Studio, images: Path) -> None:
-    """The page as it looks a moment after opening, 1280 x 900."""
+    """The page as it looks a moment after opening, its face alive, 1280 x 900."""
     from emotalk.ui import build_app
 
     # A cache of its own: no avatar that somebody has personalised here may stand in the README.
@@ -74,15 +74,15 @@ def _photograph(app: App, target: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    # Drawn without a graphics processor, which the page would not ask of a browser by itself.
+    software = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
     with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = running.chromium.launch(executable_path=shutil.which("chromium"), args=software)
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.add_init_script("window.emotalkSoftware = true")
         page.goto(app.blocks.local_url)
-        page.wait_for_selector("#stage .face[src]")
-        first = page.get_attribute("#stage .face", "src")  # stands in until the mood's still is drawn
-        drawn = "(first) => document.querySelector('#stage .face').getAttribute('src') !== first"
-        page.wait_for_function(drawn, arg=first, timeout=180_000)
-        page.wait_for_timeout(3_000)
+        page.wait_for_selector("body.emotalk-live", timeout=180_000)
+        page.wait_for_timeout(4_000)
         page.screenshot(path=target)
         browser.close()
     app.blocks.close(verbose=False)

@@ -25,7 +25,7 @@ from tests.conftest import CHROMIUM
 from tests.live.doubles import sparse_avatar
 from tests.ui.browsing import expect
 from tests.ui.drawn_studio import DrawnStudio
-from tests.ui.live_canvas import software_browser
+from tests.ui.live_canvas import SOFTWARE_WEBGL
 
 pytestmark = [
     pytest.mark.slow,
@@ -137,9 +137,11 @@ def app(sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
 
 
 @pytest.fixture(scope="module")
-def drawing() -> Iterator:
-    with software_browser(CHROMIUM) as opened:
-        yield opened
+def drawing(browser) -> Iterator:
+    """A browser that draws without a graphics processor."""
+    opened = browser.browser_type.launch(executable_path=CHROMIUM, args=SOFTWARE_WEBGL)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -544,7 +544,7 @@ def test_a_dark_phone_shows_everything_without_sideways_scrolling(browser, serve
     assert 0 <= face["x"] <= 390 - face["width"]
     tab.locator("#mood-pad .pad").scroll_into_view_if_needed()
     box = box_of(tab.locator("#mood-pad .pad"))
-    tab.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"])
+    tab.locator("#mood-pad .pad").tap(position={"x": 0.25 * box["width"], "y": 0.75 * box["height"]})
     tab.wait_for_function("() => document.querySelector('.pad').getAttribute('aria-valuetext').includes('-0.5')")
     tab.screenshot(path=shots / "phone-dark.png", full_page=True)
     assert tab.locator("#generate").is_visible()

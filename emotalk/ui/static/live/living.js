@@ -44,7 +44,6 @@ export class Living {
     const own = shown.private ? "?ticket=" + encodeURIComponent(shown.ticket) : ""; // of a real person
     const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack + own)]);
     if (mine !== this.wanted) return;
-    this.silence();
     this.hush();
     if (!this.actor) this.actor = new Actor(new Life(shared, shown.who, Date.now() & 0xffff));
     else this.actor.life.setWho(shown.who);
@@ -69,7 +68,6 @@ export class Living {
   // No face: the canvas is gone, and what was on its way comes to nothing.
   undress() {
     this.wanted++;
-    this.silence();
     this.hush();
     this.pause();
     this.actor?.wear(null);
@@ -143,7 +141,6 @@ export class Living {
 
   // wish: what `POST say` takes (docs/live.md). Ends when all is said, or was stopped. A microphone is let go.
   async say(wish) {
-    this.silence();
     this.hush();
     const voice = (this.voice = new Voice(this.sounding(), {
       size: this.actor.life.quiet.length,

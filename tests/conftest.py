@@ -51,6 +51,14 @@ def pytest_runtest_setup() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def served_nowhere_yet() -> Iterator[None]:
+    """Where a page is served holds for the whole process: a file's pages are forgotten with it."""
+    yield
+    if "emotalk.server.serving" in sys.modules:
+        sys.modules["emotalk.server.serving"]._settled = None
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real clips and recordings beside the checkout; skips where it is absent."""

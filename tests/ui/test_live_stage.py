@@ -420,6 +420,16 @@ def test_a_face_whose_pack_comes_too_late_changes_nothing(page, seen: Seen) -> N
     assert seen.said()[-1]["avatar"] == "berta"
 
 
+def test_a_pack_that_cannot_be_had_leaves_a_picture_and_the_next_face_lives(page) -> None:
+    page.route("**/live-face/packs/**", lambda route: route.abort(), times=1)
+    choose(page, "Kofi")
+    expect(page.locator("#talk")).to_be_hidden()
+    expect(page.locator("#stage .face")).to_be_visible()
+    choose(page, "Mira")
+    expect(page.locator("#stage canvas")).to_be_visible()
+    expect(page.locator("#talk")).to_be_visible()
+
+
 # --- beside the rest of the page ----------------------------------------------------------------------------------
 
 

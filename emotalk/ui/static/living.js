@@ -44,10 +44,10 @@ function dress() {
   }
 }
 
-function unable() {
-  window.emotalkLive = false;
-  living?.close();
-  living = null;
+// No face in the canvas: the server's picture stands for it. The next one that is chosen is tried anew.
+function undress() {
+  living.undress();
+  name = "";
   trigger("stop");
 }
 
@@ -76,14 +76,10 @@ async function follow() {
       name = value.name;
       living.look(view);
       if (mood) living.mood(...mood);
-    } else {
-      living.undress();
-      name = "";
-      trigger("stop");
-    }
+    } else undress();
   } catch {
     if (mine !== turn) return;
-    unable();
+    undress();
   }
   dress();
   speak();

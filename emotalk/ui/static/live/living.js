@@ -40,7 +40,10 @@ export class Living {
   async wear(shown) {
     const mine = ++this.wanted;
     this.ticket = shown.ticket;
-    this.shared ||= this.bytes(shown.face).then(readPack);
+    this.shared ||= this.bytes(shown.face).then(readPack).catch((error) => {
+      this.shared = null; // the next one tries again
+      throw error;
+    });
     const own = shown.private ? "?ticket=" + encodeURIComponent(shown.ticket) : ""; // of a real person
     const [shared, pack] = await Promise.all([this.shared, this.bytes(shown.pack + own)]);
     if (mine !== this.wanted) return;

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import HTTPException
 from gradio import queueing
 from gradio.context import LocalContext
+from gradio.server_messages import ProcessCompletedMessage
 
 from emotalk.server.limits import is_public, limits
 from emotalk.server.visitors import address_of, is_forwarded
@@ -154,6 +155,8 @@ class FairQueue(queueing.Queue):
         """See `leave_line`."""
         for job in self.jobs():
             if job.session_hash == session and job.fn._id in handlers:
+                nothing_new = [{"__type__": "update"} for _ in job.fn.outputs]
+                self.send_message(job, ProcessCompletedMessage(output={"data": nothing_new}, success=True))
                 job.alive = False
 
     def wanted(self, job: queueing.Event, grace: float | None = None) -> bool:
@@ -228,8 +231,11 @@ def abandoned() -> Callable[[], bool]:
 
 
 def leave_line(blocks: gr.Blocks, session: str, handlers: Collection[int]) -> None:
-    """A page does not want its jobs for these handlers (an event's `id`) any more: those in line are dropped when their
-    turn comes, those that run are closed."""
+    """A page does not want its jobs for these handlers (an event's `id`) any more: for the page they have ended, with
+    no news; those in line are dropped when their turn comes, those that run are closed.
+
+    In place of Gradio's `cancels`, whose message of its own may come late and then ends the page's next job too.
+    """
     if isinstance(blocks._queue, FairQueue):
         blocks._queue.leave(session, handlers)
 

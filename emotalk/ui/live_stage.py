@@ -52,6 +52,7 @@ _SAY = f"""(avatar, source, text, voice, valence, arousal, expressiveness, head_
   }};
   document.dispatchEvent(new CustomEvent("emotalk-say", {{ detail }}));
 }}"""
+REFUSED = "() => document.dispatchEvent(new CustomEvent('emotalk-refused'))"
 _HUSH = "() => document.dispatchEvent(new CustomEvent('emotalk-hush'))"
 STILL_UNLESS_LIVE = f"""(face, ...rest) => {{
   const [, , , , , , ground, , , , shape, captions] = rest;

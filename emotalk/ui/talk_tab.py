@@ -40,7 +40,7 @@ from emotalk.ui.controls import (
 )  # fmt: skip
 from emotalk.ui.hub_faces import HubFaces
 from emotalk.ui.hub_row import HubRow, OwnAvatars
-from emotalk.ui.live_stage import STILL_UNLESS_LIVE, LiveStage
+from emotalk.ui.live_stage import REFUSED, STILL_UNLESS_LIVE, LiveStage
 from emotalk.ui.pictures import data_address, people_of, sound_address
 from emotalk.ui.toasts import friendly
 from emotalk.ui.video_controls import connect, video_controls
@@ -243,7 +243,9 @@ class TalkTab:
             "inputs": c.all(), "outputs": outputs, "show_progress": "minimal", "show_progress_on": self.status,
             "concurrency_id": "talk", "concurrency_limit": 1, "api_visibility": "private",
         }  # fmt: skip
-        event = self.go.click(self.generate, trigger_mode="once", **shared)
+        # The stage sees to it that a second press is no second talk (stage.js); Gradio's "once" may count a talk that
+        # was stopped a moment ago.
+        event = self.go.click(self.generate, trigger_mode="multiple", **shared)
         # All else that talks does so on the stage, where the browser can, and presses that button where it cannot.
         self.live.say(self.talk.click, c)
         self.live.say(c.text.submit, c)
@@ -259,11 +261,10 @@ class TalkTab:
         self.live.say(surprised.then, c)
         self.live.hush(self.stop.click)
         self._talks = {event["id"]}
-        # Refused at the door too, where no word of the talk reaches the stage.
-        event.failure(_ended, None, self.stage, queue=False, show_progress="hidden", api_visibility="private")
+        # Refused at the door, where no word of the talk reaches the stage.
+        event.failure(None, None, None, js=REFUSED, show_progress="hidden")
         self.stop.click(
-            self.stopped, None, [self.stage, self.status], cancels=[event], api_visibility="private", queue=False,
-            show_progress="hidden",
+            self.stopped, None, [self.stage, self.status], api_visibility="private", queue=False, show_progress="hidden"
         )  # fmt: skip
 
     def _listen(self) -> None:

@@ -180,6 +180,8 @@ def test_stop_leaves_the_line(blocks: gr.Blocks) -> None:
     mine, other = join(blocks, TALK, "a", "1.1.1.1"), join(blocks, TALK, "b", "1.1.1.2")
     sheet = join(blocks, SHEET, "a", "1.1.1.3")
     leave_line(blocks, "a", {TALK})
+    told = list(blocks._queue.pending_messages_per_session["a"].queue)
+    assert [message.event_id for message in told if message.msg == "process_completed"] == [mine._id]
     assert not blocks._queue.wanted(mine)
     assert blocks._queue.wanted(other)
     assert blocks._queue.wanted(sheet)

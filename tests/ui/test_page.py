@@ -464,6 +464,36 @@ def test_stop_stops_and_the_page_is_ready_again(page, drawn: DrawnStudio) -> Non
     generate(page, drawn)
 
 
+def test_who_presses_again_in_the_moment_of_the_stop_gets_the_next_talk(page, drawn: DrawnStudio) -> None:
+    drawn.frame_seconds = 0.1
+    try:
+        for _ in range(4):
+            count = len(drawn.requests)
+            page.click("#generate")
+            wait_until_playing(page, 0.0)
+            page.evaluate("""() => new MutationObserver((_, observer) => {
+                if (document.body.classList.contains("emotalk-busy")) return;
+                observer.disconnect();
+                document.querySelector("#generate").click();
+            }).observe(document.body, { attributeFilter: ["class"] })""")
+            page.click("#stop")
+            wait_for(lambda asked=count + 2: len(drawn.requests) == asked)
+            page.click("#stop")
+            page.wait_for_function(IDLE)
+            wait_for(lambda: drawn.running == 0)
+    finally:
+        drawn.frame_seconds = 0.0
+    generate(page, drawn)
+
+
+def test_a_second_press_is_no_second_talk(page, drawn: DrawnStudio) -> None:
+    count = len(drawn.requests)
+    page.evaluate("() => { for (let i = 0; i < 3; i++) document.querySelector('#generate').click(); }")
+    page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
+    generate(page, drawn)
+    assert len(drawn.requests) == count + 2
+
+
 def test_a_second_person_sees_their_place_in_line_and_may_leave_it(
     page, browser, served: str, drawn: DrawnStudio
 ) -> None:

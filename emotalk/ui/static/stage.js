@@ -62,15 +62,37 @@ function busy(on) {
   stage.classList.toggle("busy", on);
 }
 
-// Answer a press at once, also to somebody who has to wait in line; the server's first word follows.
-document.addEventListener("click", (event) => {
-  if (!event.target.closest("#generate") || document.body.classList.contains("emotalk-busy")) return;
+// Answer a press at once, also to somebody who has to wait in line; the server's first word follows. A second press is
+// no second talk.
+const press = (event) => {
+  if (!event.target.closest("#generate")) return;
+  if (document.body.classList.contains("emotalk-busy")) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    return;
+  }
   say.textContent = "One moment...";
   clip = null;
   video.pause();
   busy(true);
   show("working");
-});
+};
+document.addEventListener("click", press, { capture: true });
+
+// A talk that ended without a word of the server: refused at the door.
+document.addEventListener("emotalk-refused", () => clip === null && stop());
+
+function stop() {
+  busy(false);
+  say.textContent = "";
+  if (stage.dataset.state !== "working" && source === "final") return;
+  clip = null;
+  video.pause();
+  video.removeAttribute("src");
+  video.load();
+  element.querySelector(".said").textContent = "There is no video";
+  show("still");
+}
 
 function follow() {
   const value = props.value || {};
@@ -95,14 +117,7 @@ function follow() {
     } else if (video.ended) {
       video.dispatchEvent(new Event("ended"));
     }
-  } else if (value.state === "stopped" && (stage.dataset.state === "working" || source !== "final")) {
-    clip = null;
-    video.pause();
-    video.removeAttribute("src");
-    video.load();
-    element.querySelector(".said").textContent = "There is no video";
-    show("still");
-  }
+  } else if (value.state === "stopped") stop();
 }
 
 // Squares behind what is transparent.

@@ -329,8 +329,8 @@ class TalkTab:
             gr.update(said=[list(mood) for mood in made.moods]),
         )  # fmt: skip
 
-    def stopped(self, request: gr.Request) -> tuple[dict[str, Any], str]:
-        """The stage and the line below it after Stop."""
+    async def stopped(self, request: gr.Request) -> tuple[dict[str, Any], str]:
+        """The stage and the line below it after Stop. Runs in the event loop, as what the line tells pages must."""
         leave_line(self.blocks, request.session_hash or "", self._talks)
         self.clips.cancel_session(request.session_hash or "")
         return _ended(), ""

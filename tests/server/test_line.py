@@ -176,12 +176,19 @@ def test_a_job_nobody_listens_to_is_dropped_when_its_turn_comes(blocks: gr.Block
     join(blocks, TALK, "a", "1.1.1.1")  # and it takes no place any more
 
 
+def told(blocks: gr.Blocks, session: str, kind: str) -> list[str]:
+    """Ids of the jobs of which a page is told that."""
+    news = blocks._queue.pending_messages_per_session[session]
+    messages = [news.get_nowait() for _ in range(news.qsize())]
+    return [message.event_id for message in messages if message.msg == kind]
+
+
 def test_stop_leaves_the_line(blocks: gr.Blocks) -> None:
     mine, other = join(blocks, TALK, "a", "1.1.1.1"), join(blocks, TALK, "b", "1.1.1.2")
     sheet = join(blocks, SHEET, "a", "1.1.1.3")
     leave_line(blocks, "a", {TALK})
-    told = list(blocks._queue.pending_messages_per_session["a"].queue)
-    assert [message.event_id for message in told if message.msg == "process_completed"] == [mine._id]
+    assert told(blocks, "a", "process_completed") == [mine._id]
+    assert told(blocks, "b", "process_completed") == []
     assert not blocks._queue.wanted(mine)
     assert blocks._queue.wanted(other)
     assert blocks._queue.wanted(sheet)

@@ -234,8 +234,8 @@ def leave_line(blocks: gr.Blocks, session: str, handlers: Collection[int]) -> No
     """A page does not want its jobs for these handlers (an event's `id`) any more: for the page they have ended, with
     no news; those in line are dropped when their turn comes, those that run are closed.
 
-    In place of Gradio's `cancels`, whose message of its own may come late and then ends the page's next job too. Call it
-    in the server's event loop.
+    In place of Gradio's `cancels`, whose message of its own may come late and then ends the page's next job too. To be
+    called in the server's event loop.
     """
     if isinstance(blocks._queue, FairQueue):
         blocks._queue.leave(session, handlers)

@@ -14,7 +14,7 @@ import psutil
 
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech
-from emotalk.speech.encoder import EncoderStream, SpeechEncoder
+from emotalk.speech.encoder import SpeechEncoder
 
 _COLD_LOAD = """
 import time, numpy, safetensors.numpy
@@ -72,9 +72,9 @@ def _seconds(work) -> float:
 
 
 def _network_only(encoder: SpeechEncoder, samples: np.ndarray) -> None:
-    stream: EncoderStream = encoder.stream()
+    rows = encoder.rows()
     for start in range(0, len(samples), 10 * SAMPLE_RATE):
-        stream.push_without_prosody(samples[start : start + 10 * SAMPLE_RATE])
+        rows.push(samples[start : start + 10 * SAMPLE_RATE])
 
 
 def _two_hours_of_sound() -> Iterator[np.ndarray]:

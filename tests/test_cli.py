@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from emotalk.cli import COMMANDS, main
@@ -24,6 +25,8 @@ from emotalk.hub.client import commit_of
 from emotalk.motion import MotionModel
 from emotalk.motion.livelink import write_livelink
 from emotalk.speech import SpeechEncoder
+from emotalk.speech.adapter import LinearAdapter
+from emotalk.speech.hub_encoder import HubSpeechEncoder
 from tests.core.test_pictures import jpeg_that_claims
 from tests.preset_photo import preset_photo
 
@@ -452,6 +455,13 @@ def test_encode_writes_what_is_heard(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "neither a folder nor an address" in capsys.readouterr().err
 
 
+TINY = {
+    "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32, "conv_dim": (8,) * 7,
+    "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2, "vocab_size": 4,
+}  # fmt: skip
+"""Sizes of a transformer that listens in no time."""
+
+
 class TestHub:
     """Avatars and models by address, from a Hub on this machine."""
 
@@ -480,9 +490,34 @@ class TestHub:
         own = ["--motion-out", str(tmp_path / "own.csv"), "-o", str(tmp_path / "own.mp4")]
         theirs = ["--motion-out", str(tmp_path / "hub.csv"), "-o", str(tmp_path / "hub.mp4")]
         assert main([*HELLO, *own]) == 0
-        assert main([*HELLO, *theirs, "--speech-model", "org/speech", "--motion-model", "org/motion"]) == 0
+        assert main([*HELLO, *theirs, "--encoder", "org/speech", "--motion-model", "org/motion"]) == 0
         assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "hub.csv").read_bytes()
         assert {name.rpartition("/")[2] for name in hub.downloads()} == {"config.json", "model.safetensors"}
+
+    @pytest.mark.slow
+    def test_a_transformer_with_an_adapter_hears_in_a_talk(self, hub, tmp_path: Path) -> None:
+        transformers = pytest.importorskip("transformers")
+        torch.manual_seed(0)
+        config = transformers.HubertConfig(**TINY)
+        transformers.HubertModel(config).save_pretrained(tmp_path / "t")
+        hub.add("org/hubert", {path.name: path.read_bytes() for path in (tmp_path / "t").iterdir()})
+        layer = LinearAdapter(16, SpeechEncoder.load().feature_size)
+        HubSpeechEncoder.load("org/hubert", layer).save_pretrained(tmp_path / "a")
+        hub.add("org/adapter", {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()})
+        written = {}
+        for name, options in (("own", []), ("theirs", ["--encoder", "org/adapter"])):
+            target = ["--motion-out", str(tmp_path / f"{name}.csv"), "-o", str(tmp_path / f"{name}.mp4")]
+            assert main([*HELLO, *target, *options]) == 0
+            written[name] = (tmp_path / f"{name}.csv").read_text().splitlines()
+        assert len(written["own"]) == len(written["theirs"])
+        assert written["own"] != written["theirs"]  # the network heard something else, and moved the face by it
+
+    def test_a_bare_transformer_says_what_it_lacks(self, hub, tmp_path: Path, capsys) -> None:
+        transformers = pytest.importorskip("transformers")
+        config = transformers.Wav2Vec2Config(**TINY)
+        transformers.Wav2Vec2Model(config).save_pretrained(tmp_path / "t")
+        assert main([*HELLO, "--encoder", str(tmp_path / "t"), "-o", str(tmp_path / "x.mp4")]) == 2
+        assert "train one with `python -m scripts.train_adapter`" in capsys.readouterr().err
 
     def test_avatars_lists_what_is_recommended(self, hub, tmp_path: Path, capsys, monkeypatch) -> None:
         index = tmp_path / "index.json"

@@ -127,7 +127,6 @@ def encode(
     audio: tyro.conf.Positional[Path],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("features.npz"),
     encoder: str = "embedded",
-    adapter: Path | None = None,
     refresh: bool = False,
 ) -> None:
     """Write what a speech encoder hears in a recording, for research and training: features, phones, articulation,
@@ -136,15 +135,16 @@ def encode(
     Args:
         audio: an audio file, in any format.
         output: the file to write (.npz).
-        encoder: "embedded", or a wav2vec 2.0 or HuBERT model (a folder, or a Hub address such as
-            facebook/wav2vec2-base-960h) for the features; the other columns always come from the embedded encoder.
-        adapter: a linear layer that brings such features to the embedded size (LinearAdapter.fit, save_adapter).
+        encoder: "embedded", or another one: a folder or a Hub address of a speech encoder of emotalk's, of an adapter
+            (scripts.train_adapter), or of a wav2vec 2.0 or HuBERT model such as facebook/wav2vec2-base-960h, which
+            without an adapter gives the features alone; the other columns are then the embedded encoder's.
         refresh: look on the Hub for something newer than what was downloaded earlier.
     """
     from emotalk.speech import load_audio
-    from emotalk.speech.features_file import load_encoder, save_features
+    from emotalk.speech.encoders import load_encoder
+    from emotalk.speech.features_file import save_features
 
-    features = load_encoder(encoder, adapter, refresh).encode(load_audio(audio))
+    features = load_encoder(encoder, refresh).encode(load_audio(audio))
     save_features(features, output)
     print(f"{output}: {len(features)} rows, {features.features.shape[1]} features a row")
 

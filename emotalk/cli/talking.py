@@ -49,7 +49,7 @@ def talk(
     transcript: str | None = None,
     device: str = "auto",
     refresh: bool = False,
-    speech_model: str | None = None,
+    encoder: str = "embedded",
     motion_model: str | None = None,
 ) -> None:
     """Make a video of an avatar that says a text, or speaks along with an audio file; or of several with a script.
@@ -93,7 +93,8 @@ def talk(
         transcript: what is said in the audio file, or a .txt file of it, for captions and surer lips.
         device: where the frames are drawn: auto (a GPU where one can draw), cpu or cuda.
         refresh: look on the Hub for something newer than what was downloaded earlier.
-        speech_model: another speech encoder than the shipped one: a folder or a Hub address that save_pretrained wrote.
+        encoder: what hears the voice: embedded (the shipped network), or a folder or a Hub address with another one, or
+            with an adapter to wav2vec 2.0 or HuBERT (scripts.train_adapter).
         motion_model: another motion model, in the same way.
     """
     from emotalk.talk.request import Look, talk_request
@@ -119,7 +120,7 @@ def talk(
         request = scene_request(script, staging, look, seed, head_motion, expressiveness, mood_in_voice)
         for role in request.screenplay.roles:
             _download(role.avatar, refresh)
-        studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
+        studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
         make_scene(studio, request, output or Path(f"{script.stem or 'scene'}.mp4"), captions)
         return
     request = talk_request(
@@ -138,7 +139,7 @@ def talk(
         transcript=_transcript(transcript),
     )
     _download(avatar, refresh)
-    studio = Studio(folders=True, device=device, **_models(speech_model, motion_model, refresh))
+    studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
     with ProgressBar(unit=" frames") as show:
         clip = studio.talk(
             request,
@@ -216,13 +217,13 @@ def _download(avatar: str, refresh: bool) -> None:
         resolve_avatar(avatar, refresh=refresh, progress=show)
 
 
-def _models(speech: str | None, motion: str | None, refresh: bool) -> dict:
+def _models(encoder: str, motion: str | None, refresh: bool) -> dict:
     """The models that were named, as Studio takes them."""
-    models = {}
-    if speech is not None:
-        from emotalk.speech import SpeechEncoder
+    from emotalk.speech.encoders import EMBEDDED, load_encoder
 
-        models["encoder"] = SpeechEncoder.from_pretrained(speech, refresh=refresh)
+    models = {}
+    if encoder != EMBEDDED:
+        models["encoder"] = load_encoder(encoder, refresh)
     if motion is not None:
         from emotalk.motion import MotionModel
 

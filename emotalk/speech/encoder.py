@@ -7,6 +7,7 @@ import functools
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -15,11 +16,16 @@ from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
-from emotalk.speech.inference import NetworkConfig, NetworkStream, Weights, check_weights
+from emotalk.speech.inference import NetworkConfig, NetworkStream, Weights, check_weights, read_out
 from emotalk.speech.mel import GROUP, HOP, LOOK_AHEAD_SAMPLES, MelStream, SpectralLeveller
 from emotalk.speech.pitch import LOOK_AHEAD_SAMPLES as PROSODY_LOOK_AHEAD_SAMPLES
 from emotalk.speech.pitch import ProsodyStream
 
+if TYPE_CHECKING:
+    from emotalk.speech.pitch import ProsodyFrames
+
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Features [n, C], phone probabilities [n, 40], articulation [n, 6]."""
 _PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time
 
 
@@ -110,29 +116,84 @@ class SpeechEncoder:
     def stream(self, group: int = GROUP) -> EncoderStream:
         """A new stream; any number may run side by side. `group` is the number of rows (20 ms) that are multiplied
         at once (`mel.SMALL_GROUP` for a stream among many); streams of the same group give the same bits."""
-        return EncoderStream(self.config, self._weights, group)
+        return EncoderStream(self.rows(group))
+
+    def rows(self, group: int = GROUP) -> NetworkRows:
+        """The half of a new stream that is mel and network, without prosody."""
+        return NetworkRows(self.config, self._weights, group)
+
+    def read_out(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Phone probabilities [n, 40] and articulation [n, 6] of features [n, C]: what the network's last layers say of
+        them, whoever made them."""
+        return read_out(self._weights, features)
+
+    def last_layers(self) -> Weights:
+        """Weights [C, n] and biases [n] of those layers: phones (40) and articulation (6)."""
+        return {name: array.copy() for name, array in self._weights.items() if name.startswith(("phones", "artic"))}
 
 
-class EncoderStream:
-    """The encoder at work on a sound that arrives in pieces of any length; memory does not grow with it.
+class SoundRows(Protocol):
+    """What hears a sound that arrives in pieces, all but its prosody."""
 
-        samples ─► mel ─► level ─► network ─► features, phones, articulation ─┐
-              └──► prosody ─► voicing, energy, f0 ────────────────────────────┴─► rows that both have finished
+    def push(self, samples: np.ndarray) -> Columns:
+        """Features [n, C], phones [n, 40] and articulation [n, 6] of the rows that the next samples [N] completed."""
 
-    A row comes out `SpeechEncoder.look_ahead` seconds after its end was pushed.
-    """
+    def finish(self) -> Columns:
+        """Those of the rows that remain, one for every 20 ms begun; silence is taken to follow."""
+
+    def fork(self) -> SoundRows:
+        """A copy that goes its own way; state that both have is replaced, never written to."""
+
+
+class NetworkRows:
+    """The embedded network as SoundRows: samples ─► mel ─► level ─► network."""
 
     def __init__(self, config: NetworkConfig, weights: Weights, group: int = GROUP) -> None:
         self._config = config
         self._mel = MelStream(group)
         self._leveller = SpectralLeveller(weights["prior"])
         self._network = NetworkStream(config, weights, group)
+        self._heard = 0  # samples of the sound
+        # The network's first output looks back on `past` rows: let silence precede the sound.
+        self._hear(np.zeros(config.past * HOP, np.float32))
+
+    def push(self, samples: np.ndarray) -> Columns:
+        """See SoundRows."""
+        self._heard += len(samples)
+        return self._hear(samples)
+
+    def finish(self) -> Columns:
+        """See SoundRows."""
+        rows = -(-self._heard // HOP)
+        missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
+        return self._hear(np.zeros(missing, np.float32))
+
+    def _hear(self, samples: np.ndarray) -> Columns:
+        rows = self._mel.push(samples)
+        return self._network.push(self._leveller.push(rows[None])[0])
+
+    def fork(self) -> NetworkRows:
+        """See SoundRows."""
+        other = copy.copy(self)
+        for part in ("_mel", "_leveller", "_network"):
+            setattr(other, part, getattr(self, part).fork())
+        return other
+
+
+class EncoderStream:
+    """The encoder at work on a sound that arrives in pieces of any length; memory does not grow with it.
+
+        samples ─► SoundRows ─► features, phones, articulation ─┐
+              └──► prosody ─► voicing, energy, f0 ──────────────┴─► rows that both have finished
+
+    A row comes out the encoder's `look_ahead` seconds after its end was pushed.
+    """
+
+    def __init__(self, rows: SoundRows) -> None:
+        self._rows = rows
         self._prosody = ProsodyStream()
-        self._heard = 0
         self._finished = False
         self._waiting: list[np.ndarray] | None = None  # columns of rows that the other half has not finished
-        # The network's first output looks back on `past` rows: let silence precede the sound.
-        self.push_without_prosody(np.zeros(config.past * HOP, np.float32))
 
     def push(self, samples: np.ndarray) -> SpeechFeatures | None:
         """Takes the next samples [N] (mono, 16 kHz, any N); returns the rows they completed, None where none."""
@@ -142,17 +203,14 @@ class EncoderStream:
             raise InputError(f"The encoder needs mono samples of shape [N], all finite; found {found}.")
         if self._finished:
             raise InputError("This encoder stream is finished; start a new one for another sound.")
-        self._heard += len(samples)
-        return self._join(self.push_without_prosody(samples), self._prosody.push(samples))
+        return self._join(self._rows.push(samples), self._prosody.push(samples))
 
     def finish(self) -> SpeechFeatures | None:
         """The rows still held back; silence is taken to follow the sound. None where nothing was pushed."""
         if self._finished:
             raise InputError("This encoder stream is finished; start a new one for another sound.")
         self._finished = True
-        rows = -(-self._heard // HOP)
-        missing = (rows + self._config.future) * HOP + LOOK_AHEAD_SAMPLES - self._heard
-        return self._join(self.push_without_prosody(np.zeros(missing, np.float32)), self._prosody.finish())
+        return self._join(self._rows.finish(), self._prosody.finish())
 
     def peek(self) -> SpeechFeatures | None:
         """What `finish` would give now; the stream goes on as if nobody had asked. Costs as much as 0.3 s of sound."""
@@ -161,17 +219,10 @@ class EncoderStream:
     def _fork(self) -> EncoderStream:
         """A copy that goes its own way; what both have heard is shared, as state is replaced and never written to."""
         other = copy.copy(self)
-        for part in ("_mel", "_leveller", "_network", "_prosody"):
-            setattr(other, part, getattr(self, part).fork())
+        other._rows, other._prosody = self._rows.fork(), self._prosody.fork()
         return other
 
-    def push_without_prosody(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The half of `push` that is mel and network, for samples [N]: features [n, C], phones [n, 40] and articulation
-        [n, 6] of the rows they completed."""
-        rows = self._mel.push(samples)
-        return self._network.push(self._leveller.push(rows[None])[0])
-
-    def _join(self, encoded: tuple[np.ndarray, ...], prosody) -> SpeechFeatures | None:
+    def _join(self, encoded: Columns, prosody: ProsodyFrames) -> SpeechFeatures | None:
         columns = [*encoded, prosody.voicing, prosody.energy, prosody.f0]
         if self._waiting is not None:
             columns = [np.concatenate(pair) for pair in zip(self._waiting, columns, strict=True)]

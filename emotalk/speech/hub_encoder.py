@@ -1,99 +1,69 @@
-"""wav2vec 2.0 and HuBERT in place of the embedded features.
+"""wav2vec 2.0 and HuBERT in place of the embedded speech network (what EmoTaG hears with).
 
-Only `SpeechFeatures.features` changes: they come from a transformer of `transformers`, brought to the wanted size by a
-linear adapter. Phones, articulation and prosody stay the embedded encoder's, so that everything trained or measured
-on them stays comparable.
+With an adapter (`scripts.train_adapter`) such a model is an encoder like the embedded one: features, phones and
+articulation are its own, in streams too; prosody is measured as ever. Without one its hidden states are the features,
+for research, and the other columns the embedded encoder's.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from emotalk.core import checkpoint
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.rates import FEATURE_RATE, SAMPLE_RATE
 from emotalk.core.speech import Speech, SpeechFeatures
-from emotalk.speech.encoder import SpeechEncoder
+from emotalk.speech.adapter import LinearAdapter
+from emotalk.speech.encoder import Columns, EncoderStream, SpeechEncoder
+from emotalk.speech.mel import GROUP
+from emotalk.speech.transformer_rows import AHEAD, HOP, RECEPTIVE_FIELD, STEP, WindowedStates
 
-_HOP = SAMPLE_RATE // FEATURE_RATE
-_RECEPTIVE_FIELD = 400  # samples that the convolutions of wav2vec 2.0 and HuBERT see for one row
-_PIECE = 20 * FEATURE_RATE  # rows at a time: attention grows with the square of the length
-_CONTEXT = 2 * FEATURE_RATE  # rows on either side of a piece that are heard but not kept
-
-
-class LinearAdapter(nn.Module):
-    """Brings transformer features [.., hidden] to the embedded encoder's size: LayerNorm, then Linear."""
-
-    def __init__(self, hidden: int, size: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(hidden)
-        self.linear = nn.Linear(hidden, size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Features [..., size] of transformer features [..., hidden]."""
-        return self.linear(self.norm(x))
-
-    def fit(self, hidden: Tensor, wanted: Tensor, damping: float = 1e-2) -> LinearAdapter:
-        """Sets the linear layer by ridge regression from `hidden` [T, hidden] to `wanted` [T, size]; returns self.
-
-        With rows of both encoders for the same sounds, features can be exchanged without retraining what reads them.
-        """
-        if hidden.ndim != 2 or wanted.ndim != 2 or len(hidden) != len(wanted) or len(hidden) < 2:
-            raise InputError(
-                "The adapter is fitted to as many rows of hidden as of wanted features, two at least; found shapes "
-                f"{list(hidden.shape)} and {list(wanted.shape)}."
-            )
-        with torch.no_grad():
-            x = self.norm(hidden).double()
-            mean_x, mean_y = x.mean(0), wanted.double().mean(0)
-            x, y = x - mean_x, wanted.double() - mean_y
-            gram = x.T @ x
-            gram += damping * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-            weight = torch.linalg.solve(gram, x.T @ y).T
-            self.linear.weight.copy_(weight)
-            self.linear.bias.copy_(mean_y - weight @ mean_x)
-        return self
+_PIECE = 10 * SAMPLE_RATE  # samples that `encode` works on at a time
 
 
 class HubSpeechEncoder:
-    """A speech encoder whose features come from a wav2vec 2.0 or HuBERT model.
-
-    Whole sounds only: these transformers listen to both sides. Use `SpeechEncoder.stream` for live sound.
-    """
+    """A wav2vec 2.0 or HuBERT model as a speech encoder. Safe to use from threads."""
 
     def __init__(
         self, model: nn.Module, embedded: SpeechEncoder, adapter: LinearAdapter | None = None,
-        normalise: bool = True, device: str | torch.device = "cpu",
+        normalise: bool = True, device: str | torch.device = "cpu", name: str = "", revision: str | None = None,
     ) -> None:  # fmt: skip
-        """`model` is a transformers model with 20 ms rows; without an `adapter` the features are the model's own.
+        """`model` is a transformers model with 20 ms rows, `name` (and `revision`) where others find it.
 
-        `normalise` brings each sound to zero mean and unit variance first, as the base models were trained.
-        Raises CheckpointError for a model with other rows than 20 ms.
+        `normalise` brings what it hears to zero mean and unit variance first, as the base models were trained.
+        Raises CheckpointError for a model with other rows than 20 ms, or an adapter of another size.
         """
         stride = math.prod(getattr(model.config, "conv_stride", (0,)))
-        if stride != _HOP:
+        if stride != HOP:
             raise CheckpointError(
                 f"{type(model).__name__} gives a row every {stride} samples, but speech features need one every "
-                f"{_HOP}; use a wav2vec 2.0 or HuBERT model."
+                f"{HOP}; use a wav2vec 2.0 or HuBERT model."
+            )
+        if adapter is not None and adapter.linear.in_features != model.config.hidden_size:
+            raise CheckpointError(
+                f"The adapter was made for {adapter.linear.in_features} hidden numbers, {name or type(model).__name__} "
+                f"has {model.config.hidden_size}; train one for it with `python -m scripts.train_adapter`."
             )
         self.device = torch.device(device)
-        self.embedded = embedded
+        self.embedded, self.name, self.revision = embedded, name, revision
         self.adapter = adapter.to(self.device).eval() if adapter is not None else None
         self._model = model.to(self.device).eval()
         self._normalise = normalise
 
     @classmethod
     def load(
-        cls, name: str = "facebook/wav2vec2-base-960h", adapter: str | Path | None = None,
+        cls, name: str = "facebook/wav2vec2-base-960h", adapter: LinearAdapter | None = None,
         device: str | torch.device = "cpu", revision: str | None = None, refresh: bool = False,
     ) -> HubSpeechEncoder:  # fmt: skip
-        """A model from a folder or the Hugging Face Hub (`hub.models.transformer_folder`, downloaded at first use)
-        and, where given, the adapter that `save_adapter` wrote. Only safetensors weights are read.
+        """A model from a folder or the Hugging Face Hub (`hub.models.transformer_folder`, downloaded at first use),
+        with an adapter where one is given. Only safetensors weights are read.
 
         `refresh` looks for something newer than an earlier download. Raises CheckpointError or HubError.
         """
@@ -114,58 +84,137 @@ class HubSpeechEncoder:
             normalise = bool(AutoFeatureExtractor.from_pretrained(folder, local_files_only=True).do_normalize)
         except (OSError, ValueError, AttributeError):
             normalise = True  # the base models' own default
-        embedded = SpeechEncoder.load()
-        layer = None
-        if adapter is not None:
-            layer = LinearAdapter(model.config.hidden_size, embedded.feature_size)
-            try:
-                layer.load_state_dict(checkpoint.read(adapter).tensors)
-            except (OSError, RuntimeError, ValueError) as error:
-                raise CheckpointError(
-                    f"The adapter {adapter} does not fit {name!r} ({error}); fit one with LinearAdapter.fit."
-                ) from error
-        return cls(model, embedded, layer, normalise, device)
+        return cls(model, SpeechEncoder.load(), adapter, normalise, device, str(name), revision)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, device: str | torch.device = "cpu", refresh: bool = False, own: bool = True
+    ) -> HubSpeechEncoder:
+        """The encoder of a folder that `save_pretrained` wrote; its transformer is downloaded at first use. `own`:
+        whether the folder is the user's, which may name another folder for it; one that was downloaded may not.
+
+        Raises CheckpointError, also for an adapter to another embedded encoder than the shipped one, or HubError.
+        """
+        # Imported here: the Hub's client only for models that may come from there.
+        from emotalk.hub import HubAddress
+
+        config = checkpoint.read_config(Path(folder) / checkpoint.CONFIG)
+        remedy = "train it anew with `python -m scripts.train_adapter`"
+        with checkpoint.explained(f"The adapter {folder}", remedy):
+            layer = LinearAdapter(int(config["hidden"]), int(config["features"]))
+            layer.load_state_dict(checkpoint.read(Path(folder) / checkpoint.WEIGHTS).tensors)
+            name, revision = str(config["transformer"]), config.get("revision")
+            if revision is not None and not isinstance(revision, str):
+                raise ValueError("its revision is no text")
+            if not own and (HubAddress.parse(name) is None or Path(name).exists()):
+                raise ValueError(f"it names the transformer {name!r:.80}, which is no address on the Hub")
+            encoder = cls.load(name, layer, device, revision, refresh)
+            if config["embedded"] != encoder.embedded.digest:
+                raise ValueError("it was made for the embedded speech encoder of another version")
+        return encoder
+
+    def with_adapter(self, adapter: LinearAdapter) -> HubSpeechEncoder:
+        """The same transformer with another adapter."""
+        return HubSpeechEncoder(
+            self._model, self.embedded, adapter, self._normalise, self.device, self.name, self.revision
+        )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes config.json and model.safetensors (the adapter alone) into `folder`, made if needed. The transformer
+        is named in it and not copied. Raises InputError where there is no adapter."""
+        if self.adapter is None:
+            raise InputError("This encoder has no adapter to save; train one with `python -m scripts.train_adapter`.")
+        sizes = {"hidden": self.adapter.linear.in_features, "features": self.feature_size}
+        named = {"transformer": self.name, "revision": self.revision, "embedded": self.embedded.digest}
+        target = checkpoint.write_config(folder, named | sizes)
+        checkpoint.save(target, self.adapter.state_dict())
 
     @property
     def feature_size(self) -> int:
         """C of `SpeechFeatures.features` [T, C]."""
         return self.adapter.linear.out_features if self.adapter is not None else self._model.config.hidden_size
 
+    @property
+    def look_ahead(self) -> float:
+        """Seconds of sound behind the end of a row that a stream waits for at most before it gives the row."""
+        return (STEP + AHEAD) / FEATURE_RATE + (RECEPTIVE_FIELD - HOP) / 2 / SAMPLE_RATE
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """A name of these weights: other ones have another, in hexadecimal."""
+        content = hashlib.sha256(self.embedded.digest.encode())
+        for part in (self._model, self.adapter):
+            for name, tensor in sorted(part.state_dict().items()) if part is not None else ():
+                content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return content.hexdigest()
+
     def encode(self, speech: Speech) -> SpeechFeatures:
-        """The embedded encoder's rows with this model's features; T = ceil(N / 320)."""
-        rows = self.embedded.encode(speech)
-        with torch.no_grad():
-            features = self.hidden(speech)
-            if self.adapter is not None:
-                features = self.adapter(features)
-        return SpeechFeatures(
-            features.float().cpu().numpy(), rows.phones, rows.articulation, rows.voicing, rows.energy, rows.f0
-        )
-
-    def hidden(self, speech: Speech) -> Tensor:
-        """The model's last hidden states [T, hidden], row i centred on second (i + 0.5) / 50.
-
-        Long sounds are heard in pieces of 20 s with 2 s around them, so memory stays bounded.
-        """
-        samples = speech.samples.astype(np.float32)
-        if self._normalise:
-            samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
-        total = -(-len(samples) // _HOP)
-        # A row's window of 400 samples is centred on the row: 40 samples before it, 40 behind it.
-        side = (_RECEPTIVE_FIELD - _HOP) // 2
-        padded = np.pad(samples, (side, total * _HOP - len(samples) + side))
-        parts = []
-        for start in range(0, total, _PIECE):
-            stop = min(start + _PIECE, total)
-            first, last = max(start - _CONTEXT, 0), min(stop + _CONTEXT, total)
-            piece = torch.from_numpy(padded[first * _HOP : last * _HOP + 2 * side]).to(self.device)
-            with torch.no_grad():
-                states = self._model(piece[None]).last_hidden_state[0]
-            parts.append(states[start - first : stop - first])
-        return torch.cat(parts)
-
-    def save_adapter(self, path: str | Path) -> None:
-        """Writes the adapter's weights (safetensors), moved into place."""
+        """All rows of a sound: T = ceil(N / 320), those of a stream. Raises InputError for a sound without samples."""
+        if not len(speech.samples):
+            raise InputError("There is no sound to encode (0 samples); pass at least one sample.")
         if self.adapter is None:
-            raise InputError("This encoder has no adapter to save; make one with LinearAdapter and fit it.")
-        checkpoint.save(path, self.adapter.state_dict())
+            rows = self.embedded.encode(speech)
+            return SpeechFeatures(
+                self.hidden(speech), rows.phones, rows.articulation, rows.voicing, rows.energy, rows.f0
+            )
+        stream = self.stream()
+        parts = [stream.push(speech.samples[i : i + _PIECE]) for i in range(0, len(speech.samples), _PIECE)]
+        parts.append(stream.finish())
+        return SpeechFeatures.concatenate([part for part in parts if part is not None])
+
+    def stream(self, group: int = GROUP) -> EncoderStream:
+        """A new stream; any number may run side by side. `group` is the embedded encoder's and changes nothing here.
+        Raises CheckpointError where there is no adapter."""
+        if self.adapter is None:
+            raise CheckpointError(
+                f"{self.name or 'This speech model'} has no adapter, without which it can move nobody; train one with "
+                "`python -m scripts.train_adapter`, and name the folder that this writes."
+            )
+        return EncoderStream(_AdaptedRows(self))
+
+    def hidden(self, speech: Speech) -> np.ndarray:
+        """The model's last hidden states [T, hidden] float32, row i centred on second (i + 0.5) / 50, in windows
+        (`transformer_rows`), so memory stays bounded."""
+        states = self.states()
+        parts = [states.push(speech.samples[i : i + _PIECE]) for i in range(0, len(speech.samples), _PIECE)]
+        return np.concatenate([*parts, states.finish()])
+
+    def states(self) -> WindowedStates:
+        """A new stream of hidden states."""
+        return WindowedStates(self._listen, self._model.config.hidden_size, self._normalise)
+
+    def adapted(self, states: np.ndarray) -> Columns:
+        """Features, phones and articulation of hidden states [n, hidden]."""
+        columns = []
+        # As many rows at a time as a window gives: matrix products of another size round differently.
+        for start in range(0, max(len(states), 1), STEP):
+            rows = states[start : start + STEP]
+            padded = np.zeros((STEP, states.shape[1]), np.float32)
+            padded[: len(rows)] = rows
+            with torch.inference_mode():
+                features = self.adapter(torch.from_numpy(padded).to(self.device)).float().cpu().numpy()
+            columns.append([column[: len(rows)] for column in (features, *self.embedded.read_out(features))])
+        return tuple(map(np.concatenate, zip(*columns, strict=True)))
+
+    def _listen(self, window: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            sound = torch.from_numpy(np.ascontiguousarray(window, np.float32)).to(self.device)
+            return self._model(sound[None]).last_hidden_state[0].float().cpu().numpy()
+
+
+class _AdaptedRows:
+    """A transformer and its adapter as `encoder.SoundRows`."""
+
+    def __init__(self, encoder: HubSpeechEncoder) -> None:
+        self._encoder, self._states = encoder, encoder.states()
+
+    def push(self, samples: np.ndarray) -> Columns:
+        return self._encoder.adapted(self._states.push(samples))
+
+    def finish(self) -> Columns:
+        return self._encoder.adapted(self._states.finish())
+
+    def fork(self) -> _AdaptedRows:
+        other = _AdaptedRows(self._encoder)
+        other._states = self._states.fork()
+        return other

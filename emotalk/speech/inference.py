@@ -167,11 +167,23 @@ class NetworkStream:
         for block in self._blocks:
             x = block.push(x)
         features = _normalise(x, self._weights, "norm")
-        scores = self._phones.push(features)
-        scores -= scores.max(1, keepdims=True, initial=-np.inf)
-        phones = np.exp(scores, out=scores)
-        phones /= phones.sum(1, keepdims=True)
-        return features, phones, _bounded(self._articulation.push(features))
+        return features, _probabilities(self._phones.push(features)), _bounded(self._articulation.push(features))
+
+
+def read_out(weights: Weights, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the network's last layers say of features [n, width]: phone probabilities [n, 40], articulation [n, 6]."""
+    scores, articulation = (
+        np.asarray(features, np.float32) @ weights[f"{name}.weight"] + weights[f"{name}.bias"]
+        for name in ("phones", "articulation")
+    )
+    return _probabilities(scores), _bounded(articulation)
+
+
+def _probabilities(scores: np.ndarray) -> np.ndarray:
+    scores -= scores.max(1, keepdims=True, initial=-np.inf)
+    phones = np.exp(scores, out=scores)
+    phones /= phones.sum(1, keepdims=True)
+    return phones
 
 
 def _bounded(articulation: np.ndarray) -> np.ndarray:

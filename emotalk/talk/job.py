@@ -186,7 +186,7 @@ class Talk(TalkSound):
     def _motion(self, first: np.ndarray, blocks: Iterator[np.ndarray]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
         """Stretches of motion with the samples that came in since the last one."""
         request = self.request
-        encoder = self.studio.encoder.stream()
+        encoder = self.studio.encoder_of(request.encoder).stream()
         stream = self.studio.motion_of(request.avatar).stream(self.mood.curve, self.style(), request.seed)
         waiting: list[np.ndarray] = []
         block: np.ndarray | None = first

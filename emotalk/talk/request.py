@@ -11,6 +11,7 @@ from emotalk.core.errors import InputError
 from emotalk.core.file_names import file_name_of
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
 from emotalk.speech.direction import parse
+from emotalk.speech.encoders import EMBEDDED
 from emotalk.speech.text import MAX_CHARACTERS, clean_text
 from emotalk.talk.background import Background
 from emotalk.talk.shots import GAZE_DEGREES, GAZES, SHOTS
@@ -112,7 +113,8 @@ class TalkRequest:
     `emotion` is a curve over time or "auto": arousal follows the voice (valence, which cannot be heard, stays
     with `valence_in_auto`). `head_motion` scales how much the head moves (0: still, 1: natural), `expressiveness`
     how strongly the mood shows (1: as chosen), `mood_in_voice` whether a voice that reads a text has it too. The same
-    request with the same `seed` gives the same video. Raises InputError for what cannot be said or done.
+    request with the same `seed` gives the same video. `encoder` names what hears the voice, one of the studio's
+    (`Studio.encoders`). Raises InputError for what cannot be said or done.
     """
 
     avatar: str = "mira"
@@ -128,6 +130,7 @@ class TalkRequest:
     look: Look = field(default_factory=Look)
     max_seconds: float | None = None
     transcript: str | None = None
+    encoder: str = EMBEDDED
 
     @property
     def file_name(self) -> str:
@@ -161,6 +164,8 @@ class TalkRequest:
             raise InputError(f"The seed must be a whole number from 0 to {LARGEST_SEED}, found {self.seed!r:.60}.")
         if self.voice is not None and (not isinstance(self.voice, str) or len(self.voice) > MAX_NAME):
             raise InputError(f"There is no voice {self.voice!r:.60}. `python -m emotalk voices` lists all.")
+        if not isinstance(self.encoder, str) or not self.encoder.strip():
+            raise InputError(f"A speech encoder is named by a text such as {EMBEDDED!r}, found {self.encoder!r:.60}.")
 
 
 def _checked_text(name: str, text: str, max_seconds: float | None) -> str:
@@ -205,9 +210,10 @@ def talk_request(
     look: Look | None = None,
     max_seconds: float | None = None,
     transcript: str | None = None,
+    encoder: str | None = None,
 ) -> TalkRequest:
     """The request that plain values describe, as commands, forms and other programs have them; an empty text, file,
-    voice or (also blank) transcript counts as left out.
+    voice, encoder or (also blank) transcript counts as left out.
 
     `emotion` takes the place of `valence` and `arousal` (both -1 to 1): a curve, "auto" (arousal follows the voice,
     valence stays), the name of an emotion ("happy"), key frames ("0 happy, 2.5 sad"), or the Path of a file of key
@@ -227,6 +233,7 @@ def talk_request(
         look=look or Look(),
         max_seconds=max_seconds,
         transcript=transcript if not isinstance(transcript, str) or transcript.strip() else None,
+        encoder=encoder or EMBEDDED,
     )
 
 

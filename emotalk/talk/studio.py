@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from emotalk.core.errors import InputError, VoiceError
 from emotalk.core.progress import ProgressCallback
 from emotalk.emotion import EmotionCurve
 from emotalk.hub.client import KEPT_REPOSITORIES
+from emotalk.speech.encoders import EMBEDDED, load_encoder
 from emotalk.talk.burned_captions import draw_sample
 from emotalk.talk.job import Talk
 from emotalk.talk.mood import mood_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from emotalk.core.speech import Speech
     from emotalk.motion import MotionModel
     from emotalk.speech import SpeechEncoder
+    from emotalk.speech.hub_encoder import HubSpeechEncoder
     from emotalk.speech.voice import VoiceInfo
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class Studio:
 
     Models are loaded at first use; `warm_up` does it ahead. `folders` says whether an avatar may be named by the
     path of its folder (a command line may, a web page must not). `encoder` and `motion` take the shipped ones' place;
+    `encoders` names others that a request may choose beside it (`speech.encoders.load_encoder`), loaded at first use;
     `kept_downloads` repositories of the Hub stay on the disk, those used last. `device` ("auto", "cpu" or "cuda") is
     where avatars lie, are posed and are drawn; speech and motion, which are small, are computed on the CPU.
 
@@ -80,11 +83,13 @@ class Studio:
         motion: MotionModel | None = None,
         kept_downloads: int = KEPT_REPOSITORIES,
         device: str | torch.device = "auto",
+        encoders: Sequence[str] = (),
     ) -> None:
         torch.set_num_threads(1)
         self._folders, self._kept_downloads = folders, kept_downloads
         self._lock = threading.RLock()
         self._encoder, self._motion = encoder, motion
+        self._others: dict[str, Any] = dict.fromkeys(encoders)  # encoders by name, None before they are loaded
         self._avatars: dict[str, GaussianAvatar] = {}
         self._registered: dict[str, Path] = {}
         self._head: str | None = None  # version
@@ -133,6 +138,7 @@ class Studio:
         this one may be held by threads that do not exist there), and its avatars go to `device`."""
         other = Studio(self._folders, kept_downloads=self._kept_downloads, device=device)
         other._encoder, other._motion, other._head = self._encoder, self._motion, self._head
+        other._others = dict(self._others)
         other._avatars, other._registered = dict(self._avatars), dict(self._registered)
         return other
 
@@ -222,6 +228,22 @@ class Studio:
 
                 self._encoder = SpeechEncoder.load()
             return self._encoder
+
+    @property
+    def encoders(self) -> tuple[str, ...]:
+        """Names of the speech encoders that a request may choose, the shipped one's first."""
+        return (EMBEDDED, *self._others)
+
+    def encoder_of(self, name: str) -> SpeechEncoder | HubSpeechEncoder:
+        """The encoder of one of these names. Raises InputError for any other, CheckpointError or HubError."""
+        if name == EMBEDDED:
+            return self.encoder
+        with self._lock:
+            if name not in self._others:
+                raise InputError(f"There is no speech encoder {name!r:.80} here; choose {' or '.join(self.encoders)}.")
+            if self._others[name] is None:
+                self._others[name] = load_encoder(name)
+            return self._others[name]
 
     @property
     def motion(self) -> MotionModel:

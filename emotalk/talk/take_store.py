@@ -98,9 +98,10 @@ class TakeKeys:
         self._shared = {
             "format": _FORMAT,
             "version": __version__,
-            "models": [studio.encoder.digest, studio.motion.digest],
+            "motion": studio.motion.digest,
             "device": studio.device.type,
         }
+        self._studio = studio
         self._avatars: dict[Path, str] = {}  # digest of an avatar's folder
 
     def of(self, request: TalkRequest, folder: Path, listening: int | None = None) -> str:
@@ -110,9 +111,12 @@ class TakeKeys:
         asked = {
             field.name: _plain(getattr(request, field.name))
             for field in dataclasses.fields(request)
-            if field.name not in ("avatar", "audio", "max_seconds", "transcript")
+            if field.name not in ("avatar", "audio", "max_seconds", "transcript", "encoder")
         }
-        facts = self._shared | {"request": asked, "avatar": self._avatars[folder], "listening": listening}
+        hears = self._studio.encoder_of(request.encoder).digest
+        facts = self._shared | {
+            "request": asked, "avatar": self._avatars[folder], "listening": listening, "encoder": hears,
+        }  # fmt: skip
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 

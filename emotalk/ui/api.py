@@ -52,6 +52,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         shot: str = "still",
         gaze: str = "ahead",
         emotion: str = "",
+        encoder: str = "embedded",
     ) -> tuple[str, str]:
         """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
 
@@ -81,6 +82,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gaze: Where the person looks: ahead, camera, aside, or a point in degrees to the right and up: 20,-5.
             emotion: In place of valence and arousal an emotion's name, such as happy, or key frames: seconds, each
                 with a name or with valence and arousal, as in "0 happy, 2.5 -0.6 0.4, 4 sad".
+            encoder: What hears the voice: embedded, or another speech encoder that the server's owner has named.
 
         Returns:
             The video (mp4, H.264 and AAC; a transparent one webm, VP9 and Opus) and the motion (Live Link Face CSV).
@@ -104,6 +106,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
                 look=Look(size, yaw, pitch, zoom, ground, check_mark(mark), shape, captions, shot, parse_gaze(gaze)),
                 max_seconds=max_seconds(),
                 transcript=transcript,
+                encoder=encoder,
             )
             folder = fresh_folder("calls")
             files = folder / f"emotalk.{'webm' if ground == Transparent() else 'mp4'}", folder / "emotalk-motion.csv"
@@ -151,7 +154,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Dropdown(list(SHAPES), value="1:1", label="shape"),
             gr.Dropdown(list(CAPTION_STYLES), value="off", label="captions"),
             gr.Dropdown(list(SHOTS), value="still", label="shot"), gr.Textbox("ahead", label="gaze"),
-            gr.Textbox("", label="emotion"),
+            gr.Textbox("", label="emotion"), gr.Dropdown(list(studio.encoders), value="embedded", label="encoder"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)

@@ -115,6 +115,7 @@ class Controls:
     captions: gr.Radio
     shot: gr.Radio
     gaze: gr.Radio
+    encoder: gr.Dropdown
 
     def all(self) -> list[Any]:
         """Every control, in the order of `request_of`."""
@@ -185,7 +186,7 @@ def request_of(
     face: str, source: str, text: str, voice: str | None, audio: str | None, follow: bool,
     valence: float, arousal: float, timeline: dict | None, seed: float, head_motion: float, expressiveness: float,
     yaw: float, pitch: float, zoom: float, size: int, ground: str, colour: str, picture: str | None, mark: str,
-    mood_in_voice: bool, transcript: str | None, shape: str, captions: str, shot: str, gaze: str,
+    mood_in_voice: bool, transcript: str | None, shape: str, captions: str, shot: str, gaze: str, encoder: str,
 ) -> TalkRequest:  # fmt: skip
     """The controls' values as a request; raises InputError with a sentence."""
     return talk_request(
@@ -203,4 +204,5 @@ def request_of(
         look=look_of(size, yaw, pitch, zoom, ground, colour, picture, mark, shape, captions, shot, gaze),
         max_seconds=max_seconds(),
         transcript=transcript if source == HEARD else None,
+        encoder=encoder,
     )

@@ -24,7 +24,8 @@ def launch() -> None:
     # A container is stopped by this signal: leave as after Ctrl-C, so that no clip stays on the disk.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settle(serve_at())  # whose machine this is decides what a studio keeps
-    studio = Studio(kept_downloads=limits().hub_avatars, device=page_device())
+    others = [name.strip() for name in os.environ.get("EMOTALK_ENCODERS", "").split(",") if name.strip()]
+    studio = Studio(kept_downloads=limits().hub_avatars, device=page_device(), encoders=others)
     built: queue.SimpleQueue[App] = queue.SimpleQueue()
 
     def warm_up() -> None:

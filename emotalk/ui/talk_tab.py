@@ -162,7 +162,7 @@ class TalkTab:
                             head_motion = gr.Slider(0, 2, 1, step=0.05, label="Head motion")
                 with gr.Accordion("Mood over time", open=False):
                     timeline = parts.timeline(*FIRST_MOOD)
-                video = self.video = video_controls()
+                video = self.video = video_controls(self.studio.encoders)
                 self.hub_row = HubRow(self.hub)
                 self.sheet_button = gr.Button("Mood sheet: this face in 25 moods", size="sm", elem_id="sheet-button")
                 self.sheet = gr.Image(
@@ -176,7 +176,7 @@ class TalkTab:
             face, source, text, voice, audio, follow, valence, arousal, timeline, video.seed, head_motion,
             expressiveness, yaw, pitch, zoom, video.size, video.ground, video.colour, video.picture, video.mark,
             mood_in_voice, transcript,
-            video.shape, video.captions, shot, gaze,
+            video.shape, video.captions, shot, gaze, video.encoder,
         )  # fmt: skip
 
     def _follow_each_other(self) -> None:

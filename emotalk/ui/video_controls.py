@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
+from emotalk.speech.encoders import EMBEDDED
 from emotalk.talk.request import SHAPES, SIZES
 from emotalk.ui.controls import BLUR, CAPTIONS, CLEAR, COLOUR, GROUNDS, HEARD, OWN, PICTURE, marks_offered
 
@@ -37,11 +39,13 @@ class VideoControls:
     picture: gr.Image
     seed: gr.Number
     mark: gr.Dropdown
+    encoder: gr.Dropdown
     note: gr.HTML
 
 
-def video_controls() -> VideoControls:
-    """A closed section with the controls, in the current `gr.Blocks`."""
+def video_controls(encoders: Sequence[str]) -> VideoControls:
+    """A closed section with the controls, in the current `gr.Blocks`. Where there is one of the `encoders` only, nobody
+    is asked which."""
     with gr.Accordion("Video and background", open=False, elem_id="video"):
         with gr.Row():
             shape = gr.Radio(list(SHAPES), value="1:1", label="Shape", elem_id="shape")
@@ -58,7 +62,11 @@ def video_controls() -> VideoControls:
         with gr.Row():
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, info="another number, another take")
             mark = gr.Dropdown(marks_offered(), value="bottom-right", label='"AI generated" mark')
-    return VideoControls(shape, size, captions, ground, colour, picture, seed, mark, note)
+        encoder = gr.Dropdown(
+            [("The embedded network" if name == EMBEDDED else name, name) for name in encoders], value=EMBEDDED,
+            label="What hears the voice", visible=len(encoders) > 1, elem_id="encoder",
+        )  # fmt: skip
+    return VideoControls(shape, size, captions, ground, colour, picture, seed, mark, encoder, note)
 
 
 def connect(video: VideoControls, source: Any) -> None:

@@ -97,12 +97,12 @@ STILL = ["mira", 0.2, 0.1, 1.0, 0, 0, 1.0, "The avatar's own", "#cfe3f2", None, 
 """A face's value for each argument of the still and of the sheet of moods."""
 TALK = [
     "Hi.", None, "mira", 0.0, 0.0, False, "", 0, 1.0, 1.0, 0.0, 1.0, 64, "", "bottom-right", True, "", 0.0, "1:1", "off",
-    "still", "ahead", "",
+    "still", "ahead", "", "embedded",
 ]  # fmt: skip
 """The documented endpoint's arguments."""
 GENERATE = [
     "mira", "Type", "Hi.", "", None, False, 0.2, 0.1, {"keys": []}, 0, 1.0, 1.0, 0, 0, 1.0, 256, "The avatar's own",
-    "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead",
+    "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead", "embedded",
 ]  # fmt: skip
 """The arguments of the Generate button."""
 LIVE = {

@@ -43,6 +43,8 @@ class DrawnStudio:
             card = AvatarCard(name=name.title(), licence="CC0-1.0", provenance="drawn by a test", synthetic=True)
             self._infos.append(AvatarInfo(name, folder, card, thumbnail, True))
 
+    encoders = ("embedded",)
+
     def avatars(self) -> list[AvatarInfo]:
         return self._infos
 

@@ -62,6 +62,7 @@ VALUES = {
     "arousal": 0.2, "timeline": None, "seed": 0, "head_motion": 1, "expressiveness": 1, "yaw": 0, "pitch": 0,
     "zoom": 1, "size": 256, "ground": OWN, "colour": "#ffffff", "picture": None, "mark": "bottom-right",
     "mood_in_voice": True, "transcript": "", "shape": "1:1", "captions": "off", "shot": "still", "gaze": "ahead",
+    "encoder": "embedded",
 }  # fmt: skip
 
 

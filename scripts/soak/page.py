@@ -94,7 +94,7 @@ def spoken(text: str, size: int = 256) -> list:
     """The Generate button's arguments for a text."""
     return [
         "mira", "Type", text, "", None, False, 0.3, 0.2, {"keys": []}, 0, 1.0, 1.0, 0, 0, 1.0, size, "The avatar's own",
-        "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead",
+        "#cfe3f2", None, "bottom-right", True, "", "1:1", "off", "still", "ahead", "embedded",
     ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from emotalk.emotion import behaviour, expression_field, split_eyes
 from emotalk.talk.background import Blurred, Colour, Transparent
 from emotalk.talk.request import Look
 from emotalk.talk.shots import ASIDE, Framing, looking, near_framing, nearness, sway
+from emotalk.video import Mark
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
@@ -242,6 +243,9 @@ def framed_picture(picture: torch.Tensor, framing: Framing) -> torch.Tensor:
     return moved[0].permute(1, 2, 0).contiguous()
 
 
+_PAPER = (250, 248, 252)
+
+
 def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:
     """A sheet of pictures [H, W, 3] uint8 with the names of its two axes, which run from -1 to 1, in a strip below and
     at the left: [H + strip, W + strip, 3]."""
@@ -250,14 +254,24 @@ def with_axes(sheet: np.ndarray, across: str, up: str) -> np.ndarray:
     font = ImageFont.load_default(strip * 0.6)
 
     def axis(name: str, length: int) -> Image.Image:
-        label = Image.new("RGB", (length, strip), (250, 248, 252))
+        label = Image.new("RGB", (length, strip), _PAPER)
         draw = ImageDraw.Draw(label)
         for x, text, anchor in ((4, "-1", "lm"), (length / 2, name, "mm"), (length - 4, "+1", "rm")):
             draw.text((x, strip / 2), text, fill=(70, 62, 90), font=font, anchor=anchor)
         return label
 
-    whole = Image.new("RGB", (width + strip, height + strip), (250, 248, 252))
+    whole = Image.new("RGB", (width + strip, height + strip), _PAPER)
     whole.paste(Image.fromarray(sheet), (strip, 0))
     whole.paste(axis(across, width), (strip, height))
     whole.paste(axis(up, height).rotate(90, expand=True), (0, 0))
     return np.asarray(whole)
+
+
+def with_mark(sheet: np.ndarray, position: str, side: int) -> np.ndarray:
+    """A sheet [H, W, 3] uint8 with the mark in a strip of its own, below it or above, where it hides no face; as large
+    as the mark of a picture of `side` pixels."""
+    mark, above = Mark(sheet.shape[1], side, position), position.startswith("top")
+    band = np.full((mark.room, *sheet.shape[1:]), _PAPER, np.uint8)
+    whole = np.concatenate([band, sheet] if above else [sheet, band])
+    mark.draw(whole[:side] if above else whole[-side:])
+    return whole

@@ -24,7 +24,7 @@ from emotalk.talk.burned_captions import draw_sample
 from emotalk.talk.job import Talk
 from emotalk.talk.mood import mood_of
 from emotalk.talk.request import Look, TalkRequest, talk_request
-from emotalk.talk.scene import Scene, still_motion, with_axes
+from emotalk.talk.scene import Scene, still_motion, with_axes, with_mark
 from emotalk.video import Mark
 from emotalk.video.alpha_writer import straight_alpha
 
@@ -299,8 +299,8 @@ class Studio:
     ) -> np.ndarray:
         """One moment of a phrase in `moods` x `moods` moods, valence rising to the right and arousal upwards.
 
-        Returns [H, W, 3] uint8 with the two axes written at the edges. The moment is the widest vowel of "hello", as
-        the motion model moves it under each mood.
+        Returns [H, W, 3] uint8 with the two axes written at the edges, and the mark beyond them. The moment is the
+        widest vowel of "hello", as the motion model moves it under each mood.
         """
         # Imported here: when it is first needed.
         from emotalk.motion import MotionStyle
@@ -320,9 +320,8 @@ class Studio:
                 with self._drawing:
                     row.append(scene.draw(motion, min(moment, len(motion) - 1)).copy())
             rows.append(np.concatenate(row, 1))
-        sheet = np.ascontiguousarray(np.concatenate(rows))
-        Mark(2 * look.width, 2 * look.height, mark).draw(sheet[-2 * look.height :, -2 * look.width :])
-        return with_axes(sheet, "valence", "arousal")
+        sheet = with_axes(np.ascontiguousarray(np.concatenate(rows)), "valence", "arousal")
+        return with_mark(sheet, mark, 2 * look.height)
 
     def talk(
         self,

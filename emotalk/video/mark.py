@@ -22,12 +22,15 @@ class Mark:
         if position not in MARK_POSITIONS:
             raise InputError(f"There is no mark position {position!r}; choose one of {', '.join(MARK_POSITIONS)}.")
         self._area: tuple[slice, slice] | None = None
+        self.room = 0
+        """Rows of pixels that it takes with its margins, 0 where it is off."""
         if position == "off":
             return
         label = _label(text, max(9.0, min(width, height) * 0.026))
         label = label[:height, :width]
         rows, columns = label.shape[:2]
         margin = max(0, min(round(min(width, height) * 0.025), height - rows, width - columns))
+        self.room = rows + 2 * margin
         top = margin if position.startswith("top") else height - rows - margin
         left = margin if position.endswith("left") else width - columns - margin
         self._area = slice(top, top + rows), slice(left, left + columns)

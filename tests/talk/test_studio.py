@@ -250,6 +250,18 @@ def test_the_mood_sheet_shows_a_different_face_in_every_cell(studio: Studio) -> 
     assert distance.min() > 0.05
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mark", ["bottom-right", "top-left"])
+def test_the_sheets_mark_hides_no_face(studio: Studio, mark: str) -> None:
+    plain = studio.mood_sheet("mira", SMALL, mark="off", moods=2)
+    marked = studio.mood_sheet("mira", SMALL, mark=mark, moods=2)
+    band = len(marked) - len(plain)
+    assert band > 8
+    strip = marked[:band] if mark.startswith("top") else marked[-band:]
+    np.testing.assert_array_equal(marked[band:] if mark.startswith("top") else marked[:-band], plain)
+    assert strip.min() < 140  # the label is there
+
+
 def test_stopping_raises_and_leaves_nothing(studio: Studio, tmp_path: Path) -> None:
     stop = threading.Event()
     with pytest.raises(Cancelled):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from emotalk.cli import COMMANDS, main
-from emotalk.cli.talking import _transcript
+from emotalk.cli.talking import typed_transcript
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
@@ -217,15 +217,15 @@ def test_portrait_makes_an_avatar_that_talk_takes(
 
 def test_a_transcript_is_a_text_or_a_file_of_one(tmp_path: Path) -> None:
     (tmp_path / "said.txt").write_text("\ufeffWhat is said.", encoding="utf-8")
-    assert _transcript(str(tmp_path / "said.txt")) == "What is said."
-    assert _transcript("What is said.") == "What is said."
-    assert _transcript(None) is None
+    assert typed_transcript(str(tmp_path / "said.txt")) == "What is said."
+    assert typed_transcript("What is said.") == "What is said."
+    assert typed_transcript(None) is None
     (tmp_path / "pictures.TXT").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=r"pictures\.TXT is no text in UTF-8"):
-        _transcript(str(tmp_path / "pictures.TXT"))
+        typed_transcript(str(tmp_path / "pictures.TXT"))
     (tmp_path / "blank.txt").write_text(" \n", encoding="utf-8")
     with pytest.raises(InputError, match=r"blank\.txt is empty"):
-        _transcript(str(tmp_path / "blank.txt"))
+        typed_transcript(str(tmp_path / "blank.txt"))
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(

@@ -112,11 +112,13 @@ def _page(
     request = talk_request(avatar=avatar, **wanted)
     download_avatar(avatar, refresh)
     studio = Studio(folders=True)
-    files = recorded_page(studio, request, title, parent)
-    write_page(files, target)
+    made = recorded_page(studio, request, title, parent)
+    write_page(made.files, target)
+    for remark in made.remarks:
+        print(f"emotalk: {remark}", file=sys.stderr)
     card = studio.avatar(avatar).card
-    size = sum(map(len, files.values())) / 1e6
-    print(f"{target / 'index.html'}: {card.name}, {size:.1f} MB in {len(files)} files; {card.licence}")
+    size = sum(map(len, made.files.values())) / 1e6
+    print(f"{target / 'index.html'}: {card.name}, {size:.1f} MB in {len(made.files)} files; {card.licence}")
 
 
 def livelink(

@@ -17,6 +17,7 @@ import html
 import io
 import json
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,19 @@ SCRIPTS = ("page.js", "talk.js", "face.js", "avatar.js")
 """In the order in which they run; the last one is the largest."""
 FILES = ("index.html", *SCRIPTS)
 LONGEST_TITLE = 200
+LONGEST_SECONDS = 600.0
+"""Of sound: browsers hold all of it in memory, 55 kB a second as it is written."""
 _MADE_HERE = '<meta name="generator" content="emotalk export --page">'
 _START = 'addEventListener("load",()=>new RecordedPage(document.querySelector("main"),window.emotalkParts));'
 _HOLE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@dataclass(frozen=True)
+class RecordedPage:
+    """A page's `files`, bytes by name, as FILES lists them, and the `remarks` of the talk on it."""
+
+    files: dict[str, bytes]
+    remarks: tuple[str, ...]
 
 
 def recorded_page(
@@ -51,8 +62,8 @@ def recorded_page(
     title: str | None = None,
     parent: str | None = None,
     pack: Callable[[GaussianAvatar], LivePack] | None = None,
-) -> dict[str, bytes]:
-    """The files of a page on which the request's avatar lives and says it: bytes by name, as FILES lists them.
+) -> RecordedPage:
+    """A page on which the request's avatar lives and says it, for at most LONGEST_SECONDS.
 
     `title` is the avatar's name by default. `parent` is the origin of pages that may have this one in an <iframe> and
     steer it; by default its own. `pack` makes the avatar's pack (`live_pack` by default). The request's size, view and
@@ -78,7 +89,8 @@ def recorded_page(
             f"{avatar.card.name} is a real person who agreed to videos only, and a page gives away the avatar itself; "
             "make a video with `python -m emotalk talk`, or make the avatar anew with a yes to being shown live."
         )
-    talk, words = _recorded(LiveTalk(studio, request).records())
+    limit = min(request.max_seconds or LONGEST_SECONDS, LONGEST_SECONDS)
+    talk, words, remarks = _recorded(LiveTalk(studio, replace(request, max_seconds=limit)).records())
     written = parse(request.text or request.transcript or "").written
     lines = [[caption.start, caption.end, caption.text] for caption in captions(words, written)]
     parts = {"talk": talk, "face": face_pack(studio.motion_of(request.avatar)).data}
@@ -103,10 +115,11 @@ def recorded_page(
         captions=json.dumps(lines).replace("<", "\\u003c"),
         scripts="\n".join(f'<script nonce="{nonce}" defer src="{name}"></script>' for name in SCRIPTS),
     )
-    return {"index.html": page.encode(), "page.js": _script().encode()} | {
+    files = {"index.html": page.encode(), "page.js": _script().encode()} | {
         f"{name}.js": b'(window.emotalkParts??={}).%s="%s";\n' % (name.encode(), base64.b64encode(data))
         for name, data in parts.items()
     }
+    return RecordedPage(files, remarks)
 
 
 def check_folder(folder: Path) -> Path:
@@ -140,17 +153,19 @@ def write_page(files: dict[str, bytes], folder: Path) -> None:
         raise InputError(f"The page cannot be written to {folder.name}: {error.strerror or error}.") from error
 
 
-def _recorded(records: Iterable[bytes]) -> tuple[bytes, list[tuple[float, float, str]]]:
-    """A talk's records in one piece, and its words with their seconds."""
-    kept, words = [], []
+def _recorded(records: Iterable[bytes]) -> tuple[bytes, list[tuple[float, float, str]], tuple[str, ...]]:
+    """A talk's records in one piece, its words with their seconds, and its remarks."""
+    kept, words, remarks = [], [], []
     for data in records:
         for kind, payload in wire.records(data):
             if kind == "X":
                 raise InputError(wire.content(kind, payload)["error"])
             if kind == "W":
                 words += [(start, end, word) for start, end, word in wire.content(kind, payload)["words"]]
+            if kind == "R":
+                remarks.append(wire.content(kind, payload)["remark"])
         kept.append(data)
-    return b"".join(kept), words
+    return b"".join(kept), words, tuple(remarks)
 
 
 def _script() -> str:
@@ -196,13 +211,11 @@ def _made(card: AvatarCard, request: TalkRequest) -> str:
 def _about(card: AvatarCard) -> list[str]:
     lines = [f"Licence of the avatar: {card.licence}", card.provenance]
     if card.synthetic:
-        lines.append("Nobody's likeness.")
+        lines.append("This person does not exist.")
     else:
         lines.append(f"A real person, who agreed on {card.consent.time}: {card.consent.statement}")
     if card.source:
         lines.append(f"Source: {card.source}")
-    if card.limitations:
-        lines.append(f"What is not good yet: {card.limitations}")
     return [line for line in lines if line.strip()]
 
 

@@ -92,7 +92,7 @@ export class RecordedPage {
     if (event !== "speaking" && event !== "silent" && event !== "waiting") return;
     const silent = event === "silent";
     this.root.dataset.voice = event;
-    this.at("play").textContent = silent ? "Play" : "Stop";
+    this.at("play").textContent = silent || this.held ? "Play" : "Stop";
     clearInterval(this.reading);
     if (silent) this.caption();
     else this.reading = setInterval(() => this.caption(), 60);
@@ -105,11 +105,14 @@ export class RecordedPage {
     if (this.at("caption").textContent !== text) this.at("caption").textContent = text;
   }
 
-  // Sound that a browser has held back, since nobody had pressed anything here, is let go instead of stopped.
+  // Whether a browser holds the sound back, since nobody had pressed anything here.
+  get held() {
+    return this.living.voice && this.living.context.state === "suspended";
+  }
+
   pressed() {
-    const { voice, context } = this.living;
-    if (voice && context.state === "suspended") context.resume();
-    else if (voice) this.living.hush();
+    if (this.held) this.living.sounding();
+    else if (this.living.voice) this.living.hush();
     else this.living.say();
   }
 

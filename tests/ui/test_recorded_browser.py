@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian: apt-get install chromium)"),
 ]
+DOC = Path(__file__).resolve().parents[2] / "docs" / "export.md"
 JAW = ARKIT_NAMES.index("jawOpen")
 _WATCH = """(jaw) => {
   const { life } = main.living.actor, frame = life.frame;
@@ -210,9 +212,10 @@ def test_it_fits_screens_and_phones_in_light_and_dark(drawing, site, width, sche
     context.close()
 
 
-def test_a_page_of_the_same_site_steers_it_in_a_frame(tab, folder, tmp_path) -> None:
-    (tmp_path / "host.html").write_text(_HOST.format(page="page/index.html"))
-    (tmp_path / "page").symlink_to(folder)
+def test_the_page_of_the_docs_steers_it_in_a_frame(tab, folder, tmp_path) -> None:
+    (host,) = re.findall(r"```html\n(<iframe.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "host.html").write_text(f'<!doctype html><meta charset="utf-8">{host}')
+    (tmp_path / "hello").symlink_to(folder)
     with file_server(tmp_path) as origin:
         tab.goto(f"{origin}/host.html")
         framed = tab.frames[1]
@@ -220,10 +223,10 @@ def test_a_page_of_the_same_site_steers_it_in_a_frame(tab, folder, tmp_path) -> 
         tab.evaluate("tell({ emotalk: 'mood', valence: 0.5, arousal: -2 })")
         tab.evaluate("for (const odd of [null, 3, 'play', {}, { emotalk: 'mood', valence: 'x' }]) tell(odd)")
         expect(framed.locator(".pad")).to_have_attribute("aria-valuetext", "valence 0.50, arousal -1.00")
-        tab.evaluate("tell({ emotalk: 'play' })")
-        tab.wait_for_function("heard.includes('speaking')")
-        tab.evaluate("tell({ emotalk: 'stop' })")
-        tab.wait_for_function("heard.at(-1) === 'silent'")
+        with tab.expect_console_message(lambda message: message.text == "speaking"):
+            tab.evaluate("tell({ emotalk: 'play' })")
+        with tab.expect_console_message(lambda message: message.text == "silent"):
+            tab.evaluate("tell({ emotalk: 'stop' })")
 
 
 def test_other_sites_steer_it_only_where_they_are_named(tab, site, files, tmp_path) -> None:

@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import gzip
 import re
+import wave
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -127,6 +128,25 @@ def test_captions_are_of_what_is_said(studio):
     request = talk_request(text="It costs 25 euros.", voice="espeak:en-us")
     page = recorded_page(studio, request, pack=whole_pack).files["index.html"]
     assert '"It costs 25 euros."]]</script>' in page.decode()
+
+
+def test_a_recording_is_played_whole_and_its_voice_is_not_called_generated(studio, tmp_path):
+    samples = np.random.default_rng(0).integers(-9000, 9000, 16000).astype("<i2")
+    with wave.open(str(tmp_path / "said.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    files = recorded_page(studio, talk_request(audio=tmp_path / "said.wav"), pack=whole_pack).files
+    heard = b"".join(payload for kind, payload in wire.records(part(files, "talk")) if kind == "A")
+    assert len(heard) == 2 * len(samples)
+    page = files["index.html"].decode()
+    assert "The face and its movements are made by a computer" in page
+    assert '<script class="captions" type="application/json">[]</script>' in page
+
+
+def test_a_page_has_an_end(studio, monkeypatch):
+    monkeypatch.setattr("emotalk.ui.recorded_page.LONGEST_SECONDS", 1.0)
+    with pytest.raises(InputError, match="longer than 1 seconds"):
+        recorded_page(studio, talk_request(text="One, two, three, four, five.", voice="flite:slt"), pack=whole_pack)
 
 
 def test_names_and_titles_are_text_whatever_they_say(original, request_):

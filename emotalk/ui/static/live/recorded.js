@@ -62,6 +62,7 @@ export class RecordedPage {
     this.root = root;
     this.at = (name) => root.querySelector("." + name);
     this.captions = JSON.parse(this.at("captions").textContent);
+    this.at("caption").hidden = !this.captions.length;
     const bytes = Object.fromEntries(Object.entries(parts).map(([name, text]) => [name, Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]));
     // A test draws without a graphics processor.
     const software = window.emotalkSoftware === true;

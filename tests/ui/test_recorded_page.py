@@ -81,6 +81,10 @@ def test_the_folder_holds_the_talk_the_packs_the_script_and_the_page(files, stud
     assert gzip.decompress(part(files, "avatar"))[:4] == gzip.decompress(part(files, "face"))[:4] == b"EMLV"
 
 
+def test_the_script_is_small(files):
+    assert len(gzip.compress(files["page.js"], 9)) <= 35_000
+
+
 def test_the_talk_is_whole(files):
     records = [(kind, wire.content(kind, payload)) for kind, payload in wire.records(part(files, "talk"))]
     assert [records[0][0], records[-1][0]] == ["H", "E"]

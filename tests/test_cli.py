@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from emotalk.cli import COMMANDS, main
-from emotalk.cli.talking import _transcript
+from emotalk.cli.talking import typed_transcript
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
@@ -103,6 +103,18 @@ def test_export_writes_a_head_with_motion_and_all_gaussians(tmp_path: Path, caps
     assert cloud.read_bytes().startswith(b"ply\nformat binary_little_endian")
 
 
+@pytest.mark.slow
+def test_export_writes_a_page_and_again_over_itself(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    page = tmp_path / "page"
+    for _ in range(2):
+        assert main(["export", "mira", "--page", "--text", "Hello.", "--title", "Good day", "-o", str(page)]) == 0
+        assert re.search(r"index\.html: Mira, 1\.\d MB in 5 files; CC0-1\.0", capsys.readouterr().out)
+    assert "<title>Good day</title>" in (page / "index.html").read_text()
+    (page / "notes.txt").write_text("mine")
+    assert main(["export", "mira", "--page", "--text", "Hello.", "-o", str(page)]) == 2
+    assert "holds other files (notes.txt)" in capsys.readouterr().err
+
+
 def test_livelink_sends_a_recording_to_whoever_listens(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     write_livelink(HeadMotion.neutral(3), tmp_path / "m.csv")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
@@ -146,6 +158,17 @@ def test_livelink_sends_a_recording_to_whoever_listens(tmp_path: Path, capsys: p
         (["export", "-o", "a.fbx"], "as .glb or .ply"),
         (["export", "-o", "a.ply", "--motion", "m.csv"], "A .ply holds no motion"),
         (["export", "-o", "a.glb", "--motion", "gone.csv"], "gone.csv cannot be read"),
+        (["export", "--text", "Hello."], "--text is for a page; add --page"),
+        (["export", "--valence", "0.5"], "--valence is for a page"),
+        (["export", "--parent", "https://example.org"], "--parent is for a page"),
+        (["export", "--page"], "nothing to say"),
+        (["export", "--page", "--text", "Hello.", "--audio", "a.wav"], "give one of them"),
+        (["export", "--page", "--text", "Hello.", "--motion", "m.csv"], "leave --motion out"),
+        (["export", "--page", "--text", "Hello.", "-o", "a.html"], "A page is a folder"),
+        (["export", "--page", "--text", "Hello.", "-o", "."], "in use"),
+        (["export", "nobody", "--page", "--text", "Hello."], "no avatar 'nobody'"),
+        (["export", "--page", "--text", "Hello.", "--valence", "2"], "[-1, 1]"),
+        (["export", "--page", "--text", "Hello.", "--parent", "*"], "named by its origin"),
         (["livelink", "gone.csv", "--to", "127.0.0.1"], "gone.csv cannot be read"),
         (["livelink", "gone.csv", "--to", "127.0.0.1:x"], "HOST:PORT"),
         (["livelink", "gone.csv", "--to", "255.255.255.255"], "Many machines listen"),
@@ -220,15 +243,15 @@ def test_portrait_makes_an_avatar_that_talk_takes(
 
 def test_a_transcript_is_a_text_or_a_file_of_one(tmp_path: Path) -> None:
     (tmp_path / "said.txt").write_text("\ufeffWhat is said.", encoding="utf-8")
-    assert _transcript(str(tmp_path / "said.txt")) == "What is said."
-    assert _transcript("What is said.") == "What is said."
-    assert _transcript(None) is None
+    assert typed_transcript(str(tmp_path / "said.txt")) == "What is said."
+    assert typed_transcript("What is said.") == "What is said."
+    assert typed_transcript(None) is None
     (tmp_path / "pictures.TXT").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match=r"pictures\.TXT is no text in UTF-8"):
-        _transcript(str(tmp_path / "pictures.TXT"))
+        typed_transcript(str(tmp_path / "pictures.TXT"))
     (tmp_path / "blank.txt").write_text(" \n", encoding="utf-8")
     with pytest.raises(InputError, match=r"blank\.txt is empty"):
-        _transcript(str(tmp_path / "blank.txt"))
+        typed_transcript(str(tmp_path / "blank.txt"))
 
 
 def test_a_gpu_that_is_not_there_is_a_sentence_and_status_2(

@@ -119,7 +119,7 @@ def talk(
             )
         request = scene_request(script, staging, look, seed, head_motion, expressiveness, mood_in_voice)
         for role in request.screenplay.roles:
-            _download(role.avatar, refresh)
+            download_avatar(role.avatar, refresh)
         studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
         make_scene(studio, request, output or Path(f"{script.stem or 'scene'}.mp4"), captions)
         return
@@ -136,9 +136,9 @@ def talk(
         expressiveness=expressiveness,
         mood_in_voice=mood_in_voice,
         look=look,
-        transcript=_transcript(transcript),
+        transcript=typed_transcript(transcript),
     )
-    _download(avatar, refresh)
+    download_avatar(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
     with ProgressBar(unit=" frames") as show:
         clip = studio.talk(
@@ -195,7 +195,7 @@ def sheet(
     if target.suffix.lower() != ".png" or target.is_dir():
         raise InputError(f"The sheet's name must end in .png, found {target.name!r:.80}.")
     look = Look(size, mark=mark)
-    _download(avatar, refresh)
+    download_avatar(avatar, refresh)
     picture = Studio(folders=True, device=device).mood_sheet(avatar, look, expressiveness, mark, moods)
     try:
         with replacing(target) as file:
@@ -205,7 +205,7 @@ def sheet(
     print(f"{target}: {moods} x {moods} moods")
 
 
-def _download(avatar: str, refresh: bool) -> None:
+def download_avatar(avatar: str, refresh: bool) -> None:
     """Download an avatar that is named by a Hub address, with its progress on standard error."""
     from emotalk.avatar.hub_avatars import resolve_avatar
     from emotalk.hub import HubAddress, downloaded
@@ -236,7 +236,7 @@ def _mood(emotion: str | None) -> Path | str | None:
     return Path(emotion) if emotion and Path(emotion).suffix.lower() in (".json", ".csv") else emotion
 
 
-def _transcript(given: str | None) -> str | None:
+def typed_transcript(given: str | None) -> str | None:
     """What somebody typed as --transcript: here, and nowhere else, a text may name a file."""
     if not given or not given.lower().endswith(".txt"):
         return given

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import functools
 import re
+from pathlib import Path
 
-from emotalk.ui.theme import STATIC
-
-FOLDER = STATIC / "live"
+FOLDER = Path(__file__).parent / "static" / "live"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+)\.js";$')
 _NAME = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)")
 _MORE_NAMES = re.compile(r", (\w+) = ")

@@ -1,15 +1,9 @@
-"""docs/live.md: its page of another site shows a face that speaks, as it stands there, and no other site's does."""
+"""docs/embed.html: this page of another site shows a face that speaks, as it stands there, and no other site's does."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import io
-import re
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +11,7 @@ import pytest
 from PIL import Image
 
 from emotalk.avatar import GaussianAvatar
-from emotalk.live.pack import LivePack, made
+from emotalk.live.pack import LivePack
 from emotalk.motion import MotionModel
 from emotalk.server.live_making import Making
 from emotalk.speech import SpeechEncoder
@@ -26,12 +20,13 @@ from tests.live.doubles import sparse_avatar
 from tests.ui.browsing import expect
 from tests.ui.drawn_studio import DrawnStudio
 from tests.ui.live_canvas import SOFTWARE_WEBGL
+from tests.ui.static_site import file_server, whole_pack
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium here (Debian: apt-get install chromium)"),
 ]
-DOC = Path(__file__).resolve().parents[2] / "docs" / "live.md"
+SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "embed.html"
 SERVER = "https://faces.example/"
 _SOFTWARE_COUNTS = """
 const before = HTMLCanvasElement.prototype.getContext;
@@ -89,35 +84,23 @@ class SparseStudio(DrawnStudio):
 
 
 class WholePacks(Making):
-    """No Gaussian is left out, which saves the pictures that find out which."""
+    """No Gaussian is left out of a pack."""
 
     def pack(self, avatar: GaussianAvatar) -> LivePack:
-        data = made(avatar, least_weight=0)
-        return LivePack(hashlib.sha256(data).hexdigest()[:32], gzip.compress(data))
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Nothing: the page is what is looked at."""
+        return whole_pack(avatar)
 
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, str]]:
     """A folder that two sites of this machine show, and their origins."""
     folder = tmp_path_factory.mktemp("site")
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) for _ in range(2)]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    named, other = (f"http://127.0.0.1:{server.server_port}" for server in servers)
-    yield folder, named, other
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with file_server(folder) as named, file_server(folder) as other:
+        yield folder, named, other
 
 
 @pytest.fixture(scope="module")
 def app(sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    """A page that is being served, whose owner has named the first site, which has the page of docs/live.md."""
+    """A page that is being served, whose owner has named the first site, which has docs/embed.html."""
     from emotalk.ui import build_app
 
     folder, named, _ = sites
@@ -127,7 +110,7 @@ def app(sites, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
         built.faces._making = WholePacks()
         built.launch(prevent_thread_lock=True, quiet=True)
     url = built.blocks.local_url
-    (page,) = re.findall(r"```html\n(.*?)```", DOC.read_text(encoding="utf-8"), re.DOTALL)
+    page = SAMPLE.read_text(encoding="utf-8")
     assert page.count(SERVER) == 1
     (folder / "index.html").write_text(page.replace(SERVER, url), encoding="utf-8")
     yield built
@@ -158,7 +141,7 @@ def seen(tab) -> np.ndarray:
     return np.asarray(picture, np.float32) / 255
 
 
-def test_the_page_of_the_docs_shows_a_face_that_speaks_and_stops(app, sites, tab) -> None:
+def test_the_sample_page_shows_a_face_that_speaks_and_stops(app, sites, tab) -> None:
     errors: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
     tab.goto(sites[1])

@@ -68,8 +68,8 @@ class Turn:
         if heard is None or (self._said and heard >= self._seconds - _SLACK_SECONDS):
             return " ".join(sentence for _, sentence in self._said)
         kept = []
-        ends = [start for start, _ in self._said[1:]] + [self._seconds]
-        for (start, sentence), end in zip(self._said, ends, strict=True):
+        starts = [start for start, _ in self._said]
+        for (start, sentence), end in zip(self._said, [*starts[1:], self._seconds], strict=False):
             share = (heard - start) / max(end - start, 1e-3)
             if share <= 0:
                 break

@@ -26,7 +26,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         for name, value in (("address", self.url), ("key", self.key), ("model", self.model)):
-            if value is not None and (not isinstance(value, str) or len(value) > LONGEST[name]):
+            if (value is not None or name == "address") and (not isinstance(value, str) or len(value) > LONGEST[name]):
                 raise InputError(f"The {name} of a chat server is a text of at most {LONGEST[name]} characters.")
         if self.key is not None and not (self.key.isascii() and self.key.isprintable() and " " not in self.key):
             raise InputError("The key of a chat server has ASCII letters, digits and signs only, no spaces or lines.")

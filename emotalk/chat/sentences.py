@@ -109,7 +109,7 @@ class SentenceCutter:
         if last in _WIDE_ENDS:
             return True
         if not self._spaced:
-            return following == "["
+            return following == "[" and not bare.endswith(" !")  # ![a picture](address)
         if following.islower() and (closed or last in ".…"):
             return False
         if last != "." or closed or bare.endswith(".."):

@@ -11,7 +11,9 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from emotalk.chat.markdown import mood_behind
 from emotalk.emotion.space import NAMED_EMOTIONS, nearest_emotions
+from emotalk.speech.direction import parse
 
 TURNS = 24
 """Questions with their answers that are remembered."""
@@ -42,13 +44,21 @@ class Turn:
     messages: list[dict[str, str]]
     """What the model is asked: role and content."""
     _said: list[tuple[float, str]] = field(default_factory=list)  # start in seconds, sentence
+    _written: dict[str, str] = field(default_factory=dict)  # plain sentence -> as the model wrote it
     _seconds: float = 0.0
     _kept: str | None = None  # the answer as it is remembered, once the next question was asked
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def said(self, sentence: str, start: float) -> None:
-        """A sentence of the answer begins, `start` seconds behind the beginning."""
+    def wrote(self, sentence: str) -> None:
+        """The model has written a sentence, with its directions; whether it will be said is not known yet. A model
+        that does not see its own tags in what it said forgets to use them."""
         with self._lock:
+            self._written[parse(sentence).written] = sentence
+
+    def said(self, sentence: str, start: float) -> None:
+        """A sentence of the answer (without its directions) begins, `start` seconds behind the beginning."""
+        with self._lock:
+            sentence = self._written.pop(sentence, sentence)
             if self._kept is None and sum(len(one) for _, one in self._said) < ANSWER_CHARACTERS:
                 self._said.append((start, sentence))
 
@@ -66,16 +76,16 @@ class Turn:
 
     def _heard(self, heard: float | None) -> str:
         if heard is None or (self._said and heard >= self._seconds - _SLACK_SECONDS):
-            return " ".join(sentence for _, sentence in self._said)
-        kept = []
+            return _joined([sentence for _, sentence in self._said])
+        kept: list[str] = []
         starts = [start for start, _ in self._said]
         for (start, sentence), end in zip(self._said, [*starts[1:], self._seconds], strict=False):
             share = (heard - start) / max(end - start, 1e-3)
             if share <= 0:
                 break
             words = sentence.split()
-            kept += words[: round(min(share, 1.0) * len(words))]
-        return " ".join(kept).rstrip(".,;:!?… ") + INTERRUPTED
+            kept.append(" ".join(words[: round(min(share, 1.0) * len(words))]))
+        return _joined(kept).rstrip(".,;:!?… ") + INTERRUPTED
 
 
 class Dialogue:
@@ -113,6 +123,15 @@ class Dialogue:
         self._turns = self._turns[-(TURNS - 1) :]
         while self._turns and coming + sum(len(t.question) + len(t.close()) for t in self._turns) > CHARACTERS:
             self._turns.pop(0)
+
+
+def _joined(sentences: list[str]) -> str:
+    """Sentences as the model wrote them: each has the mood that holds in front of it, which was written once."""
+    found, mood = [], ""
+    for sentence in sentences:
+        found.append(sentence.removeprefix(mood).strip())
+        mood = mood_behind(sentence, mood)
+    return " ".join(sentence for sentence in found if sentence)
 
 
 def rules_of(persona: str = "", mood: tuple[float, float] = (0.0, 0.0)) -> str:

@@ -54,7 +54,8 @@ def endpoint_of_environment() -> Endpoint | None:
 
 def persona_of_environment() -> str:
     """Who the face is, as EMOTALK_CHAT_PERSONA says; "" where it says nothing."""
-    return os.environ.get(PERSONA, "").strip()[: LONGEST["persona"]]
+    said = os.environ.get(PERSONA, "").encode("utf-8", "replace").decode()
+    return said.strip()[: LONGEST["persona"]]
 
 
 def _check_address(url: str) -> None:

@@ -11,6 +11,8 @@ from emotalk.core.errors import ChatError
 LONGEST_LINE = 2**18
 """Bytes of a line at most; a piece of an answer has some hundred."""
 DONE = "[DONE]"
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Halves of letters: JSON may hold them, the next request could not."""
 _END = re.compile(rb"\r\n|\n|\r(?=[^\n])")
 
 
@@ -108,5 +110,5 @@ def _tables(data: str) -> list[Any]:
 def _content(content: Any) -> str:
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        return "".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
+        content = "".join(part for part in parts if isinstance(part, str))
+    return _HALVES.sub("", content) if isinstance(content, str) else ""

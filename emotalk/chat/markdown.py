@@ -7,7 +7,7 @@ import re
 
 from emotalk.speech.direction import Mood, MoodEnd, parse
 from emotalk.speech.direction_emoji import EMOJI
-from emotalk.speech.text import BREAKING_TAGS, TAGS
+from emotalk.speech.text import BREAKING_TAGS, TAGS, clean_text
 
 _PICTURE = re.compile(r"!\[[^\[\]]*\]\([^()\s]*\)")
 _LINK = re.compile(r"\[([^\[\]]*)\]\([^()\s]*\)")
@@ -24,7 +24,7 @@ _SPACES = re.compile(r"\s+")
 def spoken(sentence: str) -> str:
     """The sentence on one line, with directions ([happy], [pause 1], *stress*) and without marks of markdown, tags,
     emoji, and brackets that are no direction ([1], [laughs]); of a link its words."""
-    text = _PICTURE.sub(" ", sentence)
+    text = _PICTURE.sub(" ", clean_text(sentence))
     text = _LINK.sub(r"\1", text)
     text = TAGS.sub(" ", BREAKING_TAGS.sub(" ", text))
     text = _BRACKET.sub(lambda found: found[0] if is_direction(found[0]) else " ", text)

@@ -82,6 +82,8 @@ class Asked:
                     raise ChatError(
                         f"The model has given no sentence for {LATE_SECONDS:.0f} seconds; ask again, or ask for less."
                     )
+                if sentence:
+                    self.turn.wrote(sentence)
                 yield sentence
 
     def told(self, records: Iterator[bytes]) -> Iterator[bytes]:

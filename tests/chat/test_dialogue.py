@@ -40,7 +40,8 @@ def test_the_rules_name_real_tags_and_the_mood_of_the_face() -> None:
 
 HEARD = [
     (None, "One two three four. Five six."), (4.0, "One two three four. Five six."),
-    (9.0, "One two three four. Five six."), (3.8, "One two three four. Five six."), (3.0, f"One two three four. Five{INTERRUPTED}"),
+    (9.0, "One two three four. Five six."), (3.8, "One two three four. Five six."),
+    (3.0, f"One two three four. Five{INTERRUPTED}"),
     (2.0, f"One two three four{INTERRUPTED}"), (1.0, f"One two{INTERRUPTED}"), (0.0, INTERRUPTED),
 ]  # fmt: skip
 
@@ -55,6 +56,16 @@ def test_an_interrupted_answer_is_remembered_as_far_as_it_was_heard(heard: float
     said(first, "Too late.")  # its thread has not ended yet
     said(second, "Ok.")
     assert told(dialogue.ask("Well?"))[1] == ("assistant", remembered)
+
+
+def test_an_answer_is_remembered_with_its_directions_each_once() -> None:
+    dialogue = Dialogue()
+    turn = dialogue.ask("Hi.")
+    for sentence in ("Well.", "[happy] Hello.", "[happy] How *are* you?", "[happy] [/] Fine.", "Never said."):
+        turn.wrote(sentence)
+    said(turn, "Well.", "Hello.", "How are you?", "Fine.")
+    remembered = "Well. [happy] Hello. How *are* you? [/] Fine."
+    assert told(dialogue.ask("And?"))[1] == ("assistant", remembered)
 
 
 def test_a_question_without_an_answer_is_forgotten_unless_it_was_interrupted() -> None:

@@ -69,6 +69,7 @@ def test_a_line_that_does_not_end_is_refused() -> None:
         ({"choices": [{"delta": {"content": "Hi"}}]}, ["Hi"]),
         ({"choices": [{"message": {"role": "assistant", "content": "Hi"}}]}, ["Hi"]),
         ({"choices": [{"text": "Hi"}]}, ["Hi"]),
+        ({"choices": [{"text": "H\ud800i"}]}, ["Hi"]),
         ({"choices": [{"delta": {"content": [{"type": "text", "text": "Hi"}, {"type": "audio"}, 5]}}]}, ["Hi"]),
         ({"choices": [{"delta": {"reasoning_content": "hmm", "content": None}}]}, []),
         ({"choices": [{"delta": {"role": "assistant", "content": ""}}]}, []),

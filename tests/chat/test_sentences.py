@@ -135,8 +135,8 @@ PLAIN = st.text(st.sampled_from("abz AB5.,!?;:…。？，\"'\n()好é-"), max_s
 ANY = st.text(max_size=80) | st.lists(
     st.sampled_from(
         ["[happy]", "[/]", "[sad 50%]", "[pause 1]", "[x", "]", "[1]", "(http://a.b)", "```", "`", "<think>",
-         "</think>", "<", "**", "*", "# ", "- ", "1. ", "Dr. ", "e.g. ", "...", "😀", "\n", " ", "Hello", "no. ", "3.5", "! ",
-         "? B", "a, " * 60, "b" * 90, "“", "”", "|", "_a_"]
+         "</think>", "<", "**", "*", "# ", "- ", "1. ", "Dr. ", "e.g. ", "...", "😀", "\n", " ", "Hello", "no. ", "3.5",
+         "! ", "? B", "a, " * 60, "b" * 90, "“", "”", "|", "_a_"]
     ),
     max_size=25,
 ).map("".join)  # fmt: skip

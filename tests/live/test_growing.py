@@ -224,7 +224,9 @@ def test_a_talk_that_is_cancelled_says_nothing_more(studio):
 
 def test_a_short_answer_is_read_in_the_language_of_the_question(studio, monkeypatch):
     voices = []
-    monkeypatch.setattr(studio, "voice_for", lambda avatar, language: voices.append(language) or "flite:slt", raising=False)
+    monkeypatch.setattr(
+        studio, "voice_for", lambda avatar, language: voices.append(language) or "flite:slt", raising=False
+    )
     heard(studio, ["Gut!", "Wie geht es dir denn heute?", "Ok."], TalkRequest(text="Hallo, wie geht es dir heute?"))
     heard(studio, ["Well!", "And how are you doing, my friend?", "Ok."], TalkRequest(text="Hi."))
     assert voices == ["de"] * 3 + ["en"] * 3

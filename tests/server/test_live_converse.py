@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from emotalk.core.errors import ChatError
 from emotalk.server import live_converse as module
 from emotalk.server.live_converse import CHARACTERS, FIELDS, JSON_BYTES, Conversations
 from emotalk.server.live_faces import PREFIX, LiveFaces
@@ -279,10 +280,19 @@ def test_a_model_that_fails_ends_the_talk_with_a_sentence(web, faces, model, mon
     assert ("account 77" in last(answer.content)["error"]) == (public == "0")
 
 
-def test_a_model_that_only_thinks_is_given_up(web, faces, model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LATE_SECONDS", 0.1)
-    model.parts = [delta("<think> hmm"), HANG]
-    assert "no sentence" in last(ask(web, ticket(faces)).content)["error"]
+def test_a_model_that_only_thinks_is_given_up(model: StandIn) -> None:
+    model.parts = [delta("One. <think> hmm"), HANG]
+    clock, asked = Clock(), Conversations().asked(json.dumps(HELLO).encode(), "token", ["mira"], "address")
+    said = asked.sentences(clock)
+    assert next(said) == ""
+    assert model.begun.wait(SECONDS)
+    clock.pass_minutes(0.5)
+    assert next(sentence for sentence in said if sentence) == "One."
+    clock.pass_minutes(0.5)
+    assert next(said) == ""  # half a minute for this one
+    clock.pass_minutes(0.5)
+    with pytest.raises(ChatError, match="no sentence"):
+        next(said)
     assert model.gone.wait(SECONDS)
 
 

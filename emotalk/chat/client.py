@@ -65,7 +65,10 @@ def answer(
     request = _Request(endpoint, messages, quote, bounds or Bounds())
     thread = threading.Thread(target=request.run, name="emotalk-chat", daemon=True)
     try:
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no thread left
+            raise ChatError("The server is too busy to ask a chat server now; try again in a few seconds.") from None
         while True:
             try:
                 piece = request.pieces.get(wait > 0, wait or None)
@@ -163,7 +166,8 @@ class _Request:
                     self.pieces.put(text)
             return said >= self._bounds.characters
 
-        async for part in response.aiter_bytes():
+        # Never unpacked: nothing packed was asked for, and a little of it may be much.
+        async for part in response.aiter_raw():
             taken += len(part)
             if taken > self._bounds.bytes:
                 raise ChatError(
@@ -214,7 +218,7 @@ class _Request:
         if self._quote and status not in (401, 403):
             body = bytearray()
             with contextlib.suppress(httpx.HTTPError):
-                async for part in response.aiter_bytes():
+                async for part in response.aiter_raw():
                     body += part
                     if len(body) > 2**14:
                         break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import socket
@@ -104,6 +105,7 @@ HARM = {
     "other types": [event({"choices": {"delta": 5}}), event([[]]), event({"choices": [{"delta": {"content": {}}}]})],
     "an error with the key": [event({"error": {"message": f"Bearer {KEY} at /home/owner/keys.txt"}})],
     "an error that is no text": [event({"error": [{"message": 5}]})],
+    "a packed flood": [b"data: ", gzip.compress(bytes(2**24))],
     "nothing": [b""],
 }
 
@@ -114,6 +116,7 @@ def test_a_chat_server_that_means_harm_ends_the_talk(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(client, "Bounds", lambda: BOUNDS)
     model.parts = HARM[case]
+    model.headers["Content-Encoding"] = "gzip" if "packed" in case else "identity"
     answer = ask(live)
     assert answer.status == 200
     said = last(answer.body)["error"]

@@ -15,13 +15,16 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from emotalk.core.errors import ChatError
+from emotalk.live import wire
 from emotalk.server import live_converse as module
 from emotalk.server.live_converse import CHARACTERS, FIELDS, JSON_BYTES, Conversations
 from emotalk.server.live_faces import PREFIX, LiveFaces
+from emotalk.server.live_making import Making
 from emotalk.server.live_talks import TooMany
 from tests.chat.standin import DONE, HANG, SECONDS, StandIn, delta, event
+from tests.live.hearing_studio import HearingStudio
 from tests.loops import run_alone
-from tests.server.live_doubles import Call, Plan, detail, kinds, last, live_faces, ticket
+from tests.server.live_doubles import Call, Doubles, Plan, detail, kinds, last, live_faces, ticket
 from tests.server.test_housekeeping import Clock
 from tests.server.test_live_requests import JSON
 from tests.server.test_live_talks import until
@@ -142,6 +145,32 @@ def test_a_typed_endpoint_that_is_none_is_refused(web, faces, model: StandIn, na
     assert answer.status_code == 422
     assert "chat server" in detail(answer)
     assert model.requests == []
+
+
+class Heard(Doubles):
+    """Stand-ins for all but the talk itself."""
+
+    converse = Making.converse
+
+
+def test_the_answer_is_heard_and_moves_a_face(model: StandIn) -> None:
+    faces = LiveFaces(HearingStudio(), lambda: "", Heard())
+    token = faces.ticket("page")
+    faces.tickets.find(token).show("mira")
+    answer = ask(TestClient(Starlette(routes=faces.routes())), token, voice="flite:slt", valence=-0.3)
+    records = [(kind, wire.content(kind, payload)) for kind, payload in wire.records(answer.content)]
+    said = [content for kind, content in records if kind == "T"]
+    samples = sum(len(content) for kind, content in records if kind == "A")
+    rows = sum(len(content) for kind, content in records if kind == "M")
+    moods = [value for kind, content in records if kind == "C" for value in content["values"]]
+    assert [text["text"] for text in said] == ["Hello to you.", "How are you?"]
+    assert said[1]["start"] > 0.5
+    assert rows == len(moods) == -(-samples // 640)
+    assert moods[0][0] == moods[-1][0] == 1.0  # happy, over both sentences
+    assert records[-1] == ("E", {"seconds": samples / 16000})
+    model.parts = [delta("Well."), DONE]
+    ask(TestClient(Starlette(routes=faces.routes())), token, text="Fine.", voice="flite:slt")
+    assert model.messages()[2] == ("assistant", "[happy] Hello to you. How are you?")
 
 
 # What is refused.

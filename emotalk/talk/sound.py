@@ -185,12 +185,13 @@ class TalkSound:
                 if self._pause:
                     yield self._silence()
                 continue
-            told = len(self.texts)
+            start = self.said
             self.texts.append((self.said, script.written))
             try:
                 yield from self._spoken(script)
             except InputError as error:
-                del self.texts[told:]
+                if self.said == start:  # else a part of it was said
+                    self.texts.pop()
                 self.remarks += (str(error),)
                 refused = error
         if refused is not None and not self.said:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 
-from emotalk.core.errors import ChatError
+from emotalk.core.errors import ChatError, InputError
 from emotalk.live import wire
 from emotalk.live.growing import REST_SECONDS, GrowingTalk
-from emotalk.speech import say
+from emotalk.speech import say, say_stream
 from emotalk.talk import TalkRequest
 from tests.live.hearing_studio import HearingStudio
 from tests.live.test_hearing import parts
@@ -192,6 +192,18 @@ def test_a_sentence_that_no_voice_can_read_is_a_remark(studio):
     assert len(parts(records, "R")) == 1
     assert records[-1][0] == "E"
     assert heard(studio, ["ᚠᚢᚦ."])[-1][0] == "X"
+
+
+def test_a_sentence_that_is_said_in_part_is_told_and_so_is_the_next(studio, monkeypatch):
+    def broken(script, *arguments, **options):
+        yield from say_stream(script, *arguments, **options)
+        if "boat" in script.text:
+            raise InputError("The rest cannot be read.")
+
+    monkeypatch.setattr("emotalk.speech.say_stream", broken)
+    records = heard(studio, [ONE, TWO])
+    assert [text["text"] for text in parts(records, "T")] == [ONE, TWO]
+    assert parts(records, "R") == [{"remark": "The rest cannot be read."}]
 
 
 def test_nothing_is_waited_for_here_and_the_sentences_end_with_the_talk(studio):

@@ -39,7 +39,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """All findings, one after the other; a check that fails becomes a finding and never stops the others."""
-    for check in (_machine, _packages, _rendering, _video, _voices, _neural_voice, _models, _avatars, _folders):
+    for check in (_machine, _packages, _rendering, _video, _voices, _neural_voice, _models, _avatars, _chat, _folders):
         try:
             yield from check()
         except (EmotalkError, ImportError, OSError) as error:
@@ -157,6 +157,21 @@ def _avatars() -> Iterator[Finding]:
         yield Finding("avatars", "ok", ", ".join(usable))
     else:
         yield Finding("avatars", "missing", "none can be used", "restore checkpoints/avatars from the repository")
+
+
+def _chat() -> Iterator[Finding]:
+    from emotalk.chat.endpoint import URL, endpoint_of_environment
+
+    part = "language model"
+    try:
+        endpoint = endpoint_of_environment()
+    except EmotalkError as error:
+        yield Finding(part, "optional", f"{URL} is set, but: {error}", f"correct {URL}, or unset it")
+        return
+    if endpoint is None:
+        yield Finding(part, "optional", "none to talk with", f"{URL}=http://localhost:8080/v1 (docs/conversation.md)")
+    else:
+        yield Finding(part, "ok", f"{endpoint.host} is asked where somebody talks with a live face")
 
 
 def _folders() -> Iterator[Finding]:

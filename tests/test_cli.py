@@ -453,6 +453,22 @@ def test_doctor_says_whether_the_neural_voice_is_ready(
     assert re.search(line, capsys.readouterr().out, re.M)
 
 
+@pytest.mark.parametrize(("url", "line"), [
+    ("", r"^-   language model +none to talk with +-> +EMOTALK_CHAT_URL="),
+    ("http://faces.example:8080/v1", r"^ok  language model +faces\.example is asked"),
+    ("ftp://me:secret@a", r"^-   language model +EMOTALK_CHAT_URL is set, but: .* +-> +correct"),
+])  # fmt: skip
+def test_doctor_says_who_is_talked_with(
+    capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, url: str, line: str
+) -> None:
+    monkeypatch.setenv("EMOTALK_CHAT_URL", url)
+    monkeypatch.setenv("EMOTALK_CHAT_KEY", "secret")
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(line, said, re.M)
+    assert "secret" not in said
+
+
 def test_doctor_says_what_to_do_about_a_missing_model(
     capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,10 @@ class VoiceError(EmotalkError):
     """A text-to-speech voice or engine is missing or failed."""
 
 
+class ChatError(EmotalkError):
+    """The server of a language model cannot be reached, refuses, or answers what cannot be read."""
+
+
 class AvatarError(EmotalkError):
     """An avatar folder or file is missing, damaged, foreign or unsafe."""
 

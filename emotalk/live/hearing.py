@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from emotalk.speech.known_phones import KnownPhones
     from emotalk.talk import Studio, TalkRequest
 
+WAITING = b""
+"""In place of a record: nothing is there to be said yet."""
 FIRST_SECONDS = 0.3
 """Sound of the first block: so much is there soon after a voice begins, and plays while the next block is heard."""
 
@@ -55,6 +57,7 @@ class LiveTalk:
         kokoro it takes .8 either way, so there the network listens (benchmarks.live_streams)."""
         self._studio, self._request, self._fast = studio, request, fast
         self._cancelled = cancelled or (lambda: False)
+        self._rows = 0  # that have left
         self.seconds = {"voice": 0.0, "hear": 0.0, "code": 0.0}
 
     def records(self) -> Iterator[bytes]:
@@ -67,18 +70,32 @@ class LiveTalk:
 
     def _records(self) -> Iterator[bytes]:
         request = self._request
-        sound = TalkSound(self._studio, request, self._cancelled, FIRST_SECONDS)
+        sound = self._sound()
         model, style = self._studio.motion_of(request.avatar), sound.style()
         stream, hearing = model.code_stream(style), Hearing(lambda: self._studio.encoder, sound.known)
         moods = _Moods(sound)
         blocks = sound.sound()
         block = self._timed("voice", next, blocks, None)  # what cannot be said is known before the head
+        while block is not None and not len(block):
+            yield WAITING
+            block = None if self._cancelled() else self._timed("voice", next, blocks, None)
+        if block is None:
+            return
         yield wire.head(who_of(model, style), bool(sound.words), stream.layout.size)
-        samples = remarks = words = 0
+        samples = remarks = words = texts = 0
         while block is not None:
             if self._cancelled():
                 return
+            if not len(block):
+                self._idle(sound)
+                yield WAITING
+                block = self._timed("voice", next, blocks, None)
+                continue
+            for start, text in sound.texts[texts:]:
+                yield wire.text(text, start)
+            texts = len(sound.texts)
             yield wire.sound(block)
+            self._played(len(block))
             samples += len(block)
             for remark in sound.remarks[remarks:]:
                 yield wire.remark(remark)
@@ -89,11 +106,22 @@ class LiveTalk:
             for features in self._timed("hear", hearing.push, block, self._listens(sound)):
                 yield from self._code(stream.push, features)
             block = self._timed("voice", next, blocks, None)
+        for remark in sound.remarks[remarks:]:
+            yield wire.remark(remark)
         yield from moods.finish()
         for features in self._timed("hear", hearing.finish):
             yield from self._code(stream.push, features)
         yield from self._code(stream.finish)
         yield wire.end(samples / SAMPLE_RATE)
+
+    def _sound(self) -> TalkSound:
+        return TalkSound(self._studio, self._request, self._cancelled, FIRST_SECONDS)
+
+    def _idle(self, sound: TalkSound) -> None:
+        """Nothing has come to be said; only where a text grows."""
+
+    def _played(self, samples: int) -> None:
+        """So many samples have left."""
 
     def _listens(self, sound: TalkSound) -> bool:
         if sound.untold or ToldHidden.load().encoder != self._studio.encoder.digest:  # the table is another encoder's
@@ -102,6 +130,7 @@ class LiveTalk:
 
     def _code(self, work: Callable[..., np.ndarray], *features: SpeechFeatures) -> Iterator[bytes]:
         rows = self._timed("code", work, *features)
+        self._rows += len(rows)
         if len(rows):
             yield wire.code(rows)
 

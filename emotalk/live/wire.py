@@ -1,6 +1,6 @@
 """The records of a live stream as bytes, and back: a byte of kind, 24 bits of length (little-endian), the payload.
 
-H head │ A sound │ M speech code │ C moods │ W words │ R remark │ E end │ X error      see docs/live-stream.md
+H head │ A sound │ M speech code │ C moods │ W words │ T text │ R remark │ E end │ X error      see docs/live-stream.md
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emotalk.motion.network import NetworkConfig
 VERSION = 1
 ROW = RowLayout.of(NetworkConfig())
 """Where the parts of the shipped network's speech code lie in a row; `ROW.size` half floats a frame."""
-KINDS = "HAMCWREX"
+KINDS = "HAMCWTREX"
 LONGEST = 2**24 - 1
 """Bytes of a payload at most."""
 
@@ -46,6 +46,11 @@ def moods(first: int, values: np.ndarray) -> bytes:
 def words(said: Sequence[tuple[float, float, str]]) -> bytes:
     """`W`: (start, end, word) in seconds from the start of the stream."""
     return _json("W", {"words": [[round(start, 3), round(end, 3), word] for start, end, word in said]})
+
+
+def text(said: str, start: float) -> bytes:
+    """`T`: what is said from `start` on, in seconds from the start of the stream."""
+    return _json("T", {"text": said, "start": round(start, 3)})
 
 
 def remark(sentence: str) -> bytes:

@@ -3,6 +3,7 @@
     page opens ─► ticket ─────────────────────────────► token
     a face is chosen ─► show ─► its pack, who it is ──► GET packs/<hash>.pack, face-<hash>.pack, script-<hash>.js
     something is said ─► POST say?ticket= ────────────► records of sound and speech code, as they are made
+    somebody asks ─────► POST converse?ticket= ───────► the same of a language model's answer (`live_converse`)
     a microphone ─► POST puppet?ticket=&id= ──────────► records of speech code for each piece of sound
 
 All lie under /emotalk/live-face/. `ticket` and `show` are for private events of the page, which has looked up whom it
@@ -16,7 +17,7 @@ import functools
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,13 @@ from emotalk.core.errors import EmotalkError, InputError
 from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import max_seconds
 from emotalk.server.live_answers import FOREVER, PRIVATE, answered, packed
+from emotalk.server.live_converse import Conversations, converse_routes
 from emotalk.server.live_embedded import embedded_routes
 from emotalk.server.live_making import Making, style_of
 from emotalk.server.live_packs import PackShelf
 from emotalk.server.live_puppets import LONGEST_SECONDS, Puppets
 from emotalk.server.live_requests import JSON_BYTES, PUPPET_ID, Refusal, body_of, check_shown, wanted_talk
-from emotalk.server.live_talks import LiveTalks
+from emotalk.server.live_talks import LiveTalks, Work
 from emotalk.server.live_tickets import Ticket, Tickets
 from emotalk.server.stills import Stills
 from emotalk.server.visitors import address_of
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from emotalk.live.pack import LivePack
+    from emotalk.server.live_converse import Asked
     from emotalk.talk.studio import Studio
 
 log = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ class LiveFaces:
         self._studio, self._script, self._making = studio, script, making or Making()
         self.talks = LiveTalks()
         self.puppets = Puppets(lambda avatar: self._making.puppet(studio, avatar), clock)
+        self.conversations = Conversations(clock)
         self.packs = PackShelf()
         self.tickets = Tickets(self._ended, clock)
         self._line = Stills("Many faces are being made ready just now; choose one again in a few seconds.")
@@ -176,6 +180,7 @@ class LiveFaces:
             Route(f"/{PREFIX}/face-{{name}}.pack", answered(self._get_face)),
             Route(f"/{PREFIX}/packs/{{name}}.pack", answered(self._get_pack)),
             Route(f"/{PREFIX}/say", answered(self._say), methods=["POST"]),
+            *converse_routes(self, PREFIX, typed=not embedded),
             Route(f"/{PREFIX}/stop", answered(self._stop), methods=["POST"]),
             Route(f"/{PREFIX}/puppet", answered(self._puppet), methods=["POST"]),
         ]
@@ -232,10 +237,21 @@ class LiveFaces:
     async def _say(self, request: Request) -> Response:
         ticket = self.ticket_of(request)
         wanted = wanted_talk(await body_of(request, JSON_BYTES), ticket.shown)
-        talk = self.talks.start(
-            ticket.token, address_of(request), lambda stopped: self._making.talk(self._studio, wanted, stopped),
-            max_seconds(),
-        )  # fmt: skip
+        return self.talk(request, ticket, lambda stopped: self._making.talk(self._studio, wanted, stopped))
+
+    def converse(self, request: Request, ticket: Ticket, asked: Asked) -> Response:
+        """The answer to what somebody asked, as a talk of their page."""
+
+        def work(stopped: Callable[[], bool]) -> Iterator[bytes]:
+            return asked.told(
+                self._making.converse(self._studio, asked.talk, asked.sentences(), stopped, max_seconds())
+            )
+
+        return self.talk(request, ticket, work)
+
+    def talk(self, request: Request, ticket: Ticket, work: Work) -> Response:
+        """The records of a talk as an answer; an older talk of the page is interrupted. Raises TooMany."""
+        talk = self.talks.start(ticket.token, address_of(request), work, max_seconds())
         if self.tickets.find(ticket.token) is None:  # closed this moment
             talk.stop()
         return talk.response()
@@ -263,6 +279,7 @@ class LiveFaces:
     def _ended(self, ticket: Ticket) -> None:
         self.talks.stop(ticket.token)
         self.puppets.stop(ticket.token)
+        self.conversations.end(ticket.token)
         self.packs.drop(ticket.token)
 
     def _leftover(self, ticket: Ticket) -> Leftover:

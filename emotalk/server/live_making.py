@@ -24,6 +24,19 @@ class Making:
 
         return LiveTalk(studio, request, stopped).records()
 
+    def converse(
+        self,
+        studio: Studio,
+        request: TalkRequest,
+        sentences: Iterator[str],
+        stopped: Callable[[], bool],
+        max_seconds: float,
+    ) -> Iterator[bytes]:
+        """The records of an answer whose sentences are still being written."""
+        from emotalk.live.growing import GrowingTalk
+
+        return GrowingTalk(studio, request, sentences, stopped, max_seconds=max_seconds).records()
+
     def puppet(self, studio: Studio, avatar: str) -> Hearing:
         """What follows a microphone."""
         from emotalk.live.puppet import Puppet

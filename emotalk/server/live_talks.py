@@ -36,12 +36,15 @@ AHEAD_BYTES = 2**20
 """The same in bytes; a record that alone is larger waits alone."""
 WAIT_SECONDS = 60.0
 """A listener is let go when a talk gives nothing, or the listener takes nothing, for that long."""
+NOTHING_SECONDS = 0.05
+"""So long a talk waits that has nothing to give yet (a model writes its next sentence)."""
 OF_PAGE = 3
 """Talks of a page whose threads have not ended: the newest, and interrupted ones on their last record."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 Work = Callable[[Callable[[], bool]], Iterator[bytes]]
-"""Makes the records of a talk (`live.wire`), given what tells whether it is to stop."""
+"""Makes the records of a talk (`live.wire`), given what tells whether it is to stop; b"" where none is
+ready yet."""
 
 
 class TooMany(Exception):
@@ -155,6 +158,9 @@ class LiveTalk:
                     record = None if self._stopped else next(records, None)
                 if record is None:
                     break
+                if not record:  # it waits for somebody else, and lets other talks have the turn
+                    self._wait()
+                    continue
                 record = _discreet(record)
                 self.sound += sound_seconds(record)
                 if self.sound > self._max_seconds + 1:
@@ -174,6 +180,11 @@ class LiveTalk:
             self._done = True
             self._tell()
             self._on_end(self)
+
+    def _wait(self) -> None:
+        with self._changed:
+            if not self._stopped:
+                self._changed.wait(NOTHING_SECONDS)
 
     def _hand_over(self, record: bytes) -> bool:
         """Let a record wait for the listener, once there is room; False where nobody takes it any more."""

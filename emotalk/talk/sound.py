@@ -1,8 +1,11 @@
 """What is heard of a talk, in blocks, with all that is known about it: phones, words, moods, remarks.
 
-text ─► phrases ─► voice ─┐
-                          ├─► blocks of samples; meanwhile: known phones, words, sentences, mood
-audio file ───────────────┘
+scripts ─► phrases ─► voice ─┐
+                             ├─► blocks of samples; meanwhile: known phones, words, sentences, mood
+audio file ──────────────────┘
+
+A text is one script; one that grows while it is said (an answer that is still being written) is one script after the
+other.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ import numpy as np
 
 from emotalk.core.errors import AudioError, InputError, VoiceError
 from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
 from emotalk.speech.decoding import sound_seconds
-from emotalk.speech.direction import parse
+from emotalk.speech.direction import Script, parse
 from emotalk.speech.known_phones import KnownPhones
 from emotalk.talk.captions import ends_sentence, sentence_starts
 from emotalk.talk.mood import TalkMood, mood_of
@@ -50,8 +54,14 @@ class TalkSound:
         request: TalkRequest,
         cancelled: Callable[[], bool] | None = None,
         first: float | None = None,
+        scripts: Iterator[Script | None] | None = None,
     ) -> None:
-        """`first`: seconds of the first block, where it must come sooner than usual; the next ones are longer."""
+        """`first`: seconds of the first block, where it must come sooner than usual; the next ones are longer.
+
+        `scripts`: what is said in place of the request's text, one after the other; None where the next one is not
+        there yet, for which `sound` gives an empty block. A curve of moods begins anew with each. What one of them
+        holds that cannot be said becomes a remark, as long as something else is said.
+        """
         self.studio, self.request = studio, request
         self.cancelled = cancelled or (lambda: False)
         self.seconds: dict[str, float] = {}  # by stage; stages overlap, so they add up to more than the whole
@@ -63,18 +73,28 @@ class TalkSound:
         self.sentences: list[int] = []  # the frames at which sentences begin
         self.transcript = ""  # what is said in a recording, where that is known
         self.mood = TalkMood(request)
-        self.script = parse(request.text) if request.text is not None and request.audio is None else None
+        self.script = None
+        if request.text is not None and request.audio is None and scripts is None:
+            self.script = parse(request.text)
         self.remarks = () if self.script is None else self.script.remarks
+        self.texts: list[tuple[float, str]] = []  # of `scripts`: the second at which each begins, what is written
+        self.said = 0.0  # seconds of text so far
+        self._scripts = scripts
+        self._letters = 0
+        self._pause = 0.0  # seconds
+        self._language: str | None = None
         self.total: int | None = None  # frames, as far as that is known
         self.block_seconds = AUTO_BLOCK_SECONDS if request.emotion == "auto" else BLOCK_SECONDS
-        self._next_seconds = first or self.block_seconds
+        self._first_seconds = self._next_seconds = first or self.block_seconds
 
     def sound(self) -> Iterator[np.ndarray]:
         """Blocks of samples [N] at 16 kHz. Raises AudioError and VoiceError, also for what lasts too long."""
         request = self.request
         limit = request.max_seconds
-        if self.script is not None:
-            blocks = self._spoken()
+        if self._scripts is not None:
+            blocks = self._growing(self._scripts)
+        elif self.script is not None:
+            blocks = self._spoken(self.script)
         else:
             # Imported here: ffmpeg's library only for recordings.
             from emotalk.speech import stream_audio
@@ -95,6 +115,9 @@ class TalkSound:
                 blocks = self._transcribed(**more)
         received = 0  # samples
         for whole in blocks:
+            if not len(whole) and self._scripts is not None:
+                self._next_seconds = self._first_seconds  # what comes next is waited for
+                yield whole
             for block in self._cut(whole):
                 received += len(block)
                 if limit is not None and received > limit * SAMPLE_RATE:
@@ -149,8 +172,43 @@ class TalkSound:
         self.words += speech.words
         yield speech.samples
 
-    def _spoken(self) -> Iterator[np.ndarray]:
-        """The text said piece by piece, in the mood's tone of voice."""
+    def pause(self, seconds: float) -> None:
+        """So much silence comes next, before anything else is said; for texts that grow."""
+        self._pause = seconds
+
+    def _growing(self, scripts: Iterator[Script | None]) -> Iterator[np.ndarray]:
+        """One script after the other; an empty block where the next one is not there yet."""
+        refused = None
+        for script in scripts:
+            if script is None:
+                yield np.zeros(0, np.float32)
+                if self._pause:
+                    yield self._silence()
+                continue
+            start = self.said
+            self.texts.append((self.said, script.written))
+            try:
+                yield from self._spoken(script)
+            except InputError as error:
+                if self.said == start:  # else a part of it was said
+                    self.texts.pop()
+                self.remarks += (str(error),)
+                refused = error
+        if refused is not None and not self.said:
+            raise refused
+
+    def _silence(self) -> np.ndarray:
+        seconds, self._pause = self._pause, 0.0
+        samples = np.zeros(round(seconds * SAMPLE_RATE), np.float32)
+        phones = () if self.untold else ((0.0, len(samples) / SAMPLE_RATE, "sil"),)
+        silence = Speech(samples, phones=phones)
+        self.known.said(silence)
+        self.mood.said(silence)
+        self.said += silence.seconds
+        return samples
+
+    def _spoken(self, script: Script) -> Iterator[np.ndarray]:
+        """A text said piece by piece, in the mood's tone of voice."""
         # Imported here: voices only for texts.
         from emotalk.speech import say_stream
 
@@ -158,10 +216,10 @@ class TalkSound:
         mood = None
         if request.mood_in_voice and isinstance(request.emotion, EmotionCurve):
             mood = mood_of(request.emotion, request.expressiveness)
-        letters = samples = 0
+        samples = round(self.said * SAMPLE_RATE)
         ended = True
-        voice = request.voice or self._fitting_voice()
-        for part in say_stream(self.script, voice, emotion=mood):
+        voice = request.voice or self._fitting_voice(script)
+        for part in say_stream(script, voice, emotion=mood):
             if self.captioned and part.text and not part.words:
                 raise VoiceError(
                     f"The voice {part.source} does not tell when it says which word, so there can be no captions; "
@@ -177,21 +235,25 @@ class TalkSound:
                     self.sentences.append(-(-samples // SAMPLES_PER_FRAME))
                 ended = ends_sentence(part.text)
             self.words += [(a + start, b + start, word) for a, b, word in part.words]
-            letters += len(part.text)
+            self._letters += len(part.text)
             samples += len(part.samples)
+            self.said = samples / SAMPLE_RATE
             # How long the rest will take is judged by the letters said so far.
-            self.total = round(samples / SAMPLES_PER_FRAME * max(1.0, len(request.text) / max(1, letters)))
+            rest = max(1.0, len(request.text or "") / max(1, self._letters))
+            self.total = round(samples / SAMPLES_PER_FRAME * rest)
             yield part.samples
         self.total = -(-samples // SAMPLES_PER_FRAME)
 
-    def _fitting_voice(self) -> str | None:
-        """The voice of the avatar, in the language that the text is in."""
+    def _fitting_voice(self, script: Script) -> str | None:
+        """The voice of the avatar, in the language that the text is in: where it grows, that of its first sentence
+        whose language can be told; until then the request's text, which it answers, may tell it."""
         # Imported here: as above.
         from emotalk.speech.language import detect
 
-        language = detect(self.script.written) or "en"
+        self._language = self._language or detect(script.written)
+        language = self._language or (detect(self.request.text or "") if self.script is None else None) or "en"
         voice = self.studio.voice_for(self.request.avatar, language)
-        if language != "en" and voice is not None:
+        if self.script is not None and language != "en" and voice is not None:
             self.remarks += (f"The text is in another language ({language}), so {voice} reads it.",)
         return voice
 

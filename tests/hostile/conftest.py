@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from tests.hostile.cases import Case, secret_files
 from tests.hostile.contained import Contained
+from tests.hostile.live_page import LivePage
 from tests.hostile.running import OpenPage, open_page
 
 
@@ -95,3 +97,28 @@ def without_rights_of_root() -> list[str]:
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("setpriv"):
         return ["setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search"]
     return []
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """The page, open to strangers, whose live faces are stand-ins."""
+    from emotalk.ui import build_app
+    from tests.server.live_doubles import Doubles
+    from tests.ui.drawn_studio import DrawnStudio
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMOTALK_PUBLIC", "1")
+        app = build_app(DrawnStudio(tmp_path_factory.mktemp("drawn")))
+        app.faces._making = Doubles()
+        app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+        yield app
+        app.blocks.close(verbose=False)
+        app.clips.close()
+        app.faces.close()
+
+
+@pytest.fixture
+def live(built, caplog: pytest.LogCaptureFixture) -> LivePage:
+    """That page with a live face that is shown."""
+    caplog.set_level(logging.INFO)
+    return LivePage(built.blocks.local_url.rstrip("/"), built.faces, caplog)

@@ -110,6 +110,8 @@ LIVE = {
     "head_motion": 1.0, "mood_in_voice": True, "seed": 0, "follow": False,
 }  # fmt: skip
 """What a page sends to let a live face say something."""
+CONVERSE = {"text": "Hi.", "heard": 0.5, "fresh": False, "url": None, "key": None, "model": None}
+"""What a page sends to talk with a live face, beside what `LIVE` has."""
 BEGIN = [None, "Somebody", 0.25, False, False]
 """The arguments of making an avatar: a video, a name, minutes, consent, video only."""
 PORTRAIT = [None, "Somebody", False, False, ""]

@@ -3,73 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from emotalk.server import live_requests
-from emotalk.server.live_faces import PREFIX, LiveFaces
+from emotalk.server.live_faces import PREFIX
+from tests.hostile.live_page import LivePage
 from tests.hostile.parameters import BODIES, LIVE, VALUES
 from tests.hostile.test_parameters import parts
-from tests.hostile.verdicts import is_sentence, tells_no_place
-from tests.hostile.visitor import Answer, Raw, Visitor
-from tests.server.live_doubles import SECONDS, Doubles, Plan, record, sound
+from tests.hostile.visitor import Raw, Visitor
+from tests.server.live_doubles import SECONDS, Plan, record, sound
 from tests.server.test_live_talks import until
-from tests.ui.drawn_studio import DrawnStudio
 
 SECRET = "/secret/owner.png"
 SILENT = "http://127.0.0.1:9/"
-
-
-@dataclass
-class LivePage:
-    """The real page, open to strangers, with a live face that is shown."""
-
-    address: str
-    faces: LiveFaces
-    log: pytest.LogCaptureFixture
-
-    def ticket(self, session: str = "page") -> str:
-        token = self.faces.ticket(session)
-        self.faces.tickets.find(token).show("mira")
-        return token
-
-    def problems(self, answer: Answer, *sent: str) -> list[str]:
-        """What is wrong with an answer, in words."""
-        found = []
-        if not answer.ok and not (400 <= answer.status < 500 and is_sentence(answer.error)):
-            found.append(f"status {answer.status} without a sentence: {answer.text[:300]!r}")
-        elif not answer.ok and not tells_no_place(answer.error, *sent):
-            found.append(f"a place of the server is told: {answer.error[:500]!r}")
-        if "Traceback" in self.log.text:
-            found.append(f"a traceback is logged: {self.log.text[-700:]}")
-        self.log.clear()
-        return found
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    from emotalk.ui import build_app
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMOTALK_PUBLIC", "1")
-        app = build_app(DrawnStudio(tmp_path_factory.mktemp("drawn")))
-        app.faces._making = Doubles()
-        app.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
-        yield app
-        app.blocks.close(verbose=False)
-        app.clips.close()
-        app.faces.close()
-
-
-@pytest.fixture
-def live(built, caplog: pytest.LogCaptureFixture) -> LivePage:
-    caplog.set_level(logging.INFO)
-    return LivePage(built.blocks.local_url.rstrip("/"), built.faces, caplog)
 
 
 def test_the_table_names_every_value() -> None:

@@ -18,7 +18,8 @@ def test_what_was_written_is_read():
     samples = np.linspace(-1, 1, 7, dtype=np.float32)
     stream = [
         wire.head({"size": 1.5}, True), wire.sound(samples), wire.code(rows), wire.moods(7, np.float32([[0.5, -1]])),
-        wire.words([(0.1, 0.25, "Grüße")]), wire.remark("so"), wire.end(0.5), wire.error("no"),
+        wire.words([(0.1, 0.25, "Grüße")]), wire.text("Grüße.", 0.12345), wire.remark("so"), wire.end(0.5),
+        wire.error("no"),
     ]  # fmt: skip
     found = [(kind, wire.content(kind, payload)) for kind, payload in wire.records(b"".join(stream))]
     assert "".join(kind for kind, _ in found) == wire.KINDS
@@ -29,8 +30,8 @@ def test_what_was_written_is_read():
     np.testing.assert_allclose(said[1], samples, atol=1 / 32767)
     np.testing.assert_array_equal(said[2], rows)
     assert said[3:] == [
-        {"first": 7, "values": [[0.5, -1.0]]}, {"words": [[0.1, 0.25, "Grüße"]]}, {"remark": "so"},
-        {"seconds": 0.5}, {"error": "no"},
+        {"first": 7, "values": [[0.5, -1.0]]}, {"words": [[0.1, 0.25, "Grüße"]]},
+        {"text": "Grüße.", "start": 0.123}, {"remark": "so"}, {"seconds": 0.5}, {"error": "no"},
     ]  # fmt: skip
 
 

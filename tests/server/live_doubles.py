@@ -4,6 +4,7 @@ sees every part of an answer as it comes."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
 import json
@@ -16,7 +17,7 @@ import numpy as np
 from starlette.testclient import TestClient
 
 from emotalk.avatar import AvatarCard, Consent
-from emotalk.core.errors import AvatarError
+from emotalk.core.errors import AvatarError, ChatError
 from emotalk.live.pack import LivePack
 from emotalk.server.live_faces import PREFIX, LiveFaces
 from emotalk.server.live_making import Making
@@ -149,6 +150,25 @@ class Doubles(Making):
 
     def talk(self, studio, request, stopped):
         return self.plan.run(request, stopped)
+
+    def converse(self, studio, request, sentences, stopped, max_seconds):
+        """A second of sound for each sentence."""
+        self.plan.requests.append(request)
+        yield record("H", b"{}")
+        said = 0
+        with contextlib.closing(sentences):
+            try:
+                for sentence in sentences:
+                    if not sentence:
+                        yield b""
+                        continue
+                    yield record("T", json.dumps({"text": sentence, "start": said}).encode())
+                    yield sound(1.0)
+                    said += 1
+            except ChatError as error:
+                yield record("X", json.dumps({"error": str(error)}).encode())
+                return
+        yield record("E", b"{}")
 
     def puppet(self, studio, avatar):
         self.puppets.append(Echo(avatar))

@@ -36,7 +36,7 @@ from emotalk.live.visibility import LEAST_WEIGHT, pruned, worth_sending
 
 log = logging.getLogger(__name__)
 
-RECIPE = 1
+RECIPE = 2
 """Of how packs are made; a new one wherever the same avatar would give other bytes."""
 KEPT = 64
 """Packs in a folder, of a megabyte each; those used last stay."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emotalk.core.errors import InputError
-from emotalk.core.speech import SpeechFeatures
+from emotalk.core.speech import SpeechFeatures, video_pairs
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.speech.feature_rows import frame_rows, quiet
@@ -92,10 +92,14 @@ class SpeechFront:
 
     def _take(self, features: SpeechFeatures) -> None:
         self._rows = np.concatenate([self._rows, frame_rows(features, self._hidden)])
-        video = features.at_video_rate()
-        self._received += len(video)
-        for values in zip(video.phones[:, 0], video.energy, video.voicing, video.f0, strict=True):
-            self._track(*map(float, values))
+        # As `features.at_video_rate`, which would also take the means of what the tracker does not read.
+        silence, energy, voicing = (
+            video_pairs(values).mean(1) for values in (features.phones[:, 0], features.energy, features.voicing)
+        )
+        f0 = np.where(voicing > 0, video_pairs(features.f0).max(1), 0.0)
+        self._received += len(f0)
+        for values in zip(silence.tolist(), energy.tolist(), voicing.tolist(), f0.tolist(), strict=True):
+            self._track(*values)
 
     def _track(self, silence: float, energy: float, voicing: float, f0: float) -> None:
         rhythm = self._tracker.push(silence, energy, voicing, f0)

@@ -40,6 +40,8 @@ _REACH_BEFORE = np.array([0.055, 0.065, 0.090, 0.009, 0.012, 0.015])
 _REACH_AFTER = np.array([0.060, 0.065, 0.065, 0.009, 0.012, 0.015])
 _CONTACTS = np.array([False, False, False, True, True, True])
 _FARTHEST = 0.9  # seconds; beyond it every dominance is below 0.005 % of its strength
+_ROWS = 64
+"""Rows computed at once: those of a second of speech, and memory stays small for an hour of it."""
 _GLIDING = 0.06  # seconds at most that a phone's jaw and rounding move at either end of it; the rest is held
 
 # Strengths by class of phone:  jaw  width pucker closure labiodental tongue
@@ -125,24 +127,42 @@ def articulation_targets(
     """
     if frames < 0 or not rate > 0:
         raise InputError(f"Articulation needs frames >= 0 at a rate > 0 Hz, found {frames} frames at {rate} Hz.")
-    weighted = np.zeros((frames, len(ARTICULATION_NAMES)))
-    weight = np.zeros_like(weighted)
-    for start, end, phone in _with_silence(segments, frames / rate):
+    begin, finish, target, strength = _gestures(segments, frames / rate)
+    first = np.maximum(((begin - _FARTHEST) * rate).astype(np.int64), 0)
+    last = np.minimum(((finish + _FARTHEST) * rate).astype(np.int64) + 1, frames)  # the row behind the last one
+    shares = np.zeros((frames, len(ARTICULATION_NAMES)))
+    for start in range(0, frames, _ROWS):
+        rows = np.arange(start, min(start + _ROWS, frames))
+        near = (first < start + _ROWS) & (last > start)
+        reached = (rows >= first[near, None]) & (rows < last[near, None])
+        dominance = _dominance((rows + 0.5) / rate, begin[near], finish[near]) * strength[near, None]
+        dominance[~reached] = 0
+        weighted = (dominance * target[near, None]).sum(0)
+        shares[rows] = weighted / np.maximum(dominance.sum(0), 1e-12)
+    return shares.astype(np.float32)
+
+
+def _gestures(
+    segments: Sequence[tuple[float, float, str]], seconds: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Begin and end [G] in seconds, target and strength [G, 6] of all gestures of the segments and the silence around
+    them."""
+    spans, targets, strengths = [], [], []
+    for start, end, phone in _with_silence(segments, seconds):
         for gesture in _GESTURES[phone]:
-            begin, finish = start + gesture.begin * (end - start), start + gesture.end * (end - start)
-            first = max(int((begin - _FARTHEST) * rate), 0)
-            last = min(int((finish + _FARTHEST) * rate) + 1, frames)
-            if first >= last:
-                continue
-            seconds = (np.arange(first, last)[:, None] + 0.5) / rate
-            gliding = np.where(_CONTACTS, 0.0, min(0.25 * (finish - begin), _GLIDING))
-            early = np.maximum(begin + gliding - seconds, 0) / _REACH_BEFORE
-            late = np.maximum(seconds - (finish - gliding), 0) / _REACH_AFTER
-            distance = early + late
-            dominance = gesture.strength * np.exp(-distance)
-            weighted[first:last] += dominance * gesture.target
-            weight[first:last] += dominance
-    return (weighted / np.maximum(weight, 1e-12)).astype(np.float32)
+            spans.append((start + gesture.begin * (end - start), start + gesture.end * (end - start)))
+            targets.append(gesture.target)
+            strengths.append(gesture.strength)
+    begin, finish = np.array(spans).T
+    return begin, finish, np.array(targets), np.array(strengths)
+
+
+def _dominance(seconds: np.ndarray, begin: np.ndarray, finish: np.ndarray) -> np.ndarray:
+    """[G, T, 6] how far gestures [G] of strength 1 dominate at some seconds [T]."""
+    gliding = np.minimum(0.25 * (finish - begin), _GLIDING)[:, None] * ~_CONTACTS
+    early = np.maximum((begin[:, None] + gliding)[:, None] - seconds[:, None], 0) / _REACH_BEFORE
+    late = np.maximum(seconds[:, None] - (finish[:, None] - gliding)[:, None], 0) / _REACH_AFTER
+    return np.exp(-(early + late))
 
 
 def _with_silence(segments: Sequence[tuple[float, float, str]], seconds: float) -> Iterator[tuple[float, float, str]]:

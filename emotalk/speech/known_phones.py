@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from emotalk.core.speech import PHONES, Speech, SpeechFeatures
 from emotalk.speech.coarticulation import articulation_targets
 
 _SILENCE = PHONES.index("sil")
+_ROWS = 64  # taken at once: memory stays small for an hour of speech
 
 
 def known_phones(features: SpeechFeatures, speech: Speech, first_row: int = 0) -> SpeechFeatures:
@@ -22,20 +24,35 @@ def known_phones(features: SpeechFeatures, speech: Speech, first_row: int = 0) -
     """
     if not speech.phones:
         return features
-    rows = len(features)
+    phones, articulation = _rows_of(speech.phones, first_row, len(features))
+    return replace(features, phones=phones, articulation=articulation)
+
+
+def _rows_of(said: Sequence[tuple[float, float, str]], first_row: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Phones [rows, 40] and articulation [rows, 6] of what is said from a row on."""
     begin, end = first_row / FEATURE_RATE, (first_row + rows) / FEATURE_RATE
     # Coarticulation reaches 0.6 s; a second of neighbours on either side makes pieces equal to the whole.
-    near = [(a - begin, b - begin, name) for a, b, name in speech.phones if b > begin - 1 and a < end + 1]
-    phones = np.zeros((rows, len(PHONES)), np.float32)
-    phones[:, _SILENCE] = 1
-    edges = np.arange(rows + 1) / FEATURE_RATE
-    for start, stop, name in near:
-        share = np.clip(np.minimum(edges[1:], stop) - np.maximum(edges[:-1], start), 0, None) * FEATURE_RATE
-        phones[:, _SILENCE] -= share
-        phones[:, PHONES.index(name)] += share
+    near = [(a - begin, b - begin, name) for a, b, name in said if b > begin - 1 and a < end + 1]
     # The coarticulation model begins its silence 0.6 s before the first row: cut what lies further back.
     kept = [(max(a, -0.6), b, name) for a, b, name in near if b > -0.6]
-    return replace(features, phones=np.clip(phones, 0, 1), articulation=articulation_targets(kept, rows, FEATURE_RATE))
+    return _phone_rows(near, rows), articulation_targets(kept, rows, FEATURE_RATE)
+
+
+def _phone_rows(said: Sequence[tuple[float, float, str]], rows: int) -> np.ndarray:
+    """[rows, 40] the share of each row that each phone takes; the rest of it is silence."""
+    names = np.array([PHONES.index(name) for _, _, name in said], np.int64)
+    starts, stops = np.array([phone[:2] for phone in said]).reshape(-1, 2).T
+    edges = np.arange(rows + 1) / FEATURE_RATE
+    found = np.zeros((rows, len(PHONES)), np.float32)
+    for first in range(0, rows, _ROWS):
+        here = found[first : first + _ROWS]
+        begin, end = edges[first : first + len(here)], edges[first + 1 : first + len(here) + 1]
+        near = (starts < end[-1]) & (stops > begin[0])
+        shares = np.minimum(end, stops[near, None]) - np.maximum(begin, starts[near, None])
+        shares = np.maximum(shares, 0) * FEATURE_RATE
+        here[:, _SILENCE] = 1 - shares.sum(0)
+        np.add.at(here.T, names[near], shares)
+    return np.clip(found, 0, 1)
 
 
 class KnownPhones:
@@ -67,13 +84,13 @@ class KnownPhones:
         self._spans = [span for span in self._spans if span[1] > past]
         if not self._known:
             return features
-        exact = known_phones(features, Speech(np.zeros(0, np.float32), phones=tuple(self._known)), first)
+        phones, articulation = _rows_of(self._known, first, len(features))
         middle = (np.arange(first, self._row) + 0.5) / FEATURE_RATE
-        sure = np.zeros(len(features), bool)
+        sure = np.zeros((len(features), 1), bool)
         for start, end in self._spans:
-            sure |= (middle >= start) & (middle < end)
+            sure[:, 0] |= (middle >= start) & (middle < end)
         return replace(
             features,
-            phones=np.where(sure[:, None], exact.phones, features.phones),
-            articulation=np.where(sure[:, None], exact.articulation, features.articulation),
+            phones=np.where(sure, phones, features.phones),
+            articulation=np.where(sure, articulation, features.articulation),
         )

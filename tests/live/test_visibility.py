@@ -10,7 +10,9 @@ from emotalk.avatar import load_avatar
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.live import visibility
-from emotalk.live.visibility import MOODS, pruned, shown_faces, views, weights, worth_sending
+from emotalk.live.visibility import MOODS, far_views, pruned, shown_faces, views, weights, worth_sending
+from emotalk.talk.request import Look
+from emotalk.talk.scene import Scene, still_motion
 from tests.live.doubles import lively_motion, sparse_avatar
 
 
@@ -23,12 +25,14 @@ def test_the_faces_show_what_a_talk_can_show():
     assert np.abs(faces.gaze).max(0) == pytest.approx([0.5, 0.35])
     assert len(faces) == 2 * known
     seen_from = {(yaw, t) for yaw, pitch, of in views() for t in of if pitch == 0}
-    assert {t for yaw, t in seen_from if yaw == 35} >= set(range(known, 2 * known))
-    assert {yaw for yaw, _ in seen_from} == {-35, -18, 0, 18, 35}
+    assert {t for yaw, t in seen_from if yaw == 41} >= set(range(known, 2 * known))
+    assert {yaw for yaw, _ in seen_from} == {-41, -20, 0, 20, 41}
+    assert max(t for _, _, of in far_views() for t in of) < len(faces)
 
 
 def test_a_gaussian_behind_others_weighs_nothing(monkeypatch):
     monkeypatch.setattr(visibility, "views", lambda: [(0, 0, [0]), (18, 0, [12])])
+    monkeypatch.setattr(visibility, "far_views", lambda: [])
     avatar = sparse_avatar(mesh=20, joint=80)
     g = avatar.gaussians
     position, scale, opacity = g.position.clone(), g.log_scale.clone(), g.opacity_logit.clone()
@@ -65,9 +69,14 @@ def test_what_is_kept_moves_as_before():
 
 
 @pytest.mark.slow
-def test_a_preset_loses_what_its_hair_and_its_clothes_hide():
+def test_a_preset_loses_what_its_hair_and_its_clothes_hide_and_shows_the_same():
     avatar = load_avatar("mira")
     keep = worth_sending(avatar)
     region = avatar.gaussians.region.numpy()
-    for name, least, most in (("hair", 0.5, 0.9), ("clothes", 0.3, 0.7), ("brows", 0.99, 1), ("teeth", 1, 1)):
+    for name, least, most in (("hair", 0.5, 0.9), ("clothes", 0.7, 0.95), ("brows", 0.95, 1), ("teeth", 1, 1)):
         assert least <= keep[region == REGION_INDEX[name]].mean() <= most, name
+    kept = pruned(avatar, keep)
+    corners = [Look(384, yaw, pitch, zoom) for yaw in (-40, 40) for pitch in (-20, 20) for zoom in (0.6, 1.25)]
+    for look in (*corners, Look(384, zoom=0.6), Look(384, zoom=0.9), Look(384), Look(384, zoom=1.8)):
+        whole, shown = (Scene(of, look).draw(still_motion(0.3, 0.2)).astype(np.float32) for of in (avatar, kept))
+        assert np.square(whole - shown).mean() < 255**2 / 10**4.5, look  # 45 dB

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emotalk.core.errors import InputError
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES
+from emotalk.speech import coarticulation
 from emotalk.speech.coarticulation import articulation_targets
 
 JAW, WIDTH, PUCKER, CLOSURE, LABIODENTAL, TONGUE = range(len(ARTICULATION_NAMES))
@@ -82,6 +85,46 @@ def test_frames_are_centred_so_that_rates_agree():
     at_50 = articulation_targets(segments, 60, rate=50)
     at_150 = articulation_targets(segments, 180, rate=150)
     np.testing.assert_allclose(at_50, at_150[1::3], atol=1e-3)
+
+
+def gesture_by_gesture(segments: list[tuple[float, float, str]], frames: int, rate: float) -> np.ndarray:
+    """The sums at the top of the module, one gesture after the other."""
+    weighted, weight = np.zeros((2, frames, len(ARTICULATION_NAMES)))
+    seconds = (np.arange(frames)[:, None] + 0.5) / rate
+    for start, end, phone in coarticulation._with_silence(segments, frames / rate):
+        for gesture in coarticulation._GESTURES[phone]:
+            begin, finish = (start + part * (end - start) for part in (gesture.begin, gesture.end))
+            gliding = np.where(coarticulation._CONTACTS, 0, min((finish - begin) / 4, coarticulation._GLIDING))
+            early = np.maximum(begin + gliding - seconds, 0) / coarticulation._REACH_BEFORE
+            late = np.maximum(seconds - finish + gliding, 0) / coarticulation._REACH_AFTER
+            dominance = gesture.strength * np.exp(-early - late)
+            weighted += dominance * gesture.target
+            weight += dominance
+    return weighted / weight
+
+
+@given(
+    phones=st.lists(st.tuples(st.floats(0, 0.3), st.floats(0, 0.2), st.sampled_from(PHONES)), max_size=40),
+    begin=st.floats(-0.6, 1),
+    frames=st.integers(0, 300),
+    rate=st.sampled_from([25, 50, 500]),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_every_moment_is_the_weighted_mean_of_all_gestures(phones, begin, frames, rate):
+    segments = []
+    for pause, seconds, name in phones:
+        start = (segments[-1][1] if segments else begin) + pause
+        segments.append((start, start + seconds, name))
+    found = articulation_targets(segments, frames, rate)
+    # Dominance that is left out beyond 0.9 s is below 0.005 % of a strength.
+    np.testing.assert_allclose(found, gesture_by_gesture(segments, frames, rate), atol=2e-3)
+
+
+def test_long_speech_is_the_same_from_any_second_on():
+    segments = spoken("m aa p iy f uw s t ow l ay k " * 30)
+    whole = articulation_targets(segments, 1500)
+    late = articulation_targets([(a - 10, b - 10, name) for a, b, name in segments if b > 9.4], 1000)
+    np.testing.assert_allclose(late, whole[500:], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What text-to-speech knows replaces what was heard, whole or in a stream."""
 
 import dataclasses
+import itertools
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emotalk.core.speech import PHONES, Speech, SpeechFeatures
 from emotalk.speech.feature_rows import frame_rows, pair_rows, quiet, speech_rows
@@ -31,6 +34,28 @@ def test_a_stream_of_sentences_gets_its_phones_as_the_whole_does():
     np.testing.assert_allclose(joined[:-40], whole.articulation[:-40], atol=1e-3)
     np.testing.assert_allclose(np.concatenate([part.phones for part in parts]), whole.phones, atol=1e-5)
     np.testing.assert_allclose(second.phones, whole.phones, atol=1e-4)
+
+
+@given(cuts=st.lists(st.integers(0, 200), max_size=12))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_any_pieces_get_the_shares_of_rows_that_the_phones_take(cuts):
+    speech, features = spoken(1)
+    heard, times = _heard(features), KnownPhones()
+    times.said(speech)
+    borders = sorted({0, len(heard), *(min(cut, len(heard)) for cut in cuts)})
+    pieces = [times.correct(heard[first:last]) for first, last in itertools.pairwise(borders)]
+    shares = np.zeros_like(heard.phones)
+    for row, share in enumerate(shares):
+        for start, end, name in speech.phones:
+            share[PHONES.index(name)] += 50 * max(0.0, min(end, (row + 1) / 50) - max(start, row / 50))
+        share[0] += 1 - share.sum()
+    found = np.concatenate([piece.phones for piece in pieces])
+    covered = (np.arange(len(heard)) + 0.5) / 50 < speech.seconds
+    np.testing.assert_allclose(found[covered], shares[covered], atol=1e-5)
+    for piece, first, last in zip(pieces, borders, borders[1:], strict=False):
+        alone = known_phones(heard[first:last], speech, first)
+        rows = covered[first:last]
+        np.testing.assert_allclose(piece.articulation[rows], alone.articulation[rows], atol=1e-6)
 
 
 def test_sound_without_phone_times_stays_as_heard():

@@ -31,6 +31,7 @@ function turn(kind, who, text) {
   log.append(line);
   while (log.children.length > KEPT) log.firstChild.remove();
   log.scrollTop = log.scrollHeight;
+  if (document.activeElement === words) words.scrollIntoView({ block: "nearest" }); // a longer log pushes it down
   return line;
 }
 
@@ -164,8 +165,9 @@ document.addEventListener("emotalk-note", ({ detail }) => open && remark(detail)
 document.addEventListener("emotalk-conversation", ({ detail }) => {
   open = detail;
   document.body.classList.toggle("emotalk-chat", open);
-  if (open) begin();
-  else dialogue?.leave();
+  if (!open) return dialogue?.leave();
+  element.scrollIntoView({ block: "nearest" }); // other parts have gone
+  begin();
 });
 // The face may come later, and go: then nobody listens.
 new MutationObserver(() => {

@@ -15,6 +15,8 @@ const DOWN = 0.2, UP = 0.02, ROOM = 0.1, SLOWLY = 0.0005;
 // Decibels of level 0 and 1.
 const FAINT = -55, FULL = -15;
 
+const decibelsOf = (power) => 10 * Math.log10(power + 1e-12);
+
 // A second-order filter: high-pass or low-pass, maximally flat.
 class Pass {
   constructor(high, hertz, rate) {
@@ -39,8 +41,8 @@ export class VoiceActivity {
     this.onstart = onstart;
     this.size = Math.round(rate / STEPS);
     this.filters = [new Pass(true, LOWEST, rate), new Pass(false, HIGHEST, rate)];
-    this.power = this.filled = 0;
-    // Decibels of the last steps, and of the room.
+    this.power = this.before = this.filled = 0;
+    // Decibels of the last steps, each with the one before it, and of the room.
     this.recent = [];
     this.floor = null;
     this.steps = this.loud = this.quiet = 0;
@@ -60,19 +62,20 @@ export class VoiceActivity {
     for (const x of samples) {
       this.power += low.next(high.next(x)) ** 2;
       if (++this.filled < this.size) continue;
-      this.step(10 * Math.log10(this.power / this.size + 1e-12));
+      this.step(this.power / this.size);
       this.power = this.filled = 0;
     }
   }
 
-  step(decibels) {
-    const { recent } = this;
-    recent.push(decibels);
+  step(power) {
+    const { recent } = this, decibels = decibelsOf(power);
+    recent.push(decibelsOf((power + this.before) / 2));
+    this.before = power;
     if (recent.length > LONG) recent.shift();
     const loud = decibels > SILENT && decibels > this.floor + OVER + (this.guarded ? GUARD : 0);
     this.follow(decibels, loud);
     if (this.steps++ < FIRST) return;
-    this.loud = loud ? this.loud + 1 : Math.max(0, this.loud - 2);
+    this.loud = loud ? Math.min(ENOUGH, this.loud + 1) : Math.max(0, this.loud - 2);
     this.quiet = loud ? 0 : this.quiet + 1;
     if (this.quiet > PAUSE) this.talking = false;
     if (this.talking || this.loud < ENOUGH || this.steady(SOON, EVEN)) return;

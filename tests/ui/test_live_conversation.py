@@ -67,7 +67,7 @@ def painter(browser) -> Iterator:
 
 
 class Model:
-    """Stands in for the server's half: `said` = sentences and the seconds at which they start, of `seconds` of sound."""
+    """Stands in for the server's half: `said` = sentences and the seconds where they start, of `seconds` of sound."""
 
     def __init__(self, page) -> None:
         self.page, self.about = page, {"offered": True, "typed": False, "model": "stand-in"}
@@ -279,6 +279,13 @@ def test_a_spoken_turn_needs_consent_and_is_interrupted_by_a_voice(page, model: 
     expect(ear).to_have_attribute("aria-pressed", "false")
 
 
+def test_a_microphone_that_moves_the_face_is_off_in_a_conversation(page) -> None:
+    page.locator("#stage .mic").click()
+    until(page, "listening")
+    begin(page)
+    until(page, "listening", "silent")
+
+
 def test_a_face_that_listens_nods(page) -> None:
     begin(page)
     frames_pass(page)
@@ -323,6 +330,19 @@ def test_a_models_key_goes_with_the_words_alone_and_is_kept_nowhere(page, seen: 
     page.wait_for_function(LIVE)
     page.get_by_role("radio", name="Conversation").check()
     expect(page.get_by_label("Key")).to_have_value("")
+
+
+def test_a_script_that_does_not_come_is_told_and_asked_for_again(page, model: Model) -> None:
+    expect(page.locator("#chat .log")).to_be_attached()
+    page.route("**/live-face/script-**", lambda route: route.abort(), times=1)
+    page.get_by_role("radio", name="Conversation").check()
+    expect(page.locator("#chat .hint")).to_contain_text("cannot be loaded")
+    page.get_by_role("radio", name="Type", exact=True).check()
+    expect(page.locator("#chat")).to_be_hidden()
+    begin(page)
+    expect(page.locator("#chat .hint")).to_be_hidden()
+    tell(page, "Hello?")
+    until(page, "waiting", "speaking")
 
 
 def test_a_server_with_a_model_of_its_own_asks_for_none(page, model: Model) -> None:

@@ -9,7 +9,8 @@ from tests.ui.live_modules import LiveModules
 _RIG = """() => {
     // A face whose voice says what the test sets, a recognition that hears what the test says.
     window.rig = () => {
-        const r = { told: [], sent: [], hushed: [], life: { listening: false, levels: [], heard(x) { this.levels.push(x); } } };
+        const life = { listening: false, levels: [], heard(x) { this.levels.push(x); } };
+        const r = { told: [], sent: [], hushed: [], life };
         r.living = {
             actor: { life: r.life },
             voice: null,
@@ -55,14 +56,15 @@ _RIG = """() => {
             for (let at = 0; at < seconds * 48000; at += 1024) {
                 const piece = Float32Array.from({ length: 1024 }, (_, i) => {
                     const t = (at + i) / 48000;
-                    return loud * Math.sin(6.28 * 500 * t) * (0.55 + 0.45 * Math.sin(6.28 * 9 * t)) + 1e-4 * Math.sin(i * i);
+                    const beat = 0.55 + 0.45 * Math.sin(6.28 * 9 * t);
+                    return loud * beat * Math.sin(6.28 * 500 * t) + 1e-4 * Math.sin(i * i);
                 });
                 r.microphone.hear({ began: 0, piece });
             }
         };
         const wish = async () => ({ avatar: "mira", valence: 0.5 });
-        const { Recognition, Microphone } = r;
-        r.dialogue = new live.Dialogue(r.living, wish, (...news) => r.told.push(news), { Recognition, Microphone, language: "en-GB" });
+        const { Recognition, Microphone } = r, told = (...news) => r.told.push(news);
+        r.dialogue = new live.Dialogue(r.living, wish, told, { Recognition, Microphone, language: "en-GB" });
         return r;
     };
 }"""

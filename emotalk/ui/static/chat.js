@@ -12,6 +12,7 @@ let answering = null; // { offered, typed, model }: who can answer here
 let open = false;
 let allowed = false; // the microphone, by whoever read what it means
 let answer = null; // the face's turn in the log, while it lasts
+let again = ""; // makes another address of the script's
 let wanted = []; // who waits for what the controls say
 
 const face = () => {
@@ -85,9 +86,8 @@ async function whoAnswers({ living }) {
 const wish = (name) => () =>
   new Promise((done) => {
     wanted.push((settings) => {
-      const told = { ...settings, avatar: name() };
-      if (!model.hidden) for (const [key, place] of [["url", "url"], ["key", "key"], ["model", "name"]]) if (at(place).value.trim()) told[key] = at(place).value.trim();
-      done(told);
+      const typed = model.hidden ? [] : [["url", "url"], ["key", "key"], ["model", "name"]].map(([key, place]) => [key, at(place).value.trim()]);
+      done({ ...settings, avatar: name(), ...Object.fromEntries(typed.filter(([, value]) => value)) });
     });
     trigger("submit");
   });
@@ -98,9 +98,15 @@ async function begin() {
   if (!answering) await whoAnswers(there);
   ear.hidden = !Recognition;
   if (dialogue) return;
-  const { Dialogue } = await import(there.living.address(props.script));
-  const options = { Microphone: there.Microphone, Recognition, language: document.documentElement.lang || navigator.language };
-  dialogue ||= new Dialogue(there.living, wish(() => face()?.name), (event, detail) => TOLD[event](detail), options);
+  try {
+    const { Dialogue } = await import(there.living.address(props.script) + again);
+    const options = { Microphone: there.Microphone, Recognition, language: document.documentElement.lang || navigator.language };
+    dialogue ||= new Dialogue(there.living, wish(() => face()?.name), (event, detail) => TOLD[event](detail), options);
+    remark("");
+  } catch {
+    again = "#" + Date.now(); // browsers remember that a module did not come
+    remark("The conversation cannot be loaded; check the connection and choose it again.");
+  }
 }
 
 function send() {
@@ -166,6 +172,7 @@ document.addEventListener("emotalk-conversation", ({ detail }) => {
   open = detail;
   document.body.classList.toggle("emotalk-chat", open);
   if (!open) return dialogue?.leave();
+  face()?.living.hush(); // what is said or lent now
   element.scrollIntoView({ block: "nearest" }); // other parts have gone
   begin();
 });

@@ -57,7 +57,8 @@ _GONE = "This face is not here any more; choose it anew."
 
 
 class LiveFaces:
-    """All live faces of this server. `script` gives the text of the browser's module."""
+    """All live faces of this server. `script` gives the text of the browser's module, `dialogue` of the one that is
+    loaded when somebody talks with a face."""
 
     def __init__(
         self,
@@ -65,8 +66,10 @@ class LiveFaces:
         script: Callable[[], str],
         making: Making | None = None,
         clock: Callable[[], float] = time.monotonic,
+        dialogue: Callable[[], str] = str,
     ) -> None:
         self._studio, self._script, self._making = studio, script, making or Making()
+        self._dialogue = dialogue
         self.talks = LiveTalks()
         self.puppets = Puppets(lambda avatar: self._making.puppet(studio, avatar), clock)
         self.conversations = Conversations(clock)
@@ -133,6 +136,11 @@ class LiveFaces:
         """Address of the browser's module, below the page's."""
         return f"{PREFIX}/script-{self._script_now[0]}.js"
 
+    @property
+    def dialogue_path(self) -> str:
+        """Address of the module for talking with a face, below the page's."""
+        return f"{PREFIX}/script-{self._dialogue_now[0]}.js"
+
     def warm_up(self, first: str = "") -> None:
         """Make what all faces share, and keep the packs of the gallery's faces that are nobody's likeness, `first` the
         one that pages begin with: some seconds each, once per machine."""
@@ -193,8 +201,8 @@ class LiveFaces:
         return ticket
 
     async def _get_script(self, request: Request) -> Response:
-        name, text = self._script_now
-        if request.path_params["name"] != name:
+        text = dict((self._script_now, self._dialogue_now)).get(request.path_params["name"])
+        if text is None:
             raise Refusal(404, "This script is not here any more; load the page anew.")
         return Response(text, media_type="text/javascript", headers={"Cache-Control": FOREVER})
 
@@ -291,8 +299,17 @@ class LiveFaces:
 
     @functools.cached_property
     def _script_now(self) -> tuple[str, bytes]:
-        text = self._script().encode()
-        return hashlib.sha256(text).hexdigest()[:32], text
+        return _named(self._script())
+
+    @functools.cached_property
+    def _dialogue_now(self) -> tuple[str, bytes]:
+        return _named(self._dialogue())
+
+
+def _named(script: str) -> tuple[str, bytes]:
+    """A script's name, by what is in it, and its bytes."""
+    text = script.encode()
+    return hashlib.sha256(text).hexdigest()[:32], text
 
 
 class _Held(Leftover):

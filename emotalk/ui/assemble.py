@@ -94,7 +94,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     uploads = uploads_folder()  # before a part of the page is made, which remembers it
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
-    faces = LiveFaces(studio, lambda: live_script("living"))
+    faces = LiveFaces(studio, lambda: live_script("living"), dialogue=lambda: live_script("dialogue"))
     fits = FitSessions(studio, forgotten=faces.forget)
     hub = HubFaces(studio)
     atexit.register(clips.close)

@@ -45,7 +45,8 @@ GAZES = {"Straight ahead": "ahead", "At you": "camera", "Aside": "aside"}
 OWN, COLOUR, PICTURE = "The avatar's own", "A colour", "A picture"
 BLUR, CLEAR = "Blurred", "Transparent"
 GROUNDS = (OWN, COLOUR, PICTURE, BLUR, CLEAR)
-TYPED, HEARD = "Type", "Audio"
+TYPED, HEARD, CONVERSED = "Type", "Audio", "Conversation"
+"""Where the words come from."""
 MAX_KEYS = 1000
 """Key frames of a mood over time."""
 LAST_KEY = 24 * 3600.0
@@ -191,7 +192,7 @@ def request_of(
     """The controls' values as a request; raises InputError with a sentence."""
     return talk_request(
         avatar=face,
-        text=text if source == TYPED else None,
+        text=text if source in (TYPED, CONVERSED) else None,
         audio=audio if source == HEARD else None,
         voice=voice,
         valence=valence,

@@ -16,7 +16,7 @@ _IMPORT = re.compile(r'^import \{[^}]*\} from "\./([a-z_]+)\.js";$')
 _NAME = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)")
 _MORE_NAMES = re.compile(r", (\w+) = ")
 _QUOTED = re.compile(r"""("(?:\\.|[^"\\])*"|`[^`]*`)""")
-_AROUND = re.compile(r" ?([=,;{}():?]|&&|\|\||=>) ?")
+_AROUND = re.compile(r" ?([=,;{}():?<>*]|&&|\|\||=>) ?")
 
 
 def _code(line: str) -> str:

@@ -16,7 +16,7 @@ import gradio as gr
 from emotalk.core.errors import EmotalkError
 from emotalk.server.visitors import address_of
 from emotalk.ui import parts
-from emotalk.ui.controls import COLOUR, OWN, TYPED
+from emotalk.ui.controls import COLOUR, CONVERSED, OWN, TYPED
 from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
@@ -52,6 +52,16 @@ _SAY = f"""(avatar, source, text, voice, valence, arousal, expressiveness, head_
   }};
   document.dispatchEvent(new CustomEvent("emotalk-say", {{ detail }}));
 }}"""
+_WISH = """(voice, valence, arousal, expressiveness, head_motion, mood_in_voice, seed) => {
+  const detail = {
+    voice: voice || null, valence, arousal, expressiveness, head_motion, mood_in_voice, seed: seed || 0,
+  };
+  document.dispatchEvent(new CustomEvent("emotalk-wish", { detail }));
+}"""
+_CONVERSATION = f"""(source) => {{
+  const detail = source === {json.dumps(CONVERSED)};
+  document.dispatchEvent(new CustomEvent("emotalk-conversation", {{ detail }}));
+}}"""
 REFUSED = "() => document.dispatchEvent(new CustomEvent('emotalk-refused'))"
 _HUSH = "() => document.dispatchEvent(new CustomEvent('emotalk-hush'))"
 STILL_UNLESS_LIVE = f"""(face, ...rest) => {{
@@ -70,6 +80,10 @@ class LiveStage:
     def __init__(self, faces: LiveFaces) -> None:
         self._faces = faces
         self.part = parts.living(faces.script_path)
+
+    def chat(self) -> Any:
+        """The part for talking with the face, made in the current column; `converse` connects it."""
+        return parts.chat(self._faces.dialogue_path)
 
     def connect(self, controls: Controls, blocks: gr.Blocks, downloads: list[Any]) -> None:
         """Keep the canvas showing the chosen face, as the controls say."""
@@ -125,6 +139,14 @@ class LiveStage:
     def say(self, event: Any, controls: Controls) -> Any:
         """Let `event` make the face say the text; where there is no living face, it makes a video."""
         return event(None, self.say_inputs(controls), None, js=_SAY, show_progress="hidden")
+
+    def converse(self, chat: Any, controls: Controls) -> None:
+        """Open `chat` where a conversation is chosen, and tell it how the face is to speak. All in the browser: what is
+        said goes to the address of the live face, and neither it nor a model's key is in an event of the page."""
+        c = controls
+        c.source.change(None, c.source, None, js=_CONVERSATION, show_progress="hidden")
+        spoken = [c.voice, c.valence, c.arousal, c.expressiveness, c.head_motion, c.mood_in_voice, c.seed]
+        chat.submit(None, spoken, None, js=_WISH, show_progress="hidden")
 
     def hush(self, event: Any) -> None:
         """Let `event` silence it."""

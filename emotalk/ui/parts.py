@@ -46,6 +46,12 @@ def living(script: str) -> gr.HTML:
     return _part("living", {}, elem_id="living", script=script)
 
 
+def chat(script: str) -> gr.HTML:
+    """Talking with the living face in turns: what was said, a line to type in, a microphone. `script` is the address of
+    the module that is loaded for it. It has no value: what is said goes to the server by `POST converse` alone."""
+    return _part("chat", "", elem_id="chat", script=script)
+
+
 def faces(
     people: list[dict[str, str]],
     chosen: str,

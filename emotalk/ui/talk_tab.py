@@ -21,6 +21,7 @@ from emotalk.server.visitors import address_of
 from emotalk.ui import parts
 from emotalk.ui.controls import (
     CLEAR,
+    CONVERSED,
     DIRECTIONS,
     FIRST_FACE,
     FIRST_MOOD,
@@ -73,6 +74,7 @@ class TalkTab:
         downloads = self.hub_row.connect(blocks, self.controls.face, own)
         self._still(downloads)
         self.live.connect(self.controls, blocks, downloads)
+        self.live.converse(self.chat, self.controls)
         self._generate()
         self._listen()
         self._sheet()
@@ -103,11 +105,14 @@ class TalkTab:
                     gaze = gr.Radio(list(GAZES.items()), value="ahead", label="Looking", elem_id="gaze")
             with gr.Column(scale=5, min_width=320, elem_id="words-column"):
                 with gr.Group(elem_id="words-card"):
-                    source = gr.Radio([TYPED, HEARD], value=TYPED, show_label=False, container=False, elem_id="source")
+                    source = gr.Radio(
+                        [TYPED, HEARD, CONVERSED], value=TYPED, show_label=False, container=False, elem_id="source"
+                    )
                     text = gr.Textbox(
                         FIRST_TEXT, label="What to say", show_label=False, lines=2, max_lines=8, elem_id="say",
                         autofocus=False, placeholder="What to say",
                     )  # fmt: skip
+                    self.chat = self.live.chat()
                     with gr.Row(elem_id="directions") as chips:
                         self.directions = {
                             gr.Button(shown, size="sm", variant="secondary", min_width=0): (before, behind)
@@ -136,8 +141,9 @@ class TalkTab:
                         with gr.Column(scale=5, min_width=150, elem_id="go-column"):
                             mood_in_voice = gr.Checkbox(True, label="Mood in the voice")
                             follow = gr.Checkbox(
-                                False, label="Follow the voice", info="Arousal is heard; valence stays as set."
-                            )
+                                False, label="Follow the voice", info="Arousal is heard; valence stays as set.",
+                                elem_id="follow-voice",
+                            )  # fmt: skip
                             self.fine = gr.Button("Fine-tune", size="sm", elem_id="fine-tune")
                             with gr.Row(elem_id="generate-row"):
                                 self.talk = gr.Button(
@@ -196,7 +202,7 @@ class TalkTab:
             js="(v, a, follow, line) => [[v, a], {...(line || {}), mood: [v, a], follow}]",
         )  # fmt: skip
         c.source.change(
-            lambda source: [gr.update(visible=source == shown) for shown in (*[TYPED] * 4, *[HEARD] * 2)],
+            lambda source: [gr.update(visible=(source == HEARD) == heard) for heard in (*[False] * 4, *[True] * 2)],
             c.source, [c.text, self.chips, self.voice_row, c.mood_in_voice, c.audio, c.transcript], queue=False,
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip

@@ -22,6 +22,7 @@ from emotalk.ui.controls import (
     BLUR,
     CLEAR,
     COLOUR,
+    CONVERSED,
     HEARD,
     OWN,
     PICTURE,
@@ -126,6 +127,11 @@ def test_a_transcript_counts_for_audio_alone(photo: Path) -> None:
     assert request_of(**heard | {"transcript": ""}).transcript is None
 
 
+def test_what_is_typed_counts_in_a_conversation_too_and_audio_does_not(photo: Path) -> None:
+    request = request_of(**VALUES | {"source": CONVERSED, "audio": str(photo), "transcript": "Other words."})
+    assert (request.text, request.audio, request.transcript) == ("Hi.", None, None)
+
+
 class TestMark:
     def test_the_owner_may_leave_it_out_and_a_stranger_may_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert "off" in marks_offered()
@@ -222,7 +228,8 @@ def _talk_tab(studio: DrawnStudio, blocks: Page, made: list[Any]) -> tuple[Any, 
     from emotalk.ui.talk_tab import TalkTab
 
     clips = SimpleNamespace(start=lambda session, request: made.append(request))
-    tab = TalkTab(studio, clips, HubFaces(studio), lambda session: [], SimpleNamespace(script_path="live.js"), blocks)
+    faces = SimpleNamespace(script_path="live.js", dialogue_path="talk.js")
+    tab = TalkTab(studio, clips, HubFaces(studio), lambda session: [], faces, blocks)
     add_endpoints(studio, lambda request, target, **_: made.append(request))
     return tab, _handler(blocks, "talk")
 

@@ -304,7 +304,7 @@ _MICROPHONE = """async () => {
     }, { onfail: (sentence) => { failures.push(sentence); enough(); } });
     await puppet.start();
     await done;
-    const row = puppet.row(puppet.frame), track = puppet.stream.getAudioTracks()[0];
+    const row = puppet.row(puppet.frame), track = puppet.microphone.stream.getAudioTracks()[0];
     puppet.stop();
     return {
         sent, failures, level, wanted, row: row && row.length, track: track.readyState, context: puppet.context.state,
@@ -332,8 +332,8 @@ def test_a_microphone_that_goes_away_ends_with_a_sentence(microphone):
             const failures = [];
             const puppet = new live.Puppet(() => new Promise(() => {}), { onfail: (x) => failures.push(x) });
             await puppet.start();
-            puppet.stream.getAudioTracks()[0].dispatchEvent(new Event("ended"));
-            return [failures, puppet.state, puppet.stream.getAudioTracks()[0].readyState];
+            puppet.microphone.stream.getAudioTracks()[0].dispatchEvent(new Event("ended"));
+            return [failures, puppet.state, puppet.microphone.stream.getAudioTracks()[0].readyState];
         }"""
     )
     (sentence,), *rest = found

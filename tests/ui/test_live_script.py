@@ -26,11 +26,20 @@ def modules(tmp_path, monkeypatch):
     return make
 
 
-@pytest.mark.parametrize(("first", "holds"), [("face", "LiveFace"), ("living", "Living")])
+@pytest.mark.parametrize(("first", "holds"), [("face", "LiveFace"), ("living", "Living"), ("dialogue", "Dialogue")])
 def test_all_of_it_is_small(first, holds):
     script = live_script(first)
     assert len(gzip.compress(script.encode(), 9)) <= LARGEST
     assert f"export class {holds}{{" in script
+
+
+def test_a_conversation_is_loaded_beside_the_face_and_brings_nothing_of_it_again():
+    classes = [
+        set(re.findall(r"^(?:export )?class (\w+)", live_script(name), re.MULTILINE)) for name in ("living", "dialogue")
+    ]
+    assert classes[0] >= {"Living", "Microphone"}
+    assert classes[1] >= {"Dialogue", "Ear", "VoiceActivity"}
+    assert not classes[0] & classes[1]
 
 
 def test_nothing_is_imported_or_fetched_from_elsewhere():

@@ -498,7 +498,7 @@ def test_a_microphone_is_heard_until_its_button_is_pressed_again(page, seen: See
     button.click()
     expect(button).to_have_attribute("aria-pressed", "false")
     assert page.evaluate("was.state") == "stopped"
-    assert page.evaluate("was.stream.getTracks().every((track) => track.readyState === 'ended')")
+    assert page.evaluate("was.microphone.stream.getTracks().every((track) => track.readyState === 'ended')")
     frames_pass(page, 10)
     assert page.evaluate("steps.slice(-5).some((step) => step.spoken)") is False
 

@@ -2,7 +2,7 @@
 // face: {name, ticket, face, pack, who}, with `pack` null where it may not be drawn here. Fires `input` once this browser
 // has shown that it can draw one, and `stop` when it turns out that it cannot: then pictures and videos are all there is.
 // What people do reaches it as events of the document: emotalk-mood [v, a], emotalk-view {...}, emotalk-say {...},
-// emotalk-hush.
+// emotalk-hush. Who asks with emotalk-living (a function) is given { living, name, Microphone } where a face is shown.
 const stage = () => document.querySelector("#stage .stage");
 const address = (path) => {
   const sign = new URLSearchParams(location.search).get("__sign");
@@ -12,6 +12,7 @@ const address = (path) => {
 };
 const tell = (event, detail) => document.dispatchEvent(new CustomEvent("emotalk-" + event, { detail }));
 let living = null;
+let Microphone = null;
 let view = {};
 let mood = null; // [valence, arousal, expressiveness]
 let name = ""; // of the face in the canvas
@@ -57,6 +58,7 @@ async function begin() {
     const options = { software: window.emotalkSoftware === true }; // a test draws without a graphics processor
     if (!module.canDraw(options.software)) return;
     living = new module.Living(stage().querySelector(".alive"), address, told, options);
+    Microphone = module.Microphone;
     element.living = living; // for whoever looks at it from outside
   } catch {
     return; // an old browser: the pictures of the server are there
@@ -115,6 +117,7 @@ on("hush", () => {
   pending = null;
   living?.hush();
 });
+on("living", (take) => living && name && take({ living, name, Microphone }));
 on("lend", () => (living?.puppet ? living.silence() : living?.lend()));
 // A video that is made or played has the word, or a voice that is tried, and the microphone is not heard meanwhile.
 document.addEventListener("click", (event) => event.target.closest("#generate, #listen, #stage .replay") && living?.hush());

@@ -97,7 +97,6 @@ export class Living {
     const next = (now) => {
       if (!this.moving) return;
       if (this.actor.pointer && now - this.pointed > RESTED) this.actor.pointer = null;
-      if (this.puppet) this.actor.life.heard(this.puppet.level);
       this.actor.draw(now);
       requestAnimationFrame(next);
     };
@@ -142,15 +141,22 @@ export class Living {
     return this.context;
   }
 
-  // wish: what `POST say` takes (docs/live.md). Ends when all is said, or was stopped. A microphone is let go.
-  async say(wish) {
+  // The address of what this page's ticket may ask for.
+  at(path) {
+    return this.address(`emotalk/live-face/${path}?ticket=${encodeURIComponent(this.ticket)}`);
+  }
+
+  // wish: what `POST <path>` takes (docs/live.md); more: handlers of records that it has none of its own for (`text`). Ends
+  // when all is said, or was stopped. A microphone is let go.
+  async say(wish, path = "say", more = {}) {
     this.hush();
+    const speaking = () => this.news(voice, "speaking");
     const voice = (this.voice = new Voice(this.sounding(), {
       size: this.actor.life.quiet.length,
-      onstart: () => this.news(voice, "speaking"),
+      onstart: speaking,
+      onresume: speaking,
       onend: () => this.ended(voice),
       onstall: () => this.news(voice, "waiting"),
-      onresume: () => this.news(voice, "speaking"),
       onfail: (sentence) => {
         this.news(voice, "failed", sentence);
         this.ended(voice);
@@ -160,10 +166,10 @@ export class Living {
     this.actor.speak(voice);
     this.news(voice, "waiting");
     const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(wish), signal: stopping.signal };
-    const path = "emotalk/live-face/say?ticket=" + encodeURIComponent(this.ticket);
-    const response = await fetch(this.address(path), request).catch(() => null);
+    const response = await fetch(this.at(path), request).catch(() => null);
     if (!response) return voice.fail("The server cannot be reached; check the connection and try again.");
     await readStream(response, {
+      ...more,
       header: (header) => voice === this.voice && this.actor.life.setWho(header.who),
       sound: (bytes) => voice.sound(bytes),
       rows: (rows) => voice.rows(rows),
@@ -201,7 +207,7 @@ export class Living {
     this.hush();
     const id = Math.random().toString(36).slice(2) + "0";
     const send = (bytes) =>
-      fetch(this.address(`emotalk/live-face/puppet?ticket=${encodeURIComponent(this.ticket)}&id=${id}`), { method: "POST", body: bytes });
+      fetch(this.at("puppet") + "&id=" + id, { method: "POST", body: bytes });
     const puppet = (this.puppet = new Puppet(send, {
       size: this.actor.life.quiet.length,
       onfail: (sentence) => {

@@ -1,5 +1,6 @@
 // A microphone that moves a face: its sound goes out in small pieces, the rows that come back are shown a little later.
 import { Frames, SOUND_FPS, SOUND_HOP, SOUND_RATE } from "./frames.js";
+import { Microphone } from "./microphone.js";
 import { Resampler } from "./resample.js";
 import { Records, refusal } from "./stream.js";
 
@@ -13,36 +14,11 @@ const GONE = 0.4;
 const QUIET = -55, LOUD = -15, RELEASE = 0.8;
 const CONNECTION = "The connection to the server was lost; try again.";
 
-// The audio thread's part: mono pieces of 1024 samples, and when the first one began.
-const TAP = `registerProcessor("emotalk-tap", class extends AudioWorkletProcessor {
-  piece = new Float32Array(1024);
-  filled = 0;
-  process([channels]) {
-    const began = currentTime - this.filled / sampleRate;
-    for (const channel of channels) for (let i = 0; i < 128; i++) this.piece[this.filled + i] += channel[i] / channels.length;
-    this.filled += 128;
-    if (this.filled === 1024) {
-      this.port.postMessage({ began, piece: this.piece }, [this.piece.buffer]);
-      this.piece = new Float32Array(1024);
-      this.filled = 0;
-    }
-    return true;
-  }
-});`;
-
-const REFUSED = {
-  NotAllowedError: "The microphone was not allowed; allow it and try again.",
-  NotFoundError: "No microphone was found; plug one in and try again.",
-  NotReadableError: "Another program uses the microphone; close it and try again.",
-};
-
 export class Puppet {
   // send(bytes): posts int16 samples, low byte first, mono, 16 kHz; resolves to an answer whose body is records of rows.
   // size: numbers in a row; onfail(sentence): it has ended.
   constructor(send, { size = 173, onfail } = {}) {
-    this.send = send;
-    this.size = size;
-    this.onfail = onfail;
+    Object.assign(this, { send, size, onfail });
     // "waiting", "live", "stopped" or "failed".
     this.state = "waiting";
     // How loud it is, 0 to 1.
@@ -62,35 +38,18 @@ export class Puppet {
     // A request is on its way; samples heard since then.
     this.busy = false;
     this.took = 0;
+    this.microphone = new Microphone((sound) => this.hear(sound), (sentence) => this.fail(sentence));
   }
 
   // Asks for the microphone. Call it from a click, so that the browser lets sound run.
   async start() {
-    try {
-      const devices = navigator.mediaDevices;
-      if (!devices) return this.fail("This page may not use the microphone; open it with https, or on the machine it runs on.");
-      this.stream = await devices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true } });
-      // Stopped while the browser asked.
-      if (this.ended) return this.release();
-      const context = new AudioContext(), address = URL.createObjectURL(new Blob([TAP], { type: "text/javascript" }));
-      this.context = context;
-      await context.audioWorklet.addModule(address).finally(() => URL.revokeObjectURL(address));
-      if (this.ended) return this.release();
-      const source = context.createMediaStreamSource(this.stream), tap = new AudioWorkletNode(context, "emotalk-tap");
-      tap.port.onmessage = ({ data }) => this.hear(data);
-      // Only what leads to the destination runs; it plays silence.
-      source.connect(tap).connect(context.destination);
-      this.stream.getAudioTracks()[0].onended = () => this.fail("The microphone has gone; plug it in and try again.");
-      this.listen(context);
-      context.resume().catch(() => {});
-    } catch (error) {
-      this.fail(REFUSED[error.name] ?? `The microphone could not be opened (${error.name}); try again.`);
-    }
+    const context = await this.microphone.open();
+    if (context) this.listen(context);
   }
 
   // From now on `hear` is given pieces of this context's rate.
   listen(context) {
-    this.context = context;
+    this.context = this.microphone.context = context;
     this.resampler = new Resampler(context.sampleRate, SOUND_RATE);
     // Silence before the first sample; which sample input[0] is; samples made of it.
     this.input = new Float32Array(this.resampler.half);
@@ -118,15 +77,7 @@ export class Puppet {
     this.level = 0;
     this.queue = [];
     this.motion = new Frames();
-    this.release();
-  }
-
-  release() {
-    for (const track of this.stream?.getTracks() ?? []) {
-      track.onended = null;
-      track.stop();
-    }
-    if (this.context && this.context.state !== "closed") this.context.close();
+    this.microphone.close();
   }
 
   // --- what is said ---

@@ -2,7 +2,7 @@
 import { halves } from "./half.js";
 
 const STREAM_VERSION = 1;
-const RECORDS = { H: "header", A: "sound", M: "rows", C: "moods", W: "words", R: "remark", E: "end", X: "failed" };
+const RECORDS = { H: "header", A: "sound", M: "rows", C: "moods", T: "text", W: "words", R: "remark", E: "end", X: "failed" };
 const STREAM_BROKEN = "The connection broke off before all was said; try again.";
 const STREAM_STRANGE = "The server's answer is not a talk; reload the page.";
 
@@ -18,7 +18,7 @@ export async function refusal(response) {
 
 // Reads records however they are cut: every byte is copied once, into its record.
 export class Records {
-  // handlers: any of {header, sound, rows, moods, words, remark, end, failed}. `open`: no header need come first.
+  // handlers: any of {header, sound, rows, moods, text, words, remark, end, failed}. `open`: no header need come first.
   constructor(handlers, open = false) {
     this.handlers = handlers;
     this.open = open;

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from tests.chat.standin import DONE, StandIn, delta
 from tests.conftest import CHROMIUM
 from tests.ui.browsing import expect
 from tests.ui.live_canvas import SOFTWARE_WEBGL
@@ -151,6 +153,44 @@ def until(page, *events: str) -> None:
 
 def turns(page) -> list[str]:
     return [re.sub(r"\s+", " ", text).strip() for text in page.locator("#chat .log p").all_text_contents()]
+
+
+# --- the whole way, with nothing in the server's place ------------------------------------------------------------
+
+
+def test_page_server_voice_and_a_model_that_writes_slowly_make_a_conversation(
+    page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.unroute("**/live-face/converse*")
+    page.evaluate("""() => {
+      window.moods = [];
+      const told = alive.actor.life.frame;
+      alive.actor.life.frame = function (row, at, valence, ...rest) {
+        if (row) moods.push(Math.round(100 * valence) / 100);
+        return told.call(this, row, at, valence, ...rest);
+      };
+    }""")
+    heard = threading.Event()
+    with StandIn(
+        delta("[sad] It rains "), delta("here. [happy] B"), heard, delta("ut I like "), delta("it!"), DONE
+    ) as llm:
+        monkeypatch.setenv("EMOTALK_CHAT_URL", llm.url)
+        begin(page)
+        tell(page, "How is the weather?")
+        until(page, "waiting", "speaking")
+        page.wait_for_function("() => document.querySelector('#chat .log').textContent.includes('It rains here.')")
+        heard.set()  # the first sentence was spoken while the model had not written the second
+        until(page, "waiting", "speaking", "silent")
+        assert turns(page) == ["You: How is the weather?", "The face: It rains here. But I like it!"]
+        moods = page.evaluate("moods")
+        assert min(moods) < -0.5 < 0.5 < moods[-1]
+        tell(page, "Go on.")
+        page.wait_for_function("() => document.querySelectorAll('#chat .log p').length === 4")
+        until(page, "silent", "waiting", "speaking", "silent")
+        said = llm.messages()
+    assert [role for role, _ in said] == ["system", "user", "assistant", "user"]
+    assert said[1][1] == "How is the weather?"
+    assert said[2][1] == "[sad] It rains here. [happy] But I like it!"
 
 
 # --- by typing ----------------------------------------------------------------------------------------------------

@@ -292,6 +292,17 @@ class LiveClips:
             clip.remove()
         shutil.rmtree(self.folder / folder_of(session), ignore_errors=True)
 
+    def forget(self, avatar: str) -> None:
+        """An avatar was deleted: talks by it are stopped, and their files removed, whichever page made them."""
+        with self._lock:
+            gone = [clip for clip in self._clips.values() if clip.request.avatar == avatar]
+            for clip in gone:
+                del self._clips[clip.token]
+            for session, clips in self._sessions.items():
+                self._sessions[session] = [clip for clip in clips if clip not in gone]
+        for clip in gone:
+            clip.remove()
+
     def leftovers(self) -> list[Leftover]:
         """Every clip, for the housekeeping; one that is being made or read is in use."""
         with self._lock:

@@ -44,15 +44,16 @@ class _Running:
 
 class FitSessions:
     """One fit at a time for the whole server; own avatars by page session. `forgotten` is told the name of each avatar
-    that is gone, or was made anew."""
+    that is gone, or was made anew, `deleted` of each that its owner has deleted."""
 
     def __init__(
         self,
         studio: Studio,
         clock: Callable[[], float] = time.monotonic,
         forgotten: Callable[[str], None] = lambda _: None,
+        deleted: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._studio, self._clock, self._forgotten = studio, clock, forgotten
+        self._studio, self._clock, self._forgotten, self._deleted = studio, clock, forgotten, deleted
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._private: dict[str, dict[str, str]] = {}  # session -> name in the studio -> name of the folder
@@ -194,6 +195,7 @@ class FitSessions:
         """Remove an own avatar for good; AvatarError where this page has none of that name."""
         delete_avatar(self._folder_name(session, name), self._folder(session))
         self._forget(name)
+        self._deleted(name)
         if not limits().keep_avatars:
             self._studio.unregister(name)
             self._private.get(session, {}).pop(name, None)

@@ -95,7 +95,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     talk_on = talker(studio)
     clips = LiveClips(talk_on)
     faces = LiveFaces(studio, lambda: live_script("living"), dialogue=lambda: live_script("dialogue"))
-    fits = FitSessions(studio, forgotten=faces.forget)
+    fits = FitSessions(studio, forgotten=faces.forget, deleted=clips.forget)
     hub = HubFaces(studio)
     atexit.register(clips.close)
     atexit.register(faces.close)

@@ -39,6 +39,8 @@ SHOW_FIT = "() => document.getElementById('fit').scrollIntoView({behavior: 'smoo
 SHOW_FORM = "() => document.getElementById('fit-form').scrollIntoView({behavior: 'smooth', block: 'nearest'})"
 PRESS_FACE = """(name) => { document.querySelector(`#faces button[data-name="${name}"]`)?.click(); }"""
 
+SURE = "Delete this avatar for good, and its videos on this page?"
+
 
 class YourFaceTab:
     """Builds the tab inside a `gr.Blocks` and holds its handlers."""
@@ -160,7 +162,7 @@ class YourFaceTab:
             button.click(None, self.mine, js=PRESS_FACE, show_progress="hidden")
         self.delete.click(
             self.remove, [self.mine, self.faces], listed,
-            js="(name, face) => [confirm(`Delete this avatar for good?`) ? name : null, face]", **shared,
+            js=f"(name, face) => [confirm({SURE!r}) ? name : null, face]", **shared,
         )  # fmt: skip
 
     def begin(

@@ -55,6 +55,19 @@ def test_a_closed_page_takes_its_files_and_nobody_elses(clips: LiveClips) -> Non
     assert Path(clips.find(other.token).clip.path).is_file()
 
 
+def test_clips_of_a_deleted_avatar_are_gone_from_every_page(clips: LiveClips) -> None:
+    theirs = [clips.start(session, TalkRequest(text="Hello.", avatar="kofi")) for session in "ab"]
+    other = made(clips, "a")
+    for clip in theirs:
+        clip.join(60)
+    clips.forget("kofi")
+    for clip in theirs:
+        assert clips.find(clip.token) is None
+        assert not clip.folder.exists()
+    assert clips.find(other.token) is other
+    assert len(clips.leftovers()) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "name"), [("Hello.", "hello.mp4"), ("Guten Tag, Größe!", "guten-tag-gr%C3%B6%C3%9Fe.mp4")]
 )

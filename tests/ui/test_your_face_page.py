@@ -594,11 +594,23 @@ def test_a_dropped_photo_of_two_people_becomes_an_avatar_that_talks_and_is_delet
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
     page.wait_for_function("() => document.querySelector('#stage video').duration > 0.5")
     page.screenshot(path=shots / "talking.png")
+    clip = page.locator("#saves .main").get_attribute("href")
+    assert page.request.get(clip).ok
+    portrait = page.locator("#stage .face").get_attribute("src")
     open_tab(page)
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("#mine-delete")
     page.wait_for_function("() => !document.querySelector('#faces [data-name=visitor]')")
     assert not list((tmp_path / "cache" / "avatars").iterdir())
+    # Nothing of the person is left on the Talk tab either, nor on the server.
+    page.get_by_role("tab", name="Talk").click()
+    page.wait_for_function("(old) => document.querySelector('#stage .face').src !== old", arg=portrait)
+    assert page.locator(".stage").get_attribute("data-state") == "still"
+    assert page.locator("#stage video").get_attribute("src") is None
+    expect(page.locator("#saves .main")).to_be_hidden()
+    expect(page.locator("#faces [aria-checked=true]")).to_have_count(1)
+    assert page.request.get(clip).status == 404
+    page.screenshot(path=shots / "deleted.png")
     context.close()
     assert outside == []
 

@@ -3,9 +3,13 @@
 // `select` with {address: name}, and the page answers with new ones, or with the same and another `answered`.
 const row = element.querySelector(".faces");
 let shown = "";
+let chosen = ""; // the face that whoever looks has seen chosen
+let missing = false; // it has gone, and nobody was told
 const everybody = () => [...props.people, ...(props.hub_faces || [])];
+const here = (name) => everybody().some((person) => person.name === name);
 
 function choose(name, tell) {
+  if (here(name)) chosen = name;
   for (const button of row.children) {
     if (button.getAttribute("role") !== "radio") continue;
     const on = button.dataset.name === name;
@@ -66,9 +70,20 @@ function fill() {
   const told = JSON.stringify([everybody(), props.answered]);
   if (told === shown) return; // the buttons stay, with a press or a focus that may be on one of them
   shown = told;
+  missing ||= Boolean(chosen) && !here(chosen);
   row.replaceChildren();
   everybody().forEach(put);
+  follow();
+}
+
+// The value may come before the faces, or after them. Where the chosen face was deleted, another one takes its place on the
+// stage and in all else that follows a choice.
+function follow() {
   choose(props.value, false);
+  if (!missing || !here(props.value)) return;
+  missing = false;
+  document.dispatchEvent(new CustomEvent("emotalk-gone"));
+  trigger("input");
 }
 
 row.addEventListener("keydown", (event) => {
@@ -80,5 +95,5 @@ row.addEventListener("keydown", (event) => {
 });
 watch("people", fill);
 watch(["hub_faces", "answered"], fill);
-watch("value", () => choose(props.value, false));
+watch("value", follow);
 fill();

@@ -103,4 +103,8 @@ more.addEventListener("keydown", (event) => {
 });
 
 watch("value", show);
+document.addEventListener("emotalk-gone", () => {
+  props.value = {};
+  show();
+});
 show();

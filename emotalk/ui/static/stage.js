@@ -120,6 +120,13 @@ function follow() {
   } else if (value.state === "stopped") stop();
 }
 
+// Whoever is on the stage was deleted.
+document.addEventListener("emotalk-gone", () => {
+  if (stage.dataset.state === "working") return;
+  source = "";
+  stop();
+});
+
 // Squares behind what is transparent.
 function ground(clear) {
   stage.classList.toggle("clear", clear);

@@ -19,11 +19,18 @@ def view_of(news: FitNews, shown: FitNews | None) -> dict[str, Any]:
         "detail": _detail(news),
         "share": news.share,
         "curve": [[round(at, 1), round(level, 2)] for at, level in news.curve],
-        "axis": f"likeness {news.psnr:.1f} dB" if news.psnr is not None else "",
+        "axis": f"likeness: {likeness(news.psnr)}" if news.psnr is not None else "",
     }
     if news.preview and (shown is None or shown.preview != news.preview):
         value["preview"] = news.preview
     return value
+
+
+def likeness(psnr: float) -> str:
+    """A word for how alike pictures of the avatar and of the person are (dB). Fits of the benchmark's clips
+    (benchmarks/results/personalize.md) begin rough and end close or very close."""
+    words = ((20.0, "rough"), (24.0, "fair"), (28.0, "close"))
+    return next((word for most, word in words if psnr < most), "very close")
 
 
 def report_of(news: FitNews, shown: FitNews | None, source: str) -> Any:

@@ -158,7 +158,7 @@ class NetworkRows:
         self._hear(np.zeros(config.past * HOP, np.float32))
 
     def push(self, samples: np.ndarray) -> Columns:
-        """See SoundRows."""
+        """See SoundRows; samples [N]."""
         self._heard += len(samples)
         return self._hear(samples)
 

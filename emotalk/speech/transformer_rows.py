@@ -47,7 +47,7 @@ class WindowedStates:
         return self._take(np.asarray(samples, np.float32))
 
     def finish(self) -> np.ndarray:
-        """States of the rows that remain, one for every 20 ms begun; silence is taken to follow."""
+        """States [n, hidden] of the rows that remain, one for every 20 ms begun; silence is taken to follow."""
         missing = -(-self._heard // HOP) - self._done
         steps = -(-missing // STEP)
         needed = (self._done + steps * STEP + AHEAD) * HOP + _SIDE - self._heard

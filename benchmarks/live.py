@@ -137,8 +137,7 @@ def _shared(canvas: LiveCanvas, drawn: np.ndarray, wanted: np.ndarray) -> np.nda
 
 def report(found: list[Found], size: int, poses: int, every: int) -> str:
     """The whole result file in Markdown."""
-    script = live_script()
-    packed = len(gzip.compress(script.encode(), 9))
+    scripts = {name: len(gzip.compress(live_script(name).encode(), 9)) for name in ("living", "dialogue")}
     load = " ".join(f"{x:.1f}" for x in os.getloadavg())
     lines = [
         "# The live face",
@@ -168,7 +167,11 @@ def report(found: list[Found], size: int, poses: int, every: int) -> str:
             f"| {one.name} | {one.size / 1e6:.2f} MB | {one.kept:,} | {one.gaussians:,} | {one.quads:,} "
             f"| {one.fragments / 1e6:.1f} M | {one.pose:.2f} | {one.sort:.2f} |"
         )
-    lines += ["", f"All JavaScript: {packed / 1000:.1f} kB gzip ({len(script) / 1000:.0f} kB)."]
+    lines += [
+        "",
+        f"JavaScript, gzip: {scripts['living'] / 1000:.1f} kB; for conversations {scripts['dialogue'] / 1000:.1f} kB more, "
+        "when the first one begins.",
+    ]
     return "\n".join(lines) + "\n"
 
 

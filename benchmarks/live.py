@@ -169,8 +169,8 @@ def report(found: list[Found], size: int, poses: int, every: int) -> str:
         )
     lines += [
         "",
-        f"JavaScript, gzip: {scripts['living'] / 1000:.1f} kB; for conversations {scripts['dialogue'] / 1000:.1f} kB more, "
-        "when the first one begins.",
+        f"JavaScript, gzip: {scripts['living'] / 1000:.1f} kB; for conversations {scripts['dialogue'] / 1000:.1f} kB "
+        "more, when the first one begins.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -34,7 +34,7 @@ def watch(page, text: str, target: Path) -> str:
     page.wait_for_function(f"() => {VIDEO}.currentTime > 0.2")
     early = page.evaluate(f"{VIDEO}.currentTime")
     page.wait_for_function(f"(early) => {VIDEO}.currentTime > early + 0.3", arg=early)
-    assert page.evaluate(f"{VIDEO}.webkitAudioDecodedByteCount") > 0
+    page.wait_for_function(f"() => {VIDEO}.webkitAudioDecodedByteCount > 0")
     assert page.evaluate(f"!{VIDEO}.muted && {VIDEO}.videoWidth == 512")
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
     page.wait_for_function("() => document.querySelector('.stage').dataset.state === 'ready'")

@@ -52,10 +52,11 @@ class PretrainConfig:
     save_every: int = 100
     bfloat16: bool = _HAS_BFLOAT16  # matrix products of the network in bfloat16
     # Weights of the losses; the face itself has weight 1.
-    speech: float = 0.7  # base branch alone against the teacher's speech
-    contact: float = 0.05  # cross entropy of closure, teeth on lip, rest
-    gate: float = 0.05  # gate against how far the teacher lets the emotion through
+    speech: float = 1.0  # base branch alone against the teacher's speech, and its differences between frames
+    residual: float = 1.0  # the same of the residual, before the gate
+    contact: float = 0.05  # cross entropy of closure and teeth on lip
     velocity: float = 1.5  # differences between frames
+    sparsity: float = 0.1  # what of the residual the gate lets through
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.frames < 8:
@@ -78,15 +79,21 @@ SHAPE_WEIGHTS = torch.tensor(
 def taught_loss(output: NetworkOutput, taught: Taught, config: PretrainConfig) -> dict[str, Tensor]:
     """The losses by name, unweighted scalar tensors, of a batch of spoken clips."""
     weights = SHAPE_WEIGHTS.to(output.expression.device)
-    off = output.expression - taught.expression
     contacts = nn.functional.binary_cross_entropy_with_logits(output.contacts, taught.contacts, reduction="none")
+
+    def apart(mine: Tensor, theirs: Tensor) -> Tensor:
+        off = mine - theirs
+        still, moving = off.abs() * weights, off.diff(dim=1).abs() * weights
+        return still.sum(-1).mean() + config.velocity * moving.sum(-1).mean()
+
     return {
-        "face": (off.abs() * weights).sum(-1).mean(),
-        "velocity": (off.diff(dim=1).abs() * weights).sum(-1).mean(),
-        "speech": ((output.speech - taught.speech).abs() * weights).sum(-1).mean(),
+        # The gate alone decides what is missing from the whole face: speech and residual have losses of their own.
+        "face": apart(output.expression, taught.expression),
+        "sparsity": (output.emotion.abs() * weights).sum(-1).mean(),
+        "speech": apart(output.speech, taught.speech),
+        "residual": apart(output.residual, taught.residual),
         # A missed closure shows more than a late one; both contacts are rare.
-        "contact": (contacts * torch.tensor([4.0, 4.0, 1.0])).sum(-1).mean(),
-        "gate": ((output.gate - taught.gate) ** 2).sum(-1).mean(),
+        "contact": 4 * contacts.sum(-1).mean(),
     }
 
 
@@ -201,7 +208,7 @@ def _step_losses(
     output = run_network(model, batch, config.bfloat16)
     losses = taught_loss(output, taught, config)
     total = losses["face"] + sum(
-        getattr(config, name) * losses[name] for name in ("velocity", "speech", "contact", "gate")
+        getattr(config, name) * losses[name] for name in ("sparsity", "speech", "residual", "contact")
     )
     for name, (weight, critic) in critics.items():
         losses[name] = critic(output, batch)

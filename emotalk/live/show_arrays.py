@@ -31,8 +31,8 @@ def show_arrays(network: MotionNetwork) -> tuple[dict[str, Packed], dict[str, ob
     """The network's part of a face pack: its arrays, named `show_*`, and the table `show` of its meta.
 
     H hidden channels, S numbers of a style's code. Layers are weights [outputs, inputs] and a bias [outputs, 1]:
-    contact [3, H], base [52, H + S], mood [32, 5 + S], modulation [64, H + 32], modulation_last [52, 64] and gate
-    [6, H + 32].
+    contact [2, H], base [52, H + S], mood [32, 5 + S], modulation [64, H + 32], modulation_last [52, 64] and gate
+    [7, H + 32].
     """
     layers = {
         "contact": network.contact, "base": network.base, "mood": network.mood[0], "modulation": network.modulation[0],
@@ -48,7 +48,7 @@ def show_arrays(network: MotionNetwork) -> tuple[dict[str, Packed], dict[str, ob
         "show_lip_level": halves(network.lip_level.cpu().numpy()),  # [8, 1]
         "show_moves": halves(network.moves.cpu().numpy()),  # [8, 52]
         "show_kinds": whole(np.stack([kind.cpu().numpy().astype(np.uint8) for kind in kinds])),  # [4, 52]
-        "show_masks": floats(np.stack([mask.numpy() for mask in lip_rules.MASKS.values()])),  # [7, 52]
+        "show_masks": floats(np.stack([mask.numpy() for mask in lip_rules.MASKS.values()])),  # [5, 52]
         "show_field": floats(cubics.reshape(len(cubics), -1)),  # [P, 4 * 52]
     }
     return arrays, {

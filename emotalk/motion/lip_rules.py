@@ -1,9 +1,9 @@
-"""Speech and emotion share one mouth: the rules that keep closures closed and open vowels open under any emotion.
+"""Speech and emotion share one mouth: the rules that keep closures closed and teeth on the lip under any emotion.
 
-Measured on the head model over eleven emotional faces: plain adding closes the lips at m/b/p in 6 of 11 (worst gap
-12 mm); scaling the emotion's opening shapes by one minus closure closes them in 11 of 11 (0.1 mm). On open vowels
-adding overshoots (28-32 mm against 19), so opening shapes combine by the larger of the two. Everything is
-differentiable, so that training sees the rules.
+Contacts only. Measured on the head model over eleven emotional faces: plain adding closes the lips at m/b/p in 6 of 11
+(worst gap 12 mm); scaling the emotion's opening shapes by one minus closure closes them in 11 of 11 (0.1 mm). How much
+of an emotion shows between contacts is the network's gate to say. Everything is differentiable, so that training sees
+the rules.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.speech import PHONES
 from emotalk.emotion.prototypes import arkit_row
-from emotalk.motion.visemes import CLOSURE, JAW_OPEN
+from emotalk.motion.visemes import CLOSURE
 
 _JAW = ARKIT_INDEX["jawOpen"]
 _CLOSE = ARKIT_INDEX["mouthClose"]
@@ -28,52 +28,30 @@ _PARTING = _mask({"mouthUpperUp*": 1, "mouthLowerDown*": 1, "mouthFunnel": 1})
 _PULLING = _mask(
     {"mouthStretch*": 0.6, "noseSneer*": 0.6, "mouthShrugUpper": 0.6, "mouthSmile*": 0.3, "mouthFrown*": 0.3}
 )
-_SHUTTING = _mask({"mouthPress*": 0.9, "mouthRollLower": 0.9, "mouthRollUpper": 0.9, "mouthShrugLower": 0.7})
-_LARGER = _mask({"jawOpen": 1, "mouthUpperUp*": 1, "mouthLowerDown*": 1, "mouthFunnel": 1, "mouthPress*": 1,
-                 "mouthRollLower": 1, "mouthRollUpper": 1})  # fmt: skip
 _SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.11})
 _TEETH_ON_LIP = _mask({"mouthRollLower": 0.95, "mouthUpperUp*": 0.48, "jawOpen": 0.08})
 _OFF_TEETH = _mask({"jawForward": 0.8, "mouthShrugLower": 0.8})
-_SMOOTH = 0.02
-_LIP_HELD, _REST_HELD, _JAW_HELD = 0.85, 0.9, 0.9
-"""Shares of an opening emotion that a lip on the teeth and a silence keep away, and of speech's jaw by the former."""
+_LIP_HELD, _JAW_HELD = 0.85, 0.9
+"""Shares of an opening emotion, and of speech's jaw, that a lip on the teeth keeps away."""
 _JAW_SHUT = 0.5
 """Share of the jaw's opening that a closure undoes at the jaw itself."""
 
 
-def _larger(a: Tensor, b: Tensor) -> Tensor:
-    """A smooth maximum of non-negative numbers, exact where one of them is 0."""
-    return 0.5 * (a + b + ((a - b) ** 2 + _SMOOTH**2).sqrt() - ((a + b) ** 2 + _SMOOTH**2).sqrt()) + 0.5 * (a + b)
-
-
-def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tensor, rest: Tensor) -> Tensor:
+def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tensor) -> Tensor:
     """One face [..., 52] from speech and emotion, both [..., 52] ARKit weights.
 
-    `closure` (p b m), `labiodental` (f v) and `rest` (silence) [...] in [0, 1] say what the lips must do now:
-    at closure 1 nothing opens them, at labiodental 1 the lower lip is on the teeth, in silence an emotion may part
-    them a little only, and where speech opens the jaw no emotion presses them together.
+    `closure` (p b m) and `labiodental` (f v) [...] in [0, 1] say what the lips must do now: at closure 1 nothing opens
+    them, at labiodental 1 the lower lip is on the teeth. Without contacts the two add up.
     """
-    device, kind = speech.device, speech.dtype
-    parting, pulling, shutting, larger, seal, teeth, off_teeth = (
-        m.to(device, kind) for m in (_PARTING, _PULLING, _SHUTTING, _LARGER, _SEAL, _TEETH_ON_LIP, _OFF_TEETH)
-    )
-    c, l, s = closure[..., None], labiodental[..., None], rest[..., None]
-    open_now = (speech[..., _JAW : _JAW + 1] / JAW_OPEN).clamp(0, 1)
+    parting, pulling, seal, teeth, off_teeth = (mask.to(speech) for mask in MASKS.values())
+    c, l = closure[..., None], labiodental[..., None]
     jaw_only = torch.zeros_like(parting)
     jaw_only[_JAW] = 1
 
     opening = parting + jaw_only
-    held = 1 - c * (opening + pulling)
-    held = (
-        held
-        * (1 - _LIP_HELD * l * opening - l * off_teeth)
-        * (1 - _REST_HELD * s * opening)
-        * (1 - open_now * shutting)
-    )
-    felt = emotion * held
+    felt = emotion * (1 - c * (opening + pulling)) * (1 - _LIP_HELD * l * opening - l * off_teeth)
     said = speech * (1 - c * parting) * (1 - l * (parting + _JAW_HELD * jaw_only))
-    said = said + c * (1 - l) * seal + l * (1 - c) * teeth
-    face = torch.where(larger > 0, _larger(said, felt), said + felt)
+    face = said + c * (1 - l) * seal + l * (1 - c) * teeth + felt
     # What is left of the jaw's opening during a closure is undone at the lips, one to one.
     jaw = face[..., _JAW] * (1 - _JAW_SHUT * closure)
     close = torch.maximum(face[..., _CLOSE], closure * jaw)
@@ -105,14 +83,10 @@ _SILENT_EDGES = (0.7, 0.95)
 """The same for the share of silence around a frame, at rest. Chosen on speakers of GRID left out (opening r .65; .63
 where any silent row brings lips to rest, as they part before a first sound) and on silences of three voices."""
 
-MASKS = {
-    "parting": _PARTING, "pulling": _PULLING, "shutting": _SHUTTING, "larger": _LARGER, "seal": _SEAL,
-    "teeth": _TEETH_ON_LIP, "off_teeth": _OFF_TEETH,
-}  # fmt: skip
+MASKS = {"parting": _PARTING, "pulling": _PULLING, "seal": _SEAL, "teeth": _TEETH_ON_LIP, "off_teeth": _OFF_TEETH}
 """What `combine` knows of every shape, [52] each: for whoever computes it elsewhere, as a browser does."""
 NUMBERS = {
-    "jaw": _JAW, "close": _CLOSE, "jaw_open": JAW_OPEN, "jaw_held": _JAW_HELD, "jaw_shut": _JAW_SHUT,
-    "lip_held": _LIP_HELD, "rest_held": _REST_HELD, "smooth": _SMOOTH,
+    "jaw": _JAW, "close": _CLOSE, "jaw_held": _JAW_HELD, "jaw_shut": _JAW_SHUT, "lip_held": _LIP_HELD,
     "network_edges": _NETWORK_EDGES, "parted_edges": _PARTED_EDGES,
 }  # fmt: skip
 """The same of `combine` and `closure_from_network` beside the masks."""

@@ -26,7 +26,7 @@ from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.speech_front import Block, SpeechFront
 from emotalk.motion.style import MotionStyle
 
-FORMAT = "emotalk-motion-2"
+FORMAT = "emotalk-motion-3"
 BLOCK = 16
 """Frames computed at once (`speech_front`)."""
 

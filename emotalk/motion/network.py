@@ -7,9 +7,9 @@ branches meet in the lip rules of `lip_rules.combine`, inside the network, so th
     speech rows [2 per frame] ─ window -5..+5 ─┬─ lip branch ──────────────────── lips and jaw, as filmed people do
        phones, articulation, hidden layer      │              style [16] ─┐
     rhythm (speaking, stress, loudness) ───────┴─ 4 x AdaIN causal block ─┴ h ┬─ base branch ── other shapes of speech
-                                                                              ├─ contacts (closure, teeth, rest)
-    valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) ────────────┴─ gate by region ─ emotion
-                                                                  lip_rules.combine(speech, gate * emotion, contacts)
+                                                                              ├─ contacts (closure, teeth)
+    valence, arousal ─ field of faces ─ x (1 + modulation(h, va)) = residual ─┴─ gate by region
+                                                                 lip_rules.combine(speech, gate * residual, contacts)
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "eyes": ("eye",),
     "cheeks": ("cheek", "nose"),
     "corners": ("mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthLeft", "mouthRight"),
-    "lips": ("mouthClose", "mouthFunnel", "mouthLower", "mouthPress", "mouthPucker", "mouthRoll", "mouthShrug",
-             "mouthUpper"),
+    "parting": ("mouthFunnel", "mouthLower", "mouthPucker", "mouthUpper"),
+    "pressing": ("mouthClose", "mouthPress", "mouthRoll", "mouthShrug"),
     "jaw": ("jaw", "tongue"),
 }  # fmt: skip
 """Facial regions of the gate and the beginnings of the shape names that belong to them."""
@@ -101,10 +101,11 @@ class NetworkOutput:
 
     expression: Tensor  # [B, T, 52] the finished face; columns eyeBlink*/eyeLook* hold the emotion's lids and gaze
     speech: Tensor  # [B, T, 52] base branch alone
-    emotion: Tensor  # [B, T, 52] gate * residual
-    gate: Tensor  # [B, T, 6] in (0, 1), order of REGIONS
-    contacts: Tensor  # [B, T, 3] logits of closure, labiodental, rest
-    held: Tensor  # [B, T, 3] the same in [0, 1], as the lip rules were told
+    residual: Tensor  # [B, T, 52] what the emotion would add
+    emotion: Tensor  # [B, T, 52] gate * residual: what it may
+    gate: Tensor  # [B, T, 7] in (0, 1), order of REGIONS
+    contacts: Tensor  # [B, T, 2] logits of closure, labiodental
+    held: Tensor  # [B, T, 2] the same in [0, 1], as the lip rules were told
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class MotionNetwork(nn.Module):
         self.register_buffer("lip_level", torch.zeros(len(LIP_SHAPES)))
         self.register_buffer("lip_style", style_of_lips(), persistent=False)
         self.base = nn.Linear(h + config.style_hidden, len(ARKIT_NAMES))
-        self.contact = nn.Linear(h, 3)
+        self.contact = nn.Linear(h, 2)
         self.mood = nn.Sequential(nn.Linear(5 + config.style_hidden, 32), nn.GELU())
         self.modulation = nn.Sequential(nn.Linear(h + 32, 64), nn.GELU(), nn.Linear(64, len(ARKIT_NAMES)))
         self.gate = nn.Linear(h + 32, len(REGIONS))
@@ -291,7 +292,7 @@ class MotionNetwork(nn.Module):
         x, who = code.channels, code.style
         everyone = who.expand(-1, x.shape[1], -1)
         contacts = self.contact(x)
-        closure, labiodental, rest = contacts.sigmoid().unbind(-1)
+        closure, labiodental = contacts.sigmoid().unbind(-1)
         parted = ((code.lips[..., 0] - _PARTED[0]) / (_PARTED[1] - _PARTED[0])).clamp(0, 1) * self.learned
         closure = torch.maximum(closure_from_network(closure, parted), code.closures)
         base = self.base(torch.cat([x, everyone], -1))
@@ -313,6 +314,7 @@ class MotionNetwork(nn.Module):
         gate = self.gate(both).sigmoid()
         # The residual is the field of faces, brought to life: zero without emotion, and never dead with it.
         lively = 1 + _LIVELINESS * torch.tanh(self.modulation(both))
-        emotion = gate[..., self.region] * lively * expression_tensor(va) * gains[:, None]
-        face = combine(speech, emotion, closure, labiodental, rest)
-        return NetworkOutput(face, speech, emotion, gate, contacts, torch.stack([closure, labiodental, rest], -1))
+        residual = lively * expression_tensor(va) * gains[:, None]
+        emotion = gate[..., self.region] * residual
+        held = torch.stack([closure, labiodental], -1)
+        return NetworkOutput(combine(speech, emotion, closure, labiodental), speech, residual, emotion, gate, contacts, held)

@@ -15,18 +15,13 @@ export class LipRules {
     return ramp(probability, near[0] + parted * (far[0] - near[0]), near[1] + parted * (far[1] - near[1]));
   }
 
-  // One face [52] of speech [52] and emotion [52]; c, l and s: how surely the lips are closed, on the teeth, in silence.
-  combine(speech, emotion, c, l, s, face) {
-    const { parting, pulling, shutting, larger, seal, teeth, off_teeth: off } = this.masks, { rules } = this, { jaw } = rules;
-    const open = limited(speech[jaw] / rules.jaw_open), soft = rules.smooth ** 2;
+  // One face [52] of speech [52] and emotion [52]; c and l: how surely the lips are closed, on the teeth.
+  combine(speech, emotion, c, l, face) {
+    const { parting, pulling, seal, teeth, off_teeth: off } = this.masks, { rules } = this, { jaw } = rules;
     for (let i = 0; i < face.length; i++) {
       const own = i === jaw ? 1 : 0, opening = parting[i] + own;
-      const held = (1 - c * (opening + pulling[i])) * (1 - rules.lip_held * l * opening - l * off[i])
-        * (1 - rules.rest_held * s * opening) * (1 - open * shutting[i]);
-      const a = speech[i] * (1 - c * parting[i]) * (1 - l * (parting[i] + rules.jaw_held * own)) + c * (1 - l) * seal[i] + l * (1 - c) * teeth[i];
-      const b = emotion[i] * held;
-      // The larger of the two without a corner, exact where one is 0.
-      face[i] = larger[i] > 0 ? a + b + (Math.sqrt((a - b) ** 2 + soft) - Math.sqrt((a + b) ** 2 + soft)) / 2 : a + b;
+      face[i] = speech[i] * (1 - c * parting[i]) * (1 - l * (parting[i] + rules.jaw_held * own)) + c * (1 - l) * seal[i] + l * (1 - c) * teeth[i]
+        + emotion[i] * (1 - c * (opening + pulling[i])) * (1 - rules.lip_held * l * opening - l * off[i]);
     }
     face[jaw] *= 1 - rules.jaw_shut * c;
     face[rules.close] = Math.max(face[rules.close], c * face[jaw]);

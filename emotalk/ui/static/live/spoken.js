@@ -16,7 +16,7 @@ export class SpokenFace {
     this.moves = pack.values("show_moves"); // [8, 52]
     this.rules = new LipRules(pack);
     this.field = new MoodField(pack);
-    this.contacts = new Float32Array(3);
+    this.contacts = new Float32Array(2);
     this.va = new Float32Array(5);
     this.mood = new Float32Array(mood.outputs);
     this.both = new Float32Array(modulation.inputs); // channels and mood
@@ -82,7 +82,7 @@ export class SpokenFace {
     for (let i = 0; i < emotion.length; i++) {
       emotion[i] *= gates[this.region[i]] * (1 + facts.liveliness * Math.tanh(change[i])) * this.gains[i];
     }
-    return rules.combine(speech, emotion, closure, sigmoid(contacts[1]), sigmoid(contacts[2]), out);
+    return rules.combine(speech, emotion, closure, sigmoid(contacts[1]), out);
   }
 }
 

@@ -1,32 +1,53 @@
-"""Training of the two judges of motion: the sync network and the emotion recogniser.
+"""Training of the two judges of motion: the sync network, from the teacher's lips and filmed ones, and the emotion
+recogniser, from whole motions (`felt_motions`).
 
-Both learn from the teacher's motions alone, and then serve as losses for the motion network and as metrics.
+Of either there are two, one that serves as a loss for the motion network and one that only measures (`judges`).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotalk.learning.motion_data import ClipSampler, SpokenBatch
+from emotalk.core.arkit import ARKIT_INDEX
+from emotalk.core.rates import FPS
+from emotalk.emotion.expression import PAIRS
+from emotalk.learning.felt_motions import FeltMotions
+from emotalk.learning.filmed_lips import FilmedClip
+from emotalk.learning.filmed_lips import shares as film_shares
+from emotalk.learning.motion_data import ClipSampler, SpokenBatch, SpokenClip
 from emotalk.learning.teacher import teach
-from emotalk.motion.body import Body
-from emotalk.motion.body_network import load_body
-from emotalk.motion.emotion_recogniser import RecogniserNetwork, face_tensor, motion_tensor
-from emotalk.motion.eye_statistics import EyeStatistics
+from emotalk.motion.emotion_recogniser import EYELIDS, PRIOR, RecogniserNetwork, face_tensor, together
 from emotalk.motion.network import BEFORE, NetworkOutput
-from emotalk.motion.rhythm import Rhythm
-from emotalk.motion.style import MotionStyle
 from emotalk.speech.feature_rows import ROW_SIZE
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncConfig, SyncNetwork
 
 log = logging.getLogger(__name__)
+
+FILMED_SHARE = 0.5
+"""Share of a batch of the sync network that filmed people make."""
+SHORTEST = 50
+"""Frames of the shortest stretches of motion that the recogniser is trained on."""
+
+
+def _mirrored() -> tuple[list[int], Tensor]:
+    """Columns and signs of a motion's mirror image (`emotion_recogniser.CHANNELS`)."""
+    columns, signs = list(range(65)), torch.ones(65)
+    for left, right in (*PAIRS, (ARKIT_INDEX["jawLeft"], ARKIT_INDEX["jawRight"]),
+                        (ARKIT_INDEX["mouthLeft"], ARKIT_INDEX["mouthRight"]), (57, 58)):  # fmt: skip
+        columns[left], columns[right] = right, left
+    # The jaw's and the head's yaw and roll, gaze's yaw, the head's shift sideways.
+    signs[[53, 54, 55, 60, 61, 62]] = -1
+    return columns, signs
+
+
+_MIRRORED, _SIGNS = _mirrored()
 
 
 @dataclass(frozen=True)
@@ -129,66 +150,98 @@ def contrast(heard: Tensor, seen: Tensor, sharpness: Tensor, near: int = 3) -> T
     return 0.5 * (nn.functional.cross_entropy(logits, labels) + nn.functional.cross_entropy(logits.T, labels))
 
 
-def train_sync(clips: list, basis: LipBasis, config: CriticConfig, sizes: SyncConfig | None = None) -> SyncNetwork:
-    """A sync network from spoken clips: the encoder's rows against the teacher's lips as a tracker sees them."""
+def train_sync(
+    clips: list[SpokenClip],
+    basis: LipBasis,
+    config: CriticConfig,
+    sizes: SyncConfig | None = None,
+    filmed: Sequence[FilmedClip] = (),
+) -> SyncNetwork:
+    """A sync network from spoken clips, the encoder's rows against the teacher's lips as a tracker sees them, and from
+    the lips of people who were `filmed`, half of every batch where there are any."""
     torch.manual_seed(config.seed)
     network = SyncNetwork(basis, sizes)
+    films = [clip for clip in filmed if len(clip) >= FPS]
+    real = round(config.batch * FILMED_SHARE) if films else 0
+    shares = film_shares(films) if films else None
 
     def loss_of(seed: int) -> Tensor:
-        batch = ClipSampler(clips, config.frames, seed).spoken(config.batch)
+        batch = ClipSampler(clips, config.frames, seed).spoken(config.batch - real)
         random = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             articulation = undershot(batch.articulation, random)
             taught = teach(articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
             measures = as_tracked(basis.measures(taught.expression), random)
         rows = batch.rows[:, BEFORE : BEFORE + config.frames, : 2 * ROW_SIZE]
-        return contrast(network.embed_sound(rows), network.embed_lips(measures), network.sharpness)
+        loss = contrast(network.embed_sound(rows), network.embed_lips(measures), network.sharpness)
+        if not real:
+            return loss
+        heard, seen = film_windows(films, shares, real, config.frames, seed)
+        return 0.5 * loss + 0.5 * contrast(network.embed_sound(heard), network.embed_lips(seen), network.sharpness)
 
     return _optimise(network, config, loss_of, "sync")
 
 
-@dataclass(frozen=True)
-class LabelledMotion:
-    """Whole motions and the emotion each of them shows."""
-
-    motion: Tensor  # [N, T, 65] as `emotion_recogniser.motion_tensor`
-    va: Tensor  # [N, T, 2]
-
-
-def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, seed: int) -> LabelledMotion:
-    """`count` whole motions: the teacher's faces with gaze, lids and head around them."""
-    sampler, moves = ClipSampler(clips, frames, seed), load_body()
-    motions, emotions = [], []
-    for first in range(0, count, 32):
-        batch = sampler.spoken(min(32, count - first))
-        with torch.no_grad():
-            taught = teach(batch.articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
-        for i in range(len(batch.va)):
-            person = int(sampler.random.integers(2**31))
-            body = Body(eyes, moves, MotionStyle.random(person), person)
-            rhythm = [Rhythm.of(row) for row in batch.rhythm[i].tolist()]
-            motions.append(motion_tensor(body.play(taught.expression[i].numpy(), rhythm, batch.va[i].numpy())))
-        emotions.append(batch.va)
-    return LabelledMotion(torch.cat(motions), torch.cat(emotions))
+def film_windows(
+    films: Sequence[FilmedClip], shares: np.ndarray, count: int, frames: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """(rows [count, T, 96], lip measures [count, T, 4]) of windows of films drawn with the probabilities `shares` [N]:
+    T is `frames`, or as many as the shortest of them has. Mouths are of other sizes, and tremble a little more."""
+    random = np.random.default_rng([seed, 1])
+    drawn = [films[i] for i in random.choice(len(films), count, p=shares)]
+    length = min(frames, *map(len, drawn))
+    heard, seen = [], []
+    for film in drawn:
+        first = int(random.integers(len(film) - length + 1))
+        version = int(random.integers(len(film.rows)))
+        heard.append(film.rows[version, first : first + length, : 2 * ROW_SIZE].astype(np.float32))
+        lips = film.measures[first : first + length]
+        centred = (lips - lips.mean(0)) * np.exp(0.2 * random.standard_normal(lips.shape[1]))
+        tremble = random.uniform(0, 0.25) * random.standard_normal(lips.shape)
+        seen.append(centred + centred.std(0) * tremble)
+    return torch.from_numpy(np.stack(heard)), torch.from_numpy(np.float32(seen))
 
 
-def train_recogniser(labelled: LabelledMotion, config: CriticConfig) -> RecogniserNetwork:
-    """An emotion recogniser from whole motions; it learns to do with parts of them, too."""
+def train_recogniser(felt: FeltMotions, config: CriticConfig) -> RecogniserNetwork:
+    """An emotion recogniser from whole motions. A share of them is seen without a body, another without a face: it
+    learns to judge by either, and how far to trust it."""
     torch.manual_seed(config.seed)
     network = RecogniserNetwork()
 
     def loss_of(seed: int) -> Tensor:
         random = torch.Generator().manual_seed(seed)
-        rows = torch.randint(len(labelled.motion), (config.batch,), generator=random)
-        motion = labelled.motion[rows].clone()
-        # One motion in four is seen without body, so that faces alone can be judged while training.
-        faceless = torch.rand(config.batch, generator=random) < 0.25
-        motion[faceless, :, 52:57] = 0
-        motion[faceless, :, 59:] = 0
-        motion = motion + 0.02 * torch.randn(motion.shape, generator=random)
-        return (network(motion) - labelled.va[rows]).square().mean()
+        rows = torch.randint(len(felt.motion), (config.batch,), generator=random)
+        frames = min(config.frames, felt.motion.shape[1])
+        # Now a short stretch, now a long one, as it will be asked for.
+        length = int(torch.randint(min(SHORTEST, frames), frames + 1, (1,), generator=random))
+        first = int(torch.randint(felt.motion.shape[1] - length + 1, (1,), generator=random))
+        motion = felt.motion[rows, first : first + length].clone()
+        va, weight = felt.va[rows, first : first + length], felt.weight[rows]
+        part = torch.rand(config.batch, generator=random)
+        bodiless, faceless = part < 0.25, part > 0.7
+        motion[bodiless, :, 52:57] = 0
+        motion[bodiless, :, 59:] = 0
+        motion[faceless, :, :52] = 0
+        lidless = faceless & (torch.rand(config.batch, generator=random) < 0.6)
+        motion[lidless, :, EYELIDS] = 0
+        mirrored = torch.rand(config.batch, generator=random) < 0.5
+        motion[mirrored] = mirror(motion[mirrored])
+        impressions = network.impressions(motion)
+        losses = [surprise(together(parts, PRIOR), va) for parts in (impressions, *((one,) for one in impressions))]
+        return (weight[:, None] * (losses[0] + 0.5 * losses[1] + 0.5 * losses[2])).mean()
 
     return _optimise(network, config, loss_of, "recogniser")
+
+
+def surprise(judged: tuple[Tensor, Tensor], va: Tensor) -> Tensor:
+    """[B, T] how unlikely moods [B, T, 2] are for what was judged (mean and precision [B, T, 2], Gaussian)."""
+    mean, precision = judged
+    return 0.5 * (precision * (mean - va).square() - precision.log()).sum(-1)
+
+
+def mirror(motion: Tensor) -> Tensor:
+    """Motions [B, T, 65] as in a mirror."""
+    return motion[..., _MIRRORED] * _SIGNS
 
 
 def sync_critic(network: SyncNetwork, frames: int) -> Callable[[NetworkOutput, SpokenBatch], Tensor]:

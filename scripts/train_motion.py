@@ -1,7 +1,9 @@
-"""Rebuilds checkpoints/{motion,sync,consistency}.safetensors and their cards from free voices and licensed films.
+"""Rebuilds the motion network and its judges (checkpoints/{motion,sync,consistency,sync_judge,consistency_judge}
+.safetensors) and their cards from free voices and licensed films.
 
-    python -m scripts.motion_corpus --films ../shared/data/grid --out ../motion-films
-    python -m scripts.train_motion --work ../motion-training --films ../motion-films
+    python -m scripts.motion_corpus --films ../shared/data/grid --out ../motion-films --whole ../motion-whole
+    python -m scripts.train_motion --work ../motion-training --films ../motion-films --whole ../motion-whole \
+        --captures ../shared/data/arkit
     torchrun --nproc-per-node 2 -m scripts.train_motion --work ...   # the motion network in parallel
 
 Needs what `scripts.train_speech` needs (its corpus can be shared with --corpus) and the shipped speech encoder and
@@ -22,29 +24,25 @@ from pathlib import Path
 import torch
 import tyro
 
-from emotalk.core.atomic import write_text
+from emotalk.core.atomic import write_bytes, write_text
 from emotalk.core.errors import CheckpointError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import PHONES, Speech
 from emotalk.head import HeadModel
-from emotalk.learning.critics import (
-    CriticConfig,
-    emotion_critic,
-    sync_critic,
-    taught_motions,
-    train_recogniser,
-    train_sync,
-)
+from emotalk.learning.critics import emotion_critic, sync_critic
+from emotalk.learning.felt_motions import captured_people, filmed_people
 from emotalk.learning.filmed_lips import FilmedConfig, load_filmed, save_filmed, set_usual
+from emotalk.learning.judges import CONSISTENCY, SYNC, JudgeData, train_judges
+from emotalk.learning.lip_freedom import lip_critic, lip_freedom, save_freedom
 from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
 from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
-from emotalk.motion.emotion_recogniser import load_recogniser, save_recogniser
+from emotalk.motion.emotion_recogniser import load_recogniser
 from emotalk.motion.eye_statistics import load_eye_statistics
 from emotalk.motion.model import save_network
 from emotalk.motion.network import MotionNetwork
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.sync.lip_measures import LipBasis
-from emotalk.sync.network import SyncModel, load_sync, save_sync
+from emotalk.sync.network import SyncModel, load_sync
 from scripts.motion_corpus.folds import learn_from_films
 from scripts.motion_corpus.grid import ATTRIBUTION
 from scripts.motion_corpus.heard import heard_films
@@ -63,26 +61,45 @@ VOICES: dict[str, float] = {
 KOKORO_MINUTES = 2.5
 """The same of every voice of Kokoro whose shard the corpus holds (making them takes hours)."""
 
+LIPS = 0.2
+"""Weight of `lip_freedom.strain`. Of .1, .2, .5 and 2 the largest at which a recogniser reads the emotion of gated
+faces as well as that of ungated ones: what is held back is what hides the words."""
+
 CARDS: dict[str, tuple[str, str]] = {
     "motion": (
         "Gated residual motion network",
         """Speech features, valence/arousal and a style vector to ARKit-52 expression at 25 fps
 (`emotalk/motion/network.py`). Its teacher is a coarticulation model over known phone times, joined with the
-valence/arousal field by the lip rules (`emotalk/learning/teacher.py`). Losses: face, velocity, base branch, contacts,
-gate, sync score, recognised emotion. Its lip branch then learns from filmed people, mixed with the teacher
-(`emotalk/learning/filmed_lips.py`): squared error of lip measures in units of each speaker's spread.""",
+valence/arousal field (`emotalk/learning/teacher.py`). Losses: face, base branch, residual, contacts, sync score,
+recognised emotion, sparsity of what the gate lets through, and strain: how far an emotion moves lips in units of the
+freedom that filmed people's lips have at the sound (`emotalk/learning/lip_freedom.py`). The gate has no target of its
+own. The lip branch then learns from filmed people, mixed with the teacher (`emotalk/learning/filmed_lips.py`): squared
+error of lip measures in units of each speaker's spread.""",
     ),
     "sync": (
         "Audio-visual sync network",
         """Scores whether lips (four measures, from ARKit coefficients or from face landmarks) belong to a sound, and
-finds their offset (`emotalk/sync/network.py`). Contrastive, trained on the teacher's lips as a camera would see them.
-Not fit for telling who speaks or whether a video is genuine.""",
+finds their offset (`emotalk/sync/network.py`). Contrastive, trained on the teacher's lips as a camera would see them
+and on filmed ones. A training loss, of adaptation to a person as well. Not fit for telling who speaks or whether a
+video is genuine.""",
+    ),
+    "sync_judge": (
+        "Audio-visual sync network for measuring",
+        """The same as `sync.safetensors` from another seed, other voices and other films: nothing was trained to
+please it. Benchmarks and `emotalk evaluate` score with it.""",
     ),
     "consistency": (
         "Emotion recogniser over whole motions",
-        """Reads expression, gaze, lids, jaw and head pose of generated motion and gives valence and arousal
-(`emotalk/motion/emotion_recogniser.py`). It knows this project's generated faces only and says nothing about the
-feelings of real people.""",
+        """Reads expression, gaze, lids, jaw and head pose and gives valence and arousal, judging face and body apart
+(`emotalk/motion/emotion_recogniser.py`). Trained on motions of strange people: the field of faces bent, mixed and
+unequal, other sizes and tempos of body, time stretched, seen as a tracker sees, with mouths and eyes lent by filmed and
+captured people (`emotalk/learning/felt_motions.py`). A training loss. It says nothing about the feelings of real
+people.""",
+    ),
+    "consistency_judge": (
+        "Emotion recogniser for measuring",
+        """The same as `consistency.safetensors` from another seed, other voices and other people: nothing was trained
+to please it. Benchmarks and `emotalk evaluate` read moods with it.""",
     ),
 }
 DATA = """Voices of flite, festival, espeak-ng and (where their shards were there) Kokoro saying sentences from Debian's
@@ -101,6 +118,10 @@ class Options:
     """Folder of speech corpus shards; `<work>/corpus` where not given. Missing voices are made."""
     films: Path | None = None
     """Folder of shards of filmed lips (`scripts.motion_corpus`); without one lips are the teacher's alone."""
+    whole: Path | None = None
+    """Folder of shards of whole motion (`scripts.motion_corpus --whole`), from which the recognisers learn."""
+    captures: Path | None = None
+    """Folder of Live Link Face captures, from which the recognisers learn, too."""
     tracked: Path | None = None
     """Folder of tracked videos (npz, see emotalk/learning/motion_data.py) to pretrain on as well."""
     out: Path = CHECKPOINTS
@@ -108,11 +129,11 @@ class Options:
     steps: int = 2000
     """Training steps of the motion network: windows of 4 s, 12 a step and process."""
     sync_steps: int = 1200
-    """Training steps of the sync network."""
+    """Training steps of either sync network."""
     lip_steps: int = FilmedConfig.steps
     """Training steps of the lip branch, on frames of films and of synthetic speech."""
-    consistency_steps: int = 900
-    """Training steps of the emotion recogniser."""
+    consistency_steps: int = 1200
+    """Training steps of either emotion recogniser."""
     seed: int = 0
     """Seed of weights and batches."""
 
@@ -137,7 +158,7 @@ def main(options: Options) -> None:
     if processes > 1:
         torch.distributed.barrier()
     clips = _all_clips(options)
-    sync, recogniser = load_sync(_judge(options, "sync")), load_recogniser(_judge(options, "consistency"))
+    sync, recogniser = load_sync(_judge(options, SYNC[0])), load_recogniser(_judge(options, CONSISTENCY[0]))
     tracked = None
     if options.tracked:
         encoder = SpeechEncoder.load()
@@ -147,6 +168,9 @@ def main(options: Options) -> None:
     torch.manual_seed(options.seed)
     config = PretrainConfig(steps=options.steps, batch=12, seed=options.seed)
     critics = {"sync": (0.15, sync_critic(sync, config.frames)), "emotion": (0.3, emotion_critic(recogniser))}
+    if filmed:
+        freedom = lip_freedom(filmed)
+        critics["lips"] = (LIPS, lip_critic(sync.basis, freedom))
     network = MotionNetwork()
     set_usual(network, clips, filmed)
     network = pretrain(
@@ -167,12 +191,13 @@ def main(options: Options) -> None:
             "tracked": len(tracked or ()),
         }
         if filmed:
+            save_freedom(options.out / "lip_freedom.json", freedom, ATTRIBUTION)
             lips = FilmedConfig(steps=options.lip_steps, seed=options.seed)
             facts |= learn_from_films(network, filmed, clips, sync.basis, lips, options.work)
         facts["cpu_minutes"] = round(clock.note() / 60, 1)
         save_network(network, options.out / "motion.safetensors", facts)
-        save_sync(sync, options.out / "sync.safetensors", {"steps": options.sync_steps})
-        save_recogniser(recogniser, options.out / "consistency.safetensors")
+        for name in (*SYNC, *CONSISTENCY):
+            write_bytes(options.out / f"{name}.safetensors", _judge(options, name).read_bytes())
         write_cards(options, facts)
         log.info("done: %s", json.dumps(facts))
 
@@ -255,16 +280,18 @@ def heard_clip(utterance: Utterance, encoder: SpeechEncoder) -> SpokenClip:
 
 
 def _train_judges(options: Options) -> None:
-    if not _judge(options, "sync").exists():
-        clips = _all_clips(options)
-        basis = LipBasis.of_head(HeadModel.load())
-        config = CriticConfig(options.sync_steps, seed=options.seed)
-        save_sync(train_sync(clips, basis, config), _judge(options, "sync"), {"steps": options.sync_steps})
-    if not _judge(options, "consistency").exists():
-        clips = _all_clips(options)
-        labelled = taught_motions(clips, load_eye_statistics(), 1600, 100, options.seed)
-        config = CriticConfig(options.consistency_steps, batch=24, seed=options.seed)
-        save_recogniser(train_recogniser(labelled, config), _judge(options, "consistency"))
+    """The two judges that are losses, and the two that only measure."""
+    if all(_judge(options, name).exists() for name in (*SYNC, *CONSISTENCY)):
+        return
+    data = JudgeData(
+        {voice: load_clips(_clip_path(options, voice)) for voice in voices(options)},
+        load_filmed(options.work / "filmed.npz") if options.films else [],
+        filmed_people(options.whole) if options.whole else {},
+        captured_people(options.captures) if options.captures else [],
+    )
+    basis = LipBasis.of_head(HeadModel.load())
+    steps = options.sync_steps, options.consistency_steps
+    train_judges(options.work, data, basis, load_eye_statistics(), *steps, seed=options.seed)
 
 
 def write_cards(options: Options, facts: dict) -> None:
@@ -272,8 +299,7 @@ def write_cards(options: Options, facts: dict) -> None:
     cost = f"{facts['cpu_minutes']} CPU minutes on one core here, after the corpus was heard"
     recipe = f"`python -m scripts.train_motion --work FOLDER` ({cost})."
     for name, (title, what) in CARDS.items():
-        of_lips = name == "motion" and "films" in facts
-        films = f"- Films: {facts['films']} sentences. {ATTRIBUTION}.\n" if of_lips else ""
+        films = f"- Films: {facts['films']} sentences. {ATTRIBUTION}.\n" if "films" in facts else ""
         text = (
             f"# {title}\n\n{what}\n\n- Data: {facts['minutes']} minutes of text-to-speech. {DATA}\n{films}"
             f"- Training: {recipe}\n- Licence: Apache-2.0 (weights and code).\n"

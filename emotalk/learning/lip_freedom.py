@@ -9,13 +9,18 @@ This loss, not a hand-written target, tells the motion network's gate when to cl
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emotalk.core import checkpoint
+from emotalk.core.atomic import write_json
 from emotalk.core.errors import InputError
+from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import PHONES
 from emotalk.learning.filmed_lips import FilmedClip, spreads
 from emotalk.learning.motion_data import SpokenBatch
@@ -46,6 +51,25 @@ def lip_freedom(filmed: list[FilmedClip]) -> np.ndarray:
     return (np.sqrt(variance) * np.mean(list(spread.values()), 0)).astype(np.float32)
 
 
+def save_freedom(path: Path, freedom: np.ndarray, source: str) -> None:
+    """Writes `freedom` [40, 4] with its `source`, moved into place when complete."""
+    rows = {phone: [round(float(x), 5) for x in row] for phone, row in zip(PHONES, freedom, strict=True)}
+    write_json(path, {
+        "what": "Standard deviations of lip measures (inner and outer opening, width, jaw; in eye distances) by phone",
+        "source": source, "build": "python -m scripts.train_motion", "freedom": rows,
+    })  # fmt: skip
+
+
+def load_freedom(path: Path = CHECKPOINTS / "lip_freedom.json") -> np.ndarray:
+    """[40, 4] what `save_freedom` wrote; CheckpointError where the file is missing or damaged."""
+    with checkpoint.explained(f"The freedom of lips {path}", checkpoint.remake("train_motion")):
+        rows = json.loads(path.read_text())["freedom"]
+        freedom = np.array([rows[phone] for phone in PHONES], np.float32)
+        if freedom.shape != (len(PHONES), len(MEASURES)) or not (np.isfinite(freedom) & (freedom > 0)).all():
+            raise ValueError("it must hold four numbers > 0 for every phone")
+        return freedom
+
+
 def _phones(clip: FilmedClip) -> np.ndarray:
     """[T, 40] probabilities of the phones of a clip's frames."""
     rows = clip.rows[0][:, : 2 * ROW_SIZE].astype(np.float32)
@@ -57,21 +81,17 @@ def without_emotion(output: NetworkOutput) -> Tensor:
     return combine(output.speech, torch.zeros_like(output.emotion), *output.held.unbind(-1))
 
 
-def strain(output: NetworkOutput, phones: Tensor, basis: LipBasis, freedom: Tensor) -> Tensor:
-    """[B, T, 4] how far the emotion moves each lip measure, in units of the freedom that lips have there.
+def strain(felt: Tensor, calm: Tensor, phones: Tensor, basis: LipBasis, freedom: Tensor) -> Tensor:
+    """[B, T, 4] how far an emotion moves each lip measure, in units of the freedom that lips have there.
 
-    `phones` [B, T, 40] are the probabilities of what is said, `freedom` is that of `lip_freedom`. A smile widens the
-    mouth as long as it lasts, and rounding still shows: of the width only what is quicker than speech counts.
+    `felt` and `calm` [B, T, 52] are the faces with and without it, `phones` [B, T, 40] the probabilities of what is
+    said, `freedom` [40, 4] that of `lip_freedom`. A smile widens the mouth as long as it lasts, and rounding still
+    shows: of the width only what is quicker than speech counts.
     """
-    moved = basis.measures(output.expression) - basis.measures(without_emotion(output))
+    moved = basis.measures(felt) - basis.measures(calm)
     moved = torch.cat([_quick(moved[..., i : i + 1]) if i == _WIDTH else moved[..., i : i + 1] for i in range(4)], -1)
     certain = phones / phones.sum(-1, keepdim=True).clamp(min=1e-6)
     return moved * (certain @ freedom.pow(-2)).sqrt()
-
-
-def strain_loss(output: NetworkOutput, phones: Tensor, basis: LipBasis, freedom: Tensor) -> Tensor:
-    """Scalar: mean square of `strain` over batch, frames and measures."""
-    return strain(output, phones, basis, freedom).square().mean()
 
 
 def _quick(course: Tensor) -> Tensor:
@@ -85,11 +105,12 @@ def _quick(course: Tensor) -> Tensor:
 
 
 def lip_critic(basis: LipBasis, freedom: np.ndarray) -> Callable[[NetworkOutput, SpokenBatch], Tensor]:
-    """A loss for `pretrain`, a scalar tensor: `strain_loss` of the motion on what is truly said, with the `freedom`
+    """A loss for `pretrain`, a scalar tensor: the mean square of `strain` on what is truly said, with the `freedom`
     [40, 4] that `lip_freedom` measured."""
     table = torch.from_numpy(freedom)
 
     def critic(output: NetworkOutput, batch: SpokenBatch) -> Tensor:
-        return strain_loss(output, batch.phones, basis, table.to(output.expression))
+        calm, freedom = without_emotion(output), table.to(output.expression)
+        return strain(output.expression, calm, batch.phones, basis, freedom).square().mean()
 
     return critic

@@ -23,8 +23,8 @@ _RELAXED = 0.88  # what is left of an expression while its owner is silent
 
 @dataclass(frozen=True)
 class Taught:
-    """The teacher's motion of T frames; fields as in `network.NetworkOutput`, contacts as probabilities. It knows no gate:
-    how much of an emotion may show beside speech is for the losses to find out."""
+    """The teacher's motion of T frames; fields as in `network.NetworkOutput`, contacts as probabilities. It knows no
+    gate: how much of an emotion may show beside speech is for the losses to find out."""
 
     expression: Tensor  # [B, T, 52] speech and the whole residual, but for contacts
     speech: Tensor  # [B, T, 52]

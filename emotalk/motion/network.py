@@ -317,4 +317,6 @@ class MotionNetwork(nn.Module):
         residual = lively * expression_tensor(va) * gains[:, None]
         emotion = gate[..., self.region] * residual
         held = torch.stack([closure, labiodental], -1)
-        return NetworkOutput(combine(speech, emotion, closure, labiodental), speech, residual, emotion, gate, contacts, held)
+        return NetworkOutput(
+            combine(speech, emotion, closure, labiodental), speech, residual, emotion, gate, contacts, held
+        )

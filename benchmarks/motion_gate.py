@@ -157,9 +157,9 @@ def table(
     chosen = lines[::3]
     seconds = sum(len(line.known) for line in chosen) / 2 / FPS
     yield (
-        f"{len(chosen)} sentences ({seconds:.0f} s) in eight moods at the border of the square, phones known. Strain: "
-        "how far the emotion moves the lip measures of the same speech, in units of the spread that filmed people's lips "
-        "have at the sound.\n"
+        f"{len(chosen)} sentences ({seconds:.0f} s) in eight moods at the border of the square, phones known. Strain "
+        "is how far the emotion moves the lip measures of the same speech, in units of the spread that lips of filmed "
+        "people have at the sound.\n"
     )
     yield (
         "| variant | strain, speech | silence | p b m closed | open vowels, of neutral | sync score | "

@@ -31,8 +31,8 @@ _PULLING = _mask(
 _SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.11})
 _TEETH_ON_LIP = _mask({"mouthRollLower": 0.95, "mouthUpperUp*": 0.48, "jawOpen": 0.08})
 _OFF_TEETH = _mask({"jawForward": 0.8, "mouthShrugLower": 0.8})
-_LIP_HELD, _JAW_HELD = 0.85, 0.9
-"""Shares of an opening emotion, and of speech's jaw, that a lip on the teeth keeps away."""
+_JAW_HELD = 0.9
+"""Share of speech's jaw that a lip on the teeth keeps away."""
 _JAW_SHUT = 0.5
 """Share of the jaw's opening that a closure undoes at the jaw itself."""
 
@@ -49,7 +49,7 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
     jaw_only[_JAW] = 1
 
     opening = parting + jaw_only
-    felt = emotion * (1 - c * (opening + pulling)) * (1 - _LIP_HELD * l * opening - l * off_teeth)
+    felt = emotion * (1 - c * (opening + pulling)) * (1 - l * (opening + off_teeth))
     said = speech * (1 - c * parting) * (1 - l * (parting + _JAW_HELD * jaw_only))
     face = said + c * (1 - l) * seal + l * (1 - c) * teeth + felt
     # What is left of the jaw's opening during a closure is undone at the lips, one to one.
@@ -86,7 +86,7 @@ where any silent row brings lips to rest, as they part before a first sound) and
 MASKS = {"parting": _PARTING, "pulling": _PULLING, "seal": _SEAL, "teeth": _TEETH_ON_LIP, "off_teeth": _OFF_TEETH}
 """What `combine` knows of every shape, [52] each: for whoever computes it elsewhere, as a browser does."""
 NUMBERS = {
-    "jaw": _JAW, "close": _CLOSE, "jaw_held": _JAW_HELD, "jaw_shut": _JAW_SHUT, "lip_held": _LIP_HELD,
+    "jaw": _JAW, "close": _CLOSE, "jaw_held": _JAW_HELD, "jaw_shut": _JAW_SHUT,
     "network_edges": _NETWORK_EDGES, "parted_edges": _PARTED_EDGES,
 }  # fmt: skip
 """The same of `combine` and `closure_from_network` beside the masks."""

@@ -215,13 +215,13 @@ def test_speech_and_emotion_share_the_mouth_as_in_python(browsed):
     speech, emotion = (torch.from_numpy(random.uniform(0, 1.2, (frames, 52)).astype(np.float32)) for _ in range(2))
     speech[::3] *= torch.from_numpy(random.random(52) < 0.3)
     # Contacts that are sure, that are not there and all between, in any company.
-    held = np.clip(random.uniform(-0.5, 1.5, (3, frames)), 0, 1).astype(np.float32)
+    held = np.clip(random.uniform(-0.5, 1.5, (2, frames)), 0, 1).astype(np.float32)
     wanted = combine(speech, emotion, *torch.from_numpy(held))
     found = browsed.run(
         """({ speech, emotion, held }) => {
             const rules = new live.LipRules(pack);
             return speech.map((s, i) => Array.from(
-                rules.combine(s, emotion[i], held[0][i], held[1][i], held[2][i], new Float32Array(52))));
+                rules.combine(s, emotion[i], held[0][i], held[1][i], new Float32Array(52))));
         }""",
         {"speech": speech.tolist(), "emotion": emotion.tolist(), "held": held.tolist()},
     )

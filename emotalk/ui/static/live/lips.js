@@ -21,7 +21,7 @@ export class LipRules {
     for (let i = 0; i < face.length; i++) {
       const own = i === jaw ? 1 : 0, opening = parting[i] + own;
       face[i] = speech[i] * (1 - c * parting[i]) * (1 - l * (parting[i] + rules.jaw_held * own)) + c * (1 - l) * seal[i] + l * (1 - c) * teeth[i]
-        + emotion[i] * (1 - c * (opening + pulling[i])) * (1 - rules.lip_held * l * opening - l * off[i]);
+        + emotion[i] * (1 - c * (opening + pulling[i])) * (1 - l * (opening + off[i]));
     }
     face[jaw] *= 1 - rules.jaw_shut * c;
     face[rules.close] = Math.max(face[rules.close], c * face[jaw]);

@@ -178,7 +178,7 @@ class _Person:
             heard = (torch.from_numpy(array)[None] for array in (talk.articulation, talk.phones, talk.rhythm))
             style, gains = (torch.from_numpy(array)[None] for array in (self._style.vector, self._gains))
             taught = teach(*heard, torch.from_numpy(in_face)[None], style, gains)
-            emotion = (taught.emotion @ self._mix).clamp(min=0)
+            emotion = (taught.residual @ self._mix).clamp(min=0)
             speech, contacts = taught.speech, taught.contacts.unbind(-1)
             if lips is not None:
                 said = np.zeros((frames, len(ARKIT_NAMES)), np.float32)

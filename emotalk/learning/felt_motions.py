@@ -183,7 +183,7 @@ class _Person:
             if lips is not None:
                 said = np.zeros((frames, len(ARKIT_NAMES)), np.float32)
                 said[:, _LOWER] = _resampled(lips.expression[:, _LOWER], frames)
-                speech, contacts = torch.from_numpy(said)[None], [torch.zeros(1, frames)] * 3
+                speech, contacts = torch.from_numpy(said)[None], [torch.zeros(1, frames)] * 2
             face = combine(speech, emotion, *contacts)[0].numpy()
         rhythm = [Rhythm.of(row) for row in talk.rhythm.tolist()]
         motion = body(eyes, moves, self._style, self._seed).play(face, rhythm, in_body)

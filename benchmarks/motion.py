@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import tyro
 
-from benchmarks import motion_clips, motion_life, motion_lips, motion_person
+from benchmarks import motion_clips, motion_gate, motion_life, motion_lips, motion_person
 from benchmarks.results_file import with_sections
 from emotalk.core.atomic import write_text
 from emotalk.head import HeadModel
@@ -44,11 +44,12 @@ class Options:
 def sections(options: Options) -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
     """Titles of all tables, and what gives their lines."""
     encoder, model, head = SpeechEncoder.load(), MotionModel.load(), HeadModel.load()
-    sync, recogniser = SyncModel.load(), EmotionRecogniser.load()
+    sync, recogniser = SyncModel.load_judge(), EmotionRecogniser.load_judge()
     lines = motion_lips.spoken_lines(encoder)
     clips = motion_clips.filmed_clips(options.data / "clips", encoder, head, options.cache)
     if lines:
         yield "Lips on the head model", lambda: motion_lips.table(model, head, lines)
+        yield "Gate and residual", lambda: motion_gate.table(model, lines, head, sync, recogniser)
         yield "Emotion recovered from motion", lambda: motion_life.emotion_table(model, recogniser, lines)
         yield "Sliders", lambda: motion_life.slider_table(model, head, lines[0])
         yield "Sync network on generated motion", lambda: motion_life.own_sync_table(model, sync, lines)

@@ -10,6 +10,7 @@ own mood is unknown, or neutral).
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from emotalk.motion.lip_rules import combine
 from emotalk.motion.livelink import read_livelink
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
+
+log = logging.getLogger(__name__)
 
 NEUTRAL, LENT_FACE, LENT_EYES = 0.06, 0.2, 0.12
 """Shares of the motions that are a filmed neutral person's own, that talk with one's mouth, and that look about with
@@ -116,6 +119,8 @@ def felt_motions(
         motions.append(motion_tensor(_as_tracked(motion, random, config.strangeness)))
         moods.append(torch.from_numpy(va)[None])
         weights.append(weight)
+        if (index + 1) % 200 == 0:
+            log.info("%d of %d motions", index + 1, config.count)
     return FeltMotions(torch.cat(motions), torch.cat(moods), torch.tensor(weights))
 
 

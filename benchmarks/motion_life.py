@@ -27,6 +27,12 @@ from emotalk.sync.network import SyncModel
 
 MOODS = ((0.0, 0.0), *((0.7 * v, 0.7 * a) for v in (1, 0, -1) for a in (1, 0, -1) if v or a))
 """Valence and arousal of the nine moods that body motion is measured in."""
+SEEN = {
+    "whole motion": ("expression", "jaw", "gaze", "eyelids", "head_pose"),
+    "expression and lids only": ("expression", "eyelids"),
+    "gaze, jaw swing and head only": ("gaze", "jaw", "head_pose"),
+}
+"""What of a motion the recogniser is shown."""
 FREE_CAPTURES = ("S07-001", "S88-001", "apfel", "facial")
 
 
@@ -39,26 +45,36 @@ def joined(lines: list[Line], known: bool) -> SpeechFeatures:
 
 
 def emotion_table(model: MotionModel, recogniser: EmotionRecogniser, lines: list[Line]) -> Iterator[str]:
-    """How well the recogniser reads valence and arousal back from motions of unseen sentences and random people."""
+    """How well the recogniser reads valence and arousal back from motions of unseen sentences and random people.
+
+    `recogniser` is the one that only measures; beside it stands the one that was a training loss.
+    """
     random = np.random.default_rng(0)
-    wanted, found, faceless = [], [], []
+    wanted, motions = [], []
     for line in lines:
         for _ in range(6):
-            point = random.uniform(-1, 1, 2)
+            wanted.append(random.uniform(-1, 1, 2))
             seed = int(random.integers(2**31))
-            motion = model(line.heard, EmotionCurve.constant(*point), MotionStyle.random(seed), seed)
-            still = HeadMotion.neutral(len(motion))
-            body = dataclasses.replace(motion, expression=still.expression, eyelids=still.eyelids)
-            wanted.append(point)
-            found.append(recogniser(motion).mean(0))
-            faceless.append(recogniser(body).mean(0))
-    wanted, found, faceless = map(np.array, (wanted, found, faceless))
-    yield f"{len(wanted)} motions: constant emotion drawn evenly from the square, random style and seed.\n"
-    yield "| seen | valence CCC | arousal CCC | valence MAE | arousal MAE |\n|---|---|---|---|---|"
-    for name, values in (("whole motion", found), ("gaze, jaw swing and head only", faceless)):
-        ccc = [concordance(values[:, k], wanted[:, k]) for k in (0, 1)]
-        mae = np.abs(values - wanted).mean(0)
-        yield f"| {name} | {ccc[0]:.3f} | {ccc[1]:.3f} | {mae[0]:.3f} | {mae[1]:.3f} |"
+            motions.append(model(line.heard, EmotionCurve.constant(*wanted[-1]), MotionStyle.random(seed), seed))
+    moods = np.array(wanted)
+    seconds = np.mean([len(motion) for motion in motions]) / FPS
+    yield (
+        f"{len(moods)} motions of {seconds:.1f} s: constant emotion drawn evenly from the square, random style and "
+        "seed.\n"
+    )
+    yield "| recogniser | seen | valence CCC | arousal CCC | valence MAE | arousal MAE |\n|---|---|---|---|---|---|"
+    for name, reads in (("measures only", recogniser), ("training loss", EmotionRecogniser.load())):
+        for seen, parts in SEEN.items():
+            found = np.array([reads(only(motion, parts)).mean(0) for motion in motions])
+            ccc = [concordance(found[:, k], moods[:, k]) for k in (0, 1)]
+            mae = np.abs(found - moods).mean(0)
+            yield f"| {name} | {seen} | {ccc[0]:.3f} | {ccc[1]:.3f} | {mae[0]:.3f} | {mae[1]:.3f} |"
+
+
+def only(motion: HeadMotion, parts: tuple[str, ...]) -> HeadMotion:
+    """The motion with all but the named channels at rest."""
+    still = HeadMotion.neutral(len(motion))
+    return dataclasses.replace(still, **{name: getattr(motion, name) for name in parts})
 
 
 def slider_table(model: MotionModel, head: HeadModel, line: Line) -> Iterator[str]:

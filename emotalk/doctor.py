@@ -24,7 +24,11 @@ MODELS = {
     "speech.safetensors": "hearing: sound to articulation",
     "motion.safetensors": "motion: articulation and mood to face",
 }
-EXTRA_MODELS = {"sync.safetensors": "lip-sync score, for evaluation and fitting"}
+EXTRA_MODELS = {
+    "sync.safetensors": "lip-sync score, for tracking and fitting",
+    "sync_judge.safetensors": "lip-sync score of evaluation",
+    "consistency_judge.safetensors": "recognised mood of evaluation",
+}
 
 
 @dataclass(frozen=True)

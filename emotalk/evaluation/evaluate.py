@@ -187,7 +187,7 @@ def _offset(features: SpeechFeatures, detections: Detections) -> _Sync | None:
     measures = measures_of_landmarks(detections.landmarks)
     if min(len(measures), len(features) // 2) < SYNC_FRAMES:
         return None
-    return _Sync(SyncModel.load().offset(features, measures))
+    return _Sync(SyncModel.load_judge().offset(features, measures))
 
 
 class _Comparison:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 ASKED = tuple((v, a) for v in (-0.7, 0.0, 0.7) for a in (-0.7, 0.0, 0.7))
 NOTE = (
     "Moods: the motion model speaks the sound in nine moods and the program's own recogniser reads valence and arousal "
-    "off expression, gaze, lids and head. That recogniser learned from the same expression field, so this tells "
-    "whether speech leaves the mood standing, not whether people would agree."
+    "off expression, gaze, lids and head. That recogniser learned from people whose fields differ from the program's, "
+    "and nothing was trained to please it; but their moods are made ones, too: this tells whether speech leaves the "
+    "mood standing, not whether people would agree."
 )
 
 
@@ -25,7 +26,7 @@ def mood_scores(features: SpeechFeatures) -> tuple[dict[str, float], str]:
     """(scores, what they mean): RMSE of shown against asked valence and arousal in [-1, 1], and the share of frames
     with the right sign where one was asked for (the V/A measures of EmoTalkingGaussian, on motion)."""
 
-    model, recognise = MotionModel.load(), EmotionRecogniser.load()
+    model, recognise = MotionModel.load(), EmotionRecogniser.load_judge()
     errors, signs = ([], []), ([], [])
     for asked in ASKED:
         shown = recognise(model(features, EmotionCurve.constant(*asked)))

@@ -10,6 +10,7 @@ own mood is unknown, or neutral).
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from emotalk.motion.lip_rules import combine
 from emotalk.motion.livelink import read_livelink
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
+
+log = logging.getLogger(__name__)
 
 NEUTRAL, LENT_FACE, LENT_EYES = 0.06, 0.2, 0.12
 """Shares of the motions that are a filmed neutral person's own, that talk with one's mouth, and that look about with
@@ -116,6 +119,8 @@ def felt_motions(
         motions.append(motion_tensor(_as_tracked(motion, random, config.strangeness)))
         moods.append(torch.from_numpy(va)[None])
         weights.append(weight)
+        if (index + 1) % 200 == 0:
+            log.info("%d of %d motions", index + 1, config.count)
     return FeltMotions(torch.cat(motions), torch.cat(moods), torch.tensor(weights))
 
 
@@ -255,18 +260,18 @@ def _as_tracked(motion: HeadMotion, random: np.random.Generator, strangeness: fl
     leak = np.eye(shapes) + 0.02 * strangeness * random.standard_normal((shapes, shapes))
     rest = 0.04 * strangeness * random.standard_normal(shapes)
     rest[ARKIT_INDEX["jawOpen"]] = 0
-    expression = motion.expression @ leak + rest
-    expression[:, LID_SHAPES + LOOK_SHAPES] = 0
     smooth, tremble = random.uniform(0, 1.2), strangeness * random.uniform(0, 1)
 
     def seen(course: np.ndarray, noise: float) -> np.ndarray:
         course = gaussian_filter1d(course, smooth, axis=0) if smooth > 0.3 else course
         return course + tremble * noise * random.standard_normal(course.shape)
 
+    expression = np.clip(seen(motion.expression @ leak + rest, 0.02), 0, 2)
+    expression[:, LID_SHAPES + LOOK_SHAPES] = 0
     places = strangeness * np.array([0.012, 0.03, 0.015, 0.01, 0.01, 0.01]) * random.standard_normal(6)
     size = np.exp(0.12 * strangeness * random.standard_normal(2))
     return HeadMotion(
-        np.clip(seen(expression, 0.02), 0, 2),
+        expression,
         motion.jaw,
         seen(motion.gaze, 0.01) * size[0] + 0.015 * strangeness * random.standard_normal(2),
         np.clip(seen(motion.eyelids, 0.02), 0, 1),

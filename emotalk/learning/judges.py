@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from emotalk.core.motion import HeadMotion
 from emotalk.learning.critics import CriticConfig, train_recogniser, train_sync
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 SYNC, CONSISTENCY = ("sync", "sync_judge"), ("consistency", "consistency_judge")
 """Names of the checkpoints: the training loss, and the one that only measures."""
+_MANY = 9  # films: of a person with so many, both halves have some
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,15 @@ class JudgeData:
     captured: Sequence[HeadMotion] = ()  # of unknown mood
 
     def half(self, which: int) -> JudgeData:
-        """Every second voice, filmed speaker and person, from number `which` on; captures are in both halves (there are
-        four). Where there is one voice or speaker only, both have it."""
-        voices, people = (_half(sorted(mapping), which) for mapping in (self.voices, self.people))
-        speakers = set(_half(sorted({clip.speaker for clip in self.filmed}), which))
+        """Number `which`, 0 or 1, of two halves without a clip or film in common. Captures are in both: there are four.
+        Where there is one voice only, both have it."""
+        filmed: dict[str, list[FilmedClip]] = {}
+        for clip in self.filmed:
+            filmed.setdefault(clip.speaker, []).append(clip)
         return JudgeData(
-            {name: self.voices[name] for name in voices},
-            [clip for clip in self.filmed if clip.speaker in speakers],
-            {name: self.people[name] for name in people},
+            {name: self.voices[name] for name in sorted(self.voices)[which::2] or self.voices},
+            [clip for clips in _dealt(filmed, which).values() for clip in clips],
+            _dealt(self.people, which),
             self.captured,
         )
 
@@ -59,8 +64,11 @@ class JudgeData:
         return [motion for motions in self.people.values() for motion in motions]
 
 
-def _half(names: list[str], which: int) -> list[str]:
-    return names[which::2] or names
+def _dealt(of: Mapping[str, Sequence[T]], which: int) -> dict[str, Sequence[T]]:
+    """Every second of those who have few films; every second film of those who have many."""
+    few = [name for name in sorted(of) if len(of[name]) < _MANY]
+    mine = {name: of[name] for name in few[which::2]}
+    return mine | {name: of[name][which::2] for name in sorted(of) if len(of[name]) >= _MANY}
 
 
 def train_judges(

@@ -4,6 +4,9 @@ SyncNet's idea (Chung & Zisserman, "Out of time: automated lip sync in the wild"
 mouth must do and what it does rather than on spectrograms and pixels: a window of phones and articulations and a
 window of lip measures are embedded so that what belongs together points the same way. The score is the mean cosine.
 It works on generated motion (ARKit coefficients) and on filmed faces (landmarks), and passes gradients to both.
+
+There are two of them, of other seeds, voices and films: one is a training loss and finds offsets, the other only
+measures (`SyncModel.load_judge`).
 """
 
 from __future__ import annotations
@@ -122,6 +125,12 @@ class SyncModel:
     def load(cls, path: str | Path | None = None) -> SyncModel:
         """The shipped network, or one saved by `save_sync`; CheckpointError where the file is none."""
         return cls(load_sync(Path(path or CHECKPOINTS / "sync.safetensors")))
+
+    @classmethod
+    def load_judge(cls) -> SyncModel:
+        """The shipped network that only measures: nothing was trained, adapted or shifted to please it.
+        CheckpointError as `load`."""
+        return cls.load(CHECKPOINTS / "sync_judge.safetensors")
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> SyncModel:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 REACH = 10  # frames of offset that are looked for
 SURE_SCORE, SURE_CONFIDENCE = 0.3, 0.2
-"""Filmed speech with its own sound scores 0.41 to 0.51 (confidence 0.33 to 0.45), other people's sound below 0.25."""
+"""Filmed speech with its own sound scores 0.40 to 0.53 (confidence 0.32 to 0.43), other people's sound below 0.25."""
 LEAST_DELAY = 2
 """One frame is within the measure's accuracy: left alone."""
 LEAST_FRAMES = 75  # 3-second windows find the right offset, shorter ones sometimes not

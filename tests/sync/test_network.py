@@ -12,9 +12,10 @@ from emotalk.sync.network import SyncConfig, SyncModel, SyncNetwork, best_offset
 from tests.motion.test_model import spoken
 
 
-@pytest.fixture(scope="module")
-def sync() -> SyncModel:
-    return SyncModel.load()
+@pytest.fixture(scope="module", params=[SyncModel.load, SyncModel.load_judge], ids=["loss", "judge"])
+def sync(request) -> SyncModel:
+    """The network that is a training loss, and the one that only measures."""
+    return request.param()
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,11 @@ def test_scores_do_not_care_about_size_or_rest_position_of_a_mouth(sync, talk):
     features, lips = talk
     other = lips * [1.3, 1.1, 0.9, 1.2] + [0.02, 0.1, -0.05, 0.1]
     assert sync.score(features, other) == pytest.approx(sync.score(features, lips), abs=0.1)
+
+
+def test_the_judge_is_another_network_than_the_training_loss():
+    loss, judge = SyncModel.load().network, SyncModel.load_judge().network
+    assert not torch.equal(loss.see[0].weight, judge.see[0].weight)
 
 
 def test_the_offset_of_unit_vectors_is_where_they_agree():

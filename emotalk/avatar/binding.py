@@ -87,37 +87,37 @@ def quat_multiply(left: Tensor, right: Tensor) -> Tensor:
 
 def binding_frames_torch(
     gaussians: BoundGaussians,
-    vertices: Tensor,  # [V, 3] posed mesh, metres
+    vertices: Tensor,  # [..., V, 3] posed mesh, metres
     triangles: Tensor,  # [F, 3] int64
     neutral_sizes: Tensor,  # [F] triangle_sizes of the neutral face
-    joint_rotations: Tensor,  # [3, 3, 3] root, neck, head: rest pose -> posed
-    joint_translations: Tensor,  # [3, 3] metres
+    joint_rotations: Tensor,  # [..., 3, 3, 3] root, neck, head: rest pose -> posed
+    joint_translations: Tensor,  # [..., 3, 3] metres
 ) -> BindingFrames:
-    """The frames [N] of the Gaussians on this posed mesh, in plain torch on any device, differentiable in mesh and
-    joints."""
-    corner = vertices[triangles[gaussians.triangle]]  # [M, 3, 3]
-    a, b, c = corner.unbind(1)
+    """The frames [..., N] of the Gaussians on this posed mesh, or on each of a batch, in plain torch on any device,
+    differentiable in mesh and joints."""
+    corner = vertices[..., triangles[gaussians.triangle], :]  # [..., M, 3, 3]
+    a, b, c = corner.unbind(-2)
     edge = b - a
     edge = edge / (edge.square().sum(-1, keepdim=True) + TINY).sqrt()
     cross = torch.linalg.cross(b - a, c - a)
     double_area = (cross.square().sum(-1, keepdim=True) + TINY).sqrt()
     normal = cross / double_area
     rotation = torch.stack([edge, torch.linalg.cross(normal, edge), normal], -1)  # columns
-    stretch = (double_area[:, 0].sqrt() / neutral_sizes[gaussians.triangle]).clamp(*STRETCH_LIMITS)
-    mesh_base = (corner * gaussians.barycentric[..., None]).sum(1)
+    stretch = (double_area[..., 0].sqrt() / neutral_sizes[gaussians.triangle]).clamp(*STRETCH_LIMITS)
+    mesh_base = (corner * gaussians.barycentric[..., None]).sum(-2)
 
     weights = gaussians.joint_weights  # [J, 3]
-    blended = torch.einsum("nj,jab->nab", weights, joint_rotations)
+    blended = torch.einsum("nj,...jab->...nab", weights, joint_rotations)
     joint_base = weights @ joint_translations
     turns = quat_from_matrix(joint_rotations)
     # q and -q are one rotation: bring all joints to the head's side before averaging.
-    turns = turns * torch.where((turns @ turns[2]) < 0, -1.0, 1.0)[:, None]
+    turns = turns * torch.where((turns * turns[..., 2:, :]).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     joint_quat = torch.nn.functional.normalize(weights @ turns, dim=-1)
     return BindingFrames(
-        torch.cat([mesh_base, joint_base]),
-        torch.cat([rotation * stretch[:, None, None], blended]),
-        torch.cat([quat_from_matrix(rotation), joint_quat]),
-        torch.cat([stretch, torch.ones_like(weights[:, 0])]),
+        torch.cat([mesh_base, joint_base], -2),
+        torch.cat([rotation * stretch[..., None, None], blended], -3),
+        torch.cat([quat_from_matrix(rotation), joint_quat], -2),
+        torch.cat([stretch, torch.ones_like(joint_base[..., 0])], -1),
     )
 
 
@@ -145,16 +145,19 @@ def apply_frames_torch(
     position: Tensor,  # [N, 3] local
     rotation: Tensor,  # [N, 4]
     scale: Tensor,  # [N, 3] metres
-    color: Tensor,  # [N, 3]
+    color: Tensor,  # [..., N, 3]
     index: Tensor,  # [C] int64 rows that are corrected, ascending
-    position_offset: Tensor,  # [C, 3] metres, local
-    color_offset: Tensor,  # [C, 3]
+    position_offset: Tensor,  # [..., C, 3] metres, local
+    color_offset: Tensor,  # [..., C, 3]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """World means [N, 3], quats [N, 4], scales [N, 3] and colours [N, 3]; plain torch, differentiable."""
-    position = position.index_add(0, index, position_offset)
-    color = color.index_add(0, index, color_offset)
-    means = frames.base + (frames.matrix @ position[..., None])[..., 0]
-    return means, quat_multiply(frames.quat, rotation), scale * frames.stretch[:, None], color
+    """World means [..., N, 3], quats [..., N, 4], scales [..., N, 3] and colours [..., N, 3], of one pose or of each of
+    a batch; plain torch, differentiable."""
+    batch = position_offset.shape[:-2]
+    position = position.expand(*batch, -1, -1).index_add(-2, index, position_offset)
+    color = color.expand(*batch, -1, -1).index_add(-2, index, color_offset)
+    # Not by a matrix product: a GPU's is made for larger matrices.
+    means = frames.base + (frames.matrix * position[..., None, :]).sum(-1)
+    return means, quat_multiply(frames.quat, rotation), scale * frames.stretch[..., None], color
 
 
 def one_sided(gaussians: BoundGaussians) -> Tensor:
@@ -173,11 +176,20 @@ def facing(
     sided: Tensor,  # [N] bool, see `one_sided`
 ) -> Tensor:
     """For each Gaussian 1.0 where it faces the camera or is not `sided` [N], else 0.0; [N], without gradients."""
+    matrix = camera.world_to_camera.to(means)
+    return facing_eye(frames, means, -(matrix[:3, :3].T @ matrix[:3, 3]), sided)
+
+
+def facing_eye(
+    frames: BindingFrames,
+    means: Tensor,  # [..., N, 3] world
+    eye: Tensor,  # [..., 3] metres, where the camera is
+    sided: Tensor,  # [N] bool, see `one_sided`
+) -> Tensor:
+    """As `facing`, of one pose or of each of a batch; [..., N]."""
     with torch.no_grad():
-        matrix = camera.world_to_camera.to(means)
-        eye = -(matrix[:3, :3].T @ matrix[:3, 3])
-        toward = eye - means
-        cosine = (frames.matrix[:, :, 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
+        toward = eye[..., None, :] - means
+        cosine = (frames.matrix[..., 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
         return ((cosine > BACK_FACING) | ~sided).to(means.dtype)
 
 

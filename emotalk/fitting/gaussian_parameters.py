@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from emotalk.avatar.binding import compiled
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians, Corrections
 
 GAUSSIAN_GROUPS = ("position", "rotation", "log_scale", "opacity_logit", "color", "view_color")
@@ -100,9 +101,18 @@ class GaussianParameters:
             s = self.settings[name]
             rate = s.rate * s.final ** min(progress, 1.0) / (1 - 0.9**self.steps)
             parts = (value.data, gradient, self.start[name], self.first[name], self.second[name])
-            rows = [None] if name in GAUSSIAN_GROUPS else active.tolist()
-            for row in rows:
-                _adam(*(part if row is None else part[row] for part in parts), rate, s, 1 - 0.999**self.steps)
+            unbias = 1 - 0.999**self.steps
+            if name in GAUSSIAN_GROUPS:
+                _adam(*parts, rate, s, unbias)
+            elif compiled(value):
+                for row in active.tolist():
+                    _adam(*(part[row] for part in parts), rate, s, unbias)
+            elif len(active):
+                # All rows in one go: to ask a GPU for each takes longer than it computes.
+                picked = [part[active] for part in parts]
+                _adam(*picked, rate, s, unbias)
+                for part, changed in zip((parts[0], *parts[3:]), (picked[0], *picked[3:]), strict=True):
+                    part[active] = changed
         self._keep_in_bounds()
 
     @torch.no_grad()

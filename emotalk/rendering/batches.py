@@ -1,6 +1,6 @@
 """Frames of a clip on a GPU, many at a time: a GPU draws one picture in less time than it takes to ask for it.
 
-    CloudBatch ─► drawn over the background ─► 8 bits ─► one copy to the CPU, while the next batch is drawn
+CloudBatch ─► drawn over the background ─► 8 bits ─► one copy to the CPU, while the next batch is drawn
 """
 
 from __future__ import annotations

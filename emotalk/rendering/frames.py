@@ -32,8 +32,8 @@ class FrameRenderer:
 
     A picture's memory is used again `buffers` frames later: copy what must last. One renderer serves one clip at a
     time; different renderers may run in different threads. background: 3 numbers or a picture [height, width, 3], in
-    [0, 1]; the attribute can be set anew between frames (a batch on a GPU takes the one that it finds). None: pictures are [height, width, 4], with colours that are
-    multiplied by their alpha.
+    [0, 1]; the attribute can be set anew between frames (a batch on a GPU takes the one that it finds). None: pictures
+    are [height, width, 4], with colours that are multiplied by their alpha.
     """
 
     def __init__(

@@ -154,7 +154,7 @@ class Corrections:
     def offsets(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """What latents [K], or [T, K] of several frames, add to positions [C, 3] or [T, C, 3] and colours of the
         corrected Gaussians."""
-        if latents.ndim == 2:  # together all of them are used, and to look for those that are not costs a GPU a wait
+        if latents.ndim == 2 or latents.device.type != "cpu":  # to look for those that are used costs a GPU a wait
             return torch.tensordot(latents, self.position, 1), torch.tensordot(latents, self.color, 1)
         active = latents.nonzero()[:, 0]  # a face at rest uses few of them
         z = latents[active]

@@ -94,6 +94,8 @@ class GaussianParameters:
         Only the corrections of the `active` latents [A] (indices) move: the others took no part in the picture.
         """
         self.steps += 1
+        unbias = 1 - 0.999**self.steps
+        together = []
         for name, value in self.values.items():
             gradient, value.grad = value.grad, None
             if gradient is None or name in frozen or not value.numel():
@@ -101,18 +103,16 @@ class GaussianParameters:
             s = self.settings[name]
             rate = s.rate * s.final ** min(progress, 1.0) / (1 - 0.9**self.steps)
             parts = (value.data, gradient, self.start[name], self.first[name], self.second[name])
-            unbias = 1 - 0.999**self.steps
-            if name in GAUSSIAN_GROUPS:
+            rows = None if name in GAUSSIAN_GROUPS else active
+            if not compiled(value):
+                together.append((parts, rows, rate, s))
+            elif rows is None:
                 _adam(*parts, rate, s, unbias)
-            elif compiled(value):
-                for row in active.tolist():
+            else:
+                for row in rows.tolist():
                     _adam(*(part[row] for part in parts), rate, s, unbias)
-            elif len(active):
-                # All rows in one go: to ask a GPU for each takes longer than it computes.
-                picked = [part[active] for part in parts]
-                _adam(*picked, rate, s, unbias)
-                for part, changed in zip((parts[0], *parts[3:]), (picked[0], *picked[3:]), strict=True):
-                    part[active] = changed
+        if together:
+            _adam_together(together, unbias)
         self._keep_in_bounds()
 
     @torch.no_grad()
@@ -207,3 +207,26 @@ def _adam(
     first.lerp_(gradient, 0.1)
     second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
     value.addcdiv_(first, (second / unbias).sqrt_().add_(s.epsilon), value=-rate)
+
+
+def _adam_together(groups: list[tuple], unbias: float) -> None:
+    """`_adam` of several groups, for a GPU, which computes in less time than it takes to be asked for each of them.
+    Each group: its parts, the rows of them that move (None: all), rate and settings."""
+    picked = [parts if rows is None else tuple(part[rows] for part in parts) for parts, rows, _, _ in groups]
+    rates, settings = [-rate for _, _, rate, _ in groups], [s for _, _, _, s in groups]
+    gradients = [
+        gradient.add(value, alpha=s.pull).sub_(start, alpha=s.pull) if s.pull else gradient
+        for (value, gradient, start, _, _), s in zip(picked, settings, strict=True)
+    ]
+    values, firsts, seconds = ([parts[k] for parts in picked] for k in (0, 3, 4))
+    torch._foreach_lerp_(firsts, gradients, 0.1)
+    torch._foreach_mul_(seconds, 0.999)
+    torch._foreach_addcmul_(seconds, gradients, gradients, 0.001)
+    roots = torch._foreach_div(seconds, unbias)
+    torch._foreach_sqrt_(roots)
+    torch._foreach_add_(roots, [s.epsilon for s in settings])
+    torch._foreach_addcdiv_(values, firsts, roots, rates)
+    for (parts, rows, _, _), changed in zip(groups, picked, strict=True):
+        if rows is not None:
+            for k in (0, 3, 4):
+                parts[k][rows] = changed[k]

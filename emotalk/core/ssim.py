@@ -17,8 +17,6 @@ from emotalk.core.errors import InputError
 from emotalk.core.kernels.simd import LANES
 from emotalk.core.kernels.workers import pool
 from emotalk.core.ssim_kernels import (
-    C1, C2, HALF, PAD, WINDOW, blur_matrix, blur_table, compare, compare_backward, window,
-)  # fmt: skip
     C1,
     C2,
     HALF,
@@ -29,7 +27,7 @@ from emotalk.core.ssim_kernels import (
     compare,
     compare_backward,
     window,
-)
+)  # fmt: skip
 
 
 def l1_and_ssim(

@@ -103,11 +103,11 @@ sys.exit(problem is not None)
 EOF
 step "GPU tests" 100 "pytest torch numba hypothesis" \
   "$PYTHON" -m pytest -o addopts= -q -p no:jaxtyping -p no:cacheprovider -m gpu $(grep -lr "mark\.gpu" tests --include="test_*.py" | sort)
+talk="torch numba soundfile imageio_ffmpeg psutil num2words platformdirs"
+step "talk on the GPU" 60 "$talk gsplat" "$PYTHON" -m benchmarks.talk --device cuda --lengths 10 --runs 2
+step "talk on the CPU" 60 "$talk" "$PYTHON" -m benchmarks.talk --device cpu --lengths 10 --runs 2
 step renderer 70 "torch numba gsplat" \
   "$PYTHON" -m benchmarks.rasterizer --device cuda --seconds 0.3 --output "$work/table"
 step fit 150 "torch numba gsplat scipy PIL" "$PYTHON" -m benchmarks.fit_devices --steps 300 --seconds 70
-talk="torch numba soundfile imageio_ffmpeg psutil"
-step "talk on the GPU" 60 "$talk gsplat" "$PYTHON" -m benchmarks.talk --device cuda --lengths 10 --runs 2
-step "talk on the CPU" 60 "$talk" "$PYTHON" -m benchmarks.talk --device cpu --lengths 10 --runs 2
 echo "$failed step(s) did not succeed; $SECONDS s in all; report and log are in $folder"
 exit "$failed"

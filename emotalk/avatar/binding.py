@@ -10,6 +10,7 @@ point, so that lengths stay metres.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,6 +44,11 @@ class BindingFrames:
     stretch: Tensor  # [N]
 
 
+def compiled(tensor: Tensor) -> bool:
+    """Whether what is done with `tensor` (any shape) runs in compiled CPU kernels; elsewhere it is plain torch."""
+    return tensor.device.type == "cpu"
+
+
 def triangle_sizes(vertices: Tensor, triangles: Tensor) -> Tensor:
     """Square roots of twice the triangle areas [F] in metres, for vertices [V, 3] and triangles [F, 3]."""
     a, b, c = vertices[triangles].unbind(1)
@@ -55,8 +61,20 @@ def quat_from_matrix(matrix: Tensor) -> Tensor:
     The largest of the four candidates (Shepperd 1978) avoids dividing by a small number.
     """
     m = matrix.flatten(-2)
+    if compiled(matrix):
+        candidates = _candidates(m)
+    else:  # they are linear in the matrix: one product in place of thirty sums, which a GPU would be asked for singly
+        linear, constant = _candidates_map(m.device, m.dtype)
+        candidates = (m @ linear + constant).unflatten(-1, (4, 4))
+    best = candidates.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    chosen = candidates.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)
+    return torch.nn.functional.normalize(chosen, dim=-1)
+
+
+def _candidates(m: Tensor) -> Tensor:
+    """Four times the quaternion times each of its numbers, [..., 4, 4], of rotation matrices [..., 9]."""
     m00, m01, m02, m10, m11, m12, m20, m21, m22 = m.unbind(-1)
-    candidates = torch.stack(
+    return torch.stack(
         [
             torch.stack([1 + m00 + m11 + m22, m21 - m12, m02 - m20, m10 - m01], -1),
             torch.stack([m21 - m12, 1 + m00 - m11 - m22, m10 + m01, m02 + m20], -1),
@@ -65,13 +83,32 @@ def quat_from_matrix(matrix: Tensor) -> Tensor:
         ],
         -2,
     )
-    best = candidates.diagonal(dim1=-2, dim2=-1).argmax(-1)
-    chosen = candidates.gather(-2, best[..., None, None].expand(*best.shape, 1, 4)).squeeze(-2)
-    return torch.nn.functional.normalize(chosen, dim=-1)
+
+
+@functools.cache
+def _candidates_map(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """`_candidates` as a matrix [9, 16] and what is added [16]."""
+    constant = _candidates(torch.zeros(9)).flatten()
+    linear = _candidates(torch.eye(9)).flatten(1) - constant
+    return linear.to(device, dtype), constant.to(device, dtype)
+
+
+_PRODUCT = ((0, 1, 2, 3), (1, 0, 3, 2), (2, 3, 0, 1), (3, 2, 1, 0))
+_PRODUCT_SIGNS = ((1, -1, -1, -1), (1, 1, -1, 1), (1, 1, 1, -1), (1, -1, 1, 1))
+"""Row by row, which number of the left quaternion each of the right one is multiplied by in their product."""
+
+
+@functools.cache
+def _product_map(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return torch.tensor(_PRODUCT).flatten().to(device), torch.tensor(_PRODUCT_SIGNS).to(device, dtype)
 
 
 def quat_multiply(left: Tensor, right: Tensor) -> Tensor:
     """Hamilton products [..., 4] of wxyz quaternions: first `right`, then `left`."""
+    if not compiled(left):  # as products of matrices [4, 4] with quaternions, which asks less of a GPU
+        numbers, signs = _product_map(left.device, left.dtype)
+        matrix = left.index_select(-1, numbers).unflatten(-1, (4, 4)) * signs
+        return (matrix * right[..., None, :]).sum(-1)
     a, b, c, d = left.unbind(-1)
     w, x, y, z = right.unbind(-1)
     return torch.stack(
@@ -87,37 +124,38 @@ def quat_multiply(left: Tensor, right: Tensor) -> Tensor:
 
 def binding_frames_torch(
     gaussians: BoundGaussians,
-    vertices: Tensor,  # [V, 3] posed mesh, metres
+    vertices: Tensor,  # [..., V, 3] posed mesh, metres
     triangles: Tensor,  # [F, 3] int64
     neutral_sizes: Tensor,  # [F] triangle_sizes of the neutral face
-    joint_rotations: Tensor,  # [3, 3, 3] root, neck, head: rest pose -> posed
-    joint_translations: Tensor,  # [3, 3] metres
+    joint_rotations: Tensor,  # [..., 3, 3, 3] root, neck, head: rest pose -> posed
+    joint_translations: Tensor,  # [..., 3, 3] metres
 ) -> BindingFrames:
-    """The frames [N] of the Gaussians on this posed mesh, in plain torch on any device, differentiable in mesh and
-    joints."""
-    corner = vertices[triangles[gaussians.triangle]]  # [M, 3, 3]
-    a, b, c = corner.unbind(1)
+    """The frames [..., N] of the Gaussians on this posed mesh, or on each of a batch, in plain torch on any device,
+    differentiable in mesh and joints."""
+    triangle = gaussians.triangle
+    corner = vertices[..., triangles[triangle], :]  # [..., M, 3, 3]
+    a, b, c = corner.unbind(-2)
     edge = b - a
     edge = edge / (edge.square().sum(-1, keepdim=True) + TINY).sqrt()
     cross = torch.linalg.cross(b - a, c - a)
     double_area = (cross.square().sum(-1, keepdim=True) + TINY).sqrt()
     normal = cross / double_area
     rotation = torch.stack([edge, torch.linalg.cross(normal, edge), normal], -1)  # columns
-    stretch = (double_area[:, 0].sqrt() / neutral_sizes[gaussians.triangle]).clamp(*STRETCH_LIMITS)
-    mesh_base = (corner * gaussians.barycentric[..., None]).sum(1)
+    stretch = (double_area[..., 0].sqrt() / neutral_sizes[triangle]).clamp(*STRETCH_LIMITS)
+    mesh_base = (corner * gaussians.barycentric[..., None]).sum(-2)
 
     weights = gaussians.joint_weights  # [J, 3]
-    blended = torch.einsum("nj,jab->nab", weights, joint_rotations)
+    blended = torch.einsum("nj,...jab->...nab", weights, joint_rotations)
     joint_base = weights @ joint_translations
-    turns = quat_from_matrix(joint_rotations)
+    mesh_quat, turns = quat_from_matrix(torch.cat([rotation, joint_rotations], -3)).split([len(triangle), 3], -2)
     # q and -q are one rotation: bring all joints to the head's side before averaging.
-    turns = turns * torch.where((turns @ turns[2]) < 0, -1.0, 1.0)[:, None]
+    turns = turns * torch.where((turns * turns[..., 2:, :]).sum(-1, keepdim=True) < 0, -1.0, 1.0)
     joint_quat = torch.nn.functional.normalize(weights @ turns, dim=-1)
     return BindingFrames(
-        torch.cat([mesh_base, joint_base]),
-        torch.cat([rotation * stretch[:, None, None], blended]),
-        torch.cat([quat_from_matrix(rotation), joint_quat]),
-        torch.cat([stretch, torch.ones_like(weights[:, 0])]),
+        torch.cat([mesh_base, joint_base], -2),
+        torch.cat([rotation * stretch[..., None, None], blended], -3),
+        torch.cat([mesh_quat, joint_quat], -2),
+        torch.cat([stretch, torch.ones_like(joint_base[..., 0])], -1),
     )
 
 
@@ -145,16 +183,19 @@ def apply_frames_torch(
     position: Tensor,  # [N, 3] local
     rotation: Tensor,  # [N, 4]
     scale: Tensor,  # [N, 3] metres
-    color: Tensor,  # [N, 3]
+    color: Tensor,  # [..., N, 3]
     index: Tensor,  # [C] int64 rows that are corrected, ascending
-    position_offset: Tensor,  # [C, 3] metres, local
-    color_offset: Tensor,  # [C, 3]
+    position_offset: Tensor,  # [..., C, 3] metres, local
+    color_offset: Tensor,  # [..., C, 3]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """World means [N, 3], quats [N, 4], scales [N, 3] and colours [N, 3]; plain torch, differentiable."""
-    position = position.index_add(0, index, position_offset)
-    color = color.index_add(0, index, color_offset)
-    means = frames.base + (frames.matrix @ position[..., None])[..., 0]
-    return means, quat_multiply(frames.quat, rotation), scale * frames.stretch[:, None], color
+    """World means [..., N, 3], quats [..., N, 4], scales [..., N, 3] and colours [..., N, 3], of one pose or of each of
+    a batch; plain torch, differentiable."""
+    batch = position_offset.shape[:-2]
+    position = position.expand(*batch, -1, -1).index_add(-2, index, position_offset)
+    color = color.expand(*batch, -1, -1).index_add(-2, index, color_offset)
+    # Not by a matrix product: a GPU's is made for larger matrices.
+    means = frames.base + (frames.matrix * position[..., None, :]).sum(-1)
+    return means, quat_multiply(frames.quat, rotation), scale * frames.stretch[..., None], color
 
 
 def one_sided(gaussians: BoundGaussians) -> Tensor:
@@ -173,11 +214,20 @@ def facing(
     sided: Tensor,  # [N] bool, see `one_sided`
 ) -> Tensor:
     """For each Gaussian 1.0 where it faces the camera or is not `sided` [N], else 0.0; [N], without gradients."""
+    matrix = camera.world_to_camera.to(means)
+    return facing_eye(frames, means, -(matrix[:3, :3].T @ matrix[:3, 3]), sided)
+
+
+def facing_eye(
+    frames: BindingFrames,
+    means: Tensor,  # [..., N, 3] world
+    eye: Tensor,  # [..., 3] metres, where the camera is
+    sided: Tensor,  # [N] bool, see `one_sided`
+) -> Tensor:
+    """As `facing`, of one pose or of each of a batch; [..., N]."""
     with torch.no_grad():
-        matrix = camera.world_to_camera.to(means)
-        eye = -(matrix[:3, :3].T @ matrix[:3, 3])
-        toward = eye - means
-        cosine = (frames.matrix[:, :, 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
+        toward = eye[..., None, :] - means
+        cosine = (frames.matrix[..., 2] * toward).sum(-1) / (toward.norm(dim=-1) * frames.stretch)
         return ((cosine > BACK_FACING) | ~sided).to(means.dtype)
 
 
@@ -305,11 +355,6 @@ def _apply_backward(matrix, quat, stretch, g_means, g_quats, g_scales, g_positio
 
 def _numpy(tensor: Tensor, dtype: type = np.float32) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().numpy(), dtype=dtype)
-
-
-def compiled(tensor: Tensor) -> bool:
-    """Whether what is done with `tensor` (any shape) runs in compiled CPU kernels; elsewhere it is plain torch."""
-    return tensor.device.type == "cpu"
 
 
 def binding_frames(

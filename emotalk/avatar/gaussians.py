@@ -143,15 +143,19 @@ class Corrections:
                 raise InputError(f"Corrections.{name} must have shape {list(shape)}, found {list(found)}.")
 
     def latents(self, signal: Tensor) -> Tensor:
-        """Latents [K] of one frame's signal [SIGNAL_WIDTH], or with its shoulders [SIGNAL_WIDTH + SHOULDER_WIDTH]."""
-        if len(signal) < len(self.mean):
-            signal = torch.nn.functional.pad(signal, (0, len(self.mean) - len(signal)))
-        signal = signal[: len(self.mean)]
+        """Latents [..., K] of the signals [..., SIGNAL_WIDTH] of one or more frames, or with their shoulders
+        [..., SIGNAL_WIDTH + SHOULDER_WIDTH]."""
+        if signal.shape[-1] < len(self.mean):
+            signal = torch.nn.functional.pad(signal, (0, len(self.mean) - signal.shape[-1]))
+        signal = signal[..., : len(self.mean)]
         # Not by a matrix product: its last digit depends on where the matrix lies in memory.
-        return (self.matrix * (signal - self.mean)).sum(1).clamp(-LATENT_LIMIT, LATENT_LIMIT)
+        return (self.matrix * (signal - self.mean)[..., None, :]).sum(-1).clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
     def offsets(self, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """What latents [K] add to positions [C, 3] and colours [C, 3] of the corrected Gaussians."""
+        """What latents [K], or [T, K] of several frames, add to positions [C, 3] or [T, C, 3] and colours of the
+        corrected Gaussians."""
+        if latents.ndim == 2 or latents.device.type != "cpu":  # to look for those that are used costs a GPU a wait
+            return torch.tensordot(latents, self.position, 1), torch.tensordot(latents, self.color, 1)
         active = latents.nonzero()[:, 0]  # a face at rest uses few of them
         z = latents[active]
         return torch.tensordot(z, self.position[active], 1), torch.tensordot(z, self.color[active], 1)

@@ -14,9 +14,11 @@ from emotalk.avatar import binding
 from emotalk.avatar.gaussians import Corrections, signals
 from emotalk.avatar.posing import poser_for
 from emotalk.core.errors import AvatarError, InputError
+from emotalk.core.gaussians import CloudBatch
 from emotalk.core.motion import HeadMotion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import Tensor
@@ -135,6 +137,22 @@ class GaussianAvatar:
         bent = None if torso is None else torso[None]
         latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1], bent)[0]).to(self.device))
         return self._poser(*mesh, latents, camera)
+
+    @torch.no_grad()
+    def pose_batch(self, motion: HeadMotion, first: int, cameras: Sequence[Camera]) -> CloudBatch:
+        """The Gaussians at frame `first` of a motion and those after it, one for each of the `cameras` (at least one):
+        what `pose` gives, in one go where the avatar is on a GPU. Raises an InputError where the motion ends before."""
+        last = first + len(cameras)
+        if not 0 <= first < last <= len(motion):
+            raise InputError(
+                f"Frames {first} to {last - 1} were asked of a motion of {len(motion)} frames; choose from 0 to "
+                f"{len(motion) - 1}."
+            )
+        if binding.compiled(self.identity):
+            return CloudBatch.stack([self.pose(motion, first + k, camera) for k, camera in enumerate(cameras)])
+        part = motion[first:last]
+        latents = self.corrections.latents(torch.from_numpy(signals(part)).to(self.device))
+        return self._poser.batch(*self.mesh(part), latents, cameras)
 
     def save(self, folder: str | Path) -> Path:
         """Write the avatar as a folder (docs/avatar-format.md), all or nothing; returns the folder."""

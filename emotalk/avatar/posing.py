@@ -8,6 +8,7 @@ them. `TorchPoser` is for every other device.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from emotalk.avatar import binding
 from emotalk.avatar.binding import BACK_FACING, fill_triangle_frames, quat_from_matrix
 from emotalk.avatar.gaussians import STRETCH_LIMITS, view_direction
-from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.gaussians import CloudBatch, GaussianCloud
 from emotalk.core.kernels.cache import KEEP_NAN, kernel
 
 if TYPE_CHECKING:
@@ -202,19 +203,50 @@ class TorchPoser:
         camera: Camera | None,
     ) -> GaussianCloud:
         """The posed Gaussians; with a camera, those on the far side of solid parts have opacity 0."""
+        return GaussianCloud(*self._posed(vertices, rotations, translations, latents, _eyes(camera, vertices)))
+
+    @torch.no_grad()
+    def batch(
+        self,
+        vertices: Tensor,  # [T, V, 3] posed meshes
+        rotations: Tensor,  # [T, 3, 3, 3] of root, neck, head
+        translations: Tensor,  # [T, 3, 3]
+        latents: Tensor,  # [T, K]
+        cameras: Sequence[Camera] | None,
+    ) -> CloudBatch:
+        """The same for T frames at once, each seen by its own camera."""
+        return CloudBatch(*self._posed(vertices, rotations, translations, latents, _eyes(cameras, vertices)))
+
+    def _posed(self, vertices: Tensor, rotations: Tensor, translations: Tensor, latents: Tensor, eye: Tensor | None):
         g, c = self._gaussians, self._corrections
         frames = binding.binding_frames_torch(g, vertices, self._triangles, self._sizes, rotations, translations)
         color = g.color
         if self._sheen:
-            view = view_direction(rotations[2], translations[2], camera)
-            color = color + torch.einsum("d,ndc->nc", view, g.view_color)
+            toward = vertices.new_tensor([0.0, 0.0, 1.0]) if eye is None else eye - translations[..., 2, :]
+            view = _turned_back(rotations[..., 2, :, :], torch.nn.functional.normalize(toward, dim=-1))
+            color = color + torch.einsum("...d,ndc->...nc", view[..., :2], g.view_color)
         means, quats, scales, colors = binding.apply_frames_torch(
             frames, g.position, g.rotation, self._scale, color, c.index, *c.offsets(latents)
         )
-        opacities = self._opacity
-        if camera is not None:
-            opacities = opacities * binding.facing(frames, means, camera, self._sided)
-        return GaussianCloud(means, scales, quats, opacities, colors)
+        opacities = self._opacity.expand(means.shape[:-1])
+        if eye is not None:
+            opacities = opacities * binding.facing_eye(frames, means, eye, self._sided)
+        return means, scales, quats, opacities, colors
+
+
+def _eyes(cameras: Camera | Sequence[Camera] | None, like: Tensor) -> Tensor | None:
+    """Where a camera is [3], or each of several [T, 3], metres; on the device and in the precision of `like`."""
+    if cameras is None:
+        return None
+    several = not hasattr(cameras, "world_to_camera")
+    matrix = torch.stack([camera.world_to_camera for camera in cameras]) if several else cameras.world_to_camera
+    matrix = matrix.to(like)
+    return -_turned_back(matrix[..., :3, :3], matrix[..., :3, 3])
+
+
+def _turned_back(rotation: Tensor, vector: Tensor) -> Tensor:
+    """Vectors [..., 3] by the inverses of rotations [..., 3, 3]."""
+    return (rotation * vector[..., :, None]).sum(-2)
 
 
 def poser_for(

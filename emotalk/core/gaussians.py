@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,42 @@ class GaussianCloud:
             raise InputError(
                 "GaussianCloud.quats holds a quaternion of length 0, which is no rotation; use (1, 0, 0, 0)."
             )
+
+
+@dataclass(frozen=True)
+class CloudBatch:
+    """Clouds of B frames with N Gaussians each, as one float tensor a part; what a GPU poses and draws in one go.
+
+    Raises InputError as GaussianCloud does.
+    """
+
+    means: Tensor  # [B, N, 3] metres
+    scales: Tensor  # [B, N, 3] metres, >= 0
+    quats: Tensor  # [B, N, 4] wxyz, any length > 0
+    opacities: Tensor  # [B, N] in [0, 1]
+    colors: Tensor  # [B, N, 3]
+
+    def __post_init__(self) -> None:
+        check_tensor("CloudBatch.means", self.means, None, None, 3)
+        size = self.means.shape[:2]
+        for name, tail in (("scales", (3,)), ("quats", (4,)), ("opacities", ()), ("colors", (3,))):
+            check_tensor(f"CloudBatch.{name}", getattr(self, name), *size, *tail)
+        GaussianCloud(*(getattr(self, f.name).flatten(0, 1) for f in dataclasses.fields(self)))  # looks at the values
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    def __getitem__(self, k: int) -> GaussianCloud:
+        """The cloud of frame `k`, a view."""
+        return GaussianCloud(*(getattr(self, f.name)[k] for f in dataclasses.fields(self)))
+
+    @staticmethod
+    def stack(clouds: Sequence[GaussianCloud]) -> CloudBatch:
+        """Clouds of as many Gaussians each as one batch; at least one."""
+        import torch
+
+        names = [f.name for f in dataclasses.fields(GaussianCloud)]
+        return CloudBatch(*(torch.stack([getattr(cloud, name) for cloud in clouds]) for name in names))
 
 
 @dataclass(frozen=True)

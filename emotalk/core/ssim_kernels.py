@@ -42,17 +42,23 @@ def window() -> np.ndarray:
     return weights / weights.sum()
 
 
-@functools.lru_cache(maxsize=32)
-def blur_table(length: int, transposed: bool) -> np.ndarray:
-    """Weights [length, 11] (float32) of a blur along an axis, or of its transpose; beyond the border the picture is
-    mirrored (the border pixel is not repeated). length >= 11."""
-    matrix = np.zeros((length, length + 2 * WINDOW))  # column j + WINDOW is pixel j
+def blur_matrix(length: int) -> np.ndarray:
+    """The blur along an axis as a matrix [length, length] (float64) that pixels are multiplied by; beyond the border
+    the picture is mirrored (the border pixel is not repeated). length >= 11."""
+    matrix = np.zeros((length, length))
     for k, weight in enumerate(window()):
         reached = np.abs(np.arange(length) + k - HALF)
         reached = np.where(reached >= length, 2 * length - 2 - reached, reached)
-        np.add.at(matrix, (np.arange(length), reached + WINDOW), weight)
-    if transposed:
-        matrix[:, WINDOW:-WINDOW] = matrix[:, WINDOW:-WINDOW].T.copy()
+        np.add.at(matrix, (np.arange(length), reached), weight)
+    return matrix
+
+
+@functools.lru_cache(maxsize=32)
+def blur_table(length: int, transposed: bool) -> np.ndarray:
+    """The weights of `blur_matrix` [length, 11] (float32) around its diagonal, or of its transpose."""
+    matrix = np.zeros((length, length + 2 * WINDOW))  # column j + WINDOW is pixel j
+    blur = blur_matrix(length)
+    matrix[:, WINDOW:-WINDOW] = blur.T if transposed else blur
     columns = np.arange(length)[:, None] + np.arange(WINDOW) - HALF + WINDOW
     return np.ascontiguousarray(np.take_along_axis(matrix, columns, 1), np.float32)
 

@@ -95,6 +95,7 @@ class FramePoses:
         """One Adam step on frame k with the gradients of its leaves."""
         self.visits[k] += 1
         visits = int(self.visits[k])
+        rows, share = self._neighbours(k)
         for name, leaf in leaves.items():
             if leaf.grad is None:
                 continue
@@ -104,7 +105,6 @@ class FramePoses:
             first.lerp_(gradient, 1 - DECAY[0])
             second.lerp_(gradient.square(), 1 - DECAY[1])
             direction = (first / (1 - DECAY[0] ** visits)) / ((second / (1 - DECAY[1] ** visits)).sqrt() + EPSILON)
-            rows, share = self._neighbours(k)
             moved = self.values[name][rows] - share[:, None] * (rate * s.rate * direction)
             self.values[name][rows] = moved.clamp_(-s.limit, s.limit)
 

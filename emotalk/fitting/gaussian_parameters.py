@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from emotalk.avatar.binding import compiled
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians, Corrections
 
 GAUSSIAN_GROUPS = ("position", "rotation", "log_scale", "opacity_logit", "color", "view_color")
@@ -93,6 +94,8 @@ class GaussianParameters:
         Only the corrections of the `active` latents [A] (indices) move: the others took no part in the picture.
         """
         self.steps += 1
+        unbias = 1 - 0.999**self.steps
+        together = []
         for name, value in self.values.items():
             gradient, value.grad = value.grad, None
             if gradient is None or name in frozen or not value.numel():
@@ -100,9 +103,16 @@ class GaussianParameters:
             s = self.settings[name]
             rate = s.rate * s.final ** min(progress, 1.0) / (1 - 0.9**self.steps)
             parts = (value.data, gradient, self.start[name], self.first[name], self.second[name])
-            rows = [None] if name in GAUSSIAN_GROUPS else active.tolist()
-            for row in rows:
-                _adam(*(part if row is None else part[row] for part in parts), rate, s, 1 - 0.999**self.steps)
+            rows = None if name in GAUSSIAN_GROUPS else active
+            if not compiled(value):
+                together.append((parts, rows, rate, s))
+            elif rows is None:
+                _adam(*parts, rate, s, unbias)
+            else:
+                for row in rows.tolist():
+                    _adam(*(part[row] for part in parts), rate, s, unbias)
+        if together:
+            _adam_together(together, unbias)
         self._keep_in_bounds()
 
     @torch.no_grad()
@@ -197,3 +207,26 @@ def _adam(
     first.lerp_(gradient, 0.1)
     second.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
     value.addcdiv_(first, (second / unbias).sqrt_().add_(s.epsilon), value=-rate)
+
+
+def _adam_together(groups: list[tuple], unbias: float) -> None:
+    """`_adam` of several groups, for a GPU, which computes in less time than it takes to be asked for each of them.
+    Each group: its parts, the rows of them that move (None: all), rate and settings."""
+    picked = [parts if rows is None else tuple(part[rows] for part in parts) for parts, rows, _, _ in groups]
+    rates, settings = [-rate for _, _, rate, _ in groups], [s for _, _, _, s in groups]
+    gradients = [
+        gradient.add(value, alpha=s.pull).sub_(start, alpha=s.pull) if s.pull else gradient
+        for (value, gradient, start, _, _), s in zip(picked, settings, strict=True)
+    ]
+    values, firsts, seconds = ([parts[k] for parts in picked] for k in (0, 3, 4))
+    torch._foreach_lerp_(firsts, gradients, 0.1)
+    torch._foreach_mul_(seconds, 0.999)
+    torch._foreach_addcmul_(seconds, gradients, gradients, 0.001)
+    roots = torch._foreach_div(seconds, unbias)
+    torch._foreach_sqrt_(roots)
+    torch._foreach_add_(roots, [s.epsilon for s in settings])
+    torch._foreach_addcdiv_(values, firsts, roots, rates)
+    for (parts, rows, _, _), changed in zip(groups, picked, strict=True):
+        if rows is not None:
+            for k in (0, 3, 4):
+                parts[k][rows] = changed[k]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotalk.avatar import REGIONS, BoundGaussians, Corrections, GaussianAvatar
+from emotalk.avatar import REGIONS, BoundGaussians, Corrections, GaussianAvatar, binding
 from emotalk.avatar.binding import shift_shoulders
 from emotalk.avatar.gaussians import REGION_INDEX, signals
 from emotalk.core.arkit import ARKIT_INDEX
@@ -65,6 +65,8 @@ RIM_REACH = 0.004
 """Metres that it may move."""
 SHRINK = 0.2
 """Logarithm by which Gaussians of that hair may become smaller: smaller ones leave holes when the head turns."""
+MOST_ROOM = 2 * 2**30
+"""Bytes, see `room_for_targets`: 330 frames of 512 x 512 pixels."""
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
@@ -91,6 +93,7 @@ class VideoFit(GaussianFit):
         self.poses = FramePoses(frames.motion, torso, refine, frames.times)
         self._leaves: dict[str, Tensor] = {}
         self._behind: dict[int, Tensor] = {}
+        self._room = room_for_targets(avatar.device)
         super().__init__(avatar.replace(corrections=self._corrections(avatar, torso)), frames, config)
         self._low, self._high = color_box(avatar.gaussians)
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
@@ -145,7 +148,17 @@ class VideoFit(GaussianFit):
         self._signals = torch.from_numpy(signals(self.frames.motion, self.poses.torso)).to(self.device)
 
     def _target(self, index: int, shrink: int) -> Target:
-        return self.frames.target(index, shrink * self.shrink).to(self.device)
+        key = (index, shrink)
+        if key not in self._targets:
+            target = self.frames.target(index, shrink * self.shrink).to(self.device)
+            if binding.compiled(self._signals):
+                return target  # made again each time: memory stays small
+            size = 4 * sum(part.numel() for part in (target.color, target.alpha, target.weights, target.sure))
+            if size > self._room:
+                return target
+            self._room -= size
+            self._targets[key] = target
+        return self._targets[key]
 
     def _weight(self, index: int) -> float:
         return 1.0
@@ -244,6 +257,13 @@ class VideoFit(GaussianFit):
         weights = target.weights[..., None]
         squares = ((image - target.over(background)).square() * weights).mean() / weights.mean()
         return 0.5 * loss + SQUARED * squares
+
+
+def room_for_targets(device: torch.device) -> int:
+    """Bytes of a GPU's memory that frames may fill which are ready to be compared with: to make one ready takes the CPU
+    longer than a step takes a GPU."""
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" and torch.cuda.is_available() else MOST_ROOM
+    return min(MOST_ROOM, free // 4)
 
 
 def color_box(

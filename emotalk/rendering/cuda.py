@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -65,24 +67,10 @@ def rasterize_cuda(
     if len(means) == 0:
         image = background.expand(camera.height, camera.width, 3).clone()
         return image, torch.zeros(camera.height, camera.width, device=device)
-    intrinsics = torch.tensor(
-        [[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]], device=device
-    )
     image, alpha, info = rasterization(
-        means,
-        quats,
-        scales,
-        opacities,
-        colors,
-        camera.world_to_camera.to(device, torch.float32)[None],
-        intrinsics[None],
-        camera.width,
-        camera.height,
-        near_plane=camera.near,
-        eps2d=0.3,
-        packed=False,
-        rasterize_mode="classic",
-    )
+        means, quats, scales, opacities, colors, *_views([camera], device), camera.width, camera.height,
+        near_plane=camera.near, **_DEFINITION,
+    )  # fmt: skip
     if screen_gradients is not None and info["means2d"].requires_grad:
         visible = (info["radii"][0] > 0).reshape(len(means), -1).all(-1)
 
@@ -93,3 +81,39 @@ def rasterize_cuda(
         info["means2d"].register_hook(collect)
     alpha = alpha[0, ..., 0]
     return image[0] + (1 - alpha)[..., None] * background, alpha
+
+
+@torch.no_grad()
+def rasterize_cuda_batch(
+    means: Tensor,  # [B, N, 3] metres
+    scales: Tensor,  # [B, N, 3] metres
+    quats: Tensor,  # [B, N, 4] wxyz
+    opacities: Tensor,  # [B, N]
+    colors: Tensor,  # [B, N, 3]
+    cameras: Sequence[Camera],  # B, as wide, high and near as each other
+) -> tuple[Tensor, Tensor]:
+    """image [B, H, W, 3] over black and alpha [B, H, W] of B clouds, drawn together as `rasterize_cuda` draws each; no
+    gradients."""
+    from gsplat import rasterization
+
+    first, device = cameras[0], means.device
+    if means.shape[1] == 0:
+        image = torch.zeros(len(cameras), first.height, first.width, 3, device=device)
+        return image, image[..., 0]
+    views, intrinsics = _views(cameras, device)
+    image, alpha, _ = rasterization(
+        means, quats, scales, opacities, colors, views[:, None], intrinsics[:, None], first.width, first.height,
+        near_plane=first.near, **_DEFINITION,
+    )  # fmt: skip
+    return image[:, 0], alpha[:, 0, ..., 0]
+
+
+_DEFINITION = {"eps2d": 0.3, "packed": False, "rasterize_mode": "classic"}
+
+
+def _views(cameras: Sequence[Camera], device: torch.device) -> tuple[Tensor, Tensor]:
+    """World to camera [C, 4, 4] and intrinsics [C, 3, 3], brought to the device in one copy."""
+    poses = torch.stack([camera.world_to_camera.detach().to("cpu", torch.float32) for camera in cameras])
+    lenses = torch.tensor([[c.fx, 0.0, c.cx, 0.0, c.fy, c.cy, 0.0, 0.0, 1.0] for c in cameras])
+    both = torch.cat([poses.flatten(1), lenses], 1).to(device)
+    return both[:, :16].reshape(-1, 4, 4), both[:, 16:].reshape(-1, 3, 3)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from emotalk.core.camera import Camera
 from emotalk.core.errors import InputError
-from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.gaussians import CloudBatch, GaussianCloud
+from emotalk.rendering.batches import CopiedPictures, draw_batch, eight_bits
 from emotalk.rendering.rasterize import background_tensor, choose_backend, rasterize
 
 
@@ -26,10 +27,13 @@ class FrameRenderer:
         for picture in renderer.frames(lambda t: avatar.pose(motion, t), portrait_camera(512), count=len(motion)):
             encoder.write(picture)
 
+    A `CloudBatch` among the clouds gives a picture for each of its own; on a GPU they are drawn and copied together,
+    which is several times faster, and the whole batch while the one before is used.
+
     A picture's memory is used again `buffers` frames later: copy what must last. One renderer serves one clip at a
     time; different renderers may run in different threads. background: 3 numbers or a picture [height, width, 3], in
-    [0, 1]; the attribute can be set anew between frames. None: pictures are [height, width, 4], with colours that are
-    multiplied by their alpha.
+    [0, 1]; the attribute can be set anew between frames (a batch on a GPU takes the one that it finds). None: pictures
+    are [height, width, 4], with colours that are multiplied by their alpha.
     """
 
     def __init__(
@@ -68,46 +72,66 @@ class FrameRenderer:
 
     def frames(
         self,
-        clouds: Iterable[GaussianCloud] | Callable[[int], GaussianCloud],
+        clouds: Iterable[GaussianCloud | CloudBatch] | Callable[[int], GaussianCloud],
         camera: Camera | Callable[[int], Camera],
         count: int | None = None,
     ) -> Iterator[np.ndarray]:
         """Yield one picture [height, width, 3] uint8 per cloud.
 
-        clouds: an iterable, or a function of the frame number (then `count` is required). camera: one for all
-        frames, or a function of the frame number. An error in either is raised at its own frame. Closing the
-        iterator stops the work.
+        clouds: an iterable of `count` clouds and batches (None: of all that come), or a function of the frame number
+        (then `count` is required). camera: one for all frames, or a function of the frame number. An error in either
+        is raised at its own frame (its batch's first one). Closing the iterator stops the work.
         """
         if callable(clouds):
             if count is None:
                 raise InputError("FrameRenderer.frames needs `count` when clouds come from a function.")
-            source: Iterator[GaussianCloud] = (clouds(t) for t in range(count))
+            source: Iterator[GaussianCloud | CloudBatch] = (clouds(t) for t in range(count))
         else:
             source = itertools.islice(clouds, count)
 
-        def prepare_next(t: int):
+        def prepare_next(t: int) -> list | CopiedPictures | None:
+            """The frames from `t` on of the next cloud or batch."""
             with torch.no_grad():
-                for cloud in source:
-                    return self._prepare(cloud, camera(t) if callable(camera) else camera)
+                for item in source:
+                    cameras = [camera(t + k) if callable(camera) else camera for k in range(frames_of(item))]
+                    if isinstance(item, GaussianCloud):
+                        return [self._prepare(item, cameras[0])]
+                    if self._backend_of(item.means, cameras) == "cuda" and item.means.device.type == "cuda":
+                        return draw_batch(item, cameras, self._background_on(item.means.device), self._transparent)
+                    return [self._prepare(item[k], view) for k, view in enumerate(cameras)]
             return None
 
         with ThreadPoolExecutor(1, thread_name_prefix="emotalk-prepare") as ahead:
-            coming = ahead.submit(prepare_next, 0)
-            for t in itertools.count(1):
-                frame = coming.result()
-                if frame is None:
+            coming, t = ahead.submit(prepare_next, 0), 0
+            while True:
+                prepared = coming.result()
+                if prepared is None:
                     return
+                drawn = prepared.arrays() if isinstance(prepared, CopiedPictures) else None
+                t += len(prepared) if drawn is None else len(drawn)
                 coming = ahead.submit(prepare_next, t)
-                yield self._finish(frame)
+                if drawn is not None:
+                    yield from drawn
+                else:
+                    yield from map(self._finish, prepared)
+
+    def _backend_of(self, means: Tensor, cameras: list[Camera]) -> str:
+        for camera in cameras:
+            if (camera.width, camera.height) != (self.width, self.height):
+                raise InputError(
+                    f"The camera is {camera.width} x {camera.height} but the renderer {self.width} x {self.height}; "
+                    "make both the same size."
+                )
+        return choose_backend(self.backend, means.device)
+
+    def _background_on(self, device: torch.device) -> Tensor:
+        if self._on_device is None or self._on_device.device != device:
+            self._on_device = self._background.to(device)
+        return self._on_device
 
     def _prepare(self, cloud: GaussianCloud, camera: Camera):
         """A frame ready to be drawn: binned on the CPU, or as it is where a GPU does all of it."""
-        if (camera.width, camera.height) != (self.width, self.height):
-            raise InputError(
-                f"The camera is {camera.width} x {camera.height} but the renderer {self.width} x {self.height}; "
-                "make both the same size."
-            )
-        if choose_backend(self.backend, cloud.means.device) == "cuda":
+        if self._backend_of(cloud.means, [camera]) == "cuda":
             return cloud, camera
         # Imported here: numba's compiler only where the CPU draws.
         from emotalk.rendering.cpu import prepare
@@ -118,12 +142,10 @@ class FrameRenderer:
         pixels = next(self._ring)
         if isinstance(frame, tuple):
             with torch.no_grad():
-                device = frame[0].means.device
-                if self._on_device is None or self._on_device.device != device:
-                    self._on_device = self._background.to(device)
-                drawn = rasterize(*frame, self._on_device, "cuda")
-                image = torch.cat([drawn.image, drawn.alpha[..., None]], -1) if self._transparent else drawn.image
-                pixels[...] = (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).cpu().numpy()
+                drawn = rasterize(*frame, (0.0, 0.0, 0.0), "cuda")
+                background = self._background_on(drawn.image.device)
+                picture = eight_bits(drawn.image, drawn.alpha, background, self._transparent)
+                pixels[...] = picture.cpu().numpy()
             return pixels
         # Imported here: numba's compiler only where the CPU draws.
         from emotalk.rendering.cpu import Background, draw_bytes, draw_floats
@@ -137,3 +159,8 @@ class FrameRenderer:
         else:
             draw_bytes(frame, self._behind, pixels)
         return pixels
+
+
+def frames_of(item: GaussianCloud | CloudBatch) -> int:
+    """How many frames a cloud, or a batch of them, stands for."""
+    return len(item) if isinstance(item, CloudBatch) else 1

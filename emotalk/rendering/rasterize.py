@@ -53,10 +53,10 @@ def background_tensor(
         )
     if tensor.dtype == torch.uint8:
         raise InputError("background holds 8-bit numbers; pass floats in [0, 1] (divide by 255).")
-    tensor = tensor.to(device=device, dtype=torch.float32)
-    if not bool(torch.isfinite(tensor).all()):
+    tensor = tensor.to(torch.float32)
+    if not bool(torch.isfinite(tensor).all()):  # before it is moved: an answer from a GPU is waited for
         raise InputError("background holds NaN or infinite values; pass finite numbers only.")
-    return tensor
+    return tensor.to(device)
 
 
 def rasterize(

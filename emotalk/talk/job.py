@@ -37,7 +37,7 @@ from emotalk.video.alpha_writer import AlphaWriter, check_alpha_format, straight
 from emotalk.video.formats import check_format, made_as
 
 if TYPE_CHECKING:
-    from emotalk.core.gaussians import GaussianCloud
+    from emotalk.core.gaussians import CloudBatch, GaussianCloud
     from emotalk.core.speech import SpeechFeatures
     from emotalk.talk.studio import Studio
 
@@ -167,8 +167,11 @@ class Talk(TalkSound):
 
     def _clouds(
         self, first: np.ndarray, blocks: Iterator[np.ndarray], scene: Scene, keep: bool
-    ) -> Iterator[GaussianCloud]:
-        """A cloud for every frame; runs in the renderer's thread, one frame ahead of the drawing."""
+    ) -> Iterator[GaussianCloud | CloudBatch]:
+        """A cloud for every frame, or many in one; runs in the renderer's thread, one step ahead of the drawing."""
+        # Imported here: numba after the request has been checked.
+        from emotalk.rendering import frames_of
+
         rest = np.zeros(0, np.float32)
         frame = 0
         for moved, samples in self._motion(first, blocks):
@@ -176,11 +179,12 @@ class Talk(TalkSound):
             if keep:
                 self.motions.append(motion)
             rest = np.concatenate([rest, samples])
-            for t in range(len(motion)):
-                cloud = self._timed("pose", scene.pose, motion, t, frame)
-                frame += 1
-                self.samples.append(rest[:SAMPLES_PER_FRAME])
-                rest = rest[SAMPLES_PER_FRAME:]
+            clouds = scene.clouds(motion, frame)
+            while (cloud := self._timed("pose", next, clouds, None)) is not None:
+                for _ in range(frames_of(cloud)):
+                    frame += 1
+                    self.samples.append(rest[:SAMPLES_PER_FRAME])
+                    rest = rest[SAMPLES_PER_FRAME:]
                 yield cloud
 
     def _motion(self, first: np.ndarray, blocks: Iterator[np.ndarray]) -> Iterator[tuple[HeadMotion, np.ndarray]]:

@@ -24,7 +24,7 @@ from emotalk.video import Mark
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
     from emotalk.core.camera import Camera
-    from emotalk.core.gaussians import GaussianCloud
+    from emotalk.core.gaussians import CloudBatch, GaussianCloud
 
 
 def still_motion(valence: float, arousal: float) -> HeadMotion:
@@ -78,12 +78,28 @@ class Scene:
         """The avatar's Gaussians at row `t` of a motion, seen from where the camera is at a frame of the talk."""
         return self.avatar.pose(motion, t, self.camera_at(frame))
 
+    def clouds(self, motion: HeadMotion, first: int = 0) -> Iterator[GaussianCloud | CloudBatch]:
+        """The avatar's Gaussians in every frame of a motion that begins at frame `first` of the talk; on a GPU many
+        frames at a time, where they have one background."""
+        # Imported here: as above.
+        from emotalk.rendering import batch_frames
+
+        together = 1
+        if self.avatar.device.type == "cuda" and not self._background_moves:
+            together = batch_frames(self.look.width, self.look.height)
+        for t in range(0, len(motion), together):
+            if together == 1:
+                yield self.pose(motion, t, first + t)
+            else:
+                cameras = [self.camera_at(first + k) for k in range(t, min(t + together, len(motion)))]
+                yield self.avatar.pose_batch(motion, t, cameras)
+
     def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
         """One picture [height, width, 3] uint8, in a buffer that the next one may use again; 4 channels, the colours
         multiplied by alpha, where the background is transparent."""
         return self._finished(self._renderer.draw(self.pose(self.directed(motion), t), self.camera_at(0)))
 
-    def frames(self, clouds: Iterable[GaussianCloud]) -> Iterator[np.ndarray]:
+    def frames(self, clouds: Iterable[GaussianCloud | CloudBatch]) -> Iterator[np.ndarray]:
         """A picture [height, width, 3] uint8 for every cloud, the next cloud made while this one is drawn."""
         pictures = self._renderer.frames(clouds, self.camera_at)
         for frame in itertools.count():
@@ -96,9 +112,13 @@ class Scene:
     def _framing(self, frame: int) -> Framing:
         return self._near.part(nearness(self.look.shot, frame, self._sentences))
 
-    def _move_background(self, frame: int) -> None:
+    @property
+    def _background_moves(self) -> bool:
         """A video's own background comes nearer with the camera; another one is far behind and stays."""
-        if self._near == Framing() or self.avatar.camera is None or not _is_own(self.look):
+        return self._near != Framing() and self.avatar.camera is not None and _is_own(self.look)
+
+    def _move_background(self, frame: int) -> None:
+        if not self._background_moves:
             return
         framing = self._framing(frame)
         if framing == self._framed:

@@ -149,3 +149,22 @@ def test_quaternions_of_rotations_in_every_branch():
     conjugate = quats * torch.tensor([1.0, -1, -1, -1])
     turned = quat_multiply(quat_multiply(quats, pure), conjugate)[:, 1:]
     torch.testing.assert_close(turned, matrices @ vector, atol=2e-5, rtol=0)
+
+
+def test_quaternions_of_a_gpu_are_those_of_the_cpu(monkeypatch):
+    g = torch.Generator().manual_seed(0)
+    turns = torch.nn.functional.normalize(torch.randn(200, 4, generator=g, dtype=torch.float64), dim=-1)
+    others = torch.randn(200, 4, generator=g, dtype=torch.float64)
+    w, x, y, z = turns.unbind(-1)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    matrices = torch.stack([torch.stack(row, -1) for row in rows], -2)
+    here = binding.quat_from_matrix(matrices), binding.quat_multiply(turns, others)
+    monkeypatch.setattr(binding, "compiled", lambda tensor: False)
+    there = binding.quat_from_matrix(matrices), binding.quat_multiply(turns, others)
+    for one, other in zip(here, there, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+    assert (here[0] * turns).sum(-1).abs().min() > 1 - 1e-9

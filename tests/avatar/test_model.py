@@ -163,3 +163,26 @@ def test_the_view_direction_is_where_the_camera_stands_seen_from_the_head():
 def test_seen_from_the_front_the_view_changes_no_colour(avatar):
     cloud = avatar.replace(corrections=None).pose(HeadMotion.neutral(), 0)
     torch.testing.assert_close(cloud.colors, avatar.gaussians.color)
+
+
+def test_frames_that_are_posed_together_are_those_that_are_posed_alone(avatar, monkeypatch):
+    motion, cameras = make_motion(9), [camera_at(0.4 + 0.01 * k) for k in range(5)]
+    alone = [avatar.pose(motion, 2 + k, camera) for k, camera in enumerate(cameras)]
+    here = avatar.pose_batch(motion, 2, cameras)
+    monkeypatch.setattr(binding, "compiled", lambda tensor: False)
+    shiny = avatar.gaussians.view_color + 0.1
+    plain = avatar.replace(gaussians=dataclasses.replace(avatar.gaussians, view_color=shiny))
+    elsewhere = plain.pose_batch(motion, 2, cameras)
+    singly = [plain.pose(motion, 2 + k, camera) for k, camera in enumerate(cameras)]
+    for k, cloud in enumerate(alone):
+        for f in dataclasses.fields(cloud):
+            assert torch.equal(getattr(here[k], f.name), getattr(cloud, f.name))
+            together, single = getattr(elsewhere[k], f.name), getattr(singly[k], f.name)
+            torch.testing.assert_close(together, single, atol=1e-6, rtol=1e-5)
+        for name in ("means", "scales", "opacities"):
+            torch.testing.assert_close(getattr(elsewhere[k], name), getattr(cloud, name), atol=1e-6, rtol=1e-4)
+
+
+def test_frames_beyond_the_end_of_a_motion_are_refused_together_as_well(avatar):
+    with pytest.raises(InputError, match="Frames 3 to 5 were asked of a motion of 5 frames"):
+        avatar.pose_batch(make_motion(5), 3, [camera_at(0.4)] * 3)

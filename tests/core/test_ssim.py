@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotalk.core.errors import InputError
-from emotalk.core.ssim import planar, ssim, ssim_map
+from emotalk.core.ssim import _blur, _blur_by_matrices, planar, ssim, ssim_map
 from emotalk.fitting.losses import photometric_loss
 
 
@@ -165,3 +165,15 @@ def test_backward_twice_gives_the_same_twice():
 def test_misuse_is_explained(arguments, message):
     with pytest.raises(InputError, match=message):
         photometric_loss(*arguments)
+
+
+@pytest.mark.parametrize(("height", "width"), [(11, 12), (24, 40)])
+def test_the_blur_of_a_gpu_is_that_of_the_cpu(height, width):
+    planes = torch.rand(5, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ours = planes.clone().requires_grad_()
+    pull = torch.rand(planes.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    theirs = planes.clone().requires_grad_()
+    for function, leaf in ((_blur, ours), (_blur_by_matrices, theirs)):
+        (function(leaf) * pull).sum().backward()
+    torch.testing.assert_close(_blur(planes), _blur_by_matrices(planes), atol=1e-12, rtol=0)
+    torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-12, rtol=0)

@@ -10,7 +10,9 @@ import torch
 from emotalk.avatar import Consent, binding
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.errors import InputError
+from emotalk.fitting import gaussian_parameters
 from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit, score
+from emotalk.fitting.gaussian_parameters import GaussianParameters
 from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import VideoFit, draw_frame, scores
@@ -137,3 +139,36 @@ def test_names_of_devices(monkeypatch):
         with pytest.raises(InputError, match="1 CUDA device"):
             resolve_device("cuda:3")
     assert plain(torch.zeros(1)).device.type == "cpu"
+
+
+def test_steps_that_a_gpu_takes_together_are_those_that_the_cpu_takes_one_by_one(start, samples, monkeypatch):  # noqa: F811
+    def stepped() -> GaussianParameters:
+        parameters = GaussianFit(start, samples, CONFIG).parameters
+        g = torch.Generator().manual_seed(0)
+        for active in ([0, 2], [], [1]):
+            for value in parameters.values.values():
+                value.grad = torch.randn(value.shape, generator=g) * 1e-4
+            parameters.step(0.3, torch.tensor(active, dtype=torch.int64), ("view_color",))
+        return parameters
+
+    ours = stepped()
+    monkeypatch.setattr(gaussian_parameters, "compiled", lambda tensor: False)
+    theirs = stepped()
+    for part in ("values", "first", "second"):
+        for name, value in getattr(ours, part).items():
+            torch.testing.assert_close(value, getattr(theirs, part)[name], atol=1e-8, rtol=1e-5)
+    assert not torch.equal(ours.values["color"], ours.start["color"])
+    assert not torch.equal(ours.values["correction_color"], ours.start["correction_color"])
+
+
+def test_frames_of_a_video_stay_on_the_gpu_as_far_as_there_is_room(frames, begun, monkeypatch):
+    assert fit_of_video(frames, begun)._target(0, 1) is not fit_of_video(frames, begun)._target(0, 1)
+    fit = fit_of_video(frames, begun)
+    fit._target(0, 1)
+    assert not fit._targets
+    with pretend_gpu(monkeypatch):
+        fit = fit_of_video(frames, begun, device="cuda")
+        assert fit._target(0, 1) is fit._target(0, 1)
+        fit._room = 0
+        assert fit._target(1, 1) is not fit._target(1, 1)
+        assert torch.equal(plain(fit._target(1, 1).color), frames.target(1).color)

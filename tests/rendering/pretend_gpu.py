@@ -121,6 +121,15 @@ def _draw(means, scales, quats, opacities, colors, background, camera, early_sto
     return tuple(on_gpu(t) for t in drawn)
 
 
+def _draw_batch(means, scales, quats, opacities, colors, cameras):
+    black = on_gpu(torch.zeros(3))
+    drawn = [
+        _draw(*(part[k] for part in (means, scales, quats, opacities, colors)), black, camera, True, None)
+        for k, camera in enumerate(cameras)
+    ]
+    return tuple(on_gpu(torch.stack([plain(picture[part]) for picture in drawn])) for part in (0, 1))
+
+
 def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> TorchFunctionMode:
     """A context in which there is a GPU, "cuda:0", with a renderer that works."""
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
@@ -129,4 +138,5 @@ def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> TorchFunctionMode:
     # By module: its package holds a function of that name.
     monkeypatch.setattr(sys.modules["emotalk.rendering.rasterize"], "cuda_problem", lambda: None)
     monkeypatch.setattr("emotalk.rendering.cuda.rasterize_cuda", _draw)
+    monkeypatch.setattr("emotalk.rendering.cuda.rasterize_cuda_batch", _draw_batch)
     return _Pretend()

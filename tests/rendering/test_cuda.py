@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from emotalk.core.gaussians import GaussianCloud
+from emotalk.core.gaussians import CloudBatch, GaussianCloud
 from emotalk.rendering import FrameRenderer, rasterize
 from emotalk.rendering.device import cuda_problem
 from tests.rendering import reference
@@ -55,3 +56,21 @@ def test_frames_come_from_the_gpu():
     (picture,) = FrameRenderer(64, 48).frames([on_gpu(cloud)], view)
     expected = rasterize(cloud, view, backend="cpu").image.clamp(0, 1).mul(255)
     assert (torch.from_numpy(picture) - expected).abs().max() <= 2
+
+
+@pytest.mark.parametrize("background", [None, (0.2, 0.7, 1.0), "picture"])
+def test_frames_that_are_drawn_together_are_those_that_are_drawn_alone(background):
+    if background == "picture":
+        background = torch.rand(48, 64, 3, generator=torch.Generator().manual_seed(0))
+    clouds = [on_gpu(random_cloud(200, seed)) for seed in range(9)]
+    views = [camera(64, 48, yaw=0.05 * t) for t in range(9)]
+    batches = [CloudBatch.stack(clouds[:4]), clouds[4], CloudBatch.stack(clouds[5:])]
+    renderer = FrameRenderer(64, 48, background)
+    # Not copied: a picture of a batch is there as long as somebody holds it.
+    together = [
+        picture.copy() if k == 4 else picture for k, picture in enumerate(renderer.frames(batches, views.__getitem__))
+    ]
+    alone = [picture.copy() for picture in renderer.frames(clouds, views.__getitem__)]
+    assert len(together) == len(alone) == 9
+    for one, other in zip(together, alone, strict=True):
+        assert np.abs(one.astype(int) - other).max() <= 1

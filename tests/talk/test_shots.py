@@ -19,6 +19,7 @@ from emotalk.talk.job import Talk
 from emotalk.talk.request import SHAPES
 from emotalk.talk.scene import Scene, framed_picture, head_box, still_motion
 from emotalk.talk.shots import SHOTS, Framing, cuts, looking, near_framing, nearness, sway
+from tests.rendering.pretend_gpu import plain, pretend_gpu
 
 SENTENCES = [0, 30, 80, 120, 190]
 PRESETS = ("mira", "elena", "kofi", "jun")
@@ -213,3 +214,22 @@ def _tone(path):
 def test_what_is_no_shot_or_gaze_is_told(values, sentence):
     with pytest.raises(InputError, match=sentence):
         Look(**values)
+
+
+def test_on_a_gpu_a_talk_is_posed_many_frames_at_a_time(studio, monkeypatch):
+    mira = studio.avatar("mira")
+    motion = HeadMotion.neutral(21)
+    here = Scene(mira, Look(size=512, shot="drift"))
+    expected = list(here.clouds(motion, 50))
+    assert len(expected) == 21
+    with pretend_gpu(monkeypatch):
+        there = Scene(mira.to("cuda"), Look(size=512, shot="drift"))
+        batches = list(there.clouds(motion, 50))
+        assert [len(batch) for batch in batches] == [16, 5]
+        last = plain(batches[1].opacities[4]), plain(batches[1].means[4])
+        torch.testing.assert_close(last[1], expected[20].means, atol=1e-5, rtol=0)
+        assert (last[0] - expected[20].opacities).abs().gt(1e-5).float().mean() < 1e-3
+        # A background of its own that comes nearer is another one in every frame.
+        plate = mira.replace(camera=here.camera, background=torch.zeros(64, 64, 3)).to("cuda")
+        near = Scene(plate, Look(size=64, shot="push-in"))
+        assert [len(cloud.means.shape) for cloud in near.clouds(motion[:2])] == [2, 2]

@@ -148,8 +148,8 @@ BODY_LANGUAGE: dict[str, tuple[float, float, float]] = {
     "blink_rate": (0.0, 0.25, 0.35),
     "saccade_rate": (0.0, 0.35, 0.0),
     "gaze_spread": (-0.15, 0.25, 0.0),
-    "head_energy": (0.1, 0.65, 0.0),
-    "head_speed": (0.0, 0.4, 0.0),
+    "head_energy": (0.08, 0.32, 0.0),
+    "head_speed": (0.0, 0.24, 0.0),
     "head_pitch": (0.06, 0.05, 0.0),
 }
 """What valence, arousal and distress (negative valence times positive arousal) add to the natural logarithm of each

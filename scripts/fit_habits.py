@@ -1,4 +1,4 @@
-"""How much people differ in their habits of head, eyes and brows: prints `learning.person_habits.PEOPLE`.
+"""How much people differ in their habits of head, eyes and brows: prints `learning.person_habits.PEOPLE` and `MOMENTS`.
 
     python -m scripts.motion_corpus --films ../shared/data/grid --out ../motion-films --whole ../motion-whole
     python -m scripts.fit_habits --whole ../motion-whole
@@ -46,12 +46,12 @@ def main(options: Options) -> None:
             speaker = str(file["speaker"])
         frames = min(len(motion), len(beats))
         motion, beats, seen = motion[:frames], beats[:frames], np.ones(frames, bool)
-        pair = habit_numbers(motion, seen, beats), expected(beats, seen, model, options.takes)
+        pair = habit_numbers(motion, seen), expected(beats, seen, model, options.takes)
         speakers.setdefault(speaker, []).append(pair)
     print(f"{sum(map(len, speakers.values()))} films of {len(speakers)} speakers")
     for f in fields(HabitNumbers):
         if f.name == "blinks":
-            print(f'"blinks": {_overdispersion(speakers):.3f},')
+            print(f'"blinks": people {_overdispersion(speakers):.3f},')
             continue
         groups = [
             np.array([
@@ -62,9 +62,11 @@ def main(options: Options) -> None:
         ]  # fmt: skip
         between = np.var([group.mean(0) for group in groups], 0, ddof=1)
         chance = np.mean([group.var(0, ddof=1) / len(group) for group in groups], 0)
+        moments = np.sqrt(np.mean([group.var(0, ddof=1).mean() for group in groups]))
         spread = np.sqrt(np.maximum(between - chance, 0))
         mean = np.mean([group.mean(0) for group in groups], 0)
-        print(f'"{f.name}": {np.sqrt(np.mean(spread**2)):.3f},  # by axis {spread.round(3)}, mean {mean.round(3)}')
+        axes = f"by axis {spread.round(3)}, mean {mean.round(3)}"
+        print(f'"{f.name}": people {np.sqrt(np.mean(spread**2)):.3f}, moments {moments:.3f}; {axes}')
 
 
 def _overdispersion(speakers: dict[str, list[tuple[HabitNumbers, list[HabitNumbers]]]]) -> float:

@@ -18,10 +18,12 @@ from emotalk.motion.style import MotionStyle
 
 FARTHEST = math.radians(10.0)
 """A head that a video shows turned farther than this was not at rest, or filmed from aside."""
-ASIDE = math.radians(4.0)  # as far may eyes rest beside the listener before they look past them
-_FACTORS = {"size": (0.3, 3.0), "tempo": (0.5, 2.0), "nod": (0.0, 2.5), "wander": (0.3, 3.0), "blinks": (0.2, 4.0),
-            "brows": (0.3, 3.0)}  # fmt: skip
-_ANGLES = {"pose": FARTHEST, "gaze": ASIDE}
+ASIDE = math.radians(6.0)  # as far may eyes rest beside the listener before they look past them
+_LIMITS = {
+    "pose": (-FARTHEST, FARTHEST), "size": (0.3, 3.0), "tempo": (0.5, 2.0), "gaze": (-ASIDE, ASIDE),
+    "wander": (0.3, 2.0), "blinks": (0.2, 4.0), "brows": (0.6, 1.6),
+}  # fmt: skip
+"""Tracked brows tremble and creep with the light: beyond these factors it is not the person."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,8 @@ class Habits:
     """One person's habits; the average person's by default. InputError for numbers that nobody has."""
 
     pose: tuple[float, ...] = (0.0, 0.0, 0.0)  # radians: pitch, yaw, roll at rest, as in `HeadMotion.head_pose`
-    size: tuple[float, ...] = (1.0, 1.0, 1.0)  # factors on how far the head moves about these axes
+    size: tuple[float, ...] = (1.0, 1.0, 1.0)  # factors on how far the head turns about these axes, nods included
     tempo: float = 1.0  # factor on how fast
-    nod: float = 1.0  # factor on nods on stressed syllables
     gaze: tuple[float, ...] = (0.0, 0.0)  # radians: yaw, pitch in the world of where the eyes rest
     wander: float = 1.0  # factor on how far the eyes leave it
     blinks: float = 1.0  # factor on how often
@@ -40,24 +41,25 @@ class Habits:
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
-            low, high = _FACTORS.get(f.name) or (-_ANGLES[f.name], _ANGLES[f.name])
+            low, high = _LIMITS[f.name]
             several = isinstance(f.default, tuple)
             numbers = np.ravel(np.asarray(value, float))
             count = len(f.default) if several else 1
             # Files hold single precision.
             if numbers.shape != (count,) or not ((numbers >= low - 1e-6) & (numbers <= high + 1e-6)).all():
-                raise InputError(f"Habits.{f.name} must hold {count} number(s) from {low:.3g} to {high:.3g}: {value!r}.")
+                raise InputError(
+                    f"Habits.{f.name} must hold {count} number(s) from {low:.3g} to {high:.3g}: {value!r}."
+                )
             object.__setattr__(self, f.name, tuple(numbers.tolist()) if several else float(numbers[0]))
 
     @classmethod
     def within(cls, **values: float | Sequence[float]) -> Habits:
         """The same from numbers that may lie beyond what anybody does: these become the nearest."""
-        limits = {name: _FACTORS.get(name) or (-_ANGLES[name], _ANGLES[name]) for name in values}
-        return cls(**{name: np.clip(value, *limits[name]) for name, value in values.items()})
+        return cls(**{name: np.clip(value, *_LIMITS[name]) for name, value in values.items()})
 
     @property
     def vector(self) -> np.ndarray:
-        """[13] float32, all numbers in their order here."""
+        """[12] float32, all numbers in their order here."""
         return np.concatenate([np.ravel(getattr(self, f.name)) for f in dataclasses.fields(self)]).astype(np.float32)
 
     @classmethod
@@ -77,7 +79,6 @@ def manner_of(style: MotionStyle, habits: Habits) -> Manner:
     return Manner(
         energy=(*(energy * size for size in habits.size), *(energy * place,) * 3),
         tempo=habits.tempo,
-        nod=energy * habits.nod,
         brows=habits.brows,
         flash=math.exp(0.5 * style.brows),
         pose=habits.pose,

@@ -1,7 +1,7 @@
 """Head and brows of a talking person, frame by frame.
 
-Course, which axes go together, and what of them goes with the rhythm of speech come from the body network, which learned
-from filmed readers (`body_network`). What those films do not show is added from published findings:
+Course, which axes go together, and what of them goes with the rhythm of speech come from the body network, which
+learned from filmed readers (`body_network`). What those films do not show is added from published findings:
 
 - how large and how quick movements are (`SPREAD`, `TEMPO`): readers before a screen hardly turn the head;
 - nods and flashes of the brows on stressed syllables (Hadar et al. 1983, "Head movement correlates of juncture and
@@ -70,9 +70,8 @@ class Nods:
 class Manner:
     """How one person moves head and brows; the average person's by default. Plain numbers, as a browser takes them."""
 
-    energy: tuple[float, ...] = (1.0,) * 6  # factors on the size of `COURSES` of the head
+    energy: tuple[float, ...] = (1.0,) * 6  # factors on the size of `COURSES` of the head, nods included
     tempo: float = 1.0  # factor on the speed of all but nods and flashes
-    nod: float = 1.0  # factor on nods
     brows: float = 1.0  # factor on brows
     flash: float = 1.0  # factor on their flashes, on top
     pose: tuple[float, ...] = (0.0,) * 3  # radians: pitch, yaw, roll that the head rests at
@@ -100,9 +99,8 @@ class HeadGenerator:
         energy = float(mood.head_energy[row])
         # A silent head is calmer than a talking one; the change takes about half a second.
         self._size += 0.08 * ((SILENT + (1 - SILENT) * rhythm.speaking) - self._size)
-        courses[:3] *= self._size
+        courses[:3] = self._size * courses[:3] + self._nods.step(rhythm.nod, aside)
         pose = energy * np.array(manner.energy) * courses[:6]
-        pose[:3] += energy * manner.nod * self._nods.step(rhythm.nod, aside)
         pose[0] -= float(mood.head_pitch[row])  # turning about +x lowers the face
         pose[:3] = REACH * np.tanh(pose[:3] / REACH) + manner.pose
         brows = math.sqrt(energy) * manner.brows * (courses[6:] + manner.flash * rhythm.stress * FLASH)

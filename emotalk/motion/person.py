@@ -52,7 +52,7 @@ class MotionAdaptation:
     rest: np.ndarray  # [52] the resting face, in [-0.5, 0.5]
     lips: np.ndarray  # [L, 5] added to the last layer of the lip branch
     network: str = ""  # `MotionNetwork.fingerprint` of the network that these numbers belong to
-    habits: Habits = Habits()  # of head, eyes and brows
+    habits: Habits = field(default_factory=Habits)  # of head, eyes and brows
     facts: dict[str, float] = field(default_factory=dict)  # how it was made: seconds, lag, correlations
 
     def __post_init__(self) -> None:
@@ -148,9 +148,7 @@ class PersonLayer(nn.Module):
         fade = 1 - FADING * va.norm(dim=-1, keepdim=True).clamp(max=1)
         return (speech * self.gain.exp() + fade * self.rest).clamp(min=0)
 
-    def adaptation(
-        self, network: str, facts: dict[str, float], habits: Habits | None = None
-    ) -> MotionAdaptation:
+    def adaptation(self, network: str, facts: dict[str, float], habits: Habits | None = None) -> MotionAdaptation:
         """The numbers as they stand, for the network with that fingerprint, and the person's habits."""
         arrays = {name: getattr(self, name).detach().cpu().numpy() for name in _LARGEST}
         limited = {name: np.clip(array, -_LARGEST[name], _LARGEST[name]) for name, array in arrays.items()}

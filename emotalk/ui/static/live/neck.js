@@ -60,7 +60,7 @@ export class HeadGenerator {
     const courses = this.network.play(this.noise.step(manner.tempo * mood.head_speed), this.traces.step(rhythm));
     this.size += 0.08 * (head.silent + (1 - head.silent) * rhythm.speaking - this.size);
     const nods = this.nods.step(rhythm.nod + own.nod, aside), pose = courses.slice(0, 6);
-    for (let i = 0; i < 6; i++) pose[i] = mood.head_energy * (manner.energy[i] * (i < 3 ? this.size : 1) * pose[i] + (i < 3 ? manner.nod * nods[i] : 0));
+    for (let i = 0; i < 6; i++) pose[i] = manner.energy[i] * mood.head_energy * (i < 3 ? this.size * pose[i] + nods[i] : pose[i]);
     // Turning about +x lowers the face.
     pose[0] -= mood.head_pitch + own.turn[1];
     pose[1] += own.turn[0];

@@ -14,7 +14,7 @@ export class NoiseBank {
     Object.assign(this, { random, rates, spreads });
     this.stages = roots[0].map(() => new Float64Array(rates.length));
     for (let n = 0; n < rates.length; n++) {
-      const root = roots[n % rates.length], white = root.map(() => random.normal());
+      const root = roots[n % roots.length], white = root.map(() => random.normal());
       root.forEach((line, i) => { this.stages[i][n] = line.reduce((sum, x, j) => sum + x * white[j], 0); });
     }
     this.values = new Float64Array(rates.length);

@@ -24,27 +24,28 @@ from emotalk.emotion.expression import Behaviour
 from emotalk.motion.body_network import COURSES, NOISE_HERTZ, BodyWeights, NoiseBank, RhythmTraces
 from emotalk.motion.rhythm import Rhythm
 
-SPREAD = np.array([*np.radians([3.3, 3.4, 2.1]), 0.0035, 0.0015, 0.004, 0.03, 0.03, 0.03])
+SPREAD = np.array([*np.radians([2.8, 3.0, 2.0]), 0.0035, 0.0015, 0.004, 0.03, 0.03, 0.03])
 """Standard deviation of each of `body_network.COURSES` within half a minute of a calm person's speech: radians, metres,
 ARKit weights (those of the brows about as in the films).
 
-Pitch is what Busso et al. 2007 ("Rigid head motion in expressive speech animation") found within sentences of neutral
-speech, 3.3 degrees with a mean range of 9.5. Their actor read to a camera and turned and tilted by .9 and .8; people
-who talk to others turn about as far as they nod, so yaw and roll are ours, and lie low in the range of six filmed talks
-(1.1 to 9.8 and .7 to 4.2), which serve as a check and were not fitted to."""
+Busso et al. 2007 ("Rigid head motion in expressive speech animation") found 3.3 degrees of pitch within sentences of
+neutral speech, a range of 9.5 in the mean; here nods come on top. Their actor read to a camera and turned and tilted by
+.9 and .8 only; people who talk to others turn about as far as they nod, so yaw and roll are ours, and lie low in the
+ranges of six filmed talks (1.1 to 9.8 and .7 to 4.2), which serve as a check and were not fitted to."""
 TEMPO = np.ones((len(COURSES), len(NOISE_HERTZ)))
-TEMPO[:6] = 5.0, 4.0, 3.0, 2.0, 1.3
+TEMPO[:6] = 6.0, 5.0, 3.2, 1.7, 1.1
 """How many times faster than in the films time goes for each of the head's noises (brows keep the films' tempo).
 
 A film of 3 s shows nothing slower than .2 Hz, and its reader holds the head for the whole of it. Talking people move
 theirs in nine frames of ten (Hadar et al. 1983, "Kinematics of head movements accompanying speech during conversation",
-with the most common class at .2 to 1.8 Hz) and change its posture at the boundaries of phrases (Hadar et al. 1984, "The
-timing of shifts of head postures during conversation"), every one to two seconds. So the slowest noise turns about
-every two seconds, and the fastest, which the films do show, hardly changes."""
-NOD = math.radians(4.2)  # downward stroke on the strongest stress
+whose class of slow movements has .2 to 1.8 Hz) and change its posture at the boundaries of phrases (Hadar et al. 1984,
+"The timing of shifts of head postures during conversation"), every one to two seconds. So the slowest noises turn about
+every two seconds, and the fastest, which the films do show, hardly change. Faster heads would let the eyes, which hold
+their point against them, jump more often than recorded eyes do."""
+NOD = math.radians(3.2)  # downward stroke on the strongest stress
 OMEGA = 2 * math.pi * 1.1  # of the nod's spring
 FLASH = np.array([0.22, 0.2, 0.2])  # of inner, left and right outer brow on the strongest stress
-SILENT = 0.27  # size of a silent person's movements: these move in one frame of eight (Hadar et al. 1983)
+SILENT = 0.28  # size of a silent person's movements: these move in one frame of eight (Hadar et al. 1983)
 REACH = math.radians(17.0)  # a neck cannot follow sums of extremes
 
 

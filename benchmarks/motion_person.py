@@ -149,7 +149,7 @@ def _habits_table(habits: list[tuple[str, float, float, list[np.ndarray], Habits
     for _, _, _, (filmed, *both), _ in habits:
         row = []
         for made in both:
-            by_factor = np.abs(np.log((made + 0.05) / (filmed + 0.05)))
+            by_factor = np.abs(np.log((np.abs(made) + 0.05) / (np.abs(filmed) + 0.05)))
             row.append(np.where(np.isin(np.arange(len(made)), (0, 1, 2, 3, 10)), by_factor, np.abs(made - filmed)))
         offs.append(row)
     yield f"| mean error | | | {_pairs(np.mean(offs, 0))} |"

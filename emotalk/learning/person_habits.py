@@ -47,11 +47,12 @@ class HabitNumbers:
     blinks: float  # number
 
 
-PEOPLE = {"pose": 0.069, "size": 0.33, "tempo": 0.15, "gaze": 0.057, "wander": 0.22, "brows": 0.91, "blinks": 0.26}
+PEOPLE = {"pose": 0.069, "size": 0.33, "tempo": 0.15, "gaze": 0.057, "wander": 0.22, "brows": 0.91, "blinks": 0.5}
 """Standard deviation of each of `HabitNumbers` between people, as `python -m scripts.fit_habits` finds it in 105 films
 of eight speakers (GRID). But for two: their tempo differs by no more than chance, which so few and short films leave as
-much room for as given here; of blinks they hold too few (.15; four captures .17), so these have the spread of 10.5 to
-32.5 a minute between which Doughty (2001) has 95 % of people in conversation, as a share of the mean."""
+much room for as given here; of blinks they hold too few (.15; four captures .17). In Bentivoglio et al. (1997) 150
+people's rates are log-normal, twice as high in talk as at rest in the mean, yet lower in a quarter of them: that takes
+a spread of about .5 in either."""
 MOMENTS = {"pose": 0.030, "size": 0.45, "tempo": 0.275, "gaze": 0.037, "wander": 0.45, "brows": 0.65}
 """Standard deviation between films of 3 s of one person, from the same films."""
 _FILM = 3.0 * FPS

@@ -34,12 +34,13 @@ neutral speech, a range of 9.5 in the mean; here nods come on top. Their actor r
 ranges of six filmed talks (1.1 to 9.8 and .7 to 4.2), which serve as a check and were not fitted to."""
 TEMPO = np.ones((len(COURSES), len(NOISE_HERTZ)))
 TEMPO[:6] = 6.0, 5.0, 3.2, 1.7, 1.1
-"""How many times faster than in the films time goes for each of the head's noises (brows keep the films' tempo).
+"""How many times faster than in the films time goes for two thirds of the noises; the others keep the films' tempo. The
+network mixes all of them into every course, so head and brows have some of either.
 
 A film of 3 s shows nothing slower than .2 Hz, and its reader holds the head for the whole of it. Talking people move
 theirs in nine frames of ten (Hadar et al. 1983, "Kinematics of head movements accompanying speech during conversation",
 whose class of slow movements has .2 to 1.8 Hz) and change its posture at the boundaries of phrases (Hadar et al. 1984,
-"The timing of shifts of head postures during conversation"), every one to two seconds. So the slowest noises turn about
+"The timing of shifts of head postures during conversation"), every one to two seconds. So these slowest noises turn about
 every two seconds, and the fastest, which the films do show, hardly change. Faster heads would let the eyes, which hold
 their point against them, jump more often than recorded eyes do."""
 NOD = math.radians(3.2)  # downward stroke on the strongest stress

@@ -40,9 +40,9 @@ network mixes all of them into every course, so head and brows have some of eith
 A film of 3 s shows nothing slower than .2 Hz, and its reader holds the head for the whole of it. Talking people move
 theirs in nine frames of ten (Hadar et al. 1983, "Kinematics of head movements accompanying speech during conversation",
 whose class of slow movements has .2 to 1.8 Hz) and change its posture at the boundaries of phrases (Hadar et al. 1984,
-"The timing of shifts of head postures during conversation"), every one to two seconds. So these slowest noises turn about
-every two seconds, and the fastest, which the films do show, hardly change. Faster heads would let the eyes, which hold
-their point against them, jump more often than recorded eyes do."""
+"The timing of shifts of head postures during conversation"), every one to two seconds. So these slowest noises turn
+about every two seconds, and the fastest, which the films do show, hardly change. Faster heads would let the eyes, which
+hold their point against them, jump more often than recorded eyes do."""
 NOD = math.radians(3.2)  # downward stroke on the strongest stress
 OMEGA = 2 * math.pi * 1.1  # of the nod's spring
 FLASH = np.array([0.22, 0.2, 0.2])  # of inner, left and right outer brow on the strongest stress

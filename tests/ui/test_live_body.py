@@ -421,7 +421,7 @@ def test_posture_never_jumps_when_talk_starts_or_is_cut(browser_body):
         for edge in (100, 100 + cut):
             around = slice(edge - 3, edge + 4)
             assert speed[around].max() < 50  # a nod, the quickest thing a head does here, has 60
-            assert shift[around].max() < 0.08  # as between its edges
+            assert shift[around].max() < 0.1  # as between its edges
         assert speed[96:103].max() < 12  # before the first nod
         face = np.abs(np.diff(motion[:, :55], axis=0))[98 + cut : 108 + cut].max()
         assert face < 0.2

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotalk.avatar.files import CARD, SIZE_LIMITS, TENSORS, THUMBNAIL
+from emotalk.avatar.files import CARD, MOTION, SIZE_LIMITS, TENSORS, THUMBNAIL
 from emotalk.avatar.gallery import find_avatar
 from emotalk.core.errors import AvatarError, HubError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
@@ -58,8 +58,8 @@ def resolve_avatar(
         )
     if address is None or (paths and Path(text).exists()):
         return find_avatar(text, paths)
-    wanted = {name: SIZE_LIMITS[name] for name in (TENSORS, CARD, THUMBNAIL)}
-    return fetch(address, wanted, refresh=refresh, progress=progress, keep=keep)
+    wanted = {name: SIZE_LIMITS[name] for name in (TENSORS, CARD, THUMBNAIL, MOTION)}
+    return fetch(address, wanted, frozenset({MOTION}), refresh, progress, keep)
 
 
 def load_avatar(
@@ -115,8 +115,9 @@ def push_avatar(name_or_folder: str | Path, repo: str, private: bool = True, tok
     card = avatar.load_avatar(folder).card
     work = Path(tempfile.mkdtemp(prefix="emotalk-push-"))
     try:
-        for name in (TENSORS, CARD, THUMBNAIL):
-            shutil.copyfile(folder / name, work / name)
+        for name in (TENSORS, CARD, THUMBNAIL, MOTION):
+            if name != MOTION or (folder / name).exists():  # how a recorded person moves; presets are nobody
+                shutil.copyfile(folder / name, work / name)
         (work / "README.md").write_text(model_card(card, repo), encoding="utf-8")
         return publish(work, repo, f"Avatar {card.name}", private, token=token)
     finally:

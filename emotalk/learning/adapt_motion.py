@@ -25,9 +25,11 @@ from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
 from emotalk.learning.motion_data import rhythm_of
+from emotalk.learning.person_habits import habits_of
 from emotalk.motion.model import MotionModel
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork, NetworkOutput
 from emotalk.motion.person import MotionAdaptation, PersonLayer
+from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.motion.visemes import SILENCE
 from emotalk.speech import SpeechEncoder
@@ -94,7 +96,8 @@ def adapt_motion(
     config: AdaptConfig | None = None,
     progress: ProgressCallback | None = None,
 ) -> MotionAdaptation:
-    """What makes `model` move its mouth as the person of a video: pass it to `MotionModel.adapted`.
+    """What makes `model` move as the person of a video: pass it to `MotionModel.adapted`. The mouth is fitted; head,
+    eyes and brows get the person's habits (`person_habits`).
 
     `features` are those of the video's own sound, `motion` is what was tracked in its picture, `seen` [T] the frames
     whose tracking is good. Sound and picture may be up to 8 frames apart; that is found and allowed for. The same
@@ -127,7 +130,8 @@ def adapt_motion(
         "cpu_seconds": round(time.process_time() - started, 1),
     }
     log.info("motion adapted to %.1f s: opening r %.2f to %.2f", facts["seconds"], before, after)
-    return fit.person.adaptation(network.fingerprint(), facts)
+    habits = habits_of(motion, seen, [Rhythm.of(row) for row in rhythm_of(features)], model)
+    return fit.person.adaptation(network.fingerprint(), facts, habits)
 
 
 def motion_of_video(tracked: TrackedVideo, progress: ProgressCallback | None = None) -> MotionAdaptation | None:

@@ -27,7 +27,11 @@ def body_arrays(weights: BodyWeights, eyes: EyeStatistics) -> tuple[dict[str, Pa
     spreads, roots = noise_filters()
     meta = {
         "fps": FPS,
-        "noise": {"rates": NOISE_RATES.tolist(), "spreads": spreads.tolist(), "roots": roots.tolist()},
+        "noise": {
+            "rates": (headpose.TEMPO * NOISE_RATES).ravel().tolist(),
+            "spreads": spreads.tolist(),
+            "roots": roots.tolist(),
+        },
         "traces": {"keep": RhythmTraces.KEEP.tolist(), "soft": RhythmTraces.SOFT},
         "head": {
             "nod": headpose.NOD,

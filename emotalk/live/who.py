@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import weakref
+from typing import Any
 
 import numpy as np
 import torch
 
 from emotalk.motion import MotionModel, MotionStyle
+from emotalk.motion.habits import manner_of
 from emotalk.motion.network import MotionNetwork
 
 _KEPT = 64
@@ -23,10 +26,10 @@ def who_of(model: MotionModel, style: MotionStyle) -> dict:
 
     `style` [48] (the code for AdaIN), `sizes` [8] and `size` (factors on lips and jaw), `gains` [52] (on the emotion),
     `person` (None, or `down` [160, 4], `up` [4, 52], `gain` [52] as logarithms and `rest` [52] of a
-    `MotionAdaptation`), `quiet` [173] (the row of lasting silence), and the style's `head_energy`, `gaze_wander`,
-    `blink_rate`, `brows`, `sideways`.
+    `MotionAdaptation`), `quiet` [173] (the row of lasting silence), `head` (the fields of `headpose.Manner`), and
+    `gaze` [2] (radians), `gaze_wander`, `blink_rate` and `sideways`: the style's with the person's habits.
     """
-    network, person = model.network, model.person
+    network, person, habits = model.network, model.person, model.habits
     vector = torch.from_numpy(style.vector)[None]
     with torch.inference_mode():
         code = network.style(vector)[0]
@@ -43,10 +46,10 @@ def who_of(model: MotionModel, style: MotionStyle) -> dict:
         "size": round(network.size_of(style), 6),
         "person": own,
         "quiet": _quiet_row(model, style),
-        "head_energy": style.head_energy,
-        "gaze_wander": style.gaze_wander,
-        "blink_rate": style.blink_rate,
-        "brows": style.brows,
+        "head": {name: _numbers(value) for name, value in dataclasses.asdict(manner_of(style, habits)).items()},
+        "gaze": _numbers(habits.gaze),
+        "gaze_wander": _numbers(style.gaze_wander * habits.wander),
+        "blink_rate": _numbers(style.blink_rate * habits.blinks),
         "sideways": style.sideways,
     }
 
@@ -63,6 +66,6 @@ def _quiet_row(model: MotionModel, style: MotionStyle) -> list[float]:
         return list(kept[key])
 
 
-def _numbers(values: np.ndarray | torch.Tensor) -> list:
+def _numbers(values: Any) -> Any:
     array = np.asarray(values.detach() if isinstance(values, torch.Tensor) else values, np.float64)
     return (np.round(array, 6) + 0.0).tolist()

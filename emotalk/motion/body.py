@@ -10,6 +10,7 @@ from emotalk.emotion.expression import behaviour, split_eyes
 from emotalk.motion.body_network import BodyWeights
 from emotalk.motion.eye_statistics import EyeStatistics
 from emotalk.motion.eyes import BlinkGenerator, GazeGenerator, lids
+from emotalk.motion.habits import Habits, manner_of
 from emotalk.motion.headpose import HeadGenerator
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
@@ -24,14 +25,18 @@ LOWERED = [ARKIT_INDEX["browDownLeft"], ARKIT_INDEX["browDownRight"]]
 class Body:
     """`play` what comes next, any number of frames at a time; the same seed moves in the same way."""
 
-    def __init__(self, eyes: EyeStatistics, network: BodyWeights, style: MotionStyle, seed: int) -> None:
+    def __init__(
+        self, eyes: EyeStatistics, network: BodyWeights, style: MotionStyle, seed: int, habits: Habits | None = None
+    ) -> None:
+        habits = habits or Habits()
         gaze, blink, head = (np.random.default_rng([seed, part]) for part in range(3))
         self._eyes = eyes
         self._style = style
         self._gains = style.gains
-        self._gaze = GazeGenerator(gaze, eyes, style.gaze_wander)
-        self._blink = BlinkGenerator(blink, eyes, style.blink_rate)
-        self._head = HeadGenerator(head, network, style.head_energy, float(np.exp(0.5 * style.brows)))
+        self._rest = np.array(habits.gaze)
+        self._gaze = GazeGenerator(gaze, eyes, style.gaze_wander * habits.wander)
+        self._blink = BlinkGenerator(blink, eyes, style.blink_rate * habits.blinks)
+        self._head = HeadGenerator(head, network, manner_of(style, habits))
 
     def play(
         self,
@@ -49,7 +54,7 @@ class Body:
             head[i], brows = self._head.step(now, mood, i)
             _move_brows(expression[i], brows, self._gains)
             gaze[i], jump = self._gaze.step(now, mood, i, head[i])
-            gaze[i] += lowered[i]
+            gaze[i] += lowered[i] + self._rest
             blink = self._blink.step(now, mood, i, jump)
             eyelids[i] = lids(blink, drooping[i], gaze[i, 1], self._eyes)
             expression[i, WIDE] *= 1 - blink  # a shut eye is not wide

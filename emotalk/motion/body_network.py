@@ -77,8 +77,8 @@ class NoiseBank:
         self._spreads = spreads
         self._rates = NOISE_RATES
 
-    def step(self, speed: float = 1.0) -> np.ndarray:
-        """[*shape, S] at the next frame, while time goes `speed` times as fast."""
+    def step(self, speed: float | np.ndarray = 1.0) -> np.ndarray:
+        """[*shape, S] at the next frame, while time goes `speed` times as fast (one number or [*shape, S])."""
         keep = np.exp(speed * self._rates)
         white = self._random.standard_normal((*self._shape, len(self._rates)))
         value = keep * self._stages[0] + np.sqrt(1 - keep * keep) * white

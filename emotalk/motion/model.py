@@ -21,6 +21,7 @@ from emotalk.motion.body import Body
 from emotalk.motion.body_network import BodyWeights, load_body
 from emotalk.motion.code_stream import CodeStream
 from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
+from emotalk.motion.habits import Habits
 from emotalk.motion.network import MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.speech_front import Block, SpeechFront
@@ -45,6 +46,7 @@ class MotionModel:
         self.eyes = eyes
         self.body = body or load_body()
         self.person = None if adaptation is None else network.person(adaptation).requires_grad_(False)
+        self.habits = Habits() if adaptation is None else adaptation.habits
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> MotionModel:
@@ -124,7 +126,7 @@ class MotionStream:
         self._size = model.network.size_of(style)
         self._state = model.network.start()
         self._front = SpeechFront(model.network.config.features, BLOCK)
-        self._body = Body(model.eyes, model.body, style, seed)
+        self._body = Body(model.eyes, model.body, style, seed, model.habits)
         self._mood = _MoodGlide(np.random.default_rng([seed, 3]))
 
     def push(self, features: SpeechFeatures) -> HeadMotion | None:

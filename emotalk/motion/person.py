@@ -6,6 +6,7 @@ its lip branch get a person's own offsets. Contacts, gate and emotion are the sh
     lip branch, last layer + `lips` ─► lips and jaw ─────────────────────────┐ (x exp(gain) + rest, too)
     style ─► AdaIN code + `code` ─► blocks ─► h ─┬─ base branch + (h @ down) @ up ─► x exp(gain) + rest ─► speech
                                                  └─ contacts, gate, emotion, lip rules as ever
+    habits ─► head, gaze, blinks and brows (`motion.body`)
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from emotalk.core import checkpoint
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.atomic import write_bytes
 from emotalk.core.errors import CheckpointError, InputError
+from emotalk.motion.habits import Habits
 from emotalk.motion.lip_branch import LIP_COURSES
 
 FORMAT = "emotalk-motion-person-2"
@@ -30,6 +32,7 @@ _OLDER = "emotalk-motion-person-1"
 MAX_BYTES = 256 * 1024
 """A person's file takes about 10 kB."""
 RANK = 4
+HABITS = "habits"
 _LARGEST = {"code": 8.0, "down": 50.0, "up": 50.0, "gain": 1.5, "rest": 0.5, "lips": 5.0}
 FADING = 0.5
 """Share of the resting face that a full emotion takes the place of."""
@@ -49,6 +52,7 @@ class MotionAdaptation:
     rest: np.ndarray  # [52] the resting face, in [-0.5, 0.5]
     lips: np.ndarray  # [L, 5] added to the last layer of the lip branch
     network: str = ""  # `MotionNetwork.fingerprint` of the network that these numbers belong to
+    habits: Habits = field(default_factory=Habits)  # of head, eyes and brows
     facts: dict[str, float] = field(default_factory=dict)  # how it was made: seconds, lag, correlations
 
     def __post_init__(self) -> None:
@@ -74,7 +78,7 @@ class MotionAdaptation:
 
     def to_bytes(self) -> bytes:
         """The content of the file that `save` writes."""
-        arrays = {name: getattr(self, name) for name in _LARGEST}
+        arrays = {name: getattr(self, name) for name in _LARGEST} | {HABITS: self.habits.vector}
         about = {"format": FORMAT, "network": self.network, "facts": json.dumps(self.facts)}
         return checkpoint.to_bytes(arrays, about)
 
@@ -94,15 +98,18 @@ class MotionAdaptation:
         remedy = "make it again from the person's video, or delete it to move the avatar as an average person"
         with checkpoint.explained("This motion adaptation", remedy):
             stored = checkpoint.from_bytes(data, MAX_BYTES)
-            arrays, about = stored.tensors, stored.notes
+            arrays, about = dict(stored.tensors), stored.notes
             if about.get("format") == _OLDER:
                 arrays = {**arrays, "lips": np.zeros((0, LIP_COURSES), np.float32)}
             elif about.get("format") != FORMAT:
                 raise ValueError(f"format {about.get('format')!r:.40}, expected {FORMAT!r}")
+            # Files of before habits were measured are those of a person who holds the head as the average does.
+            vector = arrays.pop(HABITS, None)
+            habits = Habits() if vector is None else Habits.of(vector)
             if set(arrays) != set(_LARGEST):
                 raise ValueError(f"it holds {', '.join(sorted(arrays)):.120}")
             facts = {str(name): float(value) for name, value in json.loads(about.get("facts", "{}")).items()}
-            return cls(**arrays, network=str(about.get("network", ""))[:64], facts=facts)
+            return cls(**arrays, network=str(about.get("network", ""))[:64], habits=habits, facts=facts)
 
 
 class PersonLayer(nn.Module):
@@ -141,8 +148,8 @@ class PersonLayer(nn.Module):
         fade = 1 - FADING * va.norm(dim=-1, keepdim=True).clamp(max=1)
         return (speech * self.gain.exp() + fade * self.rest).clamp(min=0)
 
-    def adaptation(self, network: str, facts: dict[str, float]) -> MotionAdaptation:
-        """The numbers as they stand, for the network with that fingerprint."""
+    def adaptation(self, network: str, facts: dict[str, float], habits: Habits | None = None) -> MotionAdaptation:
+        """The numbers as they stand, for the network with that fingerprint, and the person's habits."""
         arrays = {name: getattr(self, name).detach().cpu().numpy() for name in _LARGEST}
         limited = {name: np.clip(array, -_LARGEST[name], _LARGEST[name]) for name, array in arrays.items()}
-        return MotionAdaptation(**limited, network=network, facts=facts)
+        return MotionAdaptation(**limited, network=network, habits=habits or Habits(), facts=facts)

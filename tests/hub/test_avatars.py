@@ -1,15 +1,19 @@
 """Avatars by name, folder and Hub address; sharing them."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emotalk.avatar import AvatarCard, Consent, list_avatars
 from emotalk.avatar.hub_avatars import load_avatar, model_card, push_avatar, recommended_avatars, resolve_avatar
 from emotalk.core.errors import AvatarError, HubError
 from emotalk.core.paths import CHECKPOINTS
+from emotalk.motion import MotionModel
+from emotalk.motion.habits import Habits
 
 MIRA = CHECKPOINTS / "avatars" / "mira"
 
@@ -57,6 +61,22 @@ def test_push_and_pull_give_the_same_bytes(hub):
     assert pulled == files_of(MIRA)
     page = hub.repositories["me/my-mira"]
     assert b"library_name: emotalk" in page.commits[page.branches["main"]]["README.md"]
+
+
+def test_push_and_pull_keep_how_the_person_moves(hub, tmp_path):
+    model = MotionModel.load()
+    nobody = model.network.person().adaptation(model.network.fingerprint(), {"seconds": 12.0})
+    habits = Habits(pose=(0.1, -0.05, 0.02), size=(0.5, 1.25, 2.0), tempo=1.5, blinks=0.75)
+    own = dataclasses.replace(nobody, habits=habits, gain=np.full(52, 0.25))
+    load_avatar("mira").replace(motion=own).save(tmp_path / "me")
+    push_avatar(tmp_path / "me", "me/moving")
+    assert (
+        files_of(resolve_avatar("me/moving"))["motion.safetensors"] == files_of(tmp_path / "me")["motion.safetensors"]
+    )
+    pulled = load_avatar("me/moving").motion
+    np.testing.assert_array_equal(pulled.gain, own.gain)
+    np.testing.assert_array_equal(pulled.habits.vector, habits.vector)
+    assert model.adapted(pulled).habits == pulled.habits
 
 
 def test_a_damaged_avatar_is_not_pushed(hub, tmp_path):

@@ -13,7 +13,10 @@ from emotalk.core.rates import FPS
 from emotalk.core.speech import Speech, SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.learning.adapt_motion import AdaptConfig, adapt_motion, motion_of_video
+from emotalk.learning.motion_data import rhythm_of
+from emotalk.learning.person_habits import habits_of
 from emotalk.motion import MotionModel
+from emotalk.motion.rhythm import Rhythm
 from emotalk.speech import SpeechEncoder, say
 from emotalk.speech.coarticulation import articulation_targets
 from emotalk.sync.lip_measures import measures_of_motion
@@ -112,6 +115,24 @@ def test_emotions_show_as_before(model, recording, adapted):
             gone.append(faces[1] - faces[0])
         shown, kept = np.abs(gone[0]).mean(), np.abs(gone[1] - gone[0]).mean()
         assert kept < 0.3 * shown
+
+
+def test_head_and_eyes_get_the_persons_habits(model, recording):
+    features, motion = recording
+    course = np.sin(np.arange(len(motion)) / 12)
+    pose = motion.head_pose.copy()
+    pose[:, 0], pose[:, 1] = 0.1 + 0.01 * course, -0.06 + 0.15 * course
+    gaze = motion.gaze - pose[:, [1, 0]] * [1, -1]
+    held = dataclasses.replace(motion, head_pose=pose, gaze=gaze)
+    seen = np.ones(len(motion), bool)
+    own = adapt_motion(features, held, seen, model, AdaptConfig(steps=1, batch=1))
+    beats = [Rhythm.of(row) for row in rhythm_of(features)]
+    assert own.habits == habits_of(held, seen, beats, model)
+    assert own.habits.pose[:2] == pytest.approx((0.1, -0.06), abs=0.04)
+    assert own.habits.size[0] < 0.8 < 1.3 < own.habits.size[1]
+    assert own.habits.gaze == pytest.approx((0, 0), abs=0.03)
+    moved = model.adapted(own)(features, CALM, seed=1).head_pose - model(features, CALM, seed=1).head_pose
+    assert moved[:, :2].mean(0) == pytest.approx(own.habits.pose[:2], abs=0.03)
 
 
 def test_a_late_picture_is_found_and_put_right(model, recording):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from emotalk.live.body_arrays import body_arrays
-from emotalk.motion.body_network import NOISE_HERTZ, load_body
+from emotalk.motion.body_network import COURSES, NOISE_HERTZ, load_body
 from emotalk.motion.eye_statistics import load_eye_statistics
 
 
@@ -24,4 +24,5 @@ def test_the_constants_are_plain_json():
     read = json.loads(json.dumps(meta, allow_nan=False))
     assert read["eyes"]["blink_profile"] == list(eyes.blink_profile)
     assert np.shape(read["noise"]["roots"]) == (len(NOISE_HERTZ), 3, 3)
-    assert len(read["noise"]["rates"]) == len(read["noise"]["spreads"]) == len(NOISE_HERTZ)
+    assert len(read["noise"]["spreads"]) == len(NOISE_HERTZ)
+    assert len(read["noise"]["rates"]) == len(COURSES) * len(NOISE_HERTZ)

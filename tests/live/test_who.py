@@ -1,5 +1,6 @@
 """Who: what the showing half needs of a person and a style, so that it shows what Python shows."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 
 from emotalk.live.who import who_of
 from emotalk.motion import MotionModel, MotionStyle
+from emotalk.motion.habits import Habits
 from emotalk.motion.network import SpeechCode
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from tests.motion.test_code_stream import shown, somebody
@@ -32,12 +34,29 @@ def test_who_is_json_in_the_shapes_of_the_contract(model, person):
     assert shapes == {"style": (48,), "sizes": (8,), "gains": (52,), "quiet": (173,)}
     assert who["person"] is None
     assert who["quiet"][167:] == [0.0] * 6
-    assert (who["head_energy"], who["brows"], who["sideways"]) == (STYLE.head_energy, STYLE.brows, STYLE.sideways)
+    assert {name: np.shape(value) for name, value in who["head"].items()} == {
+        "energy": (6,), "tempo": (), "brows": (), "flash": (), "pose": (3,),
+    }  # fmt: skip
+    assert who["head"]["energy"] == pytest.approx([STYLE.head_energy] * 6, abs=1e-6)
+    assert (who["sideways"], who["gaze"]) == (STYLE.sideways, [0.0, 0.0])
     own = who_of(person, STYLE)["person"]
     assert {name: np.shape(own[name]) for name in own} == {
         "down": (160, 4), "up": (4, 52), "gain": (52,), "rest": (52,),
     }  # fmt: skip
     assert who_of(person, STYLE)["style"] != who["style"]
+
+
+def test_who_tells_of_a_persons_habits(model):
+    nobody = model.network.person().adaptation(model.network.fingerprint(), {})
+    habits = Habits((0.1, -0.05, 0.02), (0.5, 1.0, 2.0), 1.2, (0.03, -0.04), 0.5, 1.5, 0.8)
+    plain = who_of(model, STYLE)
+    own = json.loads(json.dumps(who_of(model.adapted(dataclasses.replace(nobody, habits=habits)), STYLE)))
+    assert own["head"]["pose"] == pytest.approx(habits.pose)
+    assert np.divide(own["head"]["energy"], plain["head"]["energy"]) == pytest.approx([0.5, 1, 2, 1, 1, 1], rel=1e-4)
+    assert (own["head"]["tempo"], own["head"]["brows"]) == (1.2, 0.8)
+    assert own["gaze"] == pytest.approx(habits.gaze)
+    assert own["gaze_wander"] == pytest.approx(0.5 * plain["gaze_wander"], rel=1e-4)
+    assert own["blink_rate"] == pytest.approx(1.5 * plain["blink_rate"], rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["model", "person"])

@@ -12,6 +12,7 @@ from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.emotion import EmotionCurve
 from emotalk.motion import MotionModel
+from emotalk.motion.habits import Habits
 from emotalk.motion.person import RANK, MotionAdaptation
 from emotalk.sync.lip_measures import measures_of_motion
 from emotalk.sync.network import SyncModel
@@ -99,14 +100,23 @@ def test_a_resting_face_gives_way_to_an_emotion(model, nobody):
 
 
 def test_saving_and_loading_keeps_every_number(nobody, tmp_path):
-    one = dataclasses.replace(somebody(nobody), facts={"seconds": 12.5})
+    habits = Habits((0.1, -0.05, 0.02), (0.5, 1.0, 2.0), 1.2, (0.03, -0.04), 0.5, 1.5, 0.8)
+    one = dataclasses.replace(somebody(nobody), habits=habits, facts={"seconds": 12.5})
     one.save(tmp_path / "motion.safetensors")
     again = MotionAdaptation.load(tmp_path / "motion.safetensors")
     for name in ("code", "down", "up", "gain", "rest", "lips"):
         np.testing.assert_array_equal(getattr(again, name), getattr(one, name))
     assert (again.network, again.facts) == (one.network, one.facts)
+    np.testing.assert_array_equal(again.habits.vector, habits.vector)
     assert [path.name for path in tmp_path.iterdir()] == ["motion.safetensors"]
     assert (tmp_path / "motion.safetensors").stat().st_size < 20_000
+
+
+def test_a_file_of_before_habits_were_measured_is_of_the_average_persons(nobody, tmp_path):
+    arrays = {name: getattr(nobody, name) for name in ("code", "down", "up", "gain", "rest", "lips")}
+    about = {"format": "emotalk-motion-person-2", "network": nobody.network, "facts": "{}"}
+    (tmp_path / "motion.safetensors").write_bytes(safetensors.numpy.save(arrays, about))
+    assert MotionAdaptation.load(tmp_path / "motion.safetensors").habits == Habits()
 
 
 def test_an_adaptation_to_another_network_is_refused(model, nobody):
@@ -146,6 +156,9 @@ def test_damaged_and_foreign_files_are_explained(nobody, tmp_path):
         safetensors.numpy.save(arrays, about),
         safetensors.numpy.save(whole, about | {"format": "other"}),
         safetensors.numpy.save(whole | wild, about),
+        safetensors.numpy.save(whole | {"habits": np.zeros(5, np.float32)}, about),
+        safetensors.numpy.save(whole | {"habits": np.full(12, 9.0, np.float32)}, about),
+        safetensors.numpy.save(whole | {"habits": np.full(12, np.nan, np.float32)}, about),
         safetensors.numpy.save(whole, about | {"facts": json.dumps(["no", "table"])}),
         safetensors.numpy.save(whole, about | {"facts": "[" * 100_000}),
     ):  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from emotalk.live.body_arrays import body_arrays
 from emotalk.live.container import write
 from emotalk.motion.body_network import load_body
 from emotalk.motion.eye_statistics import load_eye_statistics
+from emotalk.motion.habits import Habits, manner_of
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.motion.style import MotionStyle
 from emotalk.ui import live_script
@@ -137,8 +139,15 @@ def rows_of(beats: list[Rhythm]) -> list[list[float]]:
     return [[float(x) for x in beat.row()] for beat in beats]
 
 
-def who_of(style: MotionStyle, quiet: list[float] | None = None) -> dict[str, Any]:
+def who_of(style: MotionStyle, quiet: list[float] | None = None, habits: Habits | None = None) -> dict[str, Any]:
     """What the browser knows of a person's body."""
-    names = ("head_energy", "gaze_wander", "blink_rate", "brows", "sideways")
-    facts = {name: float(getattr(style, name)) for name in names}
-    return facts | {"gains": style.gains.tolist(), "quiet": quiet or [0.0] * 58}
+    habits = habits or Habits()
+    return {
+        "head": dataclasses.asdict(manner_of(style, habits)),
+        "gaze": list(habits.gaze),
+        "gaze_wander": style.gaze_wander * habits.wander,
+        "blink_rate": style.blink_rate * habits.blinks,
+        "sideways": style.sideways,
+        "gains": style.gains.tolist(),
+        "quiet": quiet or [0.0] * 58,
+    }

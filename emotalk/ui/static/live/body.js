@@ -42,13 +42,14 @@ export class Body {
     for (const i of [...shapes.lids, ...shapes.looks.flat()]) out[i] = 0;
     const [left, right] = shapes.looks.map(([outward, inward, up, down]) => [face[outward] - face[inward], face[up] - face[down]]);
     const lowered = [((left[0] - right[0]) / 2) * look[0], ((left[1] + right[1]) / 2) * look[1]];
-    const { pose, brows } = this.head.step(rhythm, mood, who.head_energy, Math.exp(0.5 * who.brows), own);
+    const { pose, brows } = this.head.step(rhythm, mood, who.head, own);
     this.moveBrows(out, brows);
     const { gaze, jump } = this.gaze.step(rhythm, mood, who.gaze_wander, pose, presence);
+    lowered.forEach((x, i) => { gaze[i] += x + who.gaze[i]; });
     const blink = this.blink.step(rhythm, mood, who.blink_rate, jump);
-    out.set([gaze[0] + lowered[0], gaze[1] + lowered[1]], GAZE);
+    out.set(gaze, GAZE);
     for (const i of [0, 1]) {
-      out[EYELIDS + i] = lidOf(blink, face[shapes.lids[i]], gaze[1] + lowered[1], eyes);
+      out[EYELIDS + i] = lidOf(blink, face[shapes.lids[i]], gaze[1], eyes);
       // A shut eye is not wide.
       out[shapes.wide[i]] *= 1 - blink;
     }

@@ -7,10 +7,6 @@ class BodyNetwork {
     for (const name of "first first_bias second second_bias last direct rest size".split(" ")) this[name] = Array.from(pack.values(`body_${name}`));
   }
 
-  get courses() {
-    return this.size.length;
-  }
-
   // [courses] of a frame: three of the head's angles, three of its place, three of the brows.
   play(noise, traces) {
     const layer = (name, x) => this[`${name}_bias`].map((bias, i) => Math.tanh(along(this[name], i, x) + bias));
@@ -51,25 +47,25 @@ export class HeadGenerator {
     this.random = random;
     this.head = head;
     this.network = new BodyNetwork(pack);
-    this.noise = new NoiseBank(random, noise, this.network.courses);
+    this.noise = new NoiseBank(random, noise);
     this.traces = new RhythmTraces(traces);
     this.nods = new Nods({ ...head, fps });
     this.size = head.silent;
   }
 
-  // {pose [6], brows [3], raised (> 0) or lowered} of the next frame of somebody whose movements are `energy` times as
-  // large and whose brows mark stresses `flash` times as much. `own` is what no voice asks for: {nod, lift, turn [2]}.
-  step(rhythm, mood, energy, flash, own) {
+  // {pose [6], brows [3], raised (> 0) or lowered} of the next frame of somebody who moves in this manner (`who.head`).
+  // `own` is what no voice asks for: {nod, lift, turn [2]}.
+  step(rhythm, mood, manner, own) {
     const { head } = this, aside = [this.random.normal(), this.random.normal()];
-    const courses = this.network.play(this.noise.step(mood.head_speed), this.traces.step(rhythm));
+    const courses = this.network.play(this.noise.step(manner.tempo * mood.head_speed), this.traces.step(rhythm));
     this.size += 0.08 * (head.silent + (1 - head.silent) * rhythm.speaking - this.size);
     const nods = this.nods.step(rhythm.nod + own.nod, aside), pose = courses.slice(0, 6);
-    for (let i = 0; i < 6; i++) pose[i] = energy * mood.head_energy * (i < 3 ? this.size * pose[i] + nods[i] : pose[i]);
+    for (let i = 0; i < 6; i++) pose[i] = manner.energy[i] * mood.head_energy * (i < 3 ? this.size * pose[i] + nods[i] : pose[i]);
     // Turning about +x lowers the face.
     pose[0] -= mood.head_pitch + own.turn[1];
     pose[1] += own.turn[0];
-    for (let i = 0; i < 3; i++) pose[i] = head.reach * Math.tanh(pose[i] / head.reach);
-    const lifted = flash * rhythm.stress + own.lift;
-    return { pose, brows: head.flash.map((size, i) => Math.sqrt(mood.head_energy) * (courses[6 + i] + lifted * size)) };
+    for (let i = 0; i < 3; i++) pose[i] = head.reach * Math.tanh(pose[i] / head.reach) + manner.pose[i];
+    const lifted = manner.flash * rhythm.stress + own.lift;
+    return { pose, brows: head.flash.map((size, i) => Math.sqrt(mood.head_energy) * manner.brows * (courses[6 + i] + lifted * size)) };
   }
 }

@@ -10,24 +10,24 @@ export const rhythmOf = (row, at) => ({
 
 // Smooth Gaussian courses of unit spread at several speeds, in step as if they had run for ever.
 export class NoiseBank {
-  constructor(random, { rates, spreads, roots }, courses) {
+  constructor(random, { rates, spreads, roots }) {
     Object.assign(this, { random, rates, spreads });
-    this.stages = roots[0].map(() => new Float64Array(courses * rates.length));
-    for (let n = 0; n < courses * rates.length; n++) {
-      const root = roots[n % rates.length], white = root.map(() => random.normal());
+    this.stages = roots[0].map(() => new Float64Array(rates.length));
+    for (let n = 0; n < rates.length; n++) {
+      const root = roots[n % roots.length], white = root.map(() => random.normal());
       root.forEach((line, i) => { this.stages[i][n] = line.reduce((sum, x, j) => sum + x * white[j], 0); });
     }
-    this.values = new Float64Array(courses * rates.length);
+    this.values = new Float64Array(rates.length);
   }
 
   // [courses, speeds] at the next frame, while time goes `speed` times as fast.
   step(speed = 1) {
     const { stages: [first, ...others], values, spreads } = this, keep = this.rates.map((rate) => Math.exp(speed * rate));
     for (let n = 0; n < values.length; n++) {
-      const s = n % keep.length, k = keep[s];
+      const k = keep[n];
       let value = first[n] = k * first[n] + Math.sqrt(1 - k * k) * this.random.normal();
       for (const stage of others) value = stage[n] += (1 - k) * (value - stage[n]);
-      values[n] = value / spreads[s];
+      values[n] = value / spreads[n % spreads.length];
     }
     return values;
   }

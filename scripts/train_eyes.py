@@ -76,7 +76,7 @@ and made strangers' eyes less likely than these coefficients.
 - Readers before a screen: in {films} films of 3 s the gaze trembles by {film_tremble:.1f} degrees/s from frame to frame
   (captures {tremble:.1f}), and {blinkless} of {speakers} speakers are never seen to blink. With their blinks beside the
   captures' the left-out captures' blinks have {blink_films:.2f} nats. Nothing is learned from them but the rhythm on
-  which the rates are sized: a calm talk is measured to have as many jumps and blinks as the captures (geometric means).
+  which the rates are sized: over calm and strong moods they lie in the middle of the captures' range.
 {attribution}.
 - Not learned, as captured people have no listener: whom they look at, aversion as a phrase begins and looks back as it
   ends, blinks at ends of phrases and with large jumps, what emotion does (`emotalk/motion/eyes.py`).
@@ -113,7 +113,7 @@ def main(options: Options) -> None:
     slope = math.exp(np.mean([math.log(max(one.lid_per_pitch, 0.01)) for one in statistics]))
     facts = left_out(records, readers, statistics, config)
     weights = train_eyes(records, blinks, drift_that_trembles(tremble), slope, config)
-    targets = [geometric(statistics, "saccades_per_second"), geometric(statistics, "blinks_per_minute") / 60]
+    targets = [middle(statistics, "saccades_per_second"), middle(statistics, "blinks_per_minute") / 60]
     weights = sized(weights, np.concatenate([rhythm for _, _, rhythm in films]), targets)
     speakers = {record.name for record in readers}
     facts |= {
@@ -134,9 +134,10 @@ def main(options: Options) -> None:
     log.info("done: %s", facts)
 
 
-def geometric(statistics: list[EyeStatistics], name: str) -> float:
-    """Mean of a number over people, as the logarithm sees it."""
-    return math.exp(np.mean([math.log(getattr(one, name)) for one in statistics]))
+def middle(statistics: list[EyeStatistics], name: str) -> float:
+    """Of the range of a number over people, as the logarithm sees it."""
+    values = [getattr(one, name) for one in statistics]
+    return math.sqrt(min(values) * max(values))
 
 
 def captures_of(folder: Path) -> dict[str, HeadMotion]:
@@ -250,7 +251,9 @@ def rule_looks(record: EyeRecord, usual: EyeStatistics) -> np.ndarray:
     looks = np.where(random.random((count, 1)) < 0.55, on, away)
     density, *edges = np.histogram2d(*looks.T, bins=[np.arange(-60.0, 61), np.arange(-40.0, 41)], density=True)
     density = gaussian_filter(density, 1.0) + 1e-5
-    cells = [np.floor(column - edge[0]).astype(int) for column, edge in zip(np.degrees(record.looks).T, edges, strict=True)]
+    cells = [
+        np.floor(column - edge[0]).astype(int) for column, edge in zip(np.degrees(record.looks).T, edges, strict=True)
+    ]
     rows, columns = (cell.clip(0, size - 1) for cell, size in zip(cells, density.shape, strict=True))
     return np.log(density[rows, columns])
 

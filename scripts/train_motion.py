@@ -39,7 +39,7 @@ from emotalk.learning.filmed_lips import FilmedConfig, load_filmed, save_filmed,
 from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
 from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
 from emotalk.motion.emotion_recogniser import load_recogniser, save_recogniser
-from emotalk.motion.eye_statistics import load_eye_statistics
+from emotalk.motion.eye_network import load_eyes
 from emotalk.motion.model import save_network
 from emotalk.motion.network import MotionNetwork
 from emotalk.speech.encoder import SpeechEncoder
@@ -262,7 +262,7 @@ def _train_judges(options: Options) -> None:
         save_sync(train_sync(clips, basis, config), _judge(options, "sync"), {"steps": options.sync_steps})
     if not _judge(options, "consistency").exists():
         clips = _all_clips(options)
-        labelled = taught_motions(clips, load_eye_statistics(), 1600, 100, options.seed)
+        labelled = taught_motions(clips, load_eyes(), 1600, 100, options.seed)
         config = CriticConfig(options.consistency_steps, batch=24, seed=options.seed)
         save_recogniser(train_recogniser(labelled, config), _judge(options, "consistency"))
 

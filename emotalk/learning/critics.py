@@ -18,7 +18,7 @@ from emotalk.learning.teacher import teach
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import load_body
 from emotalk.motion.emotion_recogniser import RecogniserNetwork, face_tensor, motion_tensor
-from emotalk.motion.eye_statistics import EyeStatistics
+from emotalk.motion.eye_network import EyeWeights
 from emotalk.motion.network import BEFORE, NetworkOutput
 from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import MotionStyle
@@ -155,7 +155,7 @@ class LabelledMotion:
     va: Tensor  # [N, T, 2]
 
 
-def taught_motions(clips: list, eyes: EyeStatistics, count: int, frames: int, seed: int) -> LabelledMotion:
+def taught_motions(clips: list, eyes: EyeWeights, count: int, frames: int, seed: int) -> LabelledMotion:
     """`count` whole motions: the teacher's faces with gaze, lids and head around them."""
     sampler, moves = ClipSampler(clips, frames, seed), load_body()
     motions, emotions = [], []

@@ -45,6 +45,8 @@ BEFORE_TOP = 3
 """Frames from a blink's beginning to its top."""
 _MOUTH = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("jaw", "mouth"))]
 _LIP_SPEED = 0.5  # ARKit weights a second, over a quarter of a second, above which lips are taken to speak
+_MOODS = ((0.0, 0.0), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7))
+"""Valence and arousal of the talks that rates are sized on."""
 _SUDDEN = 0.2  # closure within two frames that tells a blink from a squint, in tracked films
 
 
@@ -71,7 +73,9 @@ def rhythm_of_lips(expression: np.ndarray) -> np.ndarray:
     jaw = expression[:, ARKIT_NAMES.index("jawOpen")]
     loudness = 30 * np.clip(jaw / max(float(np.quantile(jaw, 0.99)), 1e-3), 0, 1) - 45
     tracker = RhythmTracker()
-    heard = [(0.0, float(e), 0.9, 0.0) if on else (1.0, -70.0, 0.0, 0.0) for on, e in zip(speaks, loudness, strict=True)]
+    heard = [
+        (0.0, float(e), 0.9, 0.0) if on else (1.0, -70.0, 0.0, 0.0) for on, e in zip(speaks, loudness, strict=True)
+    ]
     beats = [tracker.push(*frame) for frame in heard + [(1.0, -70.0, 0.0, 0.0)] * LOOKAHEAD]
     return np.array([beat.row() for beat in beats if beat is not None]).reshape(-1, 6)
 
@@ -164,19 +168,18 @@ def train_eyes(
 
 
 def recorded_blinks(motions: Sequence[HeadMotion]) -> np.ndarray:
-    """[N, PROFILE] closures of every recorded blink that began from open eyes: one as full as the person's median is 1 at
-    the top, less full ones less."""
+    """[N, PROFILE] closures of every recorded blink that began from open eyes and came back to them. One that is FULL of
+    its person's median shuts the eye, smaller ones do not."""
     bank = []
     for motion in motions:
         closure = motion.eyelids.mean(1)
         above = closure - medfilt(closure, 25)
         tops = blink_tops(motion.eyelids)
-        full = float(np.median(above[tops])) if len(tops) else 1.0
+        full = FULL * float(np.median(above[tops])) if len(tops) else 1.0
         for top in tops:
             course = above[top - BEFORE_TOP : top - BEFORE_TOP + PROFILE]
-            if top < BEFORE_TOP or len(course) < PROFILE or course[0] > 0.3 * above[top] or course[-1] > 0.3 * above[top]:
-                continue
-            bank.append(np.clip(course / above[top] * min(1.0, above[top] / full), 0, 1))
+            if top >= BEFORE_TOP and len(course) == PROFILE and max(course[0], course[-1]) < 0.3 * above[top]:
+                bank.append(np.clip(course / full, 0, 1))
     return np.array(bank).reshape(-1, PROFILE)
 
 
@@ -201,16 +204,19 @@ def drift_that_trembles(change: float) -> float:
     return change / (FPS * math.sqrt(2 * math.log(2) * variance))
 
 
-def sized(weights: EyeWeights, rhythm: np.ndarray, targets: Sequence[float], takes: int = 4) -> EyeWeights:
-    """The same eyes, which during a calm talk whose `Rhythm.row()` are `rhythm` [T, 6] are measured to jump and blink
-    as often a second as `targets` [2] say. What is added to the learned rates would make them do so too often."""
-    beats = [Rhythm.of(row) for row in rhythm]
-    face, calm, moves = np.zeros((len(beats), len(ARKIT_NAMES)), np.float32), np.zeros((len(beats), 2)), load_body()
+def sized(weights: EyeWeights, rhythm: np.ndarray, targets: Sequence[float]) -> EyeWeights:
+    """The same eyes, which during a talk whose `Rhythm.row()` are `rhythm` [T, 6] are measured to jump and blink as often
+    a second as `targets` [2] say, in the geometric mean over calm and strong moods. Eyes that hold their point while an
+    excited head nods are taken for jumping ones, too; what is added to the learned rates makes others more."""
+    beats, moves = [Rhythm.of(row) for row in rhythm], load_body()
+    face = np.zeros((len(beats), len(ARKIT_NAMES)), np.float32)
     for _ in range(5):
-        motions = [Body(weights, moves, MotionStyle(), seed).play(face, beats, calm) for seed in range(takes)]
-        measured = [measure_eyes(motion) for motion in motions]
-        found = [np.mean([m.saccades_per_second for m in measured]), np.mean([m.blinks_per_minute for m in measured]) / 60]
-        weights = replace(weights, rates_bias=weights.rates_bias + np.log(np.array(targets) / found))
+        found = []
+        for seed, mood in enumerate(_MOODS):
+            motion = Body(weights, moves, MotionStyle(), seed).play(face, beats, np.tile(mood, (len(beats), 1)))
+            measured = measure_eyes(motion)
+            found.append(np.log([measured.saccades_per_second, measured.blinks_per_minute / 60]))
+        weights = replace(weights, rates_bias=weights.rates_bias + np.log(targets) - np.mean(found, 0))
     return weights
 
 
@@ -274,7 +280,9 @@ def fit_looks(records: Sequence[EyeRecord], ridge: float) -> dict[str, np.ndarra
 
 def look_likelihood(record: EyeRecord, looks: dict[str, np.ndarray]) -> np.ndarray:
     """[S] logarithms of the density, in square degrees, at the looks of a record."""
-    given = [torch.from_numpy(array) for array in (np.degrees(record.looks), np.degrees(record.origins), record.choices)]
+    given = [
+        torch.from_numpy(array) for array in (np.degrees(record.looks), np.degrees(record.origins), record.choices)
+    ]
     rise, spread = np.degrees(looks["rise"]), np.log(np.degrees(looks["spread"]))
     return _density(*given, *map(torch.from_numpy, (looks["choice"], looks["pull"], rise, spread))).numpy()
 

@@ -24,11 +24,14 @@ from emotalk.motion.body_network import RhythmTraces
 from emotalk.motion.eye_network import BREAKS, EyeWeights, choice_features, event_features, far
 from emotalk.motion.rhythm import Rhythm
 
-LISTENER = (1.0, -2.5, 2.5)
+LISTENER = (0.8, -2.5, 2.5)
 """Added to the log-odds of a look at the listener's face: always, by the trace of a phrase that began and of one that
 ended."""
 TURN = 0.8  # added to the logarithm of the rate of jumps by both of these traces
 BEGUN, ENDED = 1, 4  # the traces among BREAKS that fade within 0.4 s
+STEADY = math.radians(12.0)
+"""Radians a second of the head with which jumps come e times as seldom: who nods looks at somebody. Eyes that make up
+for a nod are quick enough already."""
 END_BLINKS = 0.5  # blinks a second added by the trace of a phrase that ended
 JUMP_BLINKS = (math.radians(12.0), 0.3)  # a larger jump brings a blink with this chance
 EARLY = 1.0  # seconds after a blink before one is urged by a phrase's end or a jump
@@ -58,6 +61,7 @@ class EyeGenerator:
         self._target = np.zeros(2)  # in the world, seen from where the listener is
         self._path: list[np.ndarray] = []  # where a running jump still passes
         self._drift = np.zeros(2)
+        self._head: np.ndarray | None = None  # at the frame before
         self._running: list[float] = []  # what is still to come of a blink
         self._since_jump = 1.0
         self._since_blink = 3 * float(blink.random())
@@ -70,7 +74,10 @@ class EyeGenerator:
         scale = float(mood.gaze_spread[row]) * max(self._wander, 0.2)
         away = far(*(self._target / scale))
         jumps, blinks = self._weights.hazards(event_features(self._since_jump, self._since_blink, away, traces))
-        jumps *= math.exp(TURN * (traces[BEGUN] + traces[ENDED])) * float(mood.saccade_rate[row]) * self._wander**0.5
+        turned = head - (head if self._head is None else self._head)
+        haste = TURN * (traces[BEGUN] + traces[ENDED]) - FPS * math.hypot(turned[0], turned[1]) / STEADY
+        self._head = head.copy()
+        jumps *= math.exp(haste) * float(mood.saccade_rate[row]) * self._wander**0.5
         size = 0.0
         # Always the same number of draws a frame: one event more never shifts all that follow by itself.
         if self._gaze_random.random() < 1 - math.exp(-jumps / FPS) and not self._path:

@@ -56,15 +56,15 @@ log = logging.getLogger("train_eyes")
 
 CARD = """# Network of eyes
 
-When eyes jump and blink, and where they look next, at 25 fps (`emotalk/motion/eye_network.py`): rates by coefficients of
-the time since the last jump and blink, the distance from where the eyes rest, and beginnings and ends of phrases; the
-next look by a mixture of four normal densities. Learned by maximum likelihood (`emotalk/learning/eye_training.py`);
-{bank} recorded blinks are played as they are, every one in units of its person's usual. A hidden layer of tanh was tried
-and made strangers' eyes less likely than these coefficients.
+When eyes jump and blink, and where they look next, at 25 fps (`emotalk/motion/eye_network.py`): rates by coefficients
+of the time since the last jump and blink, the distance from where the eyes rest, and beginnings and ends of phrases;
+the next look by a mixture of four normal densities. Learned by maximum likelihood
+(`emotalk/learning/eye_training.py`). {bank} recorded blinks are played as they are, in units of their person's usual.
+A hidden layer (4 or 8 tanh) made the eyes of left-out people less likely than these coefficients.
 
-- Data: {captures} of alexdjulin/LiveLinkFace-CSV-Retarget (MIT), {seconds:.0f} s, {jumps} jumps, {blinks} blinks. They
-  have no sound: phrases are told from their lips. They hold no rotation of the head either, so that gaze in them is that
-  in the head.
+- Data: {captures} of alexdjulin/LiveLinkFace-CSV-Retarget (MIT), {seconds:.0f} s, {jumps} jumps, {blinks} blinks.
+  They have no sound: phrases are told from their lips. They hold no rotation of the head either: their gaze is that in
+  the head.
 - Each capture by eyes that learned from the three others, nats an event (more is better):
 
 | | this network | the rules before it | constant rate, one normal density |
@@ -73,14 +73,14 @@ and made strangers' eyes less likely than these coefficients.
 | where they look (square degrees) | {where_learned:.2f} | {where_rules:.2f} | {where_constant:.2f} |
 | when they blink | {blink_learned:.2f} | {blink_rules:.2f} | {blink_constant:.2f} |
 
-- Readers before a screen: in {films} films of 3 s the gaze trembles by {film_tremble:.1f} degrees/s from frame to frame
-  (captures {tremble:.1f}), and {blinkless} of {speakers} speakers are never seen to blink. With their blinks beside the
-  captures' the left-out captures' blinks have {blink_films:.2f} nats. Nothing is learned from them but the rhythm on
-  which the rates are sized: over calm and strong moods they lie in the middle of the captures' range.
+- Readers before a screen: in {films} films of 3 s the gaze trembles by {film_tremble:.1f} degrees/s from frame to
+  frame (captures {tremble:.1f}), and {blinkless} of {speakers} speakers are never seen to blink. Learned with their
+  blinks, too, the left-out captures' blinks have {blink_films:.2f} nats. So nothing is learned from them but the rhythm
+  on which the rates are sized: over calm and strong moods they lie in the middle of the captures' range.
 {attribution}.
 - Not learned, as captured people have no listener: whom they look at, aversion as a phrase begins and looks back as it
   ends, blinks at ends of phrases and with large jumps, what emotion does (`emotalk/motion/eyes.py`).
-- Training: `python -m scripts.train_eyes --captures FOLDER --whole FOLDER` ({minutes:.1f} CPU minutes on one core here).
+- Training: `python -m scripts.train_eyes --captures FOLDER --whole FOLDER` ({minutes:.1f} CPU minutes, one core).
 - Licence: Apache-2.0 (weights and code).
 - Results: benchmarks/results/motion.md
 """
@@ -251,9 +251,8 @@ def rule_looks(record: EyeRecord, usual: EyeStatistics) -> np.ndarray:
     looks = np.where(random.random((count, 1)) < 0.55, on, away)
     density, *edges = np.histogram2d(*looks.T, bins=[np.arange(-60.0, 61), np.arange(-40.0, 41)], density=True)
     density = gaussian_filter(density, 1.0) + 1e-5
-    cells = [
-        np.floor(column - edge[0]).astype(int) for column, edge in zip(np.degrees(record.looks).T, edges, strict=True)
-    ]
+    places = zip(np.degrees(record.looks).T, edges, strict=True)
+    cells = [np.floor(column - edge[0]).astype(int) for column, edge in places]
     rows, columns = (cell.clip(0, size - 1) for cell, size in zip(cells, density.shape, strict=True))
     return np.log(density[rows, columns])
 

@@ -147,7 +147,7 @@ class Behaviour:
 BODY_LANGUAGE: dict[str, tuple[float, float, float]] = {
     "blink_rate": (0.0, 0.15, 0.15),
     "saccade_rate": (0.0, 0.1, 0.0),
-    "gaze_spread": (-0.12, 0.12, 0.0),
+    "gaze_spread": (-0.1, 0.1, 0.0),
     "head_energy": (0.1, 0.65, 0.0),
     "head_speed": (0.0, 0.4, 0.0),
     "head_pitch": (0.06, 0.05, 0.0),

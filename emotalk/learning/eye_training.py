@@ -43,6 +43,9 @@ from emotalk.motion.style import MotionStyle
 
 BEFORE_TOP = 3
 """Frames from a blink's beginning to its top."""
+FULL = 0.75
+"""Share of the median of a person's blinks from which on they are taken to be full: phones sample at 30 Hz, many tops
+fall between."""
 _MOUTH = [i for i, name in enumerate(ARKIT_NAMES) if name.startswith(("jaw", "mouth"))]
 _LIP_SPEED = 0.5  # ARKit weights a second, over a quarter of a second, above which lips are taken to speak
 _MOODS = ((0.0, 0.0), (0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7))
@@ -73,10 +76,9 @@ def rhythm_of_lips(expression: np.ndarray) -> np.ndarray:
     jaw = expression[:, ARKIT_NAMES.index("jawOpen")]
     loudness = 30 * np.clip(jaw / max(float(np.quantile(jaw, 0.99)), 1e-3), 0, 1) - 45
     tracker = RhythmTracker()
-    heard = [
-        (0.0, float(e), 0.9, 0.0) if on else (1.0, -70.0, 0.0, 0.0) for on, e in zip(speaks, loudness, strict=True)
-    ]
-    beats = [tracker.push(*frame) for frame in heard + [(1.0, -70.0, 0.0, 0.0)] * LOOKAHEAD]
+    quiet = (1.0, -70.0, 0.0, 0.0)
+    heard = [(0.0, float(loud), 0.9, 0.0) if on else quiet for on, loud in zip(speaks, loudness, strict=True)]
+    beats = [tracker.push(*frame) for frame in heard + [quiet] * LOOKAHEAD]
     return np.array([beat.row() for beat in beats if beat is not None]).reshape(-1, 6)
 
 
@@ -168,8 +170,8 @@ def train_eyes(
 
 
 def recorded_blinks(motions: Sequence[HeadMotion]) -> np.ndarray:
-    """[N, PROFILE] closures of every recorded blink that began from open eyes and came back to them. One that is FULL of
-    its person's median shuts the eye, smaller ones do not."""
+    """[N, PROFILE] closures of every recorded blink that began from open eyes and came back to them. One that is
+    FULL of its person's median shuts the eye, smaller ones do not."""
     bank = []
     for motion in motions:
         closure = motion.eyelids.mean(1)
@@ -205,9 +207,9 @@ def drift_that_trembles(change: float) -> float:
 
 
 def sized(weights: EyeWeights, rhythm: np.ndarray, targets: Sequence[float]) -> EyeWeights:
-    """The same eyes, which during a talk whose `Rhythm.row()` are `rhythm` [T, 6] are measured to jump and blink as often
-    a second as `targets` [2] say, in the geometric mean over calm and strong moods. Eyes that hold their point while an
-    excited head nods are taken for jumping ones, too; what is added to the learned rates makes others more."""
+    """The same eyes, which during a talk whose `Rhythm.row()` are `rhythm` [T, 6] are measured to jump and blink as
+    often a second as `targets` [2] say, in the geometric mean over calm and strong moods. Eyes that hold their point
+    while an excited head nods are taken for jumping ones, too, and `motion.eyes` adds to what is learned."""
     beats, moves = [Rhythm.of(row) for row in rhythm], load_body()
     face = np.zeros((len(beats), len(ARKIT_NAMES)), np.float32)
     for _ in range(5):
@@ -280,9 +282,7 @@ def fit_looks(records: Sequence[EyeRecord], ridge: float) -> dict[str, np.ndarra
 
 def look_likelihood(record: EyeRecord, looks: dict[str, np.ndarray]) -> np.ndarray:
     """[S] logarithms of the density, in square degrees, at the looks of a record."""
-    given = [
-        torch.from_numpy(array) for array in (np.degrees(record.looks), np.degrees(record.origins), record.choices)
-    ]
+    given = map(torch.from_numpy, (np.degrees(record.looks), np.degrees(record.origins), record.choices))
     rise, spread = np.degrees(looks["rise"]), np.log(np.degrees(looks["spread"]))
     return _density(*given, *map(torch.from_numpy, (looks["choice"], looks["pull"], rise, spread))).numpy()
 

@@ -18,9 +18,9 @@ from emotalk.motion.visemes import JAW_SWING
 
 
 def body_arrays(weights: BodyWeights, eyes: EyeWeights) -> tuple[dict[str, Packed], dict[str, Any]]:
-    """(arrays `body_<name>` and `eyes_<name>` of the networks' weights as they are in `BodyWeights` and `EyeWeights`, a
-    vector being one column; the content of the pack's meta key `body`: each constant under the name it has in Python, in
-    its unit there, angles in radians)."""
+    """(arrays `body_<name>` and `eyes_<name>` of the networks' weights as they are in `BodyWeights` and `EyeWeights`,
+    a vector being one column; the content of the pack's meta key `body`: each constant under the name it has in Python,
+    in its unit there, angles in radians)."""
     arrays = {f"body_{name}": floats(array) for name, array in vars(weights).items()}
     arrays |= {f"eyes_{name}": floats(array) for name, array in vars(eyes).items()}
     spreads, roots = noise_filters()

@@ -74,8 +74,8 @@ class EyeWeights:
         return np.exp(self.rates @ features + self.rates_bias)
 
     def odds(self, features: np.ndarray, listener: float = 0.0) -> np.ndarray:
-        """[LOOKS] chances of the densities of features [CHOICE], their sum being 1; `listener` is added to the log-odds of
-        the first one."""
+        """[LOOKS] chances of the densities of features [CHOICE], their sum being 1; `listener` is added to the log-odds
+        of the first one."""
         logits = self.choice @ features
         logits[0] += listener
         chances = np.exp(logits - logits.max())

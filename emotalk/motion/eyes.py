@@ -4,9 +4,9 @@ When eyes jump and blink, where they go and how blinks look comes from the netwo
 ones (`eye_network`). What those recordings do not show is added from published findings:
 
 - whom they look at: captured people have no listener. People look away as they begin a turn or search for words and
-  back at the listener as they end it (Kendon 1967, "Some functions of gaze-direction in social interaction"; Lee, Badler
-  & Badler 2002, "Eyes Alive");
-- blinks where phrases end (Nakano & Kitazawa 2010) and with large gaze shifts (Evinger et al. 1994), which captures hide;
+  back at the listener as they end it (Kendon 1967, "Some functions of gaze-direction in social interaction"; Lee,
+  Badler & Badler 2002, "Eyes Alive");
+- blinks where phrases end (Nakano & Kitazawa 2010) and with large jumps (Evinger et al. 1994), which captures hide;
 - what emotion does to rates and reach (`emotion.expression.behaviour`);
 - laws: a jump lasts by the main sequence, and between jumps the eyes hold their point in the world while the head moves
   (vestibulo-ocular reflex).
@@ -29,10 +29,10 @@ LISTENER = (0.8, -2.5, 2.5)
 ended."""
 TURN = 0.8  # added to the logarithm of the rate of jumps by both of these traces
 BEGUN, ENDED = 1, 4  # the traces among BREAKS that fade within 0.4 s
-STEADY = math.radians(12.0)
+STEADY = math.radians(11.0)
 """Radians a second of the head with which jumps come e times as seldom: who nods looks at somebody. Eyes that make up
 for a nod are quick enough already."""
-END_BLINKS = 0.5  # blinks a second added by the trace of a phrase that ended
+END_BLINKS = 1.0  # blinks a second added by the trace of a phrase that ended
 JUMP_BLINKS = (math.radians(12.0), 0.3)  # a larger jump brings a blink with this chance
 EARLY = 1.0  # seconds after a blink before one is urged by a phrase's end or a jump
 REACH = math.radians(22.0)  # beyond it people turn the head instead

@@ -54,8 +54,8 @@ class MotionModel:
     def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> MotionModel:
         """The model that `save_pretrained` wrote, in a folder or on the Hub (`hub.models.model_folder`).
 
-        Eyes, head and brows are always moved by the shipped networks. `refresh` looks for something newer than an earlier
-        download. Raises CheckpointError or HubError.
+        Eyes, head and brows are always moved by the shipped networks. `refresh` looks for something newer than an
+        earlier download. Raises CheckpointError or HubError.
         """
         # Imported here: the Hub's client only where an address is given.
         from emotalk.hub.models import model_folder

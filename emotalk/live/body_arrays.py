@@ -41,6 +41,7 @@ def body_arrays(weights: BodyWeights, eyes: EyeWeights) -> tuple[dict[str, Packe
             "breaks": [BREAKS.start, BREAKS.stop],
             "profile": PROFILE,
             "listener": list(gaze.LISTENER),
+            "anywhere": gaze.ANYWHERE,
             "turn": gaze.TURN,
             "turns": [gaze.BEGUN, gaze.ENDED],
             "steady": gaze.STEADY,

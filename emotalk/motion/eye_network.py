@@ -32,7 +32,7 @@ BREAKS = slice(3, 9)
 be seen in a face recorded without sound."""
 FEATURES = 2 * len(FADING) + 1 + 6
 LOOKS = 4
-"""Densities of the next look's mixture. The first one is the listener's face."""
+"""Densities of the next look's mixture. The first one is the listener's face, the last one wide."""
 CHOICE = 2 + 6
 """What chooses among them: 1, how far the eyes are, beginnings and ends of phrases at three speeds."""
 PROFILE = 10
@@ -73,11 +73,12 @@ class EyeWeights:
         """[2] jumps and blinks a second of features [FEATURES]."""
         return np.exp(self.rates @ features + self.rates_bias)
 
-    def odds(self, features: np.ndarray, listener: float = 0.0) -> np.ndarray:
+    def odds(self, features: np.ndarray, listener: float = 0.0, anywhere: float = 0.0) -> np.ndarray:
         """[LOOKS] chances of the densities of features [CHOICE], their sum being 1; `listener` is added to the log-odds
-        of the first one."""
+        of the first one, `anywhere` to those of the last one."""
         logits = self.choice @ features
         logits[0] += listener
+        logits[-1] += anywhere
         chances = np.exp(logits - logits.max())
         return chances / chances.sum()
 

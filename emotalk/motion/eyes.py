@@ -24,12 +24,11 @@ from emotalk.motion.body_network import RhythmTraces
 from emotalk.motion.eye_network import BREAKS, EyeWeights, choice_features, event_features, far
 from emotalk.motion.rhythm import Rhythm
 
-LISTENER = (0.8, -2.5, 2.5)
-"""Added to the log-odds of a look at the listener's face: always, by the trace of a phrase that began and of one that
-ended."""
-TURN = 0.8  # added to the logarithm of the rate of jumps by both of these traces
+LISTENER = (0.8, 2.5)  # added to the log-odds of a look at the listener's face: always, and by the trace of an end
+ANYWHERE = 3.0  # added to the log-odds of the widest density by the trace of a phrase that began
+TURN = 1.6  # added to the logarithm of the rate of jumps by both of these traces
 BEGUN, ENDED = 1, 4  # the traces among BREAKS that fade within 0.4 s
-STEADY = math.radians(11.0)
+STEADY = math.radians(10.0)
 """Radians a second of the head with which jumps come e times as seldom: who nods looks at somebody. Eyes that make up
 for a nod are quick enough already."""
 END_BLINKS = 1.0  # blinks a second added by the trace of a phrase that ended
@@ -91,9 +90,8 @@ class EyeGenerator:
 
     def _jump(self, scale: float, away: float, traces: np.ndarray) -> float:
         w, random, old = self._weights, self._gaze_random, self._target
-        always, begun, ended = LISTENER
-        bias = always + begun * traces[BEGUN] + ended * traces[ENDED]
-        chances = w.odds(choice_features(away, traces), bias)
+        listener = LISTENER[0] + LISTENER[1] * traces[ENDED]
+        chances = w.odds(choice_features(away, traces), listener, ANYWHERE * traces[BEGUN])
         look = int((random.random() > np.cumsum(chances)[:-1]).sum())
         middle = w.pull[look] * old / scale + [0.0, w.rise[look]]
         reach = np.array([REACH, SIDEWAYS * REACH])

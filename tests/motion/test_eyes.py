@@ -57,7 +57,7 @@ def test_knobs_and_moods_change_how_often():
     assert _measured(rate=1.5).blinks_per_minute > 1.15 * usual.blinks_per_minute
     assert _measured(wander=0.5).saccades_per_second < 0.85 * usual.saccades_per_second
     assert _measured(wander=0.5).yaw_degrees < 0.7 * usual.yaw_degrees
-    excited, calm = _measured(va=(0.0, 0.9)), _measured(va=(0.0, -0.9))
+    excited, calm = _measured(va=(-0.9, 0.9)), _measured(va=(0.9, -0.9))
     assert excited.blinks_per_minute > calm.blinks_per_minute
     assert excited.yaw_degrees > calm.yaw_degrees
 
@@ -123,13 +123,13 @@ def test_people_look_away_as_a_phrase_begins_and_back_as_it_ends():
     gaze, _ = _talking()
     far = np.linalg.norm(gaze, axis=1).reshape(-1, 200)
     begun, ended = far[1:, 15:25].mean(), far[1:, 115:125].mean()
-    assert begun > 1.5 * ended
+    assert begun > 1.3 * ended
 
 
 def test_phrase_ends_draw_blinks():
     _, closure = _talking()
     begins = (np.diff((closure > 0).astype(int), prepend=0) > 0).reshape(-1, 200).mean(0)
-    assert begins[102:125].sum() > 1.5 * begins[130:153].sum()
+    assert begins[102:125].sum() > 1.3 * begins[130:153].sum()
 
 
 def test_blinks_are_recorded_ones_whole():
@@ -139,8 +139,10 @@ def test_blinks_are_recorded_ones_whole():
     # The first of a row's frames may be open.
     shifts = [(row, shift) for row in bank for shift in (0, 1, 2)]
     assert any(np.allclose(closure[first : first + 6], SHUT * row[at : at + 6]) for row, at in shifts)
-    tops = closure.reshape(-1, 10).max(1)
-    assert (tops > 0.9).sum() > 0.5 * (tops > 0.2).sum()  # most are full
+    middle = closure[1:-1]
+    tops = middle[(middle >= closure[:-2]) & (middle > closure[2:]) & (middle > 0.15)]
+    assert len(tops) > 20
+    assert 0.6 < (tops > 0.75).mean() < 1  # most are full
 
 
 def test_one_event_more_does_not_shift_the_other_kind():

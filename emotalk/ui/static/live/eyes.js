@@ -41,7 +41,7 @@ export class EyeGenerator {
     if (this.lured && (this.stay -= 1 / fps) > 0) due = false;
     let size = 0;
     if (due || urge) {
-      size = this.jump(scale, [1, away, ...traces], numbers.listener[0] + numbers.listener[1] * begun + numbers.listener[2] * ended + 4 * (lure?.attention ?? 0), to);
+      size = this.jump(scale, [1, away, ...traces], [numbers.listener[0] + numbers.listener[1] * ended + 4 * (lure?.attention ?? 0), 0, 0, numbers.anywhere * begun], to);
       this.lured = !!to;
       if (to) {
         lure.met();
@@ -62,9 +62,9 @@ export class EyeGenerator {
   }
 
   // Goes where chance says, or to a place; the size of the jump.
-  jump(scale, seen, listener, place) {
+  jump(scale, seen, added, place) {
     const { random, numbers: { reach, sideways }, target: old, fps } = this;
-    const odds = this.rise.map((_, i) => Math.exp(along(this.choice, i, seen) + (i ? 0 : listener)));
+    const odds = this.rise.map((_, i) => Math.exp(along(this.choice, i, seen) + added[i]));
     let draw = random.uniform() * odds.reduce((sum, x) => sum + x), look = 0;
     while (look < odds.length - 1 && draw > odds[look]) draw -= odds[look++];
     const drawn = [0, 1].map((i) => {

@@ -79,7 +79,8 @@ A hidden layer (4 or 8 tanh) made the eyes of left-out people less likely than t
   on which the rates are sized: over calm and strong moods they lie in the middle of the captures' range.
 {attribution}.
 - Not learned, as captured people have no listener: whom they look at, aversion as a phrase begins and looks back as it
-  ends, blinks at ends of phrases and with large jumps, what emotion does (`emotalk/motion/eyes.py`).
+  ends, that a nodding head keeps its gaze, blinks at ends of phrases and with large jumps, what emotion does
+  (`emotalk/motion/eyes.py`).
 - Training: `python -m scripts.train_eyes --captures FOLDER --whole FOLDER` ({minutes:.1f} CPU minutes, one core).
 - Licence: Apache-2.0 (weights and code).
 - Results: benchmarks/results/motion.md

@@ -249,7 +249,7 @@ def fit_rates(records: Sequence[EyeRecord], kind: int, ridge: float) -> tuple[np
 
 
 def fit_looks(records: Sequence[EyeRecord], ridge: float) -> dict[str, np.ndarray]:
-    """`choice`, `pull`, `rise` and `spread` of `EyeWeights`, in their shapes."""
+    """`choice` [LOOKS, CHOICE], `pull` [LOOKS, 2], `rise` [LOOKS] and `spread` [LOOKS, 2] of `EyeWeights`."""
     looks, origins, choices = (
         torch.from_numpy(np.concatenate([getattr(record, name) for record in records]))
         for name in ("looks", "origins", "choices")

@@ -7,6 +7,7 @@ ones (`eye_network`). What those recordings do not show is added from published 
   back at the listener as they end it (Kendon 1967, "Some functions of gaze-direction in social interaction"; Lee,
   Badler & Badler 2002, "Eyes Alive");
 - blinks where phrases end (Nakano & Kitazawa 2010) and with large jumps (Evinger et al. 1994), which captures hide;
+- that a nodding head keeps its gaze (a choice, without which excited eyes jump more often than captured ones);
 - what emotion does to rates and reach (`emotion.expression.behaviour`);
 - laws: a jump lasts by the main sequence, and between jumps the eyes hold their point in the world while the head moves
   (vestibulo-ocular reflex).

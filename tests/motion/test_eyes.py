@@ -47,7 +47,7 @@ def test_silent_eyes_live_as_recorded_ones_do():
     assert 9 < eyes.blinks_per_minute < 21
     assert 0.5 < eyes.blink_interval_spread < 0.8
     assert 0.5 < eyes.saccades_per_second < 1.5
-    assert 2.0 < eyes.saccade_degrees < 5.4
+    assert 2.0 < eyes.saccade_degrees < 6.0  # without the small ones that make up for nods
     assert 5.0 < eyes.yaw_degrees < 12.5
     assert eyes.pitch_degrees < 0.8 * eyes.yaw_degrees
 

@@ -37,7 +37,7 @@ from emotalk.learning.lip_freedom import lip_critic, lip_freedom, save_freedom
 from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
 from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
 from emotalk.motion.emotion_recogniser import load_recogniser
-from emotalk.motion.eye_statistics import load_eye_statistics
+from emotalk.motion.eye_network import load_eyes
 from emotalk.motion.model import save_network
 from emotalk.motion.network import MotionNetwork
 from emotalk.speech.encoder import SpeechEncoder
@@ -291,7 +291,7 @@ def _train_judges(options: Options) -> None:
     )
     basis = LipBasis.of_head(HeadModel.load())
     steps = options.sync_steps, options.consistency_steps
-    train_judges(options.work, data, basis, load_eye_statistics(), *steps, seed=options.seed)
+    train_judges(options.work, data, basis, load_eyes(), *steps, seed=options.seed)
 
 
 def write_cards(options: Options, facts: dict) -> None:

@@ -145,9 +145,9 @@ class Behaviour:
 
 
 BODY_LANGUAGE: dict[str, tuple[float, float, float]] = {
-    "blink_rate": (0.0, 0.25, 0.35),
-    "saccade_rate": (0.0, 0.35, 0.0),
-    "gaze_spread": (-0.15, 0.25, 0.0),
+    "blink_rate": (0.0, 0.15, 0.15),
+    "saccade_rate": (0.0, 0.1, 0.0),
+    "gaze_spread": (-0.1, 0.1, 0.0),
     "head_energy": (0.04, 0.18, 0.0),
     "head_speed": (0.0, 0.13, 0.0),
     "head_pitch": (0.06, 0.05, 0.0),

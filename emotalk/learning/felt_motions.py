@@ -31,7 +31,7 @@ from emotalk.learning.teacher import teach
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import load_body
 from emotalk.motion.emotion_recogniser import motion_tensor
-from emotalk.motion.eye_statistics import EyeStatistics
+from emotalk.motion.eye_network import EyeWeights
 from emotalk.motion.lip_rules import combine
 from emotalk.motion.livelink import read_livelink
 from emotalk.motion.rhythm import Rhythm
@@ -91,7 +91,7 @@ def captured_people(folder: Path) -> list[HeadMotion]:
 
 def felt_motions(
     clips: list[SpokenClip],
-    eyes: EyeStatistics,
+    eyes: EyeWeights,
     config: FeltConfig,
     filmed: Sequence[HeadMotion] = (),
     captured: Sequence[HeadMotion] = (),
@@ -173,7 +173,7 @@ class _Person:
         return max(2, round(wanted * self._tempo))
 
     def play(
-        self, talk: _Talk, va: np.ndarray, body: type[Body], eyes: EyeStatistics, moves, lips: HeadMotion | None
+        self, talk: _Talk, va: np.ndarray, body: type[Body], eyes: EyeWeights, moves, lips: HeadMotion | None
     ) -> HeadMotion:
         """The motion of a talk, brought to the length of `va` [T, 2]; `lips` are a filmed person's to talk with."""
         frames = len(talk.articulation)

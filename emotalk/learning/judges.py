@@ -18,7 +18,7 @@ from emotalk.learning.felt_motions import FeltConfig, felt_motions
 from emotalk.learning.filmed_lips import FilmedClip
 from emotalk.learning.motion_data import SpokenClip
 from emotalk.motion.emotion_recogniser import save_recogniser
-from emotalk.motion.eye_statistics import EyeStatistics
+from emotalk.motion.eye_network import EyeWeights
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import save_sync
 
@@ -75,7 +75,7 @@ def train_judges(
     folder: Path,
     data: JudgeData,
     basis: LipBasis,
-    eyes: EyeStatistics,
+    eyes: EyeWeights,
     sync_steps: int = 900,
     consistency_steps: int = 1200,
     seed: int = 0,

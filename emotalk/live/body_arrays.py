@@ -1,10 +1,8 @@
-"""The body of a live face for a browser: the network of head and brows, statistics of eyes, and every number that
+"""The body of a live face for a browser: the networks of head, brows and eyes, and every number that
 `motion.body`, `motion.headpose`, `motion.eyes` and `emotion.expression` compute with."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from typing import Any
 
 from emotalk.core.arkit import ARKIT_INDEX, LOOK_RADIANS
@@ -15,15 +13,16 @@ from emotalk.motion import eyes as gaze
 from emotalk.motion import headpose
 from emotalk.motion.body import JAW, LOWERED, RAISED, WIDE
 from emotalk.motion.body_network import NOISE_RATES, BodyWeights, RhythmTraces, noise_filters
-from emotalk.motion.eye_statistics import EyeStatistics
+from emotalk.motion.eye_network import BREAKS, FADING, FAR, PROFILE, EyeWeights
 from emotalk.motion.visemes import JAW_SWING
 
 
-def body_arrays(weights: BodyWeights, eyes: EyeStatistics) -> tuple[dict[str, Packed], dict[str, Any]]:
-    """(arrays `body_<name>` of the network's weights as they are in `BodyWeights`, a vector being one column; the
-    content of the pack's meta key `body`: each constant under the name it has in Python, in its unit there, angles in
-    radians)."""
+def body_arrays(weights: BodyWeights, eyes: EyeWeights) -> tuple[dict[str, Packed], dict[str, Any]]:
+    """(arrays `body_<name>` and `eyes_<name>` of the networks' weights as they are in `BodyWeights` and `EyeWeights`,
+    a vector being one column; the content of the pack's meta key `body`: each constant under the name it has in Python,
+    in its unit there, angles in radians)."""
     arrays = {f"body_{name}": floats(array) for name, array in vars(weights).items()}
+    arrays |= {f"eyes_{name}": floats(array) for name, array in vars(eyes).items()}
     spreads, roots = noise_filters()
     meta = {
         "fps": FPS,
@@ -41,13 +40,23 @@ def body_arrays(weights: BodyWeights, eyes: EyeStatistics) -> tuple[dict[str, Pa
             "reach": headpose.REACH,
         },
         "gaze": {
-            "on_listener": gaze.ON_LISTENER,
-            "hold": gaze.HOLD,
-            "face": math.radians(gaze.FACE_DEGREES),
+            "fading": list(FADING),
+            "far": FAR,
+            "breaks": [BREAKS.start, BREAKS.stop],
+            "profile": PROFILE,
+            "listener": list(gaze.LISTENER),
+            "anywhere": gaze.ANYWHERE,
+            "turn": gaze.TURN,
+            "turns": [gaze.BEGUN, gaze.ENDED],
+            "steady": gaze.STEADY,
+            "end_blinks": gaze.END_BLINKS,
+            "jump_blinks": list(gaze.JUMP_BLINKS),
+            "early": gaze.EARLY,
             "reach": gaze.REACH,
+            "sideways": gaze.SIDEWAYS,
+            "follow": gaze.FOLLOW,
             "shut": gaze.SHUT,
         },
-        "eyes": dataclasses.asdict(eyes),
         "mood": {name: list(sums) for name, sums in BODY_LANGUAGE.items()},
         "look_radians": list(LOOK_RADIANS),
         "jaw_swing": JAW_SWING,

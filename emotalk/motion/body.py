@@ -8,8 +8,8 @@ from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.motion import HeadMotion
 from emotalk.emotion.expression import behaviour, split_eyes
 from emotalk.motion.body_network import BodyWeights
-from emotalk.motion.eye_statistics import EyeStatistics
-from emotalk.motion.eyes import BlinkGenerator, GazeGenerator, lids
+from emotalk.motion.eye_network import EyeWeights
+from emotalk.motion.eyes import EyeGenerator, lids
 from emotalk.motion.habits import Habits, manner_of
 from emotalk.motion.headpose import HeadGenerator
 from emotalk.motion.rhythm import Rhythm
@@ -26,16 +26,16 @@ class Body:
     """`play` what comes next, any number of frames at a time; the same seed moves in the same way."""
 
     def __init__(
-        self, eyes: EyeStatistics, network: BodyWeights, style: MotionStyle, seed: int, habits: Habits | None = None
+        self, eyes: EyeWeights, network: BodyWeights, style: MotionStyle, seed: int, habits: Habits | None = None
     ) -> None:
         habits = habits or Habits()
         gaze, blink, head = (np.random.default_rng([seed, part]) for part in range(3))
-        self._eyes = eyes
         self._style = style
         self._gains = style.gains
         self._rest = np.array(habits.gaze)
-        self._gaze = GazeGenerator(gaze, eyes, style.gaze_wander * habits.wander)
-        self._blink = BlinkGenerator(blink, eyes, style.blink_rate * habits.blinks)
+        wander, blinks = style.gaze_wander * habits.wander, style.blink_rate * habits.blinks
+        self._eyes = EyeGenerator(gaze, blink, eyes, wander, blinks)
+        self._lid_slope = float(eyes.lid_slope[0])
         self._head = HeadGenerator(head, network, manner_of(style, habits))
 
     def play(
@@ -53,10 +53,9 @@ class Body:
         for i, now in enumerate(rhythm):
             head[i], brows = self._head.step(now, mood, i)
             _move_brows(expression[i], brows, self._gains)
-            gaze[i], jump = self._gaze.step(now, mood, i, head[i])
+            gaze[i], blink = self._eyes.step(now, mood, i, head[i])
             gaze[i] += lowered[i] + self._rest
-            blink = self._blink.step(now, mood, i, jump)
-            eyelids[i] = lids(blink, drooping[i], gaze[i, 1], self._eyes)
+            eyelids[i] = lids(blink, drooping[i], gaze[i, 1], self._lid_slope)
             expression[i, WIDE] *= 1 - blink  # a shut eye is not wide
         jaw = np.zeros((frames, 3))
         jaw[:, 1] = JAW_SWING * self._style.sideways * expression[:, JAW]

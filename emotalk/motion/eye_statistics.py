@@ -1,18 +1,14 @@
-"""How often people blink and how their eyes move, measured on motion and kept as a few numbers."""
+"""How often people blink and how their eyes move, measured on motion."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from scipy.signal import find_peaks, medfilt
 
-from emotalk.core import checkpoint
 from emotalk.core.motion import HeadMotion
-from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import FPS
 
 SACCADE_SPEED = np.radians(20.0)
@@ -113,11 +109,3 @@ def median_of(statistics: list[EyeStatistics]) -> EyeStatistics:
             for f in dataclasses.fields(EyeStatistics)
         }
     )
-
-
-def load_eye_statistics(path: Path | None = None) -> EyeStatistics:
-    """The shipped numbers (`checkpoints/eyes.json`); CheckpointError where they are missing or damaged."""
-    path = path or CHECKPOINTS / "eyes.json"
-    with checkpoint.explained(f"The eye statistics {path}", checkpoint.remake("fit_eyes")):
-        values = json.loads(path.read_text())["statistics"]
-        return EyeStatistics(**{**values, "blink_profile": tuple(values["blink_profile"])})

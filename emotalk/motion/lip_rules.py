@@ -51,7 +51,8 @@ def combine(speech: Tensor, emotion: Tensor, closure: Tensor, labiodental: Tenso
     opening = parting + jaw_only
     felt = emotion * (1 - c * (opening + pulling)) * (1 - l * (opening + off_teeth))
     said = speech * (1 - c * parting) * (1 - l * (parting + _JAW_HELD * jaw_only))
-    face = said + c * (1 - l) * seal + l * (1 - c) * teeth + felt
+    # Lips that an emotion presses or rolls are pressed by a contact no further than it needs.
+    face = said + felt + c * (1 - l) * (seal - felt).clamp(min=0) + l * (1 - c) * (teeth - felt).clamp(min=0)
     # What is left of the jaw's opening during a closure is undone at the lips, one to one.
     jaw = face[..., _JAW] * (1 - _JAW_SHUT * closure)
     close = torch.maximum(face[..., _CLOSE], closure * jaw)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from emotalk.core import checkpoint
-from emotalk.core.errors import CheckpointError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import FPS
@@ -20,7 +19,7 @@ from emotalk.emotion.space import EmotionCurve
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import BodyWeights, load_body
 from emotalk.motion.code_stream import CodeStream
-from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
+from emotalk.motion.eye_network import EyeWeights, load_eyes
 from emotalk.motion.habits import Habits
 from emotalk.motion.network import MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
@@ -38,7 +37,7 @@ class MotionModel:
     def __init__(
         self,
         network: MotionNetwork,
-        eyes: EyeStatistics,
+        eyes: EyeWeights,
         adaptation: MotionAdaptation | None = None,
         body: BodyWeights | None = None,
     ) -> None:
@@ -51,14 +50,14 @@ class MotionModel:
     @classmethod
     def load(cls, path: str | Path | None = None) -> MotionModel:
         """The shipped model, or one saved by `save_network`; CheckpointError where the file is none."""
-        return cls(load_network(Path(path or CHECKPOINTS / "motion.safetensors")), load_eye_statistics())
+        return cls(load_network(Path(path or CHECKPOINTS / "motion.safetensors")), load_eyes())
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, refresh: bool = False) -> MotionModel:
         """The model that `save_pretrained` wrote, in a folder or on the Hub (`hub.models.model_folder`).
 
-        Head and brows are always moved by the shipped body network. `refresh` looks for something newer than an earlier
-        download. Raises CheckpointError or HubError.
+        Eyes, head and brows are always moved by the shipped networks. `refresh` looks for something newer than an
+        earlier download. Raises CheckpointError or HubError.
         """
         # Imported here: the Hub's client only where an address is given.
         from emotalk.hub.models import model_folder
@@ -66,25 +65,21 @@ class MotionModel:
         config, weights = model_folder(name_or_path, refresh)
         table = checkpoint.read_config(config)
         network = load_network(weights, table)
-        try:
-            eyes = EyeStatistics(**{**table["eyes"], "blink_profile": tuple(table["eyes"]["blink_profile"])})
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{config} lacks the statistics of eyes ({error}); save the model again.") from error
-        return cls(network, eyes)
+        return cls(network, load_eyes())
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Writes config.json (sizes, statistics of eyes) and model.safetensors (half precision) into `folder`."""
+        """Writes config.json (sizes) and model.safetensors (half precision) into `folder`."""
         sizes = dataclasses.asdict(self.network.config)
-        target = checkpoint.write_config(
-            folder, {"format": FORMAT, "config": sizes, "eyes": dataclasses.asdict(self.eyes)}
-        )
+        target = checkpoint.write_config(folder, {"format": FORMAT, "config": sizes})
         save_network(self.network, target)
 
     @property
     def digest(self) -> str:
-        """A name of the network's weights and of the statistics of eyes: other ones have another, in hexadecimal. One
+        """A name of the network's weights and of those of the eyes: other ones have another, in hexadecimal. One
         recorded person's adaptation does not count."""
-        content = hashlib.sha256(repr(self.eyes).encode())
+        content = hashlib.sha256()
+        for name, array in sorted(vars(self.eyes).items()):
+            content.update(name.encode() + array.tobytes())
         for name, tensor in sorted(self.network.state_dict().items()):
             content.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
         return content.hexdigest()

@@ -17,7 +17,7 @@ from tests.ui.browsing import ROOT
 
 SECONDS = 300.0
 """A command that has not ended by then hangs."""
-NEEDED = ("head.npz", "eyes.json", "body.safetensors", "motion.safetensors", "speech.safetensors",
+NEEDED = ("head.npz", "eyes.safetensors", "body.safetensors", "motion.safetensors", "speech.safetensors",
           "avatars/mira/avatar.safetensors", "avatars/mira/card.json")  # fmt: skip
 """Shipped files without which nobody can talk."""
 PLACES = {"out": "the folder of the video", "tmp": "the folder of temporary files", "cache": "the cache"}

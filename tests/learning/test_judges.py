@@ -15,7 +15,7 @@ from emotalk.learning.filmed_lips import FilmedClip, filmed_clip
 from emotalk.learning.judges import CONSISTENCY, SYNC, JudgeData, train_judges
 from emotalk.learning.motion_data import SpokenClip, spoken_clip
 from emotalk.motion.emotion_recogniser import concordance, load_recogniser, motion_tensor
-from emotalk.motion.eye_statistics import EyeStatistics, load_eye_statistics
+from emotalk.motion.eye_network import EyeWeights, load_eyes
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncConfig, SyncModel, load_sync
 from tests.motion.test_model import spoken
@@ -30,8 +30,8 @@ def clips() -> list[SpokenClip]:
 
 
 @pytest.fixture(scope="module")
-def eyes() -> EyeStatistics:
-    return load_eye_statistics()
+def eyes() -> EyeWeights:
+    return load_eyes()
 
 
 @pytest.fixture(scope="module")

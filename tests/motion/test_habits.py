@@ -9,7 +9,8 @@ from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import load_body
-from emotalk.motion.eye_statistics import load_eye_statistics, measure_eyes
+from emotalk.motion.eye_network import load_eyes
+from emotalk.motion.eye_statistics import measure_eyes
 from emotalk.motion.habits import Habits, manner_of
 from emotalk.motion.headpose import Manner
 from emotalk.motion.style import MotionStyle
@@ -19,7 +20,7 @@ TALK = ([TALKING] * 75 + [SILENT] * 15) * 16  # 58 s
 
 
 def play(habits: Habits | None, seed: int = 0, style: MotionStyle | None = None) -> HeadMotion:
-    body = Body(load_eye_statistics(), load_body(), style or MotionStyle(), seed, habits)
+    body = Body(load_eyes(), load_body(), style or MotionStyle(), seed, habits)
     return body.play(np.zeros((len(TALK), 52), np.float32), TALK, np.zeros((len(TALK), 2)))
 
 

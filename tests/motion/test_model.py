@@ -16,7 +16,7 @@ from emotalk.core.rates import FPS
 from emotalk.core.speech import PHONES, Speech, SpeechFeatures
 from emotalk.emotion import EmotionCurve
 from emotalk.motion import MotionModel, MotionStyle
-from emotalk.motion.eye_statistics import load_eye_statistics
+from emotalk.motion.eye_network import load_eyes
 from emotalk.motion.model import BLOCK, load_network, save_network
 from emotalk.motion.network import AHEAD, BEFORE, MotionNetwork, NetworkConfig
 from emotalk.speech.feature_rows import ROW_SIZE
@@ -230,7 +230,7 @@ def _trained() -> MotionNetwork:
 
 
 def test_lively_lips_move_further_than_accurate_ones(talk):
-    model = MotionModel(_trained(), load_eye_statistics())
+    model = MotionModel(_trained(), load_eyes())
     calm = EmotionCurve.constant(0, 0)
     lively, accurate = (model(talk[1], calm, MotionStyle(articulation=kind)) for kind in ("lively", "accurate"))
     jaw = [motion.expression[:, ARKIT_INDEX["jawOpen"]].std() for motion in (lively, accurate)]
@@ -243,7 +243,7 @@ def test_lively_lips_move_further_than_accurate_ones(talk):
 
 def test_the_hidden_layer_moves_the_lips_and_may_be_missing(talk):
     """Without one, or with one of an encoder of another size, lips follow phones and articulation alone."""
-    model = MotionModel(_trained(), load_eye_statistics())
+    model = MotionModel(_trained(), load_eyes())
     features = talk[1]
 
     def lips(hidden: np.ndarray) -> np.ndarray:
@@ -259,7 +259,7 @@ def test_the_hidden_layer_moves_the_lips_and_may_be_missing(talk):
 @given(cuts=st.lists(st.integers(1, 60), min_size=1, max_size=6))
 @settings(max_examples=5, deadline=None)
 def test_a_stream_with_a_hidden_layer_is_the_whole_clip(cuts):
-    model, (_, blank) = MotionModel(_trained(), load_eye_statistics()), spoken(1)
+    model, (_, blank) = MotionModel(_trained(), load_eyes()), spoken(1)
     hidden = np.random.default_rng(2).standard_normal((len(blank), 4)).astype(np.float32)
     features = dataclasses.replace(blank, features=hidden)
     whole = model(features, EmotionCurve.constant(0.4, 0.2))
@@ -308,7 +308,3 @@ def test_the_shipped_model_is_small():
 
     sizes = [(CHECKPOINTS / f"{name}.safetensors").stat().st_size for name in ("motion", "sync", "consistency")]
     assert sum(sizes) < 8e6
-
-
-def test_the_eye_statistics_are_there():
-    assert load_eye_statistics().blinks_per_minute > 5

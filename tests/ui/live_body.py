@@ -11,7 +11,7 @@ from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.live.body_arrays import body_arrays
 from emotalk.live.container import write
 from emotalk.motion.body_network import load_body
-from emotalk.motion.eye_statistics import load_eye_statistics
+from emotalk.motion.eye_network import load_eyes
 from emotalk.motion.habits import Habits, manner_of
 from emotalk.motion.rhythm import LOOKAHEAD, Rhythm, RhythmTracker
 from emotalk.motion.style import MotionStyle
@@ -87,7 +87,7 @@ class BodyPage:
         self.page = page
         self.errors: list[str] = []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        arrays, meta = body_arrays(load_body(), load_eye_statistics())
+        arrays, meta = body_arrays(load_body(), load_eyes())
         answers = {
             "": ("text/html", b'<!doctype html><meta charset="utf-8">'),
             "pack": ("application/octet-stream", write(arrays, {"expression": list(ARKIT_NAMES), "body": meta})),

@@ -1,5 +1,5 @@
 // Gaze, lids, head and brows around a speaking, feeling face: emotalk/motion/body.py, one frame at a time.
-import { BlinkGenerator, GazeGenerator, lidOf } from "./eyes.js";
+import { EyeGenerator } from "./eyes.js";
 import { EYELIDS, GAZE, HEAD_POSE, JAW } from "./head.js";
 import { HeadGenerator } from "./neck.js";
 import { rhythmOf } from "./noise.js";
@@ -20,8 +20,7 @@ export class Body {
   // streams: {gaze, blink, head}, each with uniform() and normal().
   constructor(pack, who, streams) {
     this.numbers = pack.meta.body;
-    this.gaze = new GazeGenerator(streams.gaze, this.numbers);
-    this.blink = new BlinkGenerator(streams.blink, this.numbers);
+    this.eyes = new EyeGenerator(streams, pack);
     this.head = new HeadGenerator(streams.head, pack);
     this.setWho(who);
   }
@@ -34,9 +33,9 @@ export class Body {
   // The next frame into out [65] (head.js says in which order), from a face [52] whose eyeBlink and eyeLook are the
   // emotion's, the rhythm of its speech at row[at], and its valence and arousal. `presence` is what only a live face does.
   step(face, row, at, valence, arousal, out, presence = null) {
-    const { numbers, who } = this, { shapes, look_radians: look, eyes } = numbers;
+    const { numbers, who } = this, { shapes, look_radians: look } = numbers;
     const rhythm = rhythmOf(row, at), mood = behaviourOf(valence, arousal, numbers.mood);
-    presence?.step(arousal, this.gaze);
+    presence?.step(arousal, this.eyes);
     const own = presence ?? STILL;
     out.set(face);
     for (const i of [...shapes.lids, ...shapes.looks.flat()]) out[i] = 0;
@@ -44,12 +43,11 @@ export class Body {
     const lowered = [((left[0] - right[0]) / 2) * look[0], ((left[1] + right[1]) / 2) * look[1]];
     const { pose, brows } = this.head.step(rhythm, mood, who.head, own);
     this.moveBrows(out, brows);
-    const { gaze, jump } = this.gaze.step(rhythm, mood, who.gaze_wander, pose, presence);
-    lowered.forEach((x, i) => { gaze[i] += x + who.gaze[i]; });
-    const blink = this.blink.step(rhythm, mood, who.blink_rate, jump);
-    out.set(gaze, GAZE);
+    const { gaze, blink } = this.eyes.step(rhythm, mood, who, pose, presence);
+    const at = lowered.map((x, i) => x + gaze[i] + who.gaze[i]);
+    out.set(at, GAZE);
     for (const i of [0, 1]) {
-      out[EYELIDS + i] = lidOf(blink, face[shapes.lids[i]], gaze[1], eyes);
+      out[EYELIDS + i] = this.eyes.lid(blink, face[shapes.lids[i]], at[1]);
       // A shut eye is not wide.
       out[shapes.wide[i]] *= 1 - blink;
     }

@@ -20,8 +20,9 @@ export class LipRules {
     const { parting, pulling, seal, teeth, off_teeth: off } = this.masks, { rules } = this, { jaw } = rules;
     for (let i = 0; i < face.length; i++) {
       const own = i === jaw ? 1 : 0, opening = parting[i] + own;
-      face[i] = speech[i] * (1 - c * parting[i]) * (1 - l * (parting[i] + rules.jaw_held * own)) + c * (1 - l) * seal[i] + l * (1 - c) * teeth[i]
-        + emotion[i] * (1 - c * (opening + pulling[i])) * (1 - l * (opening + off[i]));
+      const felt = emotion[i] * (1 - c * (opening + pulling[i])) * (1 - l * (opening + off[i]));
+      face[i] = speech[i] * (1 - c * parting[i]) * (1 - l * (parting[i] + rules.jaw_held * own)) + felt
+        + c * (1 - l) * Math.max(0, seal[i] - felt) + l * (1 - c) * Math.max(0, teeth[i] - felt);
     }
     face[jaw] *= 1 - rules.jaw_shut * c;
     face[rules.close] = Math.max(face[rules.close], c * face[jaw]);

@@ -1,6 +1,6 @@
 // Head and brows of a talking person: the body network, nods, and what emotion does to them. The same arithmetic as
 // emotalk/motion/body_network.py and headpose.py, which say why.
-import { NoiseBank, RhythmTraces } from "./noise.js";
+import { along, NoiseBank, RhythmTraces } from "./noise.js";
 
 class BodyNetwork {
   constructor(pack) {
@@ -13,13 +13,6 @@ class BodyNetwork {
     const hidden = layer("second", layer("first", [...noise, ...traces]));
     return this.size.map((unit, i) => unit * (along(this.last, i, hidden) + along(this.direct, i, noise) - this.rest[i]));
   }
-}
-
-// Row i of a matrix times a vector.
-function along(matrix, i, vector) {
-  let sum = 0;
-  for (let j = 0, n = i * vector.length; j < vector.length; j++, n++) sum += matrix[n] * vector[j];
-  return sum;
 }
 
 // Strokes of the head on stressed syllables: a critically damped spring for pitch, yaw and roll.

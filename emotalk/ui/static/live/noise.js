@@ -8,6 +8,13 @@ export const rhythmOf = (row, at) => ({
   start: row[at + 4] > 0.5, end: row[at + 5] > 0.5,
 });
 
+// Row i of a matrix times a vector.
+export function along(matrix, i, vector) {
+  let sum = 0;
+  for (let j = 0, n = i * vector.length; j < vector.length; j++, n++) sum += matrix[n] * vector[j];
+  return sum;
+}
+
 // Smooth Gaussian courses of unit spread at several speeds, in step as if they had run for ever.
 export class NoiseBank {
   constructor(random, { rates, spreads, roots }) {

@@ -82,7 +82,7 @@ export class Presence {
       else if (!moved) this.delay = -1;
       else if (this.delay > 0) this.delay--;
       this.urge = this.delay === 0;
-      this.chosen = draws[1] < (0.15 + 0.35 * this.news) * (1 - 0.7 * this.attention);
+      this.chosen = this.delay < 0 && draws[1] < (0.15 + 0.35 * this.news) * (1 - 0.7 * this.attention);
     }
     for (const i of [0, 1]) {
       this.following[i] += 0.1 * ((gaze.lured ? FOLLOWED * gaze.target[i] : 0) - this.following[i]);

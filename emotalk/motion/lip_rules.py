@@ -25,9 +25,11 @@ def _mask(names: dict[str, float]) -> Tensor:
 
 
 _PARTING = _mask({"mouthUpperUp*": 1, "mouthLowerDown*": 1, "mouthFunnel": 1})
-_PULLING = _mask(
-    {"mouthStretch*": 0.6, "noseSneer*": 0.6, "mouthShrugUpper": 0.6, "mouthSmile*": 0.3, "mouthFrown*": 0.3}
-)
+_PULLING = _mask({
+    "mouthStretch*": 0.6, "noseSneer*": 0.6, "mouthShrugUpper": 0.6, "mouthSmile*": 0.3, "mouthFrown*": 0.3,
+    # Closed lips that an emotion presses as well sink into each other.
+    "mouthPress*": 0.6, "mouthRollLower": 0.6, "mouthRollUpper": 0.6, "mouthShrugLower": 0.6,
+})  # fmt: skip
 _SEAL = _mask({"mouthPress*": 0.1, "mouthRollLower": 0.17, "mouthRollUpper": 0.11})
 _TEETH_ON_LIP = _mask({"mouthRollLower": 0.95, "mouthUpperUp*": 0.48, "jawOpen": 0.08})
 _OFF_TEETH = _mask({"jawForward": 0.8, "mouthShrugLower": 0.8})

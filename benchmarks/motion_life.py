@@ -15,6 +15,7 @@ from scipy.signal import welch
 from benchmarks.motion_clips import FilmedClip, auc, window_scores, windows_right
 from benchmarks.motion_lips import Line, mesh_points
 from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
+from emotalk.core.blas import one_blas_thread
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
@@ -220,6 +221,7 @@ def speed_table(model: MotionModel, lines: list[Line]) -> Iterator[str]:
     """Seconds of motion per second of one core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    one_blas_thread()
     talk = joined(lines, known=False)
     seconds = len(talk) / 50
     curve = EmotionCurve.from_keys([(0, 0, 0), (seconds / 2, 0.8, 0.5), (seconds, -0.7, 0.6)])

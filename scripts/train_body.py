@@ -18,6 +18,7 @@ import torch
 import tyro
 
 from emotalk.core.atomic import write_text
+from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import InputError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import Speech
@@ -75,6 +76,7 @@ def main(options: Options) -> None:
     """Measure on speakers left out, learn from all, write."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
+    one_blas_thread()
     clips, sizes = body_clips(films_of(options.whole))
     log.info("%d films, usual sizes of speakers: %s", len(clips), {name: size.round(4) for name, size in sizes.items()})
     config = BodyConfig(steps=options.steps, seed=options.seed)

@@ -25,6 +25,7 @@ import tyro
 from scipy.ndimage import gaussian_filter
 
 from emotalk.core.atomic import write_text
+from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
@@ -106,6 +107,7 @@ def main(options: Options) -> None:
     """Measure on captures left out, learn from all, write."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
+    one_blas_thread()
     motions = captures_of(options.captures)
     films = films_of(options.whole)
     config = EyeConfig()

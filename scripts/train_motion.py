@@ -25,6 +25,7 @@ import torch
 import tyro
 
 from emotalk.core.atomic import write_bytes, write_text
+from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import CheckpointError
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import PHONES, Speech
@@ -61,9 +62,10 @@ VOICES: dict[str, float] = {
 KOKORO_MINUTES = 2.5
 """The same of every voice of Kokoro whose shard the corpus holds (making them takes hours)."""
 
-LIPS = 0.2
-"""Weight of `lip_freedom.strain`. Of .1, .2, .5 and 2 the largest at which a recogniser reads the emotion of gated
-faces as well as that of ungated ones: what is held back is what hides the words."""
+SYNCHRONY, EMOTION, LIPS = 0.15, 0.3, 0.2
+"""Weights of the sync score, the recognised emotion and the strain of lips (`lip_freedom.strain`); what each is worth
+tells `scripts.ablate_motion`. With .2 or .5 for the strain a recogniser read gated faces as well as ungated ones in a
+short trial on a few synthetic sentences; .2 holds less of the emotion back."""
 
 CARDS: dict[str, tuple[str, str]] = {
     "motion": (
@@ -148,6 +150,7 @@ def main(options: Options) -> None:
         handlers=[logging.StreamHandler(), logging.FileHandler(options.work / "train.log")],
     )
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    one_blas_thread()
     rank, processes = distributed()
     clock = CpuClock(options.work / "cpu_seconds.txt")
     if rank == 0:
@@ -167,7 +170,7 @@ def main(options: Options) -> None:
     filmed = load_filmed(options.work / "filmed.npz") if options.films else []
     torch.manual_seed(options.seed)
     config = PretrainConfig(steps=options.steps, batch=12, seed=options.seed)
-    critics = {"sync": (0.15, sync_critic(sync, config.frames)), "emotion": (0.3, emotion_critic(recogniser))}
+    critics = {"sync": (SYNCHRONY, sync_critic(sync, config.frames)), "emotion": (EMOTION, emotion_critic(recogniser))}
     if filmed:
         freedom = lip_freedom(filmed)
         critics["lips"] = (LIPS, lip_critic(sync.basis, freedom))

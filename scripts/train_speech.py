@@ -23,6 +23,7 @@ import tyro
 
 from emotalk.core import checkpoint
 from emotalk.core.atomic import replacing, write_json
+from emotalk.core.blas import one_blas_thread
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES
 from emotalk.speech.encoder import SpeechEncoder
@@ -81,6 +82,7 @@ def main(options: Options) -> None:
         handlers=[logging.StreamHandler(), logging.FileHandler(options.work / "train.log")],
     )
     torch.set_num_threads(1)
+    one_blas_thread()
     corpus = options.work / "corpus"
     build_voices(corpus, kokoro=options.kokoro)
     build_recordings(corpus, options.ljspeech, options.grid)

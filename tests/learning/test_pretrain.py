@@ -83,15 +83,15 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(clips, tmp_path
 
 @pytest.mark.slow
 def test_a_critic_is_part_of_what_is_learned(clips):
-    def smile_less(output, batch):
-        return output.speech[..., ARKIT_INDEX["mouthSmileLeft"]].mean()
+    def less_jaw(output, batch):
+        return output.speech[..., ARKIT_INDEX["jawOpen"]].mean()
 
     free = pretrain(_network(), clips, QUICK)
-    held = pretrain(_network(), clips, QUICK, critics={"smile": (50.0, smile_less)})
+    held = pretrain(_network(), clips, QUICK, critics={"jaw": (50.0, less_jaw)})
     batch = ClipSampler(clips, 40, 3).spoken(4)
     with torch.no_grad():
-        smiles = [run_network(n, batch).speech[..., ARKIT_INDEX["mouthSmileLeft"]].mean() for n in (free, held)]
-    assert smiles[1] < smiles[0]
+        jaws = [run_network(n, batch).speech[..., ARKIT_INDEX["jawOpen"]].mean() for n in (free, held)]
+    assert jaws[1] < 0.8 * jaws[0]
 
 
 def _write_tracked(folder: Path, name: str = "me.npz", **changes) -> Path:

@@ -99,8 +99,8 @@ def table(options: Options) -> list[str]:
         "# Losses of the motion network",
         "",
         f"`python -m scripts.ablate_motion`: {options.steps} steps each, before lips are learned from films, measured",
-        f"on {len(lines)} sentences in eight moods, phones known, by judges that nothing was trained to please. Strain is",
-        "that of motion.md.",
+        f"on {len(lines)} sentences in eight moods, phones known, by judges that nothing was trained to please. Strain",
+        "is that of motion.md.",
         "",
         "| variant | strain, speech | silence | p b m closed | open vowels, of neutral | sync score | "
         "valence CCC (face) | arousal CCC (face) |",

@@ -33,9 +33,9 @@ from emotalk.motion.rhythm import Rhythm
 from emotalk.motion.style import STYLE_SIZE
 from emotalk.motion.visemes import SILENCE
 from emotalk.speech import SpeechEncoder
-from emotalk.speech.feature_rows import frame_rows, quiet
+from emotalk.speech.feature_rows import ROW_SIZE, frame_rows, quiet
 from emotalk.sync.lip_measures import LipBasis
-from emotalk.sync.network import SyncModel
+from emotalk.sync.network import SyncModel, SyncNetwork
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -74,6 +74,7 @@ class AdaptConfig:
     learning_rate: float = 0.01  # at its highest; falls to nothing along a half cosine
     coefficients: float = 0.3  # weight of the ARKit shapes beside the lip measures
     velocity: float = 0.5  # of how the measures change from frame to frame
+    sync: float = 1.0  # of the sync score, with and without emotion
     closures: float = 20.0  # of lips that stay open where they must be shut
     faithful: float = 1.0  # of contacts, gate and emotion against the unadapted network's
     small: float = 15.0  # of the size of the adaptation, for 10 s of material; less for more of it
@@ -171,8 +172,13 @@ class _Recorded:
     expression: Tensor  # [T, 52] tracked
     measures: Tensor  # [T, 4] of it
     good: Tensor  # [T] bool
-    basis: LipBasis
+    sync: SyncNetwork
     lag: int  # frames that the picture was late
+
+    @property
+    def basis(self) -> LipBasis:
+        """As the sync network's file holds it: no head model has to be loaded."""
+        return self.sync.basis
 
     @property
     def usable(self) -> int:
@@ -184,21 +190,17 @@ def _recorded(features: SpeechFeatures, motion: HeadMotion, seen: np.ndarray, ne
     hidden = network.config.features
     rows = np.concatenate([quiet(BEFORE, hidden), frame_rows(features, hidden), quiet(AHEAD, hidden)])
     rhythm = rhythm_of(features)[:, :RHYTHM_SIZE]
-    basis = _lip_basis()
+    sync = SyncModel.load().network
+    basis = sync.basis
     expression = torch.from_numpy(motion.expression).clamp(0, 1)
     whole = _Recorded(
         torch.from_numpy(rows), torch.from_numpy(rhythm), expression, basis.measures(expression),
-        torch.from_numpy(seen), basis, 0,
+        torch.from_numpy(seen), sync, 0,
     )  # fmt: skip
     if not len(rhythm):
         return dataclasses.replace(whole, good=whole.good[:0])
     heard = basis.measures(_play(network, whole, None).expression[0])[:, _INNER]
     return _in_step(whole, _lag(heard.numpy(), whole.measures[:, _INNER].numpy(), seen))
-
-
-def _lip_basis() -> LipBasis:
-    # The sync network's file holds the basis: no head model has to be loaded.
-    return SyncModel.load().network.basis
 
 
 def _lag(heard: np.ndarray, filmed: np.ndarray, seen: np.ndarray) -> int:
@@ -226,7 +228,7 @@ def _in_step(whole: _Recorded, lag: int) -> _Recorded:
     picture = slice(first + lag, length + lag)
     return _Recorded(
         whole.rows[first : length + BEFORE + AHEAD], whole.rhythm[first:length], whole.expression[picture],
-        whole.measures[picture], whole.good[picture], whole.basis, lag,
+        whole.measures[picture], whole.good[picture], whole.sync, lag,
     )  # fmt: skip
 
 
@@ -314,10 +316,16 @@ class _Fit:
         return (
             agree.sum()
             + config.coefficients * shapes
+            + config.sync * self._out_of_sync(rows, calm, moved)
             + config.closures * self._open_closures(calm, moved, shared)
             + config.faithful * _unfaithful(calm, moved, shared)
             + self._small * self._size()
         )
+
+    def _out_of_sync(self, rows: Tensor, *outputs: NetworkOutput) -> Tensor:
+        """What the sync network finds missing in lips that say the recorded sound."""
+        heard = rows[:, BEFORE : BEFORE + self._frames, : 2 * ROW_SIZE]
+        return sum(self._recorded.sync.loss(heard, output.expression) for output in outputs) / len(outputs)
 
     def _open_closures(self, calm: NetworkOutput, moved: NetworkOutput, shared: NetworkOutput) -> Tensor:
         """How far lips are open, beyond those of the shared network, where it says that they must be shut."""

@@ -90,7 +90,7 @@ def habit_numbers(motion: HeadMotion, seen: np.ndarray) -> HabitNumbers:
 
 
 def expected(beats: list[Rhythm], seen: np.ndarray, model: MotionModel, takes: int = TAKES) -> list[HabitNumbers]:
-    """What the average person's takes show of the same frames of the same speech."""
+    """What the average person's takes show of the frames `seen` [T] of the same speech."""
     still = HeadMotion.neutral(len(beats)).expression
     calm = np.zeros((len(beats), 2), np.float32)
     bodies = [Body(model.eyes, model.body, MotionStyle(), seed) for seed in range(takes)]

@@ -70,7 +70,9 @@ class EyeGenerator:
         """`mood` at `row`, `head` [3] axis-angle of the head at this frame."""
         traces = self._traces.step(rhythm)[BREAKS]
         self._since_jump += 1 / FPS
-        self._since_blink += 1 / FPS
+        # Who blinks twice as often has a clock twice as fast: chances alone would only shift when in a lull they blink.
+        often = self._blink_rate * float(mood.blink_rate[row])
+        self._since_blink += often / FPS
         scale = float(mood.gaze_spread[row]) * max(self._wander, 0.2)
         away = far(*(self._target / scale))
         jumps, blinks = self._weights.hazards(event_features(self._since_jump, self._since_blink, away, traces))
@@ -86,7 +88,7 @@ class EyeGenerator:
         self._drift += FOLLOW * (self._weights.drift * self._gaze_random.standard_normal(2) - self._drift)
         point = self._path.pop(0) if self._path else self._target
         in_head = point + self._drift - [head[1], -head[0]]
-        blink = self._blink(float(blinks), traces, size, self._blink_rate * float(mood.blink_rate[row]))
+        blink = self._blink(float(blinks), traces, size, often)
         return np.clip(in_head, -1.2 * REACH, 1.2 * REACH), blink
 
     def _jump(self, scale: float, away: float, traces: np.ndarray) -> float:

@@ -64,7 +64,7 @@ class Habits:
 
     @classmethod
     def of(cls, vector: np.ndarray) -> Habits:
-        """From the numbers of `vector`; InputError for others."""
+        """From the numbers of `vector` [12]; InputError for others."""
         sizes = [len(f.default) if isinstance(f.default, tuple) else 1 for f in dataclasses.fields(cls)]
         if np.shape(vector) != (sum(sizes),):
             raise InputError(f"Habits are {sum(sizes)} numbers, found an array {list(np.shape(vector))}.")

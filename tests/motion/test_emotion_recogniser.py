@@ -60,7 +60,7 @@ def test_a_body_alone_shows_arousal_and_a_little_valence(load, talks):
         )
     wanted = np.array([point for point, _ in talks])
     assert np.corrcoef(np.array(found)[:, 0], wanted[:, 0])[0, 1] > 0.3
-    assert np.corrcoef(np.array(found)[:, 1], wanted[:, 1])[0, 1] > 0.6
+    assert np.corrcoef(np.array(found)[:, 1], wanted[:, 1])[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("load", RECOGNISERS)

@@ -44,10 +44,10 @@ export class Body {
     const { pose, brows } = this.head.step(rhythm, mood, who.head, own);
     this.moveBrows(out, brows);
     const { gaze, blink } = this.eyes.step(rhythm, mood, who, pose, presence);
-    const at = lowered.map((x, i) => x + gaze[i] + who.gaze[i]);
-    out.set(at, GAZE);
+    const eyes = lowered.map((x, i) => x + gaze[i] + who.gaze[i]);
+    out.set(eyes, GAZE);
     for (const i of [0, 1]) {
-      out[EYELIDS + i] = this.eyes.lid(blink, face[shapes.lids[i]], at[1]);
+      out[EYELIDS + i] = this.eyes.lid(blink, face[shapes.lids[i]], eyes[1]);
       // A shut eye is not wide.
       out[shapes.wide[i]] *= 1 - blink;
     }

@@ -28,7 +28,8 @@ export class EyeGenerator {
   step(rhythm, mood, { gaze_wander: wander, blink_rate: rate }, head, lure) {
     const { random, fps, numbers, target } = this, traces = this.traces.step(rhythm).slice(...numbers.breaks);
     this.jumped += 1 / fps;
-    this.blinked += 1 / fps;
+    const often = rate * mood.blink_rate;
+    this.blinked += often / fps;
     const scale = mood.gaze_spread * Math.max(wander, 0.2), away = Math.tanh(Math.hypot(...target) / scale / numbers.far);
     const fading = [this.jumped, this.blinked].flatMap((since) => numbers.fading.map((fade) => Math.exp(-since / fade)));
     const [jumps, blinks] = this.rates_bias.map((bias, i) => Math.exp(bias + along(this.rates, i, [...fading, away, ...traces])));
@@ -52,7 +53,7 @@ export class EyeGenerator {
     for (const i of [0, 1]) this.float[i] += numbers.follow * (this.drift[0] * random.normal() - this.float[i]);
     const point = this.path.shift() ?? this.target, top = 1.2 * numbers.reach;
     const gaze = [point[0] + this.float[0] - head[1], point[1] + this.float[1] + head[0]].map((x) => within(x, -top, top));
-    return { gaze, blink: this.blink(blinks, ended, size, rate * mood.blink_rate) };
+    return { gaze, blink: this.blink(blinks, ended, size, often) };
   }
 
   // Follows what moves slower than 15 degrees a second.

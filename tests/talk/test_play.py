@@ -104,7 +104,9 @@ def test_a_head_is_at_rest_where_a_line_begins_and_ends(studio, scene):
     frames, face = frames_of(made), faces(studio)
     for line in made.lines:
         for number in (round(line.start * FPS), round(line.end * FPS) - 1):
-            assert np.abs(frames[number] - face[line.speaker.lower()]).mean() < 2.5  # two encodings
+            assert (
+                np.abs(frames[number] - face[line.speaker.lower()]).mean() < 3
+            )  # two encodings; a moving head is off by 4
 
 
 @pytest.mark.slow

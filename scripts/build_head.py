@@ -23,6 +23,7 @@ from emotalk.core.paths import CHECKPOINTS
 from emotalk.head.headfile import FORMAT, FORMAT_VERSION
 from scripts.head.assembly import Assembly, direct_part, skin_part
 from scripts.head.asset import AnnyAsset
+from scripts.head.brows import slanted
 from scripts.head.bust import BOTTOM
 from scripts.head.eyes import eyeball_part
 from scripts.head.identity import People, principal_components
@@ -117,7 +118,7 @@ def build(options: Options) -> dict[str, np.ndarray]:
     shapes = close_shapes(rims, template, shapes)
     lids = Lids(assembly, template, joints[4])
     roots = lids.roots()
-    shapes = mirror_left(lid_shapes(lids, shapes, roots), mirror)
+    shapes = mirror_left(slanted(template, lid_shapes(lids, shapes, roots)), mirror)
 
     weights = skinning_weights(assembly, share)
     weights = 0.5 * (weights + weights[mirror][:, [0, 1, 2, 3, 5, 4]])

@@ -77,7 +77,8 @@ class GaussianAvatar:
             neutral, _, _ = self.mesh(HeadMotion.neutral())
             self.neutral_sizes = binding.triangle_sizes(neutral[0], head.triangles)
             self.one_sided = binding.one_sided(gaussians)
-        self._poser = poser_for(gaussians, self.corrections, head.triangles, self.neutral_sizes, self.one_sided)
+            self.shown_corrections = self._with_folds(neutral[0])
+        self._poser = poser_for(gaussians, self.shown_corrections, head.triangles, self.neutral_sizes, self.one_sided)
         self._chunk: tuple[HeadMotion, int, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __len__(self) -> int:
@@ -135,7 +136,7 @@ class GaussianAvatar:
         if torso is not None:
             mesh = binding.shift_shoulders(*mesh, self.head.weights[:, 0], torso.to(self.device))
         bent = None if torso is None else torso[None]
-        latents = self.corrections.latents(torch.from_numpy(signals(motion[t : t + 1], bent)[0]).to(self.device))
+        latents = self.shown_corrections.latents(torch.from_numpy(signals(motion[t : t + 1], bent)[0]).to(self.device))
         return self._poser(*mesh, latents, camera)
 
     @torch.no_grad()
@@ -151,7 +152,7 @@ class GaussianAvatar:
         if binding.compiled(self.identity):
             return CloudBatch.stack([self.pose(motion, first + k, camera) for k, camera in enumerate(cameras)])
         part = motion[first:last]
-        latents = self.corrections.latents(torch.from_numpy(signals(part)).to(self.device))
+        latents = self.shown_corrections.latents(torch.from_numpy(signals(part)).to(self.device))
         return self._poser.batch(*self.mesh(part), latents, cameras)
 
     def save(self, folder: str | Path) -> Path:
@@ -160,6 +161,21 @@ class GaussianAvatar:
         from emotalk.avatar.files import save_avatar
 
         return save_avatar(self.to("cpu"), folder)
+
+    def _with_folds(self, vertices: Tensor) -> Corrections:
+        """The corrections with the folds that the card tells, for a resting face with vertices [V, 3]."""
+        if not any(self.card.folds.values()):
+            return self.corrections
+        # Imported here: most fits and tests have none.
+        from emotalk.avatar.fold_shading import fold_corrections, joined
+
+        folds = fold_corrections(self.head, self.gaussians, vertices.cpu().numpy(), self.card.folds)
+        return joined(self.corrections, folds)
+
+    def with_baked_folds(self) -> GaussianAvatar:
+        """The same avatar with the folds of its card among its corrections, for players that know no others."""
+        card = dataclasses.replace(self.card, folds={})
+        return self.replace(corrections=self.shown_corrections, card=card)
 
     def _mesh_at(self, motion: HeadMotion, t: int) -> tuple[Tensor, Tensor, Tensor]:
         start = t - t % CHUNK

@@ -21,8 +21,8 @@ from emotalk.emotion.prototypes import HEAD_GAINS, PROTOTYPES, arkit_row
 if TYPE_CHECKING:
     from torch import Tensor
 
-BOOST = 1.6
-"""Strength is (1 + BOOST) r / (1 + BOOST r): .72 at half radius, since with a straight line viewers (and five
+BOOST = 2.2
+"""Strength is (1 + BOOST) r / (1 + BOOST r): .76 at half radius, since with a straight line viewers (and five
 expression recognisers) take half-strength faces for neutral; still rising at the border, so no slider goes dead."""
 
 LID_SHAPES = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]

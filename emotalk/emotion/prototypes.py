@@ -23,69 +23,71 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     # name: (degrees on the circle from +valence towards +arousal, full weights on a face of average mobility)
     "pleased": (  # AU 6+12
         0,
-        {"mouthSmile*": 0.85, "cheekSquint*": 0.6, "eyeSquint*": 0.22, "mouthDimple*": 0.12, "mouthUpperUp*": 0.2,
-         "browOuterUp*": 0.08},
+        {"mouthSmile*": 0.9, "cheekSquint*": 0.75, "eyeSquint*": 0.3, "mouthDimple*": 0.15, "mouthUpperUp*": 0.3,
+         "mouthLowerDown*": 0.1, "browOuterUp*": 0.08},
     ),
     "happy": (  # AU 6+12+25
         32,
-        {"mouthSmile*": 1.0, "cheekSquint*": 0.85, "eyeSquint*": 0.2, "mouthUpperUp*": 0.45, "mouthLowerDown*": 0.25,
-         "browInnerUp": 0.15, "browOuterUp*": 0.2},
+        {"mouthSmile*": 1.0, "cheekSquint*": 1.0, "eyeSquint*": 0.3, "mouthUpperUp*": 0.6, "mouthLowerDown*": 0.45,
+         "jawOpen": 0.06, "browInnerUp": 0.05, "browOuterUp*": 0.18},
     ),
     "excited": (  # AU 1+2+5+12+25+26
         56,
-        {"mouthSmile*": 0.9, "mouthStretch*": 0.2, "cheekSquint*": 0.55, "mouthUpperUp*": 0.42,
-         "mouthLowerDown*": 0.35, "jawOpen": 0.18, "browInnerUp": 0.5, "browOuterUp*": 0.6, "eyeWide*": 0.45},
+        {"mouthSmile*": 0.95, "mouthStretch*": 0.15, "cheekSquint*": 0.7, "mouthUpperUp*": 0.55,
+         "mouthLowerDown*": 0.5, "jawOpen": 0.2, "browInnerUp": 0.3, "browOuterUp*": 0.6, "eyeWide*": 0.4},
     ),
     "surprised": (  # AU 1+2+5+26
         86,
-        {"browInnerUp": 0.95, "browOuterUp*": 1.0, "eyeWide*": 0.95, "jawOpen": 0.32, "mouthFunnel": 0.12},
+        {"browInnerUp": 0.8, "browOuterUp*": 1.1, "eyeWide*": 1.0, "jawOpen": 0.3, "mouthFunnel": 0.15},
     ),
     "afraid": (  # AU 1+2+4+5+20+26
         115,
-        {"browInnerUp": 1.0, "browOuterUp*": 0.3, "browDown*": 0.25, "eyeWide*": 1.0, "mouthStretch*": 0.75,
-         "jawOpen": 0.16, "mouthLowerDown*": 0.28, "mouthFrown*": 0.2},
+        {"browInnerUp": 1.15, "browOuterUp*": 0.25, "browDown*": 0.25, "eyeWide*": 1.05, "mouthStretch*": 0.8,
+         "jawOpen": 0.16, "mouthLowerDown*": 0.4, "mouthFrown*": 0.15},
     ),
-    "angry": (  # AU 4+5+7+10+17+23
+    "angry": (  # AU 4+5+7+9+10+25, teeth bared; filmed corners rise a little and lids narrow
         142,
-        {"browDown*": 1.0, "eyeWide*": 0.25, "eyeSquint*": 0.55, "noseSneer*": 0.7, "mouthPress*": 0.25,
-         "mouthRollLower": 0.15, "mouthShrugLower": 0.35, "mouthFrown*": 0.5, "mouthUpperUp*": 0.15,
-         "jawForward": 0.2},
+        {"browDown*": 1.35, "eyeSquint*": 0.75, "eyeBlink*": 0.06, "noseSneer*": 0.75, "mouthUpperUp*": 0.5,
+         "mouthLowerDown*": 0.45, "mouthStretch*": 0.35, "jawOpen": 0.05, "jawForward": 0.25, "mouthShrugLower": 0.2,
+         "cheekSquint*": 0.2, "mouthFrown*": 0.15},
     ),
-    "disgusted": (  # AU 4+7+9+10+15+17
+    "disgusted": (  # AU 4+7+9+10+17+25
         164,
-        {"noseSneer*": 1.0, "browDown*": 0.65, "mouthUpperUp*": 0.5, "mouthLowerDown*": 0.1, "mouthFrown*": 0.35,
-         "cheekSquint*": 0.5, "eyeSquint*": 0.65, "mouthShrugLower": 0.25, "mouthStretch*": 0.25},
+        {"noseSneer*": 1.15, "browDown*": 0.75, "mouthUpperUp*": 0.85, "mouthLowerDown*": 0.25, "mouthFrown*": 0.35,
+         "cheekSquint*": 0.65, "eyeSquint*": 0.8, "eyeBlink*": 0.06, "mouthShrugLower": 0.3, "mouthStretch*": 0.1},
     ),
-    "displeased": (  # AU 1+4+10+15+17
+    "displeased": (  # AU 1+4+9+10+15+17
         183,
-        {"browDown*": 0.75, "browInnerUp": 0.35, "noseSneer*": 0.45, "mouthFrown*": 0.95, "mouthShrugLower": 0.45,
-         "eyeSquint*": 0.55, "mouthPress*": 0.12, "mouthStretch*": 0.15},
+        {"browDown*": 0.7, "browInnerUp": 0.7, "noseSneer*": 0.75, "mouthUpperUp*": 0.45, "mouthFrown*": 0.85,
+         "mouthShrugLower": 0.65, "eyeSquint*": 0.6, "eyeBlink*": 0.06, "mouthStretch*": 0.15, "cheekSquint*": 0.35},
     ),
-    "sad": (  # AU 1+4+7+15+17
+    "sad": (  # AU 1+4+7+15+17+43+64
         206,
-        {"browInnerUp": 1.0, "browDown*": 0.25, "mouthFrown*": 0.85, "mouthShrugLower": 0.5, "mouthStretch*": 0.15,
-         "eyeSquint*": 0.35, "eyeBlink*": 0.06, "eyeLookDown*": 0.1},
+        {"browInnerUp": 1.3, "browDown*": 0.35, "mouthFrown*": 0.85, "mouthShrugLower": 0.65, "mouthStretch*": 0.1,
+         "eyeSquint*": 0.4, "eyeBlink*": 0.1, "eyeLookDown*": 0.16, "cheekSquint*": 0.25},
     ),
-    "gloomy": (  # AU 1+15+17+43+64
+    "gloomy": (  # AU 1+4+15+17+43+64
         231,
-        {"browInnerUp": 0.65, "browDown*": 0.12, "mouthFrown*": 0.7, "mouthShrugLower": 0.35, "eyeBlink*": 0.12,
-         "eyeLookDown*": 0.2, "eyeSquint*": 0.12},
+        {"browInnerUp": 1.2, "browDown*": 0.25, "mouthFrown*": 0.85, "mouthShrugLower": 0.6, "eyeBlink*": 0.14,
+         "eyeLookDown*": 0.22, "eyeSquint*": 0.25, "mouthStretch*": 0.05},
     ),
     "weary": (  # AU 1+15+43+64
         252,
-        {"browInnerUp": 0.4, "mouthFrown*": 0.35, "mouthShrugLower": 0.12, "eyeBlink*": 0.18, "eyeLookDown*": 0.2},
+        {"browInnerUp": 0.95, "browDown*": 0.15, "mouthFrown*": 0.7, "mouthShrugLower": 0.42, "eyeBlink*": 0.2,
+         "eyeLookDown*": 0.2},
     ),
     "sleepy": (  # AU 43
         271,
-        {"eyeBlink*": 0.32, "eyeLookDown*": 0.15, "browInnerUp": 0.24, "browOuterUp*": 0.1, "jawOpen": 0.03},
+        {"eyeBlink*": 0.36, "eyeLookDown*": 0.15, "browOuterUp*": 0.15, "browInnerUp": 0.1, "jawOpen": 0.04},
     ),
     "calm": (  # AU 12 slight
         296,
-        {"mouthSmile*": 0.3, "mouthDimple*": 0.08, "cheekSquint*": 0.12, "eyeBlink*": 0.14, "eyeSquint*": 0.05},
+        {"mouthSmile*": 0.4, "mouthDimple*": 0.1, "cheekSquint*": 0.2, "eyeBlink*": 0.16, "eyeSquint*": 0.05},
     ),
     "relaxed": (  # AU 6+12 slight
         328,
-        {"mouthSmile*": 0.58, "cheekSquint*": 0.28, "eyeBlink*": 0.08, "eyeSquint*": 0.14, "mouthDimple*": 0.12},
+        {"mouthSmile*": 0.68, "cheekSquint*": 0.45, "eyeBlink*": 0.08, "eyeSquint*": 0.18, "mouthDimple*": 0.15,
+         "mouthUpperUp*": 0.1},
     ),
 }  # fmt: skip
 

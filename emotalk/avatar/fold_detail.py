@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emotalk.avatar.model import GaussianAvatar
+    from emotalk.head import HeadModel
 
 PASSES = 2
 """Four pieces are 0.45 times as wide as the whole; wider Gaussians are cut again."""
@@ -46,11 +47,11 @@ def with_finer_folds(avatar: GaussianAvatar, most: int = 8000) -> GaussianAvatar
 def _finer(avatar: GaussianAvatar, most: int) -> GaussianAvatar:
     g, mesh = avatar.gaussians.detach(), avatar.gaussians.mesh_count
     vertices = avatar.mesh(HeadMotion.neutral())[0]
-    skin = np.flatnonzero(np.isin(g.region[:mesh].numpy(), SKIN))
-    places = skin_places(avatar.head, g, vertices[0], torch.from_numpy(skin))
-    across, width = _across_lines(avatar, vertices[0].numpy(), places.numpy())
-    near = np.isfinite(width)
-    rows, across, width = (torch.from_numpy(part[near]) for part in (skin, across, width))
+    skin = torch.isin(g.region[:mesh], torch.tensor(SKIN)).nonzero()[:, 0]
+    places = skin_places(avatar.head, g, vertices[0], skin)
+    across, width = (torch.from_numpy(part) for part in _across_lines(avatar.head, vertices[0].numpy(), places.numpy()))
+    near = width.isfinite()
+    rows, across, width = skin[near], across[near], width[near]
 
     # At rest a triangle's frame is a rotation: all in its coordinates.
     frames = triangle_frames(vertices, avatar.head.triangles)[0][0][g.triangle[rows]].contiguous()
@@ -71,18 +72,18 @@ def _finer(avatar: GaussianAvatar, most: int) -> GaussianAvatar:
     return avatar.replace(gaussians=gaussians, corrections=_inherited(avatar.corrections, order, len(g)))
 
 
-def _across_lines(avatar: GaussianAvatar, vertices: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For places [N, 3] the unit direction across the nearest fold [N, 3] and that fold's width [N]; nan far away."""
+def _across_lines(head: HeadModel, vertices: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For `places` [n, 3] on a resting face the unit direction across the nearest fold [n, 3], seen from the front, and
+    that fold's width [n]; nan far away from all."""
     across, width, best = np.zeros_like(places), np.full(len(places), np.nan), np.full(len(places), AROUND)
-    for line in lines_on(avatar.head, vertices):
-        rows, closest, distance = near_line(line, places, AROUND)
-        better = distance < best[rows]
-        rows, closest = rows[better], closest[better]
-        best[rows], width[rows] = distance[better], line.fold.width
+    for line in lines_on(head, vertices):
+        near, closest, distance = near_line(line, places, AROUND)
+        better = distance < best[near]
+        near, closest = near[better], closest[better]
+        best[near], width[near] = distance[better], line.fold.width
         tangent = np.gradient(line.points, axis=0)[closest]
-        # Seen from the front, where folds are looked at; the skin's own slope is the ellipsoid's to know.
-        side = np.cross(np.broadcast_to([0.0, 0.0, 1.0], tangent.shape), tangent)
-        across[rows] = side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+        side = np.stack([-tangent[:, 1], tangent[:, 0], np.zeros(len(tangent))], 1)
+        across[near] = side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     return across, width
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from emotalk.avatar.folds import FOLDS, SIDED, Line, driver_row, landmarks, lines_on, near_line
+from emotalk.avatar.folds import FOLDS, Line, driver_row, landmarks, lines_on, near_line
 from emotalk.avatar.gaussians import REGION_INDEX, SIGNAL_WIDTH, BoundGaussians, Corrections
 from emotalk.head.mesh import triangle_frames
 
@@ -40,6 +40,7 @@ DEFAULT_LIGHT = np.array([0.0, 0.6, 0.8, 0.6])
 """Direction of the light [3] and how strong it is against the light from everywhere, where a face does not tell."""
 FLUSH = np.array([0.030, -0.014, -0.012])
 """What blood adds to displayed colours of cheeks and nose, as a share of the skin's own brightness: small."""
+FLUSH_GROUP = "flush"
 FLUSHED: tuple[tuple[int, float, float], ...] = ((50, 0.024, 1.0), (280, 0.024, 1.0), (5, 0.014, 0.7), (151, 0.03, 0.25))
 """Landmark, radius (metres) and share of the places that blush."""
 
@@ -48,43 +49,43 @@ def fold_corrections(
     head: HeadModel,
     gaussians: BoundGaussians,
     vertices: np.ndarray,  # [V, 3] the resting face, metres
-    strength: Mapping[str, float],  # group of `FOLDS` -> 0 (none) to 1 (a face in its fifties); others have none
+    strength: Mapping[str, float],  # group of `FOLDS`, or "flush" -> 0 (none) to 1 (a face in its fifties)
 ) -> Corrections:
     """What the folds of a face add to the colours of its Gaussians; empty where nothing folds."""
-    lines = [line for line in lines_on(head, vertices) if strength.get(line.group, 0) > 0]
-    mesh = gaussians.mesh_count
-    skin = np.flatnonzero(np.isin(gaussians.region[:mesh].cpu().numpy(), SKIN))
-    if not len(skin) or not any(amount > 0 for amount in strength.values()):
-        return Corrections.empty(gaussians.position.device)
-    corners = head.triangles.cpu().numpy()[gaussians.triangle.detach().cpu().numpy()[skin]]
-    weights = gaussians.barycentric.detach().cpu().numpy()[skin]
-    at_rest = torch.from_numpy(np.ascontiguousarray(vertices, np.float32))
-    places = skin_places(head, gaussians.detach(), at_rest, torch.from_numpy(skin)).cpu().numpy()
-    normals = _normals(vertices, head.triangles.cpu().numpy())[corners]
-    normals = _unit(np.einsum("nc,ncd->nd", weights, normals))
-    colors = gaussians.color.detach().cpu().numpy()[skin]
-    light = light_of(places, normals, colors)
-
-    rows: dict[tuple[str, str], np.ndarray] = {}
-    for line in lines:
-        change = rows.setdefault((line.group, line.side), np.zeros((len(skin), 3)))
+    device = gaussians.position.device
+    groups = [group for group in (*FOLDS, FLUSH_GROUP) if strength.get(group, 0) > 0]
+    rows = (torch.isin(gaussians.region[: gaussians.mesh_count], torch.tensor(SKIN, device=device))).nonzero()[:, 0]
+    if not groups or not len(rows):
+        return Corrections.empty(device)
+    g = gaussians.detach()
+    colors = g.color[rows].cpu().numpy()
+    places, normals = _skin(head, g, vertices, rows)
+    light = light_of(normals, colors)
+    changes: dict[tuple[str, str], np.ndarray] = {}
+    for line in lines_on(head, vertices, groups):
+        change = changes.setdefault((line.group, line.side), np.zeros((len(rows), 3)))
         near, light_change = _shading(line, places, normals, light, strength[line.group])
         change[near] += light_change
-    sides = [(group, side) for group in FOLDS for side in (("Left", "Right") if group in SIDED else ("",))]
-    used = [key for key in sides if key in rows]
-    flush = [strength["flush"] * _flush(head, vertices, places, colors)] if strength.get("flush", 0) > 0 else []
-    color = np.stack([_displayed(colors, rows[key]) for key in used] + flush)
-    matrix = [driver_row(group, side, SIGNAL_WIDTH) for group, side in used + [("flush", "")] * len(flush)]
+    added = {key: _displayed(colors, change) for key, change in changes.items()}
+    if FLUSH_GROUP in groups:
+        added[FLUSH_GROUP, ""] = strength[FLUSH_GROUP] * _flush(head, vertices, places, colors)
+    color = np.stack(list(added.values()))
+    matrix = np.stack([driver_row(group, side, SIGNAL_WIDTH) for group, side in added])
     keep = (np.abs(color) > 1 / 512).any((0, 2))
+    color = torch.from_numpy(color[:, keep].astype(np.float32)).to(device)
+    index = rows[torch.from_numpy(keep).to(device)]
+    mean = torch.zeros(SIGNAL_WIDTH, device=device)
+    return Corrections(mean, torch.from_numpy(matrix).to(device), index, torch.zeros_like(color), color)
 
-    def tensor(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(gaussians.position.device)
 
-    color = tensor(color[:, keep])
-    index = torch.from_numpy(skin[keep]).to(gaussians.position.device)
-    return Corrections(
-        torch.zeros(SIGNAL_WIDTH, device=color.device), tensor(np.stack(matrix)), index, torch.zeros_like(color), color
-    )
+def _skin(head: HeadModel, g: BoundGaussians, vertices: np.ndarray, rows: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Where the Gaussians `rows` [n] lie on a face with vertices [V, 3], and the unit normals there, [n, 3] each."""
+    at = torch.from_numpy(np.ascontiguousarray(vertices, np.float32))
+    triangles = head.triangles.cpu().numpy()
+    corners = triangles[g.triangle[rows].cpu().numpy()]
+    weights = g.barycentric[rows].cpu().numpy()
+    normals = np.einsum("nc,ncd->nd", weights, _normals(vertices, triangles)[corners])
+    return skin_places(head, g, at, rows).cpu().numpy(), _unit(normals)
 
 
 def skin_places(head: HeadModel, gaussians: BoundGaussians, vertices: Tensor, rows: Tensor) -> Tensor:
@@ -95,10 +96,10 @@ def skin_places(head: HeadModel, gaussians: BoundGaussians, vertices: Tensor, ro
     return anchors + (frames @ gaussians.position[rows][..., None]).squeeze(-1)
 
 
-def light_of(places: np.ndarray, normals: np.ndarray, colors: np.ndarray) -> np.ndarray:
+def light_of(normals: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """[4] direction (unit) of the light on a face and its strength against the light from everywhere (0 to 1.2), read
     off its skin: brightness is a constant and a part that is linear in the normal (Ramamoorthi & Hanrahan 2001, with
-    one harmonic), for Gaussians at `places` [N, 3] with unit `normals` [N, 3] and displayed `colors` [N, 3]."""
+    one harmonic), for Gaussians with unit `normals` [N, 3] and displayed `colors` [N, 3]."""
     bright = (colors.clip(0, 1) @ [0.2126, 0.7152, 0.0722]) ** (1 / GAMMA)
     front = normals[:, 2] > 0.2
     if front.sum() < 100:

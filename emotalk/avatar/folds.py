@@ -21,6 +21,8 @@ from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.head.mesh import landmark_points
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from emotalk.head import HeadModel
 
 Mark = int | tuple[int, int, float]
@@ -64,8 +66,8 @@ FOLDS: dict[str, tuple[Fold, ...]] = {
         Fold(((197, 196, 0.9), (3, 174, 0.45), (236, 198, 0.5)), 0.0012, 0.0005, 0.0003),
     ),
     "cheek": (  # AU 6, 10, 12: the nasolabial fold, deepest beside the wing of the nose
-        Fold(((129, 209, 0.35), (129, 203, 0.45), (206, 203, 0.35), (216, 206, 0.35), (216, 57, 0.15),
-              (212, 57, 0.25)), 0.0024, 0.0016, 0.0011, 205),
+        Fold(((129, 209, 0.30), (203, 92, 0.40), (206, 57, 0.70), (212, 202, 0.20), (202, 210, 0.25)), 0.0023, 0.0016,
+             0.0012, 205),
     ),
     "eyes": (  # AU 6, 7: crow's feet, and the fold under a lower lid that is pushed up
         Fold(((130, 113, 0.5), (113, 124, 0.75), (124, 156, 0.8)), 0.0011, 0.0005, 0.0003),
@@ -75,7 +77,7 @@ FOLDS: dict[str, tuple[Fold, ...]] = {
              0.0013, 0.0007, 0.0008, 23, 1.8),
     ),
     "corner": (  # AU 15: from the corner of the mouth down
-        Fold((61, (43, 57, 0.45), (202, 43, 0.4), (210, 204, 0.35)), 0.0020, 0.0011, 0.0006, 212),
+        Fold(((61, 57, 0.25), (43, 57, 0.35), (202, 43, 0.5), (210, 204, 0.45)), 0.0017, 0.0010, 0.0006, 212),
     ),
     "chin": (  # AU 17: the crease under the lower lip, and a chin like the peel of an orange
         Fold(((204, 182, 0.35), (83, 182, 0.2), 18, (313, 406, 0.2), (424, 406, 0.35)), 0.0026, 0.0010, 0.0006, 200,
@@ -140,13 +142,13 @@ class Line:
     fold: Fold
 
 
-def lines_on(head: HeadModel, vertices: np.ndarray, step: float = 0.0007) -> list[Line]:
-    """All folds on a resting face with these vertices [V, 3] (metres), as points about `step` metres apart."""
+def lines_on(head: HeadModel, vertices: np.ndarray, groups: Iterable[str] = FOLDS, step: float = 0.0007) -> list[Line]:
+    """The folds of `groups` on a resting face with vertices [V, 3] (metres), as points about `step` metres apart."""
     marks = landmarks(head, vertices)
     mirrored = _mirrored_marks(head)
     lines = []
-    for group, folds in FOLDS.items():
-        for fold in folds:
+    for group in groups:
+        for fold in FOLDS.get(group, ()):
             for left in (False, True) if fold.one_sided else (False,):
                 names = mirrored if left else np.arange(len(marks))
                 points = _through(np.stack([_at(marks, mark, names) for mark in fold.marks]), step)

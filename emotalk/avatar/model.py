@@ -163,7 +163,7 @@ class GaussianAvatar:
         return save_avatar(self.to("cpu"), folder)
 
     def _with_folds(self, vertices: Tensor) -> Corrections:
-        """The corrections with the folds that the card tells, for a resting face with vertices [V, 3]."""
+        """The corrections with the folds that the card tells, on a resting face with vertices [V, 3]."""
         if not any(self.card.folds.values()):
             return self.corrections
         # Imported here: most fits and tests have none.

@@ -13,6 +13,7 @@ FORMAT_VERSION = 1
 """Version of the folder format (docs/avatar-format.md)."""
 LARGEST_FACE = 2**32 - 1
 LARGEST_METRIC = 1e12
+REACH = (0.5, 2.0)
 DEEPEST_FOLD = 3.0
 _LIMITS = {"name": 80, "licence": 200, "provenance": 4000, "limitations": 4000, "head_version": 80, "created": 40,
            "source": 400}  # fmt: skip
@@ -42,7 +43,10 @@ class AvatarCard:
     created: str = ""  # ISO 8601
     face: int = 1  # which idiosyncrasy of face and motion this person has (`MotionStyle.face`); 0: an average face
     source: str = ""  # `org/repo[/subfolder]@commit` of a download; filled in where it is loaded from the Hub
-    folds: dict[str, float] = field(default_factory=dict)  # group of `folds.FOLDS` -> how deep: 0 none, 1 in their fifties
+    reach: float = 1.0  # how far this face goes in a mood against the average one, so that it is read as well
+    folds: dict[str, float] = field(
+        default_factory=dict
+    )  # group of `folds.FOLDS` -> how deep: 0 none, 1 in their fifties
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -84,6 +88,9 @@ class AvatarCard:
             # Not `isfinite`: a whole number may be too large for any float.
             if not isinstance(key, str) or not number or not -LARGEST_METRIC <= value <= LARGEST_METRIC:
                 return f"has a metric that is not a finite number: {key!r:.40} = {value!r:.40}."
+        number = isinstance(self.reach, int | float) and not isinstance(self.reach, bool)
+        if not number or not REACH[0] <= self.reach <= REACH[1]:
+            return f"needs a number from {REACH[0]} to {REACH[1]} as 'reach', found {self.reach!r:.40}."
         if not isinstance(self.folds, dict) or len(self.folds) > 40:
             return "needs a table of at most 40 numbers as 'folds'."
         for key, depth in self.folds.items():

@@ -41,7 +41,12 @@ DEFAULT_LIGHT = np.array([0.0, 0.6, 0.8, 0.6])
 FLUSH = np.array([0.030, -0.014, -0.012])
 """What blood adds to displayed colours of cheeks and nose, as a share of the skin's own brightness: small."""
 FLUSH_GROUP = "flush"
-FLUSHED: tuple[tuple[int, float, float], ...] = ((50, 0.024, 1.0), (280, 0.024, 1.0), (5, 0.014, 0.7), (151, 0.03, 0.25))
+FLUSHED: tuple[tuple[int, float, float], ...] = (
+    (50, 0.024, 1.0),
+    (280, 0.024, 1.0),
+    (5, 0.014, 0.7),
+    (151, 0.03, 0.25),
+)
 """Landmark, radius (metres) and share of the places that blush."""
 
 

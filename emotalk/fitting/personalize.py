@@ -30,6 +30,7 @@ from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import FitCallback, FitProgress
+from emotalk.fitting.expressive import expressive, shown_folds
 from emotalk.fitting.fit_start import load_start, save_start
 from emotalk.fitting.frame_poses import CHANNELS
 from emotalk.fitting.gaussian_fit import FitConfig
@@ -246,7 +247,7 @@ class PersonalizeFit:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             limitations="Made of one short video: sides, expressions and teeth that it never shows are guessed.",
         )
-        avatar = avatar.replace(card=card)
+        avatar = expressive(avatar.replace(card=card), shown=shown_folds(self.tracked.motion))
         avatar.thumbnail = render_thumbnail(avatar)
         return avatar
 

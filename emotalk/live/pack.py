@@ -67,7 +67,7 @@ def live_pack(avatar: GaussianAvatar, folder: Path | None = None) -> LivePack:
     """
     if not isinstance(avatar, GaussianAvatar):
         raise TypeError(f"A pack is made of a loaded avatar, found {type(avatar).__name__}.")
-    avatar = avatar.to("cpu")
+    avatar = avatar.to("cpu").with_baked_folds()
     name = fingerprint(avatar)
     if folder is None and avatar.card.synthetic:
         folder = cache_dir("live")

@@ -15,11 +15,12 @@ from emotalk.core.errors import AudioError, InputError
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.live import wire
 from emotalk.live.who import who_of
-from emotalk.motion import MotionStyle
 from emotalk.speech.mel import SMALL_GROUP
+from emotalk.talk.mood import style_of
 
 if TYPE_CHECKING:
     from emotalk.core.speech import SpeechFeatures
+    from emotalk.motion import MotionStyle
     from emotalk.talk import Studio
 
 LAG_SECONDS = 0.12
@@ -37,7 +38,7 @@ class Puppet:
     ) -> None:
         """`style` is the avatar's person where None; more than `max_seconds` of sound are refused."""
         model = studio.motion_of(avatar)
-        style = style or MotionStyle(face=studio.avatar(avatar).card.face)
+        style = style or style_of(studio.avatar(avatar).card)
         self.head = wire.head(who_of(model, style), False, model.code_stream(style).layout.size)
         """The `H` record."""
         self._encoder = studio.encoder.stream(SMALL_GROUP)

@@ -38,6 +38,7 @@ class MotionStyle:
     head_energy: float = 1.0  # factor on the size of head movements
     gaze_wander: float = 1.0  # factor on how often and how far the eyes leave the listener
     face: int = 1  # which idiosyncratic face (0: perfectly symmetric average)
+    reach: float = 1.0  # factor on every shape of an emotion: how far this face must go to be read (`AvatarCard.reach`)
     articulation: Articulation = "lively"
     """How far lips move where they cannot be known exactly: as far as people's do (for synthetic talk), or only as far
     as is likely right (nearest to a film of the same words, but the mouth looks lazy)."""
@@ -49,7 +50,7 @@ class MotionStyle:
                 raise InputError(
                     f"MotionStyle.{f.name} must lie in [-4, 4], found {value!r}; people differ by about 1."
                 )
-        for name in ("blink_rate", "head_energy", "gaze_wander"):
+        for name in ("blink_rate", "head_energy", "gaze_wander", "reach"):
             value = getattr(self, name)
             if not (np.isfinite(value) and 0.0 <= value <= 5.0):
                 raise InputError(f"MotionStyle.{name} must lie in [0, 5], found {value!r}; 1 is the average person.")
@@ -75,5 +76,6 @@ class MotionStyle:
 
     @property
     def gains(self) -> np.ndarray:
-        """[52] factors on the emotional expression (`emotion.idiosyncrasy`)."""
-        return idiosyncrasy(self.face) if self.face else np.ones(len(ARKIT_NAMES), np.float32)
+        """[52] factors on the emotional expression (`emotion.idiosyncrasy`, and how far the face goes)."""
+        own = idiosyncrasy(self.face) if self.face else np.ones(len(ARKIT_NAMES), np.float32)
+        return own * np.float32(self.reach)

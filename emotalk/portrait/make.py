@@ -23,6 +23,7 @@ from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import FitCallback, FitProgress
+from emotalk.fitting.expressive import expressive
 from emotalk.fitting.matte import matte_of
 from emotalk.fitting.personalize import LICENCE, one_thread
 from emotalk.fitting.starting_avatar import starting_avatar
@@ -132,7 +133,7 @@ class _Portrait:
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             limitations=" ".join([LIMITATIONS, *self._findings()])[:4000],
         )
-        avatar = avatar.replace(card=card)
+        avatar = expressive(avatar.replace(card=card))
         avatar.thumbnail = render_thumbnail(avatar)
         return avatar
 

@@ -31,7 +31,7 @@ from emotalk.server.limits import max_seconds
 from emotalk.server.live_answers import FOREVER, PRIVATE, answered, packed
 from emotalk.server.live_converse import Conversations, converse_routes
 from emotalk.server.live_embedded import embedded_routes
-from emotalk.server.live_making import Making, style_of
+from emotalk.server.live_making import Making
 from emotalk.server.live_packs import PackShelf
 from emotalk.server.live_puppets import LONGEST_SECONDS, Puppets
 from emotalk.server.live_requests import JSON_BYTES, PUPPET_ID, Refusal, body_of, check_shown, wanted_talk
@@ -39,6 +39,7 @@ from emotalk.server.live_talks import LiveTalks, Work
 from emotalk.server.live_tickets import Ticket, Tickets
 from emotalk.server.stills import Stills
 from emotalk.server.visitors import address_of
+from emotalk.talk.mood import style_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -115,9 +116,7 @@ class LiveFaces:
             if not loaded.card.live:
                 nothing = {"pack": None, "face": None, "who": None, "private": True}
                 return nothing | {"script": self.script_path, "video_only": True}
-            who = self._making.who(
-                self._studio.motion_of(avatar), style_of(loaded.card.face, head_motion, expressiveness)
-            )
+            who = self._making.who(self._studio.motion_of(avatar), style_of(loaded.card, head_motion, expressiveness))
             pack, face = self._making.pack(loaded), self._face
             if self.tickets.find(token) is None:
                 raise InputError("The page was closed.")

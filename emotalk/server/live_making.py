@@ -60,12 +60,3 @@ class Making:
         from emotalk.live.who import who_of
 
         return who_of(model, style)
-
-
-def style_of(face: int, head_motion: float, expressiveness: float) -> MotionStyle:
-    """The way of moving of a talk with these controls (both 0 to 2) and the `face` of an avatar's card."""
-    # Imported here: loaded with the studio's model.
-    from emotalk.motion import MotionStyle
-
-    # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
-    return MotionStyle(head_energy=head_motion, face=face, expressivity=max(0.0, 2 * (expressiveness - 1)))

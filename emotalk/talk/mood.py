@@ -11,12 +11,17 @@ from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
 
 if TYPE_CHECKING:
+    from emotalk.avatar import AvatarCard
+    from emotalk.motion import MotionStyle
     from emotalk.talk.request import TalkRequest
 
 CHANGE_SECONDS = 0.5
 """How long a face takes from one mood to the next where a direction changes it: spontaneous smiles have an onset of
 0.3 to 0.7 s (Schmidt, Cohn & Tian 2003)."""
 
+BEYOND = 0.3
+"""How much further a face goes at expressiveness 2: a mood at the border can grow in no other way. Chosen by eye on the
+presets: at 0.5 anger and joy turn into grimaces."""
 _OPENING = 0.4
 """Seconds in which a voice has said its first word."""
 
@@ -27,6 +32,25 @@ def mood_of(curve: EmotionCurve, expressiveness: float) -> EmotionCurve:
         return curve
     scaled = np.clip(np.array(curve.values) * expressiveness, -1, 1)
     return EmotionCurve(curve.times, tuple(map(tuple, scaled.tolist())))
+
+
+def style_of(card: AvatarCard, head_motion: float = 1.0, expressiveness: float = 1.0) -> MotionStyle:
+    """The way of moving of an avatar in a talk with these controls (both 0 to 2).
+
+    Below 1 the mood itself fades (`mood_of`); above 1 the person also becomes one who shows more.
+    """
+    # Imported here: loaded with the studio's model.
+    from emotalk.motion import MotionStyle
+
+    more = max(0.0, expressiveness - 1)
+    return MotionStyle(
+        head_energy=head_motion, face=card.face, expressivity=2 * more, reach=reach_of(card, expressiveness)
+    )
+
+
+def reach_of(card: AvatarCard, expressiveness: float = 1.0) -> float:
+    """Factor on every shape of an emotion: what the card says, and further where more than the border is asked for."""
+    return card.reach * (1 + BEYOND * max(0.0, expressiveness - 1))
 
 
 class TalkMood:

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from emotalk.core.gaussians import CloudBatch, GaussianCloud
 
 
-def still_motion(valence: float, arousal: float) -> HeadMotion:
-    """One frame of a silent face in a mood; values outside [-1, 1] are clipped."""
+def still_motion(valence: float, arousal: float, reach: float = 1.0) -> HeadMotion:
+    """One frame of a silent face in a mood; values outside [-1, 1] are clipped. `reach` is a factor on its expression
+    (`AvatarCard.reach`)."""
     va = np.clip(np.float32([[valence, arousal]]), -1, 1)
-    expression, eyelids, gaze = split_eyes(expression_field(va[:, 0], va[:, 1]))
+    expression, eyelids, gaze = split_eyes(reach * expression_field(va[:, 0], va[:, 1]))
     head = np.zeros((1, 6), np.float32)
     head[:, 0] = -behaviour(va).head_pitch  # a turn about +x lowers the face
     return HeadMotion(expression, np.zeros((1, 3)), gaze, eyelids, head)

@@ -25,7 +25,7 @@ from emotalk.speech.decoding import sound_seconds
 from emotalk.speech.direction import Script, parse
 from emotalk.speech.known_phones import KnownPhones
 from emotalk.talk.captions import ends_sentence, sentence_starts
-from emotalk.talk.mood import TalkMood, mood_of
+from emotalk.talk.mood import TalkMood, mood_of, style_of
 from emotalk.talk.request import TalkRequest
 
 if TYPE_CHECKING:
@@ -128,14 +128,8 @@ class TalkSound:
 
     def style(self) -> MotionStyle:
         """How the avatar's person moves in this talk."""
-        # Imported here: loaded with the studio's model.
-        from emotalk.motion import MotionStyle
-
         request = self.request
-        # Below 1 the mood itself fades; above 1 the person also becomes one who shows more.
-        shows = max(0.0, 2 * (request.expressiveness - 1))
-        face = self.studio.avatar(request.avatar).card.face
-        return MotionStyle(head_energy=request.head_motion, face=face, expressivity=shows)
+        return style_of(self.studio.avatar(request.avatar).card, request.head_motion, request.expressiveness)
 
     def _cut(self, samples: np.ndarray) -> Iterator[np.ndarray]:
         at = 0

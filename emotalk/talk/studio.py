@@ -23,7 +23,7 @@ from emotalk.hub.client import KEPT_REPOSITORIES
 from emotalk.speech.encoders import EMBEDDED, load_encoder
 from emotalk.talk.burned_captions import draw_sample
 from emotalk.talk.job import Talk
-from emotalk.talk.mood import mood_of
+from emotalk.talk.mood import mood_of, reach_of, style_of
 from emotalk.talk.request import Look, TalkRequest, talk_request
 from emotalk.talk.scene import Scene, still_motion, with_axes, with_mark
 from emotalk.video import Mark
@@ -289,9 +289,11 @@ class Studio:
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
         """The face in a mood without speech, [height, width, 3] uint8; with alpha, 4, on a transparent background.
         Where the look has captions, a few words show how they will be."""
-        scene = Scene(self.avatar(avatar), look)
+        scene, card = Scene(self.avatar(avatar), look), self.avatar(avatar).card
         with self._drawing:
-            frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness))
+            frame = scene.draw(
+                still_motion(valence * expressiveness, arousal * expressiveness, reach_of(card, expressiveness))
+            )
         if look.captions != "off":
             draw_sample(frame, look)
         Mark(look.width, look.height, look.mark).draw(frame)
@@ -306,13 +308,12 @@ class Studio:
         widest vowel of "hello", as the motion model moves it under each mood.
         """
         # Imported here: when it is first needed.
-        from emotalk.motion import MotionStyle
         from emotalk.speech import say
 
         features = self.encoder.encode(say("Hello."))
         moment = int(features.at_video_rate().articulation[:, 0].argmax())
         person = self.avatar(avatar)
-        style = MotionStyle(blink_rate=0.0, head_energy=0.2, gaze_wander=0.0, face=person.card.face)
+        style = replace(style_of(person.card, 0.2, expressiveness), blink_rate=0.0, gaze_wander=0.0)
         scene, model = Scene(person, look), self.motion_of(avatar)
         rows = []
         for arousal in np.linspace(1, -1, moods):

@@ -1,7 +1,7 @@
 """Gives the shipped presets skin that folds and moods that are read: `python -m scripts.fold_presets [NAME ...]`.
 
-For avatars that were fitted before there were folds; `scripts.fit_preset` does the same at its end. Depths come from the
-age of the character sheet. Running it again changes nothing but the depths.
+For avatars that were fitted before there were folds; `scripts.fit_preset` does the same at its end. Depths come from
+the age of the character sheet; running it again changes nothing else.
 """
 
 from __future__ import annotations

@@ -44,9 +44,7 @@ class AvatarCard:
     face: int = 1  # which idiosyncrasy of face and motion this person has (`MotionStyle.face`); 0: an average face
     source: str = ""  # `org/repo[/subfolder]@commit` of a download; filled in where it is loaded from the Hub
     reach: float = 1.0  # how far this face goes in a mood against the average one, so that it is read as well
-    folds: dict[str, float] = field(
-        default_factory=dict
-    )  # group of `folds.FOLDS` -> how deep: 0 none, 1 in their fifties
+    folds: dict[str, float] = field(default_factory=dict)  # group of `folds.FOLDS` -> depth: 0 none, 1 in their fifties
     version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

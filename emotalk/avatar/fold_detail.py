@@ -97,8 +97,8 @@ def _within(pieces: Tensor, sigma: Tensor, most: int) -> Tensor:
 
 
 def _cut(g: BoundGaussians, rows: Tensor, across: Tensor, covariance: Tensor, pieces: int) -> BoundGaussians:
-    """The Gaussians `rows` [n] as `pieces` each, all first ones first: along directions `across` [n, 3] in the frames of
-    their triangles, where they have these covariances [n, 3, 3]."""
+    """The Gaussians `rows` [n] as `pieces` each, all first ones first: along directions `across` [n, 3] in the frames
+    of their triangles, where they have these covariances [n, 3, 3]."""
     offsets = sorted({sign * offset for offset in OFFSETS[pieces] for sign in (-1, 1)})
     spread = sum(offset**2 for offset in offsets) / len(offsets)
     pull = (covariance @ across[..., None]).squeeze(-1)  # towards where the ellipsoid reaches furthest along `across`

@@ -1,4 +1,4 @@
-"""The last touch on a new avatar: a face whose moods are read, with skin that folds and movements that go far enough."""
+"""The last touch on a new avatar: moods that are read, by skin that folds and movements that go far enough."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ SHOWN = (0.25, 0.7)
 LEARNED = 0.75
 """Share of a fold that need not be added where a video shows all of it: its frames taught the corrections."""
 LIGHT_SKIN = 0.62
-"""Grey of the skin on which the depths were chosen. A shadow takes a share of the light: on darker skin it is fainter."""
+"""Grey of the skin on which the depths were chosen. A shadow takes a share of the light: on darker skin it is
+fainter."""
 
 
 def expressive(
@@ -40,7 +41,7 @@ def expressive(
     """
     shown = shown or {}
     device = avatar.device
-    finer = with_finer_folds(avatar.to("cpu"))
+    finer = avatar.to("cpu") if avatar.card.folds else with_finer_folds(avatar.to("cpu"))
     deep = depth * _darker(finer)
     folds = {group: round(deep * (1 - LEARNED * shown.get(group, 0.0)), 3) for group in FOLDS}
     card = dataclasses.replace(finer.card, folds=folds | {"flush": 1.0})

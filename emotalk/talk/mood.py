@@ -42,10 +42,8 @@ def style_of(card: AvatarCard, head_motion: float = 1.0, expressiveness: float =
     # Imported here: loaded with the studio's model.
     from emotalk.motion import MotionStyle
 
-    more = max(0.0, expressiveness - 1)
-    return MotionStyle(
-        head_energy=head_motion, face=card.face, expressivity=2 * more, reach=reach_of(card, expressiveness)
-    )
+    shows, reach = 2 * max(0.0, expressiveness - 1), reach_of(card, expressiveness)
+    return MotionStyle(head_energy=head_motion, face=card.face, expressivity=shows, reach=reach)
 
 
 def reach_of(card: AvatarCard, expressiveness: float = 1.0) -> float:

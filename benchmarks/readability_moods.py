@@ -95,10 +95,11 @@ class MoodReader:
     def missing(self, change: np.ndarray, mood: str, count: int = 3) -> list[tuple[str, float]]:
         """What keeps a face from being read as `mood`: features, worst first, each with how much more (> 0) or less of
         it the mood has, in the feature's own unit."""
-        face = self.faces[MOODS.index(mood)]
-        apart = (self._bounded(face) - self._bounded(np.asarray(change))) / self.noise
-        order = np.argsort(-np.abs(apart))[:count]
-        return [(FEATURES[i], float(face[i] - change[i])) for i in order]
+        apart = (self._bounded(self.faces) - self._bounded(np.asarray(change))) / self.noise
+        faces = [MOODS.index(mood), *([len(MOODS)] if mood == "happy" else [])]
+        face = min(faces, key=lambda row: (apart[row] ** 2).sum())
+        order = np.argsort(-np.abs(apart[face]))[:count]
+        return [(FEATURES[i], float(self.faces[face, i] - change[i])) for i in order]
 
     def _bounded(self, change: np.ndarray) -> np.ndarray:
         bound = _BOUND * self.size

@@ -16,8 +16,9 @@ from scripts.check_presets import FOLDER, check
 from scripts.preset_pictures import covered, head_box, keep_held_out, load_data_set, load_held_out, motion_of, sample_of
 from scripts.preset_sheet import POSES
 
-LEAST_PSNR, LEAST_SSIM = 29.5, 0.925
-"""Guards against regressions; `python -m scripts.check_presets` holds presets to the higher targets."""
+LEAST_PSNR, LEAST_SSIM = 29.5, 0.922
+"""Guards against regressions; `python -m scripts.check_presets` holds presets to the higher targets. (Mira, Kofi, Jun
+and Elena were photographed before brows slanted and before skin was cut finer where it folds: .002 to .004 of SSIM.)"""
 SHIPPED = [info.name for info in list_avatars([avatar_folders()[0]])]
 
 

@@ -35,7 +35,7 @@ def test_no_emotion_is_no_expression():
 
 def test_weights_are_never_negative(square):
     assert square.min() >= 0
-    assert square.max() < 1.6
+    assert square.max() < 1.9
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -47,7 +47,7 @@ def test_a_slider_moved_by_a_tenth_always_moves_the_face(square, axis):
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_no_small_step_makes_the_face_jump(square, axis):
-    assert np.abs(np.diff(square, axis=axis)).max() / 0.05 < 8.0
+    assert np.abs(np.diff(square, axis=axis)).max() / 0.05 < 9.5
 
 
 @given(UNIT, UNIT)

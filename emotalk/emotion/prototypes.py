@@ -28,7 +28,7 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     ),
     "happy": (  # AU 6+12+25
         32,
-        {"mouthSmile*": 1.0, "cheekSquint*": 1.0, "eyeSquint*": 0.3, "mouthUpperUp*": 0.6, "mouthLowerDown*": 0.45,
+        {"mouthSmile*": 1.0, "cheekSquint*": 0.95, "eyeSquint*": 0.2, "mouthUpperUp*": 0.6, "mouthLowerDown*": 0.45,
          "jawOpen": 0.06, "browInnerUp": 0.05, "browOuterUp*": 0.18},
     ),
     "excited": (  # AU 1+2+5+12+25+26
@@ -47,14 +47,14 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     ),
     "angry": (  # AU 4+5+7+9+10+25, teeth bared; filmed corners rise a little and lids narrow
         142,
-        {"browDown*": 1.35, "eyeSquint*": 0.75, "eyeBlink*": 0.06, "noseSneer*": 0.75, "mouthUpperUp*": 0.5,
+        {"browDown*": 1.35, "eyeSquint*": 0.65, "eyeWide*": 0.1, "noseSneer*": 0.75, "mouthUpperUp*": 0.5,
          "mouthLowerDown*": 0.45, "mouthStretch*": 0.35, "jawOpen": 0.05, "jawForward": 0.25, "mouthShrugLower": 0.2,
          "cheekSquint*": 0.2, "mouthFrown*": 0.15},
     ),
     "disgusted": (  # AU 4+7+9+10+17+25
         164,
         {"noseSneer*": 1.15, "browDown*": 0.75, "mouthUpperUp*": 0.85, "mouthLowerDown*": 0.25, "mouthFrown*": 0.35,
-         "cheekSquint*": 0.65, "eyeSquint*": 0.8, "eyeBlink*": 0.06, "mouthShrugLower": 0.3, "mouthStretch*": 0.1},
+         "cheekSquint*": 0.6, "eyeSquint*": 0.7, "eyeBlink*": 0.04, "mouthShrugLower": 0.3, "mouthStretch*": 0.1},
     ),
     "displeased": (  # AU 1+4+9+10+15+17
         183,
@@ -64,7 +64,7 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     "sad": (  # AU 1+4+7+15+17+43+64
         206,
         {"browInnerUp": 1.3, "browDown*": 0.35, "mouthFrown*": 0.85, "mouthShrugLower": 0.65, "mouthStretch*": 0.1,
-         "eyeSquint*": 0.4, "eyeBlink*": 0.1, "eyeLookDown*": 0.16, "cheekSquint*": 0.25},
+         "eyeSquint*": 0.35, "eyeBlink*": 0.08, "eyeLookDown*": 0.16, "cheekSquint*": 0.2},
     ),
     "gloomy": (  # AU 1+4+15+17+43+64
         231,

@@ -36,7 +36,7 @@ from emotalk.speech.encoder import SpeechEncoder
 from emotalk.sync.network import SyncModel, load_sync
 from scripts.train_motion import EMOTION, LIPS, SYNCHRONY
 
-VARIANTS = ("all losses", "no sync score", "no recogniser", "no strain", "no sparsity")
+VARIANTS = ("all losses", "no sync score", "no recogniser", "no strain")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def _path(options: Options, variant: str) -> Path:
 
 def trained(variant: str, clips: list[SpokenClip], options: Options) -> MotionNetwork:
     """The motion network after `options.steps` without the loss that `variant` names."""
-    config = PretrainConfig(steps=options.steps, batch=12, sparsity=0.0 if "sparsity" in variant else 0.1)
+    config = PretrainConfig(steps=options.steps, batch=12)
     sync = load_sync(options.work / f"{SYNC[0]}.safetensors")
     recogniser = load_recogniser(options.work / f"{CONSISTENCY[0]}.safetensors")
     filmed = load_filmed(options.work / "filmed.npz")

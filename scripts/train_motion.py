@@ -73,7 +73,7 @@ CARDS: dict[str, tuple[str, str]] = {
         """Speech features, valence/arousal and a style vector to ARKit-52 expression at 25 fps
 (`emotalk/motion/network.py`). Its teacher is a coarticulation model over known phone times, joined with the
 valence/arousal field (`emotalk/learning/teacher.py`). Losses: face, base branch, residual, contacts, sync score,
-recognised emotion, sparsity of what the gate lets through, and strain: how far an emotion moves lips in units of the
+recognised emotion, and strain: how far an emotion moves lips in units of the
 freedom that filmed people's lips have at the sound (`emotalk/learning/lip_freedom.py`). The gate has no target of its
 own. The lip branch then learns from filmed people, mixed with the teacher (`emotalk/learning/filmed_lips.py`): squared
 error of lip measures in units of each speaker's spread.""",

@@ -56,7 +56,6 @@ class PretrainConfig:
     residual: float = 1.0  # the same of the residual, before the gate
     contact: float = 0.05  # cross entropy of closure and teeth on lip
     velocity: float = 1.5  # differences between frames
-    sparsity: float = 0.1  # what of the residual the gate lets through
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.frames < 8:
@@ -89,7 +88,6 @@ def taught_loss(output: NetworkOutput, taught: Taught, config: PretrainConfig) -
     return {
         # The gate alone decides what is missing from the whole face: speech and residual have losses of their own.
         "face": apart(output.expression, taught.expression),
-        "sparsity": (output.emotion.abs() * weights).sum(-1).mean(),
         "speech": apart(output.speech, taught.speech),
         "residual": apart(output.residual, taught.residual),
         # A missed closure shows more than a late one; both contacts are rare.
@@ -207,9 +205,7 @@ def _step_losses(
         taught = teach(batch.articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
     output = run_network(model, batch, config.bfloat16)
     losses = taught_loss(output, taught, config)
-    total = losses["face"] + sum(
-        getattr(config, name) * losses[name] for name in ("sparsity", "speech", "residual", "contact")
-    )
+    total = losses["face"] + sum(getattr(config, name) * losses[name] for name in ("speech", "residual", "contact"))
     for name, (weight, critic) in critics.items():
         losses[name] = critic(output, batch)
         total = total + weight * losses[name]

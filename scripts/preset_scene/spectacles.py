@@ -1,4 +1,4 @@
-"""A spectacle frame: two superellipse rims, whole or their upper halves, a bridge and temples to the ears, swept as tubes."""
+"""A spectacle frame: superellipse rims (whole, or their upper halves), a bridge and temples to the ears, as tubes."""
 
 from __future__ import annotations
 

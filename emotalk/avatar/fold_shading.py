@@ -110,7 +110,7 @@ def light_of(normals: np.ndarray, colors: np.ndarray) -> np.ndarray:
     if front.sum() < 100:
         return DEFAULT_LIGHT
     bright, normals = bright[front], normals[front]
-    inside = (bright > np.quantile(bright, 0.1)) & (bright < np.quantile(bright, 0.98))  # no nostrils, no highlights
+    inside = (bright >= np.quantile(bright, 0.1)) & (bright <= np.quantile(bright, 0.98))  # no nostrils, no highlights
     design = np.concatenate([np.ones((inside.sum(), 1)), normals[inside]], 1)
     ridge = np.diag([0, 1e-3, 1e-3, 1e-3]) * len(design)
     mean, *slope = np.linalg.solve(design.T @ design + ridge, design.T @ bright[inside])

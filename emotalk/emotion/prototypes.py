@@ -49,7 +49,7 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
         142,
         {"browDown*": 1.35, "eyeSquint*": 0.65, "eyeWide*": 0.1, "noseSneer*": 0.75, "mouthUpperUp*": 0.5,
          "mouthLowerDown*": 0.45, "mouthStretch*": 0.35, "jawOpen": 0.05, "jawForward": 0.25, "mouthShrugLower": 0.2,
-         "cheekSquint*": 0.2, "mouthFrown*": 0.15},
+         "cheekSquint*": 0.2, "mouthSmile*": 0.06},
     ),
     "disgusted": (  # AU 4+7+9+10+17+25
         164,

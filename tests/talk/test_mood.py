@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from emotalk.avatar import AvatarCard
 from emotalk.core.rates import FPS, SAMPLE_RATE
 from emotalk.core.speech import Speech
 from emotalk.emotion import EmotionCurve
-from emotalk.talk.mood import CHANGE_SECONDS, TalkMood, mood_of
+from emotalk.talk.mood import BEYOND, CHANGE_SECONDS, TalkMood, mood_of, reach_of, style_of
 from emotalk.talk.request import TalkRequest
 
 SECOND = np.zeros(SAMPLE_RATE, np.float32)
@@ -105,3 +106,16 @@ def test_scaling_stays_inside():
     assert mood_of(EmotionCurve.constant(0.9, -0.9), 2.0).values == ((1.0, -1.0),)
     curve = EmotionCurve.constant(0.3, 0.3)
     assert mood_of(curve, 1.0) is curve
+
+
+def test_a_face_goes_as_far_as_its_card_says_and_further_beyond_the_border():
+    card = AvatarCard("N", "CC0-1.0", "p", synthetic=True, reach=1.1, face=3)
+    assert reach_of(card) == reach_of(card, 0.4) == 1.1
+    assert reach_of(card, 2.0) == pytest.approx(1.1 * (1 + BEYOND))
+    usual, more, less = (style_of(card, 0.5, amount) for amount in (1.0, 1.5, 0.5))
+    assert usual.face == 3
+    assert usual.head_energy == 0.5
+    np.testing.assert_allclose(more.gains, usual.gains * (1 + BEYOND / 2), rtol=1e-6)
+    np.testing.assert_array_equal(less.gains, usual.gains)
+    assert more.expressivity == 1.0
+    assert usual.expressivity == less.expressivity == 0.0

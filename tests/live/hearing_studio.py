@@ -34,7 +34,7 @@ class HearingStudio:
     def avatar(self, name: str) -> SimpleNamespace:
         if name != "mira":
             raise AvatarError(f"There is no avatar {name!r}.")
-        return SimpleNamespace(card=SimpleNamespace(face=3), motion=None)
+        return SimpleNamespace(card=SimpleNamespace(face=3, reach=1.0), motion=None)
 
     def motion_of(self, avatar: str) -> MotionModel:
         self.avatar(avatar)

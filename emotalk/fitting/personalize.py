@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
+from emotalk.avatar.home import usual_pose
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
@@ -244,6 +245,7 @@ class PersonalizeFit:
             avatar.card,
             metrics=metrics,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            home=usual_pose(self.tracked.motion.head_pose, self.tracked.seen),
             limitations="Made of one short video: sides, expressions and teeth that it never shows are guessed.",
         )
         avatar = avatar.replace(card=card)

@@ -27,12 +27,17 @@ if TYPE_CHECKING:
     from emotalk.core.gaussians import CloudBatch, GaussianCloud
 
 
-def still_motion(valence: float, arousal: float) -> HeadMotion:
-    """One frame of a silent face in a mood; values outside [-1, 1] are clipped."""
+def still_motion(
+    valence: float, arousal: float, held: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> HeadMotion:
+    """One frame of a silent face in a mood; values outside [-1, 1] are clipped. `held` is how the person holds the head
+    at rest (`GaussianAvatar.held`); the eyes look ahead all the same."""
     va = np.clip(np.float32([[valence, arousal]]), -1, 1)
     expression, eyelids, gaze = split_eyes(expression_field(va[:, 0], va[:, 1]))
     head = np.zeros((1, 6), np.float32)
-    head[:, 0] = -behaviour(va).head_pitch  # a turn about +x lowers the face
+    head[:, :3] = held
+    head[:, 0] -= behaviour(va).head_pitch  # a turn about +x lowers the face
+    gaze = gaze + np.float32([[-held[1], held[0]]])
     return HeadMotion(expression, np.zeros((1, 3)), gaze, eyelids, head)
 
 
@@ -186,7 +191,7 @@ def zoom_of(look: Look) -> float:
 
 def camera_of(avatar: GaussianAvatar, look: Look, yaw: float = 0.0, pitch: float = 0.0) -> Camera:
     """Where the look is taken from, gone further around the head by `yaw` and `pitch` (radians). An avatar with a
-    camera of its own is seen as in its video at the default look; yaw, pitch and zoom are relative to that."""
+    camera of its own is seen as usually in its video at the default look; yaw, pitch and zoom are relative to that."""
     # Imported here: as above.
     from emotalk.rendering import portrait_camera
 
@@ -243,7 +248,7 @@ CHIN = -0.1
 
 def head_box(avatar: GaussianAvatar, camera: Camera) -> tuple[float, float, float, float]:
     """Where the head at rest is in a picture, with its hair: (left, top, right, bottom) in pixels."""
-    cloud = avatar.pose(still_motion(0, 0), 0, camera)
+    cloud = avatar.pose(still_motion(0, 0, avatar.held), 0, camera)
     means, seen = cloud.means.detach().cpu(), cloud.opacities.detach().cpu() > 0.3
     pixels, _ = project(means[seen & (means[:, 1] > CHIN)], camera)
     return (*pixels.min(0).tolist(), *pixels.max(0).tolist())

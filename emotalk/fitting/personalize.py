@@ -52,6 +52,10 @@ START_FORMAT = 2
 """Counts up where a start of before no longer fits what a fit does with it."""
 FEWEST_FRAMES = 25
 MOST_STEPS = 20_000
+LEAST_STEPS = 600
+"""However busy the machine is and however few minutes there are: with fewer a face is still a sketch."""
+RATE_OVER = 25
+"""Steps over which it is measured how long one takes, and after which what is left is planned anew."""
 SAVE_EVERY = 20.0  # seconds
 REPORT_EVERY = 0.5
 PREVIEW_EVERY = 3.0
@@ -67,7 +71,7 @@ END = 0.8
 class PersonalizeConfig:
     """How long and how to fit."""
 
-    minutes: float = 2.0  # of wall clock, all in, over all resumed parts
+    minutes: float = 2.0  # of wall clock, all in, over all resumed parts; more where `LEAST_STEPS` take longer
     steps: int | None = None  # exactly so many, whatever time they take: the same result on every machine
     size: int = 512  # pixels of the finest pictures that are compared
     gaussians: int = 22_000  # at the start
@@ -152,6 +156,7 @@ class PersonalizeFit:
             minutes = math.inf if self.config.steps else max(self.config.minutes - outside / 60, 0.05)
             fit.config = dataclasses.replace(fit.config, minutes=minutes)
             next_judgement = fit.progress
+            floor = _Floor(fit, minutes)
             while fit.progress < 1:
                 if cancelled is not None and cancelled():
                     self._save()
@@ -160,6 +165,7 @@ class PersonalizeFit:
                     self._judge()
                     next_judgement = fit.progress + JUDGE_EVERY
                 fit.step()
+                floor.heed()
                 now = time.perf_counter()
                 if now - saved > SAVE_EVERY:
                     self._save()
@@ -224,7 +230,7 @@ class PersonalizeFit:
             return
         found = self._scores(self.judged)
         self.curve.append((fit.progress, fit.step_count, found["psnr_head"]))
-        if self.config.steps or not fit.config.densify_until <= fit.progress < END:
+        if self.config.steps or not fit.config.densify_until <= fit.progress < END or fit.step_count < LEAST_STEPS:
             return
         before = [dB for progress, _, dB in self.curve if progress <= fit.progress - LEVEL_SPAN]
         if before and found["psnr_head"] < max(before) + LEVEL:
@@ -283,6 +289,27 @@ class PersonalizeFit:
             digest.update(np.ascontiguousarray(channel).tobytes())
         digest.update(self.frames.rows.tobytes())
         return digest.hexdigest()
+
+
+class _Floor:
+    """Lengthens a fit that is bounded by time as far as `LEAST_STEPS` steps take, at the pace of the last ones."""
+
+    def __init__(self, fit: VideoFit, minutes: float) -> None:
+        self._fit, self._minutes = fit, minutes
+        self._before: list[float] = [fit.seconds]
+
+    def heed(self) -> None:
+        """Called after every step."""
+        fit = self._fit
+        self._before.append(fit.seconds)
+        if math.isinf(self._minutes) or fit.step_count >= LEAST_STEPS:
+            return
+        if fit.step_count % RATE_OVER and fit.progress < 1:
+            return
+        # The median: a machine that was asleep for a minute is not slow.
+        pace = float(np.median(np.diff(self._before[-RATE_OVER - 1 :])))
+        needed = (fit.seconds + (LEAST_STEPS - fit.step_count) * pace) / 60
+        fit.config = dataclasses.replace(fit.config, minutes=max(self._minutes, needed))
 
 
 @contextmanager

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from emotalk.core.gaussians import CloudBatch, GaussianCloud
 
 
-def still_motion(
-    valence: float, arousal: float, held: tuple[float, float, float] = (0.0, 0.0, 0.0)
-) -> HeadMotion:
+def still_motion(valence: float, arousal: float, held: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> HeadMotion:
     """One frame of a silent face in a mood; values outside [-1, 1] are clipped. `held` is how the person holds the head
     at rest (`GaussianAvatar.held`); the eyes look ahead all the same."""
     va = np.clip(np.float32([[valence, arousal]]), -1, 1)
@@ -140,7 +138,7 @@ class Scene:
 
 
 class _Edges:
-    """What lies left and right of a video's square: nothing is known of the shoulders there, so they fade out."""
+    """What lies left and right of a video's square: shoulders that were cut off there fade out."""
 
     def __init__(self, shares: np.ndarray, background: np.ndarray) -> None:
         share = (shares * 256).astype(np.uint16)[:, None]  # of the person, by column
@@ -159,14 +157,16 @@ class _Edges:
     ) -> _Edges | None:
         """Those of a picture in front of a background [3] or [height, width, 3] (4 where it is transparent); None where
         there are none."""
-        if avatar.camera is None or look.width <= look.height:
+        if avatar.camera is None or avatar.card.home:  # with a home pose shoulders come to their own end
             return None
         # Imported here: as above.
         from emotalk.avatar.view import side_shares
 
+        shares = side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy()
+        if shares.min() == 1:
+            return None
         whole = background.expand(look.height, look.width, background.shape[-1])
         behind = (whole.clamp(0, 1).cpu().numpy() * 255 + 0.5).astype(np.uint16)
-        shares = side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy()
         if framing is not None:
             columns = np.arange(look.width) + 0.5
             shares = np.interp((columns - framing.right) / framing.scale, columns, shares)

@@ -22,6 +22,7 @@ from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting import personalize
 from emotalk.fitting.fit_start import load_start
+from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
 from emotalk.fitting.shoulders import neck_point, without_outliers
 from emotalk.fitting.starting_avatar import starting_avatar
@@ -307,14 +308,37 @@ def test_damaged_files_are_begun_afresh(video, left, name, size):
 
 
 @pytest.mark.slow
-def test_a_budget_of_time_is_kept(video, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("least", "steps"), [(10, 24), (40, 40)], ids=["time enough", "a slow machine"])
+def test_a_budget_of_time_is_kept_but_for_the_least_steps(video, tmp_path, monkeypatch, least, steps):
+    """Four steps on a busy machine were praised as an avatar."""
+    monkeypatch.setattr("emotalk.fitting.personalize.LEAST_STEPS", least)
     ticks = itertools.count()
     stopped = SimpleNamespace(perf_counter=lambda: 0.0)
     monkeypatch.setattr("emotalk.fitting.personalize.time", stopped)
     monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", SimpleNamespace(perf_counter=lambda: next(ticks) / 4))
     avatar = fit_of(video, tmp_path, minutes=0.1).run()
-    assert avatar.card.metrics["steps"] == 24  # 6 s, each step of a quarter
-    assert avatar.card.metrics["seconds"] == 6.0
+    assert avatar.card.metrics["steps"] == steps  # of a quarter of a second each; there are 6 s
+    assert avatar.card.metrics["seconds"] == steps / 4
+
+
+def test_a_machine_that_gets_free_does_not_take_longer_than_it_was_given(monkeypatch):
+    monkeypatch.setattr("emotalk.fitting.personalize.LEAST_STEPS", 100)
+    fit = SimpleNamespace(seconds=0.0, step_count=0, progress=0.0, config=FitConfig(steps=10**6, minutes=1.0))
+    floor, planned = personalize._Floor(fit, 1.0), []
+    for _ in range(100):
+        fit.seconds += 2.0 if fit.step_count < 30 else 0.1
+        fit.step_count += 1
+        floor.heed()
+        planned.append(fit.config.minutes)
+    assert planned[24] == pytest.approx(100 * 2.0 / 60)
+    assert planned[-1] == pytest.approx(67 / 60)  # 30 steps of 2 s and 70 of 0.1 s
+    assert all(minutes >= 1.0 for minutes in planned)
+
+
+def test_the_card_keeps_the_videos_usual_pose(video, tmp_path):
+    """The head is drawn from there (`avatar.home`)."""
+    home = fit_of(video, tmp_path, steps=1).run().card.home
+    assert home == pytest.approx(np.median(video.motion.head_pose[video.seen], 0), abs=1e-4)
 
 
 @pytest.mark.slow

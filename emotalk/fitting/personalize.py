@@ -63,6 +63,12 @@ JUDGE_EVERY = 0.05  # share of the fit
 LEVEL = 0.04
 """dB that the held-out frames must gain over `LEVEL_SPAN` of the fit, or its end begins."""
 LEVEL_SPAN = 0.2
+FURTHER = 0.6
+"""Progress from which a finished fit goes on when it is given more time."""
+GONE = (
+    "The state of this fit is damaged, or another version of the program left it: it cannot be gone on with. Make the "
+    "avatar again from its video."
+)
 END = 0.8
 """Progress at which the end of a fit begins; the coarse part and densification lie before."""
 
@@ -139,8 +145,10 @@ class PersonalizeFit:
         self,
         report: FitCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
+        further: bool = False,
     ) -> GaussianAvatar:
-        """Fit, and return the finished avatar (not saved yet).
+        """Fit, and return the finished avatar (not saved yet). With `further`, a fit that was finished goes on for as
+        many minutes or steps as the config has; InputError where its folder holds none, or one of another program.
 
         `report` is called about twice a second; it counts steps (how many there will be is estimated where the fit is
         bounded by time), and its stages are "look" (colours and plate from the frames), "fit" and "done". Where
@@ -150,13 +158,18 @@ class PersonalizeFit:
         with one_thread():
             begun = time.perf_counter()
             self._tell(report, "look", None)
-            fit = self.fit = self._begin()
+            fit = self.fit = self._begin(further)
             outside = time.perf_counter() - begun
             saved = shown = told = time.perf_counter()
             minutes = math.inf if self.config.steps else max(self.config.minutes - outside / 60, 0.05)
-            fit.config = dataclasses.replace(fit.config, minutes=minutes)
+            if further:
+                self._go_on(minutes)
+            else:
+                fit.config = dataclasses.replace(fit.config, minutes=minutes)
             next_judgement = fit.progress
             floor = _Floor(fit, minutes)
+            if report is not None:
+                self._tell(report, "fit", self.preview())
             while fit.progress < 1:
                 if cancelled is not None and cancelled():
                     self._save()
@@ -192,12 +205,28 @@ class PersonalizeFit:
         both = np.concatenate([original.numpy(), drawn], axis=1)
         return (both * 255 + 0.5).clip(0, 255).astype(np.uint8)
 
-    def _begin(self) -> VideoFit:
-        """The fit as it was left in the folder, or a new one."""
+    @property
+    def rows(self) -> np.ndarray:
+        """The frames [R] of the video that are learned from or judged by, in order."""
+        return np.unique(np.concatenate([self.frames.rows, np.asarray(self.judged, int)]))
+
+    def _go_on(self, minutes: float) -> None:
+        """Let a finished fit take its last part again: what comes before would undo what was learned."""
+        fit, share = self.fit, 1 - FURTHER
+        steps = round((self.config.steps or MOST_STEPS) / share)
+        fit.config = dataclasses.replace(fit.config, minutes=minutes / share, steps=steps)
+        fit.skipped = 0.0
+        fit.skipped = FURTHER - max(fit.step_count / steps, fit.seconds / (60 * fit.config.minutes))
+        self.curve = []
+
+    def _begin(self, further: bool = False) -> VideoFit:
+        """The fit as it was left in the folder, or a new one; with `further`, an InputError in place of that."""
         config, stamp = self.config, self._fingerprint()
         self.folder.mkdir(parents=True, exist_ok=True)
         card = AvatarCard(self.name, LICENCE, self._provenance(), synthetic=False, consent=self.consent)
         self.start = load_start(self.folder / START, stamp, card, self.tracked)
+        if further and (self.start is None or not (self.folder / STATE).exists()):
+            raise InputError(GONE)
         if self.start is None:
             (self.folder / STATE).unlink(missing_ok=True)
             self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
@@ -219,7 +248,9 @@ class PersonalizeFit:
             try:
                 fit.load_state(self.folder / STATE)
                 self.curve = [tuple(point) for point in json.loads((self.folder / CURVE).read_text())]
-            except (CheckpointError, OSError, ValueError):
+            except (CheckpointError, OSError, ValueError) as error:
+                if further:
+                    raise InputError(GONE) from error
                 fit = VideoFit(start, self.frames, torso, fit_config, config.refine, shrink)
         return fit
 

@@ -23,7 +23,7 @@ def test_they_go_on_below_and_come_down_beside_the_picture():
     wider = continued_clothes(bust(), SIZE / 2, METRES)
     inside = wider.mask[:SIZE, wider.left : wider.left + SIZE]
     assert (inside == bust()).all()
-    assert len(wider.mask) == SIZE + round(BELOW / METRES)
+    assert len(wider.mask) == SIZE + int(np.ceil(BELOW / METRES))
     # From the neck in the middle to the outside of the arm.
     assert wider.left == pytest.approx(ARM / METRES - SIZE / 2, abs=2)
     tops = np.where(wider.mask.any(0), wider.mask.argmax(0), len(wider.mask))
@@ -49,7 +49,7 @@ def test_shoulders_that_end_in_the_picture_go_on_below_it_only():
     mask[:, :20] = mask[:, -20:] = False
     wider = continued_clothes(mask, SIZE / 2, METRES)
     assert wider.left == 0
-    assert wider.mask.shape == (SIZE + round(BELOW / METRES), SIZE)
+    assert wider.mask.shape == (SIZE + int(np.ceil(BELOW / METRES)), SIZE)
     assert (wider.mask[SIZE:] == mask[-1]).all()
 
 

@@ -39,7 +39,7 @@ def avatars() -> None:
 
 
 def personalize(
-    video: tyro.conf.Positional[Path | None] = None,
+    video: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[VIDEO]", help_behavior_hint="")] = None,
     *,
     name: str,
     minutes: float = 2.0,

@@ -38,7 +38,7 @@ STEEPEST = 1.0
 """Slope of a shoulder's line where it leaves the picture, at most; below 0 it would go up again."""
 LINE = 0.12
 """Share of the picture's width from which that slope is taken."""
-NEAR = 0.015
+NEAR = 0.03
 """Metres outside of the picture up to which Gaussians are as dense as inside: frames of the video show that much."""
 COARSE = 2.2
 """Further outside, the distance of neighbours is so many times larger."""

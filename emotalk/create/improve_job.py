@@ -18,7 +18,7 @@ from emotalk.create.filmed import remembered
 from emotalk.create.kept import keep, settings_of
 from emotalk.create.request import ImproveRequest, PersonalizeResult
 from emotalk.create.stages import JUDGING, Waiting
-from emotalk.create.workplace import put_in_place, sweep, workplace
+from emotalk.create.workplace import put_in_place, sweep, work_folder, workplace
 from emotalk.rendering.device import resolve_device
 
 WORSE = 0.02
@@ -50,6 +50,7 @@ def improve(
     base = own_folder() if folder is None else folder
     name = folder_name(request.name)
     sweep(base)
+    settings_of(work_folder(base, name), base / name)  # before a folder is made for nothing
     with workplace(base, name) as work:
         settings = settings_of(work, base / name)
         waiting = Waiting(progress or (lambda _: None), 60 * request.minutes, 0.0)

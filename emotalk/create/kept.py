@@ -37,6 +37,10 @@ _CONFIG = ("size", "seed")
 def keep(work: Path, avatar: Path, config: PersonalizeConfig, rows: Iterable[int]) -> None:
     """Leave in a held work folder what the avatar in the folder `avatar` can be improved with; `rows` are the frames
     that are needed. Where that is too much, nothing is left."""
+    settings = {name: getattr(config, name) for name in _CONFIG}
+    # First: a run that is killed while frames go must not be gone on with as if they were there.
+    write_json(work / MADE, settings | {"avatar": _digest(avatar)}, indent=2)
+    (work / JOB).unlink(missing_ok=True)
     needed = {f"{row:06d}" for row in rows}
     for folder in ("frames", "masks"):
         for picture in (work / "track" / folder).glob("*"):
@@ -44,9 +48,6 @@ def keep(work: Path, avatar: Path, config: PersonalizeConfig, rows: Iterable[int
                 picture.unlink()
     for sound in (work / "track").glob("*.wav"):
         sound.unlink()
-    settings = {name: getattr(config, name) for name in _CONFIG}
-    write_json(work / MADE, settings | {"avatar": _digest(avatar)}, indent=2)
-    (work / JOB).unlink(missing_ok=True)
     _make_room(work)
 
 

@@ -308,6 +308,34 @@ def test_damaged_files_are_begun_afresh(video, left, name, size):
 
 
 @pytest.mark.slow
+def test_a_finished_fit_goes_further_from_where_it_ended(video, tmp_path):
+    first = fit_of(video, tmp_path, steps=30)
+    before = first.run()
+    told, further = [], fit_of(video, tmp_path, steps=20)
+    after = further.run(told.append, further=True)
+    assert after.card.metrics["steps"] == 30 + 20
+    assert after.card.metrics["psnr_head"] > before.card.metrics["psnr_head"] - 0.05
+    assert next(news for news in told if news.stage == "fit").preview is not None  # the avatar as it is, at once
+    shares = [news.share for news in told if news.stage == "fit"]
+    assert shares == sorted(shares)
+    assert (first.rows == further.rows).all()
+    assert set(first.frames.rows) <= set(first.rows)
+
+
+def test_a_fit_that_is_not_there_or_of_another_program_goes_no_further(video, tmp_path):
+    with pytest.raises(InputError, match="Make the avatar again"):
+        fit_of(video, tmp_path / "nothing", steps=2).run(further=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [START, STATE])
+def test_a_damaged_state_is_not_begun_afresh_when_it_shall_go_further(video, left, name):
+    (left / name).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="Make the avatar again"):
+        fit_of(video, left, steps=2).run(further=True)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("least", "steps"), [(10, 24), (40, 40)], ids=["time enough", "a slow machine"])
 def test_a_budget_of_time_is_kept_but_for_the_least_steps(video, tmp_path, monkeypatch, least, steps):
     """Four steps on a busy machine were praised as an avatar."""

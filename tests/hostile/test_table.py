@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.avatars import AVATARS
-from tests.hostile.parameters import BEGIN, BODIES, CONVERSE, FEW, FURTHER, GENERATE, LIVE, PORTRAIT, STILL, TALK, VALUES
+from tests.hostile.parameters import (
+    BEGIN,
+    BODIES,
+    CONVERSE,
+    FEW,
+    FURTHER,
+    GENERATE,
+    LIVE,
+    PORTRAIT,
+    STILL,
+    TALK,
+    VALUES,
+)
 from tests.hostile.photos import PHOTOS
 from tests.hostile.pictures import PICTURES
 from tests.hostile.sounds import SOUNDS

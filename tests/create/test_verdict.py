@@ -107,7 +107,7 @@ class Recorded:
 
 
 def tracked_of(opening, seen=None):
-    """What the lips of a tracked video are asked for: landmarks whose inner lips are so far open [T] (eye distances)."""
+    """A video whose inner lips are so far open [T] (eye distances)."""
     frames = len(opening)
     landmarks = np.zeros((frames, LANDMARKS, 2), np.float32)
     landmarks[:, 33], landmarks[:, 263] = (0, 0), (100, 0)

@@ -60,6 +60,7 @@ class Waiting:
         self._fit_seconds, self._end_seconds = fit_seconds, end_seconds
         self._started = clock()
         self._stage: tuple[str, float, float] | None = None  # its name, when it began and what was done of it then
+        self._furthest = "", 0.0  # the stage told last, and the largest share of it
         self._end: tuple[float, float] | None = None  # when all will be done, and when that was said
 
     def show(self, stage: str, **news: object) -> None:
@@ -80,8 +81,10 @@ class Waiting:
         """The callback for a fit."""
 
         def tell(news: FitProgress) -> None:
-            expected = self._fit_seconds if news.remaining is None else news.remaining
-            left = 0.0 if news.stage == "done" else self._left(f"fit {news.stage}", news.share, expected)
+            # A fit of a video plans its time itself.
+            left = news.remaining
+            if left is None or news.stage == "done":
+                left = 0.0 if news.stage == "done" else self._left(f"fit {news.stage}", news.share, self._fit_seconds)
             self._tell(news, FIT_STAGES, left + self.voice_seconds + self._end_seconds)
 
         return tell
@@ -98,8 +101,13 @@ class Waiting:
         return tell
 
     def _tell(self, news: Progress, words: dict[str, str], whole: float | None) -> None:
+        words_now = words.get(news.stage, news.stage)
+        best = news.share if words_now != self._furthest[0] else max(news.share, self._furthest[1])
+        self._furthest = words_now, best
         changed = {
-            "stage": words.get(news.stage, news.stage),
+            "stage": words_now,
+            # What was planned anew is not less done than before.
+            "total": round(news.done / best) if news.share < best else news.total,
             "seconds": self._clock() - self._started,
             "remaining": self._told(whole),
         }

@@ -56,6 +56,8 @@ LEAST_STEPS = 600
 """However busy the machine is and however few minutes there are: with fewer a face is still a sketch."""
 RATE_OVER = 25
 """Steps over which it is measured how long one takes, and after which what is left is planned anew."""
+USUAL_STEP = 0.1
+"""Seconds, on two idle cores."""
 SAVE_EVERY = 20.0  # seconds
 REPORT_EVERY = 0.5
 PREVIEW_EVERY = 3.0
@@ -139,7 +141,7 @@ class PersonalizeFit:
         self.mask = box_mask(head_box(tracked), tracked.size)
         self.curve: list[tuple[float, int, float]] = []  # progress, step, dB over the head
         self.fit: VideoFit | None = None
-        self._spent = 0.0  # seconds, of earlier parts and of this one outside of steps
+        self._loop = 0.0, 0.0  # when the steps of this run began, and the seconds of steps before
 
     def run(
         self,
@@ -168,6 +170,7 @@ class PersonalizeFit:
                 fit.config = dataclasses.replace(fit.config, minutes=minutes)
             next_judgement = fit.progress
             floor = _Floor(fit, minutes)
+            self._loop = time.perf_counter(), fit.seconds
             if report is not None:
                 self._tell(report, "fit", self.preview())
             while fit.progress < 1:
@@ -302,8 +305,20 @@ class PersonalizeFit:
         done = max(fit.progress, 1e-3)
         steps = self.config.steps or max(fit.step_count, round(fit.step_count / done))
         psnr = self.curve[-1][2] if self.curve else None
-        remaining = 0.0 if stage == "done" else fit.seconds * (1 - done) / done
+        remaining = 0.0 if stage == "done" else self._left(done)
         return report(FitProgress(stage, fit.step_count, steps, fit.seconds, remaining, psnr=psnr, preview=preview))
+
+    def _left(self, done: float) -> float:
+        """Seconds that the fit still takes when so much of it is done: as planned, and what judging and showing it
+        takes beside its steps."""
+        fit = self.fit
+        if math.isinf(fit.config.minutes):
+            left = fit.seconds * (1 - done) / done
+        else:
+            left = (1 - done) * 60 * fit.config.minutes
+        (since, before), now = self._loop, time.perf_counter()
+        stepped = fit.seconds - before
+        return left * (min(max((now - since) / stepped, 1.0), 3.0) if stepped > 1 else 1.0)
 
     def _provenance(self) -> str:
         seconds = len(self.tracked) / 25
@@ -335,10 +350,11 @@ class _Floor:
         self._before.append(fit.seconds)
         if math.isinf(self._minutes) or fit.step_count >= LEAST_STEPS:
             return
-        if fit.step_count % RATE_OVER and fit.progress < 1:
+        # The first one may compile. The median: a machine that was asleep for a minute is not slow.
+        took = np.diff(self._before[1:][-RATE_OVER - 1 :])
+        if len(took) == RATE_OVER and fit.step_count % RATE_OVER and fit.progress < 1:
             return
-        # The median: a machine that was asleep for a minute is not slow.
-        pace = float(np.median(np.diff(self._before[-RATE_OVER - 1 :])))
+        pace = float(np.median(took)) if len(took) else USUAL_STEP
         needed = (fit.seconds + (LEAST_STEPS - fit.step_count) * pace) / 60
         fit.config = dataclasses.replace(fit.config, minutes=max(self._minutes, needed))
 

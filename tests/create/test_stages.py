@@ -99,6 +99,20 @@ def test_pictures_and_likeness_pass_through_and_the_end_is_near(clock):
     assert all(news.remaining >= 0 for news in told)
 
 
+def test_what_a_fit_plans_itself_is_believed_and_a_stage_never_goes_back(clock):
+    """On a busy machine a fit is given more time while it runs: what is done is then a smaller share of it."""
+    told = []
+    waiting = Waiting(told.append, 60.0, 10.0, end_seconds=5.0, clock=clock)
+    tell = waiting.fitting()
+    for done, total, left in ((30, 100, 70.0), (40, 200, 120.0), (60, 200, 100.0), (100, 200, 50.0)):
+        clock.now += 10
+        tell(FitProgress("fit", done, total, 0.0, left))
+    shares = [news.share for news in told]
+    assert shares == pytest.approx([0.3, 0.3, 0.3, 0.5], abs=0.01)
+    assert [news.done for news in told] == [30, 40, 60, 100]
+    assert told[-1].remaining == pytest.approx(65, rel=0.2)
+
+
 def test_learning_to_speak_can_be_stopped(clock):
     told = []
     waiting = Waiting(told.append, 60.0, clock=clock)

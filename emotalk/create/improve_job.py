@@ -21,6 +21,8 @@ from emotalk.create.stages import JUDGING, Waiting
 from emotalk.create.workplace import put_in_place, sweep, work_folder, workplace
 from emotalk.rendering.device import resolve_device
 
+BETTER = 0.05
+"""dB from which it is called better."""
 WORSE = 0.02
 """dB by which the head may be less alike afterwards: less is chance."""
 
@@ -67,7 +69,7 @@ def improve(
         if cancelled():
             raise Cancelled("Stopped; the avatar is what it was.")
         if better:
-            said = f"It was {old:.1f} dB before: {'as good as it was' if new < old + WORSE else 'better'} now."
+            said = f"It was {old:.1f} dB before: {'better' if new > old + BETTER else 'about as good'} now."
         else:
             said = f"More time made it no better ({new:.1f} dB against {old:.1f}): it stays as it was."
         verdict = dataclasses.replace(verdict, sentences=(*verdict.sentences, said))

@@ -54,6 +54,8 @@ FEWEST_FRAMES = 25
 MOST_STEPS = 20_000
 LEAST_STEPS = 600
 """However busy the machine is and however few minutes there are: with fewer a face is still a sketch."""
+LEAST_FURTHER = 200
+"""The same for a finished fit that is given more time."""
 RATE_OVER = 25
 """Steps over which it is measured how long one takes, and after which what is left is planned anew."""
 USUAL_STEP = 0.1
@@ -164,12 +166,8 @@ class PersonalizeFit:
             outside = time.perf_counter() - begun
             saved = shown = told = time.perf_counter()
             minutes = math.inf if self.config.steps else max(self.config.minutes - outside / 60, 0.05)
-            if further:
-                self._go_on(minutes)
-            else:
-                fit.config = dataclasses.replace(fit.config, minutes=minutes)
+            floor = self._planned(minutes, further)
             next_judgement = fit.progress
-            floor = _Floor(fit, minutes)
             self._loop = time.perf_counter(), fit.seconds
             if report is not None:
                 self._tell(report, "fit", self.preview())
@@ -213,14 +211,28 @@ class PersonalizeFit:
         """The frames [R] of the video that are learned from or judged by, in order."""
         return np.unique(np.concatenate([self.frames.rows, np.asarray(self.judged, int)]))
 
-    def _go_on(self, minutes: float) -> None:
-        """Let a finished fit take its last part again: what comes before would undo what was learned."""
-        fit, share = self.fit, 1 - FURTHER
+    def _planned(self, minutes: float, further: bool) -> _Floor:
+        """Give the fit so many minutes. A finished one that goes further takes its last part again: what comes before
+        would undo what was learned."""
+        fit = self.fit
+        if not further:
+
+            def plan(minutes: float) -> None:
+                fit.config = dataclasses.replace(fit.config, minutes=minutes)
+
+            plan(minutes)
+            return _Floor(fit, minutes, LEAST_STEPS, 0.0, plan)
+        share, done, spent = 1 - FURTHER, fit.step_count, fit.seconds
         steps = round((self.config.steps or MOST_STEPS) / share)
-        fit.config = dataclasses.replace(fit.config, minutes=minutes / share, steps=steps)
-        fit.skipped = 0.0
-        fit.skipped = FURTHER - max(fit.step_count / steps, fit.seconds / (60 * fit.config.minutes))
         self.curve = []
+
+        def last_part(minutes: float) -> None:
+            fit.config = dataclasses.replace(fit.config, minutes=minutes / share, steps=steps)
+            fit.skipped = FURTHER - max(done / steps, spent / (60 * fit.config.minutes))
+
+        minutes = max(minutes, self.config.minutes) if math.isfinite(minutes) else minutes
+        last_part(minutes)
+        return _Floor(fit, minutes, done + LEAST_FURTHER, spent, last_part)
 
     def _begin(self, further: bool = False) -> VideoFit:
         """The fit as it was left in the folder, or a new one; with `further`, an InputError in place of that."""
@@ -338,25 +350,27 @@ class PersonalizeFit:
 
 
 class _Floor:
-    """Lengthens a fit that is bounded by time as far as `LEAST_STEPS` steps take, at the pace of the last ones."""
+    """Lengthens a fit that is bounded by time as far as it takes to the step `least`, at the pace of the last ones.
+    `since` are the seconds of steps from which its minutes count; `plan` gives it other ones."""
 
-    def __init__(self, fit: VideoFit, minutes: float) -> None:
-        self._fit, self._minutes = fit, minutes
+    def __init__(self, fit: VideoFit, minutes: float, least: int, since: float, plan: Callable[[float], None]) -> None:
+        self._fit, self._minutes, self._least = fit, minutes, least
+        self._since, self._plan = since, plan
         self._before: list[float] = [fit.seconds]
 
     def heed(self) -> None:
         """Called after every step."""
         fit = self._fit
         self._before.append(fit.seconds)
-        if math.isinf(self._minutes) or fit.step_count >= LEAST_STEPS:
+        if math.isinf(self._minutes) or fit.step_count >= self._least:
             return
         # The first one may compile. The median: a machine that was asleep for a minute is not slow.
         took = np.diff(self._before[1:][-RATE_OVER - 1 :])
         if len(took) == RATE_OVER and fit.step_count % RATE_OVER and fit.progress < 1:
             return
         pace = float(np.median(took)) if len(took) else USUAL_STEP
-        needed = (fit.seconds + (LEAST_STEPS - fit.step_count) * pace) / 60
-        fit.config = dataclasses.replace(fit.config, minutes=max(self._minutes, needed))
+        needed = (fit.seconds - self._since + (self._least - fit.step_count) * pace) / 60
+        self._plan(max(self._minutes, needed))
 
 
 @contextmanager

@@ -22,7 +22,6 @@ from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting import personalize
 from emotalk.fitting.fit_start import load_start
-from emotalk.fitting.gaussian_fit import FitConfig
 from emotalk.fitting.personalize import START, STATE, PersonalizeConfig, PersonalizeFit
 from emotalk.fitting.shoulders import neck_point, without_outliers
 from emotalk.fitting.starting_avatar import starting_avatar
@@ -349,16 +348,25 @@ def test_a_budget_of_time_is_kept_but_for_the_least_steps(video, tmp_path, monke
     assert avatar.card.metrics["seconds"] == steps / 4
 
 
-def test_a_machine_that_gets_free_does_not_take_longer_than_it_was_given(monkeypatch):
-    monkeypatch.setattr("emotalk.fitting.personalize.LEAST_STEPS", 100)
-    fit = SimpleNamespace(seconds=0.0, step_count=0, progress=0.0, config=FitConfig(steps=10**6, minutes=1.0))
-    floor, planned = personalize._Floor(fit, 1.0), []
+@pytest.mark.slow
+def test_further_it_takes_some_steps_however_busy_the_machine(video, tmp_path, monkeypatch):
+    """Loading took longer than the half minute that was given: one step was made."""
+    fit_of(video, tmp_path, steps=30).run()
+    monkeypatch.setattr("emotalk.fitting.personalize.LEAST_FURTHER", 12)
+    ticks = itertools.count()
+    monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", SimpleNamespace(perf_counter=lambda: 10.0 * next(ticks)))
+    after = fit_of(video, tmp_path, minutes=0.1).run(further=True)
+    assert after.card.metrics["steps"] == pytest.approx(30 + 12, abs=1)
+
+
+def test_a_machine_that_gets_free_does_not_take_longer_than_it_was_given():
+    fit, planned = SimpleNamespace(seconds=0.0, step_count=0, progress=0.0), []
+    floor = personalize._Floor(fit, 1.0, 100, 0.0, planned.append)
     for _ in range(100):
         fit.seconds += 2.0 if fit.step_count < 30 else 0.1
         fit.step_count += 1
         floor.heed()
-        planned.append(fit.config.minutes)
-    assert planned[24] == pytest.approx(100 * 2.0 / 60)
+    assert planned[20] == pytest.approx(100 * 2.0 / 60)
     assert planned[-1] == pytest.approx(67 / 60)  # 30 steps of 2 s and 70 of 0.1 s
     assert all(minutes >= 1.0 for minutes in planned)
 

@@ -188,6 +188,10 @@ def test_livelink_sends_a_recording_to_whoever_listens(tmp_path: Path, capsys: p
         (["personalize", __file__, "--name", "me", "--video-only"], "in finished videos only"),
         (["personalize", __file__, "--name", "Mira", "--consent"], "comes with the program"),
         (["personalize", PHOTO, "--name", "me", "--consent"], "is a photo, and a video is needed here"),
+        (["personalize", "--name", "me", "--consent"], "Name a video to make the avatar of, or say --improve"),
+        (["personalize", "--name", "me", "--improve"], "Nothing was kept to improve"),
+        (["personalize", __file__, "--name", "me", "--improve"], "leave the video out"),
+        (["personalize", "--name", "mira", "--improve"], "comes with the program"),
         (["portrait", "missing.jpg", "--name", "me", "--consent"], "no photo 'missing.jpg'"),
         (["portrait", __file__, "--name", "me"], "needs consent. With --consent you say"),
         (["portrait", __file__, "--name", "me", "--video-only"], "in finished videos only"),
@@ -320,6 +324,16 @@ class TestRm:
         assert main(["rm", "me", "--yes"]) == 0
         assert capsys.readouterr().out == "me is deleted\n"
         assert list(own.parent.iterdir()) == []
+
+    def test_the_frames_that_were_kept_go_alone_or_with_it(self, own: Path, capsys: pytest.CaptureFixture) -> None:
+        work = own.parent / ".me.work"
+        for last in (["--frames"], ["--yes"]):
+            (work / "track" / "frames").mkdir(parents=True)
+            (work / "made.json").write_text("{}")
+            assert main(["rm", "me", *last]) == 0
+            assert not work.exists()
+            assert own.is_dir() == (last == ["--frames"])
+        assert "what was kept of the video of me is deleted" in capsys.readouterr().out
 
     def test_without_anybody_to_ask_it_stays(self, own: Path, monkeypatch, capsys: pytest.CaptureFixture) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO(""))

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from emotalk.avatar import home
 from emotalk.core.errors import AvatarError
 
 FORMAT_VERSION = 1
@@ -42,6 +43,7 @@ class AvatarCard:
     consent: Consent | None = None
     created: str = ""  # ISO 8601
     face: int = 1  # which idiosyncrasy of face and motion this person has (`MotionStyle.face`); 0: an average face
+    home: tuple[float, ...] = ()  # the usual head pose of its video (`avatar.home`): 6 numbers, or none
     source: str = ""  # `org/repo[/subfolder]@commit` of a download; filled in where it is loaded from the Hub
     reach: float = 1.0  # how far this face goes in a mood against the average one, so that it is read as well
     folds: dict[str, float] = field(default_factory=dict)  # group of `folds.FOLDS` -> depth: 0 none, 1 in their fifties
@@ -79,6 +81,9 @@ class AvatarCard:
             return f"must say true or false as 'synthetic', found {self.synthetic!r:.60}."
         if type(self.face) is not int or not 0 <= self.face <= LARGEST_FACE:
             return f"needs a whole number from 0 to {LARGEST_FACE} as 'face', found {self.face!r:.60}."
+        if (wrong := home.problem(self.home)) is not None:
+            return f"{wrong}."
+        object.__setattr__(self, "home", tuple(self.home))
         if not isinstance(self.metrics, dict) or len(self.metrics) > 100:
             return "needs a table of at most 100 numbers as 'metrics'."
         for key, value in self.metrics.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 
 from emotalk.avatar import binding
 from emotalk.avatar.gaussians import Corrections, signals
+from emotalk.avatar.home import held, home_camera
 from emotalk.avatar.posing import poser_for
 from emotalk.core.errors import AvatarError, InputError
 from emotalk.core.gaussians import CloudBatch
@@ -88,6 +90,16 @@ class GaussianAvatar:
     def device(self) -> torch.device:
         """Where the Gaussians, the head and the background are."""
         return self.gaussians.position.device
+
+    @cached_property
+    def home_camera(self) -> Camera | None:
+        """The camera through which a head at rest is seen as its video usually shows it (`avatar.home`)."""
+        return home_camera(self)
+
+    @property
+    def held(self) -> tuple[float, float, float]:
+        """Radians about x, y and z: how the person holds the head at rest; zeros where no video tells."""
+        return held(self.card.home)
 
     def replace(self, **changes: object) -> GaussianAvatar:
         """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail, camera,

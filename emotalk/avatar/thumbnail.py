@@ -22,6 +22,7 @@ def render_thumbnail(avatar: GaussianAvatar, side: int = SIDE) -> bytes:
     from PIL import Image
 
     motion = HeadMotion.neutral()
+    motion.head_pose[0, :3] = avatar.held
     for name in ("mouthSmileLeft", "mouthSmileRight"):
         motion.expression[0, ARKIT_INDEX[name]] = 0.35
     if avatar.camera is None:

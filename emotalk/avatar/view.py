@@ -31,8 +31,8 @@ def own_view(
     person: [3] or [height, width, 3] in [0, 1].
 
     yaw, pitch (radians) take the camera around the head and zoom > 0 nearer, all relative to the video: a square at
-    (0, 0, 1) shows it as it was filmed. The background zooms along and does not turn. Raises an AvatarError where the
-    avatar has no camera and an InputError on numbers out of range.
+    (0, 0, 1) shows a head at rest as it usually was filmed (`avatar.home`). The background zooms along and does not
+    turn. Raises an AvatarError where the avatar has no camera and an InputError on numbers out of range.
     """
     if avatar.camera is None:
         raise AvatarError("This avatar has no camera of its own; look at it through rendering.portrait_camera.")
@@ -40,7 +40,7 @@ def own_view(
         raise InputError(f"yaw, pitch and zoom must be numbers with zoom > 0, found {yaw!r}, {pitch!r}, {zoom!r}.")
     width, height = sides(size)
     side = min(width, height)
-    camera = _turned(_square(avatar.camera, side), yaw, pitch)
+    camera = _turned(_square(avatar.home_camera, side), yaw, pitch)
     camera = dataclasses.replace(
         camera,
         fx=camera.fx * zoom,

@@ -39,12 +39,15 @@ def avatars() -> None:
 
 
 def personalize(
-    video: tyro.conf.Positional[Path],
+    video: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="[VIDEO]", help_behavior_hint="")] = None,
+    *,
     name: str,
     minutes: float = 2.0,
     consent: bool = False,
     video_only: bool = False,
     resume: bool = False,
+    improve: bool = False,
+    keep_frames: bool = True,
     seconds: float | None = None,
     size: Literal[256, 512] = 512,
     seed: int = 0,
@@ -53,26 +56,39 @@ def personalize(
     """Make an avatar of the person in a video, which `talk --avatar NAME` then lets speak.
 
     Args:
-        video: ten to sixty seconds of one person who looks into the camera and talks; any format.
+        video: ten to sixty seconds of one person who looks into the camera and talks; any format. Not with --improve.
         name: what the avatar is called.
-        minutes: how long to fit at most, after tracking.
+        minutes: how long to fit at most, after tracking; more where 600 steps take longer.
         consent: say that you are the person in the video, or that they agreed to an avatar that can be made to say
             anything, and whose numbers go to the browser of whoever watches it live. It is kept in the avatar's card;
             without it nothing is made.
         video_only: agree to finished videos only: the avatar is never drawn live in a browser.
         resume: go on with a run that was stopped, with the settings it was started with.
+        improve: fit the avatar of that name, which was made of a video, for more minutes.
+        keep_frames: keep the frames that were learned from beside the avatar, so that it can be improved; they go with
+            it, or by `rm --frames`.
         seconds: how much of the video to use at most.
         size: side in pixels of the pictures that are learned from.
         seed: another number, another order of the pictures.
         device: where the avatar is fitted: auto (a GPU where one can draw), cpu or cuda.
     """
-    from emotalk.create import PersonalizeRequest, consent_to
+    from emotalk.create import ImproveRequest, PersonalizeRequest, can_improve, consent_to
+    from emotalk.create import improve as make_better
     from emotalk.create import personalize as make
     from emotalk.create.workplace import can_resume
 
+    if improve:
+        if video is not None:
+            raise InputError("What an avatar is improved with was kept of its video; leave the video out.")
+        with fit_bar() as show:
+            made = make_better(ImproveRequest(name, minutes, device), show)
+        _tell_avatar(made, made.name)
+        return
+    if video is None:
+        raise InputError("Name a video to make the avatar of, or say --improve to go on with one that was made.")
     request = PersonalizeRequest(
         video, name, consent_to(video_only) if consent else "", minutes=minutes, seconds=seconds, size=size, seed=seed,
-        device=device, resume=resume, video_only=video_only,
+        device=device, resume=resume, video_only=video_only, keep_frames=keep_frames,
     )  # fmt: skip
     if not resume and can_resume(name):
         print(f"a run for {name} that was stopped is left; without --resume it is begun anew", file=sys.stderr)
@@ -84,6 +100,8 @@ def personalize(
                 print("stopped; the same command with --resume goes on from here", file=sys.stderr)
             raise
     _tell_avatar(made, made.name)
+    if can_improve(made.name):
+        print(f"python -m emotalk personalize --improve --name {shlex.quote(made.name)}")
 
 
 def portrait(
@@ -141,16 +159,22 @@ def push(
     print(push_avatar(avatar, repo, private))
 
 
-def rm(avatar: tyro.conf.Positional[str], yes: bool = False) -> None:
+def rm(avatar: tyro.conf.Positional[str], yes: bool = False, frames: bool = False) -> None:
     """Delete an avatar that was made on this machine, for good. Shipped ones stay.
 
     Args:
         avatar: its name, as `avatars` lists it.
         yes: do not ask.
+        frames: delete only what was kept of its video to improve it; the avatar stays.
     """
     from emotalk.avatar.gallery import delete_avatar, find_own
+    from emotalk.create.kept import forget
 
     folder = find_own(avatar)
+    if frames:
+        gone = forget(avatar)
+        print(f"what was kept of the video of {avatar} is deleted" if gone else f"nothing was kept of {avatar}")
+        return
     if not yes:
         if not sys.stdin.isatty():
             raise InputError(f"Nobody is here to ask whether {avatar} may go; say so with --yes.")
@@ -158,11 +182,14 @@ def rm(avatar: tyro.conf.Positional[str], yes: bool = False) -> None:
             print("nothing was deleted")
             return
     delete_avatar(avatar)
+    forget(avatar)
     print(f"{avatar} is deleted")
 
 
 def _tell_avatar(made: PersonalizeResult, address: str) -> None:
     """What was made, how good it is, and how to let it talk."""
+    if made.verdict is not None:
+        print("\n".join([made.verdict.word.capitalize() + ".", *made.verdict.sentences]))
     measured = ", ".join(f"{metric} {value:.3g}" for metric, value in sorted(made.card.metrics.items()))
     print(f"{made.folder}: made in {made.seconds:.0f} s" + (f" ({measured})" if measured else ""))
     print(f'python -m emotalk talk --avatar {shlex.quote(address)} --text "Hello!"')

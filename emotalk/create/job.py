@@ -3,8 +3,9 @@
     video ─► track/ (frames, masks, motion, sound) ─► fit/ (state) ─► avatar folder, moved into place when complete
              └──────────── .<name>.work, beside the avatars ┘
 
-Everything on the way lies in one work folder that is removed at the end. A run that was killed goes on from there;
-an avatar that was there before stays as it was until the new one is complete.
+Everything on the way lies in one work folder. At the end it is removed, but for what the avatar can be improved with
+(`kept`) where that is wanted. A run that was killed goes on from there; an avatar that was there before stays as it was
+until the new one is complete.
 """
 
 from __future__ import annotations
@@ -19,18 +20,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.atomic import write_json
+from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import Cancelled, EmotalkError, InputError
 from emotalk.core.progress import FitCallback
+from emotalk.create.kept import keep
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, need_consent
-from emotalk.create.stages import fitting_in_words, speaking_in_words, tracking_in_words
+from emotalk.create.stages import JUDGING, TRACK_STAGES, Waiting
 from emotalk.create.workplace import JOB, empty, put_in_place, remove, sweep, workplace
 from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
 
+_FIRST_SIDE = 384
+"""Pixels of the longer side of the picture that is shown at once."""
 _DIGEST_BYTES = 1 << 22
 """Of the beginning and of the end of a video, to tell it from another one."""
 
@@ -50,11 +57,14 @@ def personalize(
     """
     # Imported here: what is wrong with a request is said before these are loaded, which takes seconds.
     from emotalk.avatar import Consent
-    from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit
+    from emotalk.create.verdict import judged, lip_rows
+    from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit, one_thread
     from emotalk.learning.adapt_motion import motion_of_video
     from emotalk.tracking import track_video
 
     started = time.perf_counter()
+    # On a busy machine threads that wait for each other made learning to speak take minutes in place of seconds.
+    one_blas_thread()
     progress = progress or (lambda _: None)
     cancelled = cancelled or (lambda: False)
     device = resolve_device(request.device)  # before the video is tracked, which takes minutes
@@ -63,11 +73,13 @@ def personalize(
     sweep(base)
     with workplace(base, name) as work:
         job = _job(request, work)
+        waiting = Waiting(progress, 60 * job["minutes"])
+        waiting.show(TRACK_STAGES["look"], preview=first_picture(Path(request.video)))
         try:
             tracked = track_video(
                 request.video,
                 work / "track",
-                tracking_in_words(progress, started),
+                waiting.tracking(),
                 size=job["size"],
                 seconds=job["seconds"],
                 cancelled=cancelled,
@@ -78,16 +90,50 @@ def personalize(
             raise
         if on_tracked is not None:
             on_tracked(tracked)
+        if not tracked.quality.sound:
+            waiting.voice_seconds = 0.0
         config = PersonalizeConfig(minutes=job["minutes"], size=job["size"], seed=job["seed"], device=str(device))
         # Who wants less when the run goes on gets it; more than was agreed to at its start it does not become.
         live = not (job["video_only"] or request.video_only)
         consent = Consent(job["consent"].strip(), job["started"], live)
         fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
-        avatar = fit.run(fitting_in_words(progress), cancelled)
-        avatar = avatar.replace(motion=motion_of_video(tracked, speaking_in_words(progress, cancelled, started)))
-        made = put_in_place(avatar, tracked, base, name, started)
-        remove(work)
+        avatar = fit.run(waiting.fitting(), cancelled)
+        with one_thread():
+            avatar = avatar.replace(motion=motion_of_video(tracked, waiting.speaking(cancelled)))
+            waiting.show(JUDGING)
+            verdict, numbers = judged(avatar, tracked, cancelled)
+        if cancelled():
+            raise Cancelled("Stopped; it can go on from here.")
+        card = dataclasses.replace(avatar.card, metrics=avatar.card.metrics | numbers)
+        made = put_in_place(avatar.replace(card=card), tracked, base, name, started, verdict)
+        if job["keep_frames"] and request.keep_frames:
+            keep(work, made.folder, config, [*fit.rows, *lip_rows(tracked)])
+        else:
+            remove(work)
         return made
+
+
+def first_picture(video: Path) -> np.ndarray | None:
+    """The middle of a video's first picture beside the same out of focus, where the avatar will be, [H, 2 H, 3] uint8,
+    for somebody who waits; None where it cannot be read: tracking says why."""
+    # Imported here: as above.
+    from PIL import Image, ImageFilter
+
+    from emotalk.tracking.source import probe, small_frames
+
+    try:
+        frames = small_frames(video, probe(video), _FIRST_SIDE)
+        picture = next(frames, None)
+        frames.close()
+    except (EmotalkError, OSError):
+        return None
+    if picture is None:
+        return None
+    side = min(picture.shape[:2])
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    square = Image.fromarray(picture[top : top + side, left : left + side])
+    blurred = square.filter(ImageFilter.GaussianBlur(side / 24))
+    return np.concatenate([np.asarray(square), np.asarray(blurred)], 1)
 
 
 def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
@@ -112,7 +158,7 @@ def _job(request: PersonalizeRequest, work: Path) -> dict[str, Any]:
     return job
 
 
-_SETTINGS = ("name", "consent", "minutes", "size", "seed", "seconds", "video_only")
+_SETTINGS = ("name", "consent", "minutes", "size", "seed", "seconds", "video_only", "keep_frames")
 
 
 def _read_job(path: Path, request: PersonalizeRequest) -> dict[str, Any]:
@@ -125,6 +171,7 @@ def _read_job(path: Path, request: PersonalizeRequest) -> dict[str, Any]:
         job.setdefault(
             "video_only", True
         )  # begun before there was a choice: what was agreed to says nothing of browsers
+        job.setdefault("keep_frames", False)  # nor of frames that stay
         missing = [name for name in (*_SETTINGS, "video", "digest", "started") if name not in job]
         if missing:
             raise InputError(f"it lacks {', '.join(missing)}")

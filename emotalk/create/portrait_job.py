@@ -21,14 +21,16 @@ from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.errors import Cancelled
 from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeResult, PortraitRequest
-from emotalk.create.stages import fitting_in_words, tracking_in_words
-from emotalk.create.workplace import photo_folder, put_in_place, sweep, workplace
+from emotalk.create.stages import Waiting
+from emotalk.create.workplace import MADE, photo_folder, put_in_place, sweep, workplace
 from emotalk.rendering.device import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.portrait.faces import PhotoFace
     from emotalk.tracking import TrackedVideo
 
+FIT_SECONDS = 20.0
+"""What making the avatar takes on two idle cores, once the face is found."""
 FACE_SIDE = 144
 """Pixels of the side of a face's picture in a row to choose from."""
 
@@ -62,10 +64,10 @@ def portrait(
     sweep(base)
     with workplace(base, name) as work, photo_folder(work) as own:
         picture = read_photo(Path(request.photo))
-        tracking = tracking_in_words(progress, started)
+        waiting = Waiting(progress, FIT_SECONDS, 0.0, end_seconds=1.0)
         tracked = track_photo(
             picture, own / "track", name=Path(request.photo).name, face=request.face, size=request.size,
-            progress=tracking, cancelled=cancelled,
+            progress=waiting.tracking(), cancelled=cancelled,
         )  # fmt: skip
         if cancelled():
             raise Cancelled("Stopped: no avatar was made.")
@@ -75,9 +77,11 @@ def portrait(
         consent = Consent(request.consent.strip(), now, live=not request.video_only)
         avatar = make_portrait(
             tracked, name=request.name.strip(), consent=consent, seed=request.seed, device=str(device),
-            report=fitting_in_words(progress), cancelled=cancelled,
+            report=waiting.fitting(), cancelled=cancelled,
         )  # fmt: skip
-        return put_in_place(avatar, tracked, base, name, started)
+        made = put_in_place(avatar, tracked, base, name, started)
+        (work / MADE).unlink(missing_ok=True)  # an earlier avatar of that name, made of a video, is no more
+        return made
 
 
 def face_pictures(photo: Path, faces: Iterable[PhotoFace], side: int = FACE_SIDE) -> list[np.ndarray]:

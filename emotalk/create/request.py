@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from emotalk.avatar.gallery import folder_name
 from emotalk.core.checks import check_number
@@ -12,6 +12,10 @@ from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
     from emotalk.avatar import AvatarCard
+    from emotalk.create.verdict import Verdict
+
+AvatarRequest: TypeAlias = "PersonalizeRequest | PortraitRequest | ImproveRequest"
+"""What makes an avatar, or makes it better."""
 
 CONSENT = (
     "I am the person in this video or photo, or that person has agreed: an avatar of them may be made, "
@@ -25,6 +29,8 @@ CONSENT_VIDEO_ONLY = (
 """The narrower sentence of those who choose that; no browser then gets the avatar's numbers to draw it."""
 _PHOTO_BRANDS = (b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1")
 """What the first box of an ISO media file (ISO/IEC 14496-12) calls a picture; everything else there moves."""
+MINUTES = (0.1, 120)
+"""The least and the most that a fit may be given."""
 MOST_FACES = 99
 """The highest number that somebody may give to a face in a photo."""
 
@@ -52,15 +58,18 @@ class PersonalizeRequest:
     resume: bool = False
     seconds: float | None = None  # of the video that are used at most
     video_only: bool = False
+    keep_frames: bool = True  # with the state of the fit, so that `improve` can go on from there
 
     def __post_init__(self) -> None:
         _check_avatar(self, needs_consent=not self.resume)
+        if not isinstance(self.keep_frames, bool):
+            raise InputError(f"Whether frames are kept must be true or false, found {_short(self.keep_frames)}.")
         if _is_photo(Path(self.video)):
             raise InputError(
                 f"{Path(self.video).name!r:.80} is a photo, and a video is needed here. For a photo there is "
                 "`python -m emotalk portrait`, and Photo on the page."
             )
-        check_number("The minutes for the fit", self.minutes, 0.1, 120)
+        check_number("The minutes for the fit", self.minutes, *MINUTES)
         if self.seconds is not None:
             check_number("The seconds of the video", self.seconds, 2, 3600)
 
@@ -96,6 +105,23 @@ class PortraitRequest:
 
 
 @dataclass(frozen=True)
+class ImproveRequest:
+    """An avatar that was made of a video to be fitted for more `minutes`, from where its fit ended: with the consent it
+    was made with, and the frames that were kept of its video. `device` as in `PersonalizeRequest`. Raises InputError.
+    """
+
+    SOURCE: ClassVar[str] = "improve"
+
+    name: str  # what the person is called, or the avatar's folder
+    minutes: float = 1.0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        folder_name(self.name)
+        check_number("The minutes for the fit", self.minutes, *MINUTES)
+
+
+@dataclass(frozen=True)
 class PersonalizeResult:
     """What was made."""
 
@@ -104,11 +130,12 @@ class PersonalizeResult:
     card: AvatarCard
     quality: tuple[str, ...]  # what tracking says of the video or photo, in sentences
     seconds: float  # of this run
+    verdict: Verdict | None = None  # of an avatar made of a video
 
 
-def source_of(request: PersonalizeRequest | PortraitRequest) -> Path:
-    """The file that the avatar is made of."""
-    return Path(getattr(request, request.SOURCE))
+def source_of(request: AvatarRequest) -> Path | None:
+    """The file that the avatar is made of; None where it is what was kept of an earlier one."""
+    return None if isinstance(request, ImproveRequest) else Path(getattr(request, request.SOURCE))
 
 
 def consent_to(video_only: bool) -> str:

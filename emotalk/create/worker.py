@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.create.news import FitNews, picture_address
-from emotalk.create.request import PersonalizeRequest, PortraitRequest, source_of
+from emotalk.create.request import AvatarRequest, ImproveRequest, PersonalizeRequest, PortraitRequest, source_of
 from emotalk.create.worker_process import STOP_SECONDS, WARM, Worker
 
 if TYPE_CHECKING:
@@ -40,11 +40,12 @@ NICE = 5
 class BackgroundFit:
     """One fit in a child process. `news`, `name` (when done) and `error` tell how it goes; `on_done` is called with the
     fit from another thread when it has ended. With `keep=False` a fit that makes no avatar leaves nothing to go on
-    with. `faces` are JPEG data addresses, from left to right, where the error is that a photo shows several people."""
+    with. `judged` is the word and the sentences of the verdict on an avatar of a video. `faces` are JPEG data
+    addresses, from left to right, where the error is that a photo shows several people."""
 
     def __init__(
         self,
-        request: PersonalizeRequest | PortraitRequest,
+        request: AvatarRequest,
         folder: Path | None = None,
         on_done: Callable[[BackgroundFit], None] | None = None,
         keep: bool = True,
@@ -54,6 +55,7 @@ class BackgroundFit:
         self.name: str | None = None
         self.error: EmotalkError | None = None
         self.faces: tuple[str, ...] = ()
+        self.judged: tuple[str, tuple[str, ...]] | None = None
         self._folder, self._on_done, self._keep = folder, on_done, keep
         self._stopping = False
         self._changed = threading.Condition()
@@ -69,7 +71,9 @@ class BackgroundFit:
     def start(self, worker: Worker | None = None) -> BackgroundFit:
         """Start the child, or give the request to a `worker` that waits; returns at once. Raises OSError or
         RuntimeError where no process or thread is left for it; a waiting worker has then been sent away."""
-        order = asdict(self.request) | {self.request.SOURCE: str(source_of(self.request).resolve())}
+        order, source = asdict(self.request), source_of(self.request)
+        if source is not None:
+            order[self.request.SOURCE] = str(source.resolve())
         order |= {"folder": None if self._folder is None else str(self._folder), "keep": self._keep}
         worker = worker or Worker()
         try:
@@ -137,6 +141,9 @@ class BackgroundFit:
     def _receive(self, message: dict[str, Any]) -> None:
         if "name" in message:
             self.name = message["name"]
+            if message.get("judged"):
+                word, sentences = message["judged"]
+                self.judged = word, tuple(sentences)
         elif "error" in message:
             self.error, self.faces = EmotalkError(message["error"]), tuple(message.get("faces", ()))
         else:
@@ -155,7 +162,7 @@ class BackgroundFit:
         self._errors.seek(0)
         log.error("a fit ended with status %d:\n%s", status, self._errors.read()[-4000:])
         if status < 0:
-            smaller = "a shorter video" if isinstance(self.request, PersonalizeRequest) else "a smaller photo"
+            smaller = "a smaller photo" if isinstance(self.request, PortraitRequest) else "a shorter video"
             return EmotalkError(f"The machine ended the fit, most likely for want of memory. Try {smaller}.")
         return EmotalkError("Something unexpected went wrong in the fit; the server's log has the details.")
 
@@ -187,7 +194,7 @@ def main() -> int:
             stop.set()
 
     # Imported here: the page imports this module for `BackgroundFit` and needs none of these.
-    from emotalk.create import discard, personalize, portrait
+    from emotalk.create import discard, improve, personalize, portrait
 
     def progress(news: FitProgress) -> None:
         message = {name: getattr(news, name) for name in _NUMBERS}
@@ -210,9 +217,12 @@ def main() -> int:
         return 0  # the server is gone, and another one has tidied up after it
     request, made = None, False
     try:
-        request = PortraitRequest(**order) if PortraitRequest.SOURCE in order else PersonalizeRequest(**order)
-        make = portrait if isinstance(request, PortraitRequest) else personalize
-        result = make(request, progress, stop.is_set, on_tracked=tracked, folder=folder)
+        request = _request_of(order)
+        if isinstance(request, ImproveRequest):
+            result = improve(request, progress, stop.is_set, folder=folder)
+        else:
+            make = portrait if isinstance(request, PortraitRequest) else personalize
+            result = make(request, progress, stop.is_set, on_tracked=tracked, folder=folder)
         made = True
     except Cancelled:
         return 0
@@ -220,10 +230,17 @@ def main() -> int:
         send(error=str(error), faces=_faces_to_choose(request, error))
         return 2
     finally:
-        if request is not None and not made and not keep:
+        if request is not None and not made and not keep and not isinstance(request, ImproveRequest):
             discard(request.name, folder)
-    send(name=result.name)
+    verdict = result.verdict
+    send(name=result.name, judged=None if verdict is None else [verdict.word, list(verdict.sentences)])
     return 0
+
+
+def _request_of(order: dict[str, Any]) -> AvatarRequest:
+    """The request whose fields were sent."""
+    kinds = (PortraitRequest, PersonalizeRequest)
+    return next((kind for kind in kinds if kind.SOURCE in order), ImproveRequest)(**order)
 
 
 def _warm_up() -> None:
@@ -241,7 +258,7 @@ def _warm_up() -> None:
     find_faces(np.zeros((64, 64, 3), np.uint8))  # the first look for a face loads half of the detector's library
 
 
-def _faces_to_choose(request: PersonalizeRequest | PortraitRequest | None, error: EmotalkError) -> list[str]:
+def _faces_to_choose(request: AvatarRequest | None, error: EmotalkError) -> list[str]:
     """Data addresses of the faces of a photo, where `error` is that it shows several."""
     from emotalk.create.portrait_job import face_pictures
 

@@ -1,6 +1,7 @@
 """Where an avatar is being made: a work folder beside the avatars, held by one process, removed at the end.
 
 <avatars>/.<name>.work/            frames and states of a run, its lock, and, where it can be gone on with, its job
+                                   (`MADE` in place of that where the avatar is complete and can be improved: `kept`)
 <avatars>/.<name>.work/portrait/   what a run from a photo writes, beside what may be gone on with
 <avatars>/<name>/                  the avatar, moved there when it is complete
 
@@ -28,13 +29,16 @@ from emotalk.create.request import PersonalizeResult
 
 if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
+    from emotalk.create.verdict import Verdict
     from emotalk.tracking import TrackedVideo
 
 JOB, LOCK = "job.json", "lock"
+MADE = "made.json"
+"""What a complete avatar can be improved with; never beside a job."""
 PORTRAIT = "portrait"
 _NAME = re.compile(r"\.[a-z0-9-]+\.work")
 """Work folders; the letters are those of `folder_name`."""
-_ENTRY = re.compile(r"lock|job\.json|\.job\.json\.[0-9a-f]{12}\.part|portrait|track|fit")
+_ENTRY = re.compile(r"lock|(job|made)\.json|\.(job|made)\.json\.[0-9a-f]{12}\.part|portrait|track|fit")
 """All that a run puts into its work folder, whatever moment it was killed at."""
 
 
@@ -89,7 +93,8 @@ def empty(work: Path) -> None:
 def remove(work: Path) -> None:
     """Remove a work folder, its job first: where this is killed half-way, the next run must not go on with the rest.
     Its lock goes last: it shows whose the folder is."""
-    (work / JOB).unlink(missing_ok=True)
+    for what in (JOB, MADE):
+        (work / what).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         empty(work)
     shutil.rmtree(work, ignore_errors=True)
@@ -122,7 +127,7 @@ def sweep(base: Path) -> None:
 def _leave(work: Path) -> None:
     """Remove what a run from a photo wrote, and the whole work folder where nothing in it can be gone on with."""
     shutil.rmtree(work / PORTRAIT, ignore_errors=True)
-    if _is_work(work) and not (work / JOB).exists():
+    if _is_work(work) and not _is_worth_keeping(work):
         remove(work)
 
 
@@ -137,20 +142,32 @@ def _is_work(work: Path) -> bool:
 
 def _is_left(work: Path) -> bool:
     """Whether a work folder holds something that no run goes on with."""
-    return _is_work(work) and (not (work / JOB).exists() or (work / PORTRAIT).exists())
+    return _is_work(work) and (not _is_worth_keeping(work) or (work / PORTRAIT).exists())
+
+
+def _is_worth_keeping(work: Path) -> bool:
+    """Whether a stopped run can be gone on with, or a complete avatar improved."""
+    return (work / JOB).exists() or (work / MADE).exists()
 
 
 def put_in_place(
-    avatar: GaussianAvatar, tracked: TrackedVideo, base: Path, name: str, started: float
+    avatar: GaussianAvatar,
+    tracked: TrackedVideo,
+    base: Path,
+    name: str,
+    started: float,
+    verdict: Verdict | None = None,
 ) -> PersonalizeResult:
-    """Save a finished avatar as `name` in `base`, in one step, with what tracking found wanting among its limitations.
+    """Save a finished avatar as `name` in `base`, in one step, with what tracking and the verdict found wanting among
+    its limitations.
 
     `started` is when the run began, in seconds of `time.perf_counter`.
     """
     known = avatar.card.limitations
-    findings = [] if tracked.quality.verdict == "good" else [s for s in tracked.quality.sentences if s not in known]
-    limitations = " ".join([known, *findings]).strip()[:4000]
+    findings = [] if tracked.quality.verdict == "good" else list(tracked.quality.sentences)
+    findings += [] if verdict is None else verdict.lacking
+    limitations = " ".join([known, *(s for s in findings if s not in known)]).strip()[:4000]
     avatar = avatar.replace(card=dataclasses.replace(avatar.card, limitations=limitations))
     avatar.save(base / name)
     seconds = time.perf_counter() - started
-    return PersonalizeResult(name, base / name, avatar.card, tuple(tracked.quality.sentences), seconds)
+    return PersonalizeResult(name, base / name, avatar.card, tuple(tracked.quality.sentences), seconds, verdict)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 LOOKS = 24
 """Frames that are asked, spread over the video."""
-MOSTLY = 0.7
+MOSTLY = 0.4
 """Share of them in which the head lies before a Gaussian that counts as hidden."""
-MARGIN = (0.10, 0.04, 0.04, 0.04)
+MARGIN = (0.06, 0.03, 0.03, 0.03)
 """How far lightness and tint (red, green, blue) of a hidden one may go from where they began."""
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
+from emotalk.avatar.home import usual_pose
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
@@ -52,6 +53,14 @@ START_FORMAT = 2
 """Counts up where a start of before no longer fits what a fit does with it."""
 FEWEST_FRAMES = 25
 MOST_STEPS = 20_000
+LEAST_STEPS = 600
+"""However busy the machine is and however few minutes there are: with fewer a face is still a sketch."""
+LEAST_FURTHER = 200
+"""The same for a finished fit that is given more time."""
+RATE_OVER = 25
+"""Steps over which it is measured how long one takes, and after which what is left is planned anew."""
+USUAL_STEP = 0.1
+"""Seconds, on two idle cores."""
 SAVE_EVERY = 20.0  # seconds
 REPORT_EVERY = 0.5
 PREVIEW_EVERY = 3.0
@@ -59,6 +68,12 @@ JUDGE_EVERY = 0.05  # share of the fit
 LEVEL = 0.04
 """dB that the held-out frames must gain over `LEVEL_SPAN` of the fit, or its end begins."""
 LEVEL_SPAN = 0.2
+FURTHER = 0.6
+"""Progress from which a finished fit goes on when it is given more time."""
+GONE = (
+    "The state of this fit is damaged, or another version of the program left it: it cannot be gone on with. Make the "
+    "avatar again from its video."
+)
 END = 0.8
 """Progress at which the end of a fit begins; the coarse part and densification lie before."""
 
@@ -67,7 +82,7 @@ END = 0.8
 class PersonalizeConfig:
     """How long and how to fit."""
 
-    minutes: float = 2.0  # of wall clock, all in, over all resumed parts
+    minutes: float = 2.0  # of wall clock, all in, over all resumed parts; more where `LEAST_STEPS` take longer
     steps: int | None = None  # exactly so many, whatever time they take: the same result on every machine
     size: int = 512  # pixels of the finest pictures that are compared
     gaussians: int = 22_000  # at the start
@@ -129,14 +144,16 @@ class PersonalizeFit:
         self.mask = box_mask(head_box(tracked), tracked.size)
         self.curve: list[tuple[float, int, float]] = []  # progress, step, dB over the head
         self.fit: VideoFit | None = None
-        self._spent = 0.0  # seconds, of earlier parts and of this one outside of steps
+        self._loop = 0.0, 0.0  # when the steps of this run began, and the seconds of steps before
 
     def run(
         self,
         report: FitCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
+        further: bool = False,
     ) -> GaussianAvatar:
-        """Fit, and return the finished avatar (not saved yet).
+        """Fit, and return the finished avatar (not saved yet). With `further`, a fit that was finished goes on for as
+        many minutes or steps as the config has; InputError where its folder holds none, or one of another program.
 
         `report` is called about twice a second; it counts steps (how many there will be is estimated where the fit is
         bounded by time), and its stages are "look" (colours and plate from the frames), "fit" and "done". Where
@@ -146,12 +163,15 @@ class PersonalizeFit:
         with one_thread():
             begun = time.perf_counter()
             self._tell(report, "look", None)
-            fit = self.fit = self._begin()
+            fit = self.fit = self._begin(further)
             outside = time.perf_counter() - begun
             saved = shown = told = time.perf_counter()
             minutes = math.inf if self.config.steps else max(self.config.minutes - outside / 60, 0.05)
-            fit.config = dataclasses.replace(fit.config, minutes=minutes)
+            floor = self._planned(minutes, further)
             next_judgement = fit.progress
+            self._loop = time.perf_counter(), fit.seconds
+            if report is not None:
+                self._tell(report, "fit", self.preview())
             while fit.progress < 1:
                 if cancelled is not None and cancelled():
                     self._save()
@@ -160,6 +180,7 @@ class PersonalizeFit:
                     self._judge()
                     next_judgement = fit.progress + JUDGE_EVERY
                 fit.step()
+                floor.heed()
                 now = time.perf_counter()
                 if now - saved > SAVE_EVERY:
                     self._save()
@@ -186,12 +207,42 @@ class PersonalizeFit:
         both = np.concatenate([original.numpy(), drawn], axis=1)
         return (both * 255 + 0.5).clip(0, 255).astype(np.uint8)
 
-    def _begin(self) -> VideoFit:
-        """The fit as it was left in the folder, or a new one."""
+    @property
+    def rows(self) -> np.ndarray:
+        """The frames [R] of the video that are learned from or judged by, in order."""
+        return np.unique(np.concatenate([self.frames.rows, np.asarray(self.judged, int)]))
+
+    def _planned(self, minutes: float, further: bool) -> _Floor:
+        """Give the fit so many minutes. A finished one that goes further takes its last part again: what comes before
+        would undo what was learned."""
+        fit = self.fit
+        if not further:
+
+            def plan(minutes: float) -> None:
+                fit.config = dataclasses.replace(fit.config, minutes=minutes)
+
+            plan(minutes)
+            return _Floor(fit, minutes, LEAST_STEPS, 0.0, plan)
+        share, done, spent = 1 - FURTHER, fit.step_count, fit.seconds
+        steps = round((self.config.steps or MOST_STEPS) / share)
+        self.curve = []
+
+        def last_part(minutes: float) -> None:
+            fit.config = dataclasses.replace(fit.config, minutes=minutes / share, steps=steps)
+            fit.skipped = FURTHER - max(done / steps, spent / (60 * fit.config.minutes))
+
+        minutes = max(minutes, self.config.minutes) if math.isfinite(minutes) else minutes
+        last_part(minutes)
+        return _Floor(fit, minutes, done + LEAST_FURTHER, spent, last_part)
+
+    def _begin(self, further: bool = False) -> VideoFit:
+        """The fit as it was left in the folder, or a new one; with `further`, an InputError in place of that."""
         config, stamp = self.config, self._fingerprint()
         self.folder.mkdir(parents=True, exist_ok=True)
         card = AvatarCard(self.name, LICENCE, self._provenance(), synthetic=False, consent=self.consent)
         self.start = load_start(self.folder / START, stamp, card, self.tracked)
+        if further and (self.start is None or not (self.folder / STATE).exists()):
+            raise InputError(GONE)
         if self.start is None:
             (self.folder / STATE).unlink(missing_ok=True)
             self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
@@ -213,7 +264,9 @@ class PersonalizeFit:
             try:
                 fit.load_state(self.folder / STATE)
                 self.curve = [tuple(point) for point in json.loads((self.folder / CURVE).read_text())]
-            except (CheckpointError, OSError, ValueError):
+            except (CheckpointError, OSError, ValueError) as error:
+                if further:
+                    raise InputError(GONE) from error
                 fit = VideoFit(start, self.frames, torso, fit_config, config.refine, shrink)
         return fit
 
@@ -224,7 +277,7 @@ class PersonalizeFit:
             return
         found = self._scores(self.judged)
         self.curve.append((fit.progress, fit.step_count, found["psnr_head"]))
-        if self.config.steps or not fit.config.densify_until <= fit.progress < END:
+        if self.config.steps or not fit.config.densify_until <= fit.progress < END or fit.step_count < LEAST_STEPS:
             return
         before = [dB for progress, _, dB in self.curve if progress <= fit.progress - LEVEL_SPAN]
         if before and found["psnr_head"] < max(before) + LEVEL:
@@ -245,6 +298,7 @@ class PersonalizeFit:
             avatar.card,
             metrics=metrics,
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            home=usual_pose(self.tracked.motion.head_pose, self.tracked.seen),
             limitations="Made of one short video: sides, expressions and teeth that it never shows are guessed.",
         )
         avatar = expressive(avatar.replace(card=card), shown=shown_folds(self.tracked.motion))
@@ -264,8 +318,20 @@ class PersonalizeFit:
         done = max(fit.progress, 1e-3)
         steps = self.config.steps or max(fit.step_count, round(fit.step_count / done))
         psnr = self.curve[-1][2] if self.curve else None
-        remaining = 0.0 if stage == "done" else fit.seconds * (1 - done) / done
+        remaining = 0.0 if stage == "done" else self._left(done)
         return report(FitProgress(stage, fit.step_count, steps, fit.seconds, remaining, psnr=psnr, preview=preview))
+
+    def _left(self, done: float) -> float:
+        """Seconds that the fit still takes when so much of it is done: as planned, and what judging and showing it
+        takes beside its steps."""
+        fit = self.fit
+        if math.isinf(fit.config.minutes):
+            left = fit.seconds * (1 - done) / done
+        else:
+            left = (1 - done) * 60 * fit.config.minutes
+        (since, before), now = self._loop, time.perf_counter()
+        stepped = fit.seconds - before
+        return left * (min(max((now - since) / stepped, 1.0), 3.0) if stepped > 1 else 1.0)
 
     def _provenance(self) -> str:
         seconds = len(self.tracked) / 25
@@ -282,6 +348,30 @@ class PersonalizeFit:
             digest.update(np.ascontiguousarray(channel).tobytes())
         digest.update(self.frames.rows.tobytes())
         return digest.hexdigest()
+
+
+class _Floor:
+    """Lengthens a fit that is bounded by time as far as it takes to the step `least`, at the pace of the last ones.
+    `since` are the seconds of steps from which its minutes count; `plan` gives it other ones."""
+
+    def __init__(self, fit: VideoFit, minutes: float, least: int, since: float, plan: Callable[[float], None]) -> None:
+        self._fit, self._minutes, self._least = fit, minutes, least
+        self._since, self._plan = since, plan
+        self._before: list[float] = [fit.seconds]
+
+    def heed(self) -> None:
+        """Called after every step."""
+        fit = self._fit
+        self._before.append(fit.seconds)
+        if math.isinf(self._minutes) or fit.step_count >= self._least:
+            return
+        # The first one may compile. The median: a machine that was asleep for a minute is not slow.
+        took = np.diff(self._before[1:][-RATE_OVER - 1 :])
+        if len(took) == RATE_OVER and fit.step_count % RATE_OVER and fit.progress < 1:
+            return
+        pace = float(np.median(took)) if len(took) else USUAL_STEP
+        needed = (fit.seconds - self._since + (self._least - fit.step_count) * pace) / 60
+        self._plan(max(self._minutes, needed))
 
 
 @contextmanager

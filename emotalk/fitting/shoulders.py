@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation, binary_erosion, label
+from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter, label
 from scipy.spatial import cKDTree
 from torch import Tensor
 
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
-from emotalk.core.camera import unproject
+from emotalk.core.camera import project, unproject
 from emotalk.head import HeadModel
 from emotalk.tracking.masks import BODY, HAIR, SKIN
 
@@ -24,7 +25,23 @@ BEHIND_NECK = 0.015
 UNDER = {"clothes": 0.03, "hair": 0.03}
 """Metres that they go on behind the head: turning it shows them."""
 BEYOND = 0.05
-"""Metres that shoulders go on outside of the picture: moving them up shows it."""
+"""Metres that hair goes on outside of the picture."""
+BELOW = 0.08
+"""Metres that clothes go on below the picture: raised shoulders show them, and whoever looks from above or below."""
+ARM = 0.25
+"""Metres from the neck to the outside of an arm."""
+ASIDE = (0.06, 0.22)
+"""Metres that shoulders which leave the picture go on beside it, at least and at most."""
+ROUND = 0.14
+"""Metres by which a shoulder comes down on its way to the outside of the arm, beside its slope."""
+STEEPEST = 1.0
+"""Slope of a shoulder's line where it leaves the picture, at most; below 0 it would go up again."""
+LINE = 0.12
+"""Share of the picture's width from which that slope is taken."""
+NEAR = 0.03
+"""Metres outside of the picture up to which Gaussians are as dense as inside: frames of the video show that much."""
+COARSE = 2.2
+"""Further outside, the distance of neighbours is so many times larger."""
 COLLAR = 0.12
 """Share of the picture's height that a collar may reach above the chin."""
 SEAM = 10
@@ -82,7 +99,12 @@ def outside_gaussians(
         # Hair goes on behind the face, not before the clothes.
         below = binary_dilation(covered, iterations=3) & (classes > 0) & (row > chin - COLLAR * height)
         room = below if name == "clothes" else (classes == HAIR) | (classes == SKIN)
-        pixels, colors = _spread(picture, mask, room, step, UNDER[name] / metres, BEYOND / metres)
+        if name == "clothes":
+            (middle, _), _ = project(world, camera)
+            wider = continued_clothes(mask, float(middle), metres)
+        else:
+            wider = _continued_hair(mask, BEYOND / metres)
+        pixels, colors, sizes = _spread(picture, mask, room, step, UNDER[name] / metres, wider, NEAR / metres)
         if name == "clothes":
             colors = _neck_colors(picture, classes, mask, pixels, colors)
         points = unproject(pixels, np.full(len(pixels), depth), camera)
@@ -92,7 +114,7 @@ def outside_gaussians(
             # Hair above the chin turns with the head; what lies on the shoulders stays there.
             low = np.clip((pixels[:, 1] - chin) / (0.2 * height), 0, 1)
             weights = np.stack([low, np.zeros_like(low), 1 - low], 1)
-        parts.append(_bound(points, weights, rotations, translations, OVERLAP * step * metres, colors, name))
+        parts.append(_bound(points, weights, rotations, translations, OVERLAP * sizes * metres, colors, name))
     return BoundGaussians.concatenate(parts) if parts else _nothing()
 
 
@@ -108,30 +130,119 @@ def without_outliers(classes: np.ndarray, chin: float) -> np.ndarray:
     return cleaned
 
 
-def _spread(
-    picture: np.ndarray, mask: np.ndarray, room: np.ndarray, step: float, under: float, beyond: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels [N, 2] on a grid over a mask, its continuation within `room`, and outside of the picture where the
-    mask touches the border; and their colours [N, 3], those of the nearest pixel of the mask."""
+@dataclass(frozen=True)
+class Continued:
+    """A mask with what goes on outside of its picture; the picture begins at column `left` and row `above` of it."""
+
+    mask: np.ndarray  # [H', W'] bool
+    left: int  # pixels
+    above: int
+    row: np.ndarray  # [H', W'] int, the picture's pixel that it looks like
+    column: np.ndarray  # [H', W'] int
+
+
+def continued_clothes(
+    mask: np.ndarray,  # [H, W] bool
+    middle: float,  # column of the neck
+    metres: float,  # of a pixel at the depth of the clothes
+) -> Continued:
+    """Clothes that go on below their picture, and beside it as a shoulder does: along its line, rounded, down the
+    outside of the arm. They look like what lies inside, mirrored at the border: the border's own pixels, repeated,
+    would be stripes."""
+    height, width = mask.shape
+    below = int(np.ceil(BELOW / metres))
+    middle = float(np.clip(middle, 8, width - 8))
+    ends = [_side(side, away, metres) for side, away in ((mask, middle), (mask[:, ::-1], width - middle))]
+    left, right = (len(tops) for tops, _, _ in ends)
+    row = np.tile(np.arange(height + below)[:, None], (1, left + width + right))
+    column = np.tile(np.arange(-left, width + right), (height + below, 1))
+    wide = np.zeros(row.shape, bool)
+    wide[:height, left : left + width] = mask
+    wide[height:, left : left + width] = mask[-1]
+    places = (np.arange(left)[::-1], np.arange(left + width, left + width + right))
+    for (tops, inside, down), place in zip(ends, places, strict=True):
+        wide[:, place] = row[:, place] >= tops
+        column[:, place] = inside if place is places[0] else width - 1 - inside
+        row[:, place] -= down
+    return Continued(wide, left, 0, _mirrored(row, height), column)
+
+
+def _side(mask: np.ndarray, away: float, metres: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of clothes that leave a picture at its column 0, `away` pixels from the neck, for the columns beyond it: the rows
+    [D] from which on they are there, the columns [D] inside that they look like, and how many rows [D] lower they lie.
+    No columns where the clothes stay inside."""
+    height, width = mask.shape
+    near = np.arange(max(4, round(LINE * width)))
+    shown = np.where(mask.any(0), mask.argmax(0), height)
+    near = near[shown[near] < height]
+    nothing = np.zeros(0, int)
+    if not mask[:, :2].any() or len(near) < 4:
+        return nothing, nothing, nothing
+    slope, start = np.polyfit(near, shown[near], 1)  # inwards a shoulder rises: its rows fall
+    slope = float(np.clip(-slope, 0, STEEPEST))
+    start = float(np.clip(start, shown[near].min(), height - 1))
+    reach = int(np.clip(ARM / metres - away, ASIDE[0] / metres, ASIDE[1] / metres))
+    steps = np.arange(1, reach + 1)
+    tops = start + slope * steps + ROUND / metres * (1 - np.sqrt(1 - (steps / reach) ** 2))
+    inside = _mirrored(steps - 1, max(4, int(0.5 * away)))  # what lies nearer to the neck is no shoulder
+    return tops, inside, np.rint(tops - np.minimum(shown[inside], height - 1)).astype(int)
+
+
+def _mirrored(index: np.ndarray, length: int) -> np.ndarray:
+    """Indices into a line of pixels for any number, back and forth."""
+    index = np.mod(index, 2 * length)
+    return np.minimum(index, 2 * length - 1 - index)
+
+
+def _continued_hair(mask: np.ndarray, beyond: float) -> Continued:
+    """A mask whose outermost pixels go on beyond the border of its picture."""
     height, width = mask.shape
     margin = int(np.ceil(beyond))
-    wide = np.pad(mask, margin)
-    # Beyond the border the outermost pixels go on.
-    wide[:margin, margin : margin + width] = mask[0]
-    wide[margin + height :, margin : margin + width] = mask[-1]
-    wide[margin:, :margin] = wide[margin:, margin : margin + 1]
-    wide[margin:, margin + width :] = wide[margin:, margin + width - 1 : margin + width]
+    row = np.clip(np.arange(-margin, height + margin), 0, height - 1)[:, None]
+    column = np.clip(np.arange(-margin, width + margin), 0, width - 1)[None]
+    row, column = np.broadcast_arrays(row, column)
+    return Continued(mask[row, column], margin, margin, row, column)
+
+
+def _spread(
+    picture: np.ndarray, mask: np.ndarray, room: np.ndarray, step: float, under: float, wider: Continued, near: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels [N, 2] on a grid over a mask, its continuation within `room`, and outside of the picture where `wider`
+    has it; their colours [N, 3], those of the nearest pixel of the mask; and how far their neighbours are [N]."""
+    height, width = mask.shape
+    wide = wider.mask.copy()
     behind = binary_dilation(mask, iterations=max(1, int(under))) & room
-    wide[margin : margin + height, margin : margin + width] |= behind
-    ys, xs = (np.arange(0.5 * step, n, step) for n in wide.shape)
-    grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
-    inside = wide[grid[:, 1].astype(int), grid[:, 0].astype(int)]
-    pixels = grid[inside] - margin
+    wide[wider.above : wider.above + height, wider.left : wider.left + width] |= behind
     # Colours from well inside the mask: its rim may already be background.
     core = binary_erosion(mask, iterations=2)
-    rows, columns = np.nonzero(core if core.any() else mask)
-    own = cKDTree(np.stack([columns, rows], 1) + 0.5).query(pixels)[1]
-    return pixels, picture[rows[own], columns[own]] / 255.0
+    core = core if core.any() else mask
+    rows, columns = np.nonzero(core)
+    nearest = cKDTree(np.stack([columns, rows], 1) + 0.5)
+    soft = _smoothed(picture, core, step)
+    parts = []
+    for distance, outside in ((step, False), (COARSE * step, True)):
+        ys, xs = (np.arange(0.5 * distance, n, distance) for n in wide.shape)
+        grid = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
+        at = tuple(grid.astype(int).T[::-1])
+        pixels = grid - [wider.left, wider.above]
+        away = np.maximum(-pixels, pixels - [width, height]).max(1)
+        # They overlap by half a neighbour: side by side, a line would show.
+        chosen = wide[at] & (away > near - 0.5 * distance if outside else away <= near)
+        pixels, like = pixels[chosen], np.stack([wider.column[at], wider.row[at]], 1)[chosen] + 0.5
+        inside = away[chosen] <= 0
+        own = nearest.query(np.where(inside[:, None], pixels, like))[1]
+        own = rows[own], columns[own]
+        colors = np.where(inside[:, None], picture[own] / 255.0, soft[own])
+        parts.append((pixels, colors, np.full(len(colors), distance)))
+    pixels, colors, sizes = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return pixels, colors, sizes
+
+
+def _smoothed(picture: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
+    """The colours [H, W, 3] in [0, 1] of a mask without what is finer than `sigma` pixels."""
+    weight = gaussian_filter(mask.astype(float), sigma)[..., None]
+    planes = [gaussian_filter(plane * mask, sigma) for plane in np.moveaxis(picture / 255.0, -1, 0)]
+    return np.stack(planes, -1) / np.maximum(weight, 1e-6)
 
 
 def _neck_colors(
@@ -146,7 +257,7 @@ def _neck_colors(
 
 
 def _bound(
-    points: np.ndarray, weights: np.ndarray, rotations: np.ndarray, translations: np.ndarray, sigma: float,
+    points: np.ndarray, weights: np.ndarray, rotations: np.ndarray, translations: np.ndarray, sigma: np.ndarray,
     colors: np.ndarray, name: str,
 ) -> BoundGaussians:  # fmt: skip
     """Flat Gaussians facing the camera at world points, bound to joints."""
@@ -163,7 +274,7 @@ def _bound(
         joint_weights=tensor(weights),
         position=tensor(rest),
         rotation=torch.tensor([1.0, 0, 0, 0]).repeat(count, 1),
-        log_scale=torch.tensor([sigma, sigma, 0.3 * sigma], dtype=torch.float32).log().repeat(count, 1),
+        log_scale=tensor(np.log(sigma[:, None] * [1, 1, 0.3])),
         opacity_logit=torch.full((count,), 2.95),
         color=tensor(colors),
         view_color=torch.zeros(count, 2, 3),
@@ -173,4 +284,4 @@ def _bound(
 
 def _nothing() -> BoundGaussians:
     none = np.zeros((0, 3))
-    return _bound(none, none, np.tile(np.eye(3), (3, 1, 1)), np.zeros((3, 3)), 1e-3, none, "clothes")
+    return _bound(none, none, np.tile(np.eye(3), (3, 1, 1)), np.zeros((3, 3)), np.zeros(0), none, "clothes")

@@ -105,7 +105,7 @@ def fingerprint(avatar: GaussianAvatar) -> str:
         digest.update(f"{numbers.dtype.str} {numbers.shape}".encode())
         digest.update(numbers.tobytes())
     if avatar.camera is not None:
-        c = avatar.camera
+        c = avatar.home_camera
         digest.update(c.world_to_camera.cpu().numpy().tobytes())
         digest.update(repr((c.fx, c.fy, c.cx, c.cy, c.width, c.height)).encode())
     return digest.hexdigest()[:32]

@@ -20,11 +20,11 @@ def scene_arrays(avatar: GaussianAvatar) -> tuple[dict[str, Packed], dict[str, o
     """Arrays and table entries of camera and background.
 
     `background` is a colour [3] in [0, 1], or None where the array `plate` [side², 3] is a square picture row by row.
-    `camera` is None, or the avatar's own camera of that square, in shares of its side: the 16 numbers of world to
-    camera row by row, then fx, fy, cx, cy.
+    `camera` is None, or the avatar's own camera of that square as it shows a head at rest (`avatar.home`), in shares
+    of its side: the 16 numbers of world to camera row by row, then fx, fy, cx, cy.
     """
     plain = avatar.background.detach().float().cpu()
-    camera = avatar.camera
+    camera = avatar.home_camera
     look: dict[str, object] = {"background": None, "camera": None}
     if camera is not None:
         side = min(camera.width, camera.height)

@@ -64,10 +64,10 @@ _TURNS = (
 """Radians of the head against the shoulders."""
 
 
-def shown_faces() -> HeadMotion:
+def shown_faces(held: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> HeadMotion:
     """One frame for every face that is looked at: the moods as they are, then again with a mouth, eyes and a head that
-    move."""
-    frames = [still_motion(*mood) for mood in MOODS]
+    move about how it is `held` at rest (`GaussianAvatar.held`)."""
+    frames = [still_motion(*mood, held) for mood in MOODS]
     for mood, mouth, (yaw, pitch, closed), turn in zip(MOODS, _MOUTHS, _EYES, _TURNS, strict=True):
         face = still_motion(*mood)
         expression = face.expression.copy()
@@ -75,7 +75,7 @@ def shown_faces() -> HeadMotion:
             for suffix in ("", "Left", "Right"):
                 if name + suffix in ARKIT_INDEX:
                     expression[0, ARKIT_INDEX[name + suffix]] = amount
-        head = np.float32([[*turn, 0, 0, 0]])
+        head = np.float32([[*np.add(turn, held), 0, 0, 0]])
         frames.append(HeadMotion(expression, face.jaw, np.float32([[yaw, pitch]]), np.float32([[closed] * 2]), head))
     return HeadMotion.concatenate(frames)
 
@@ -107,7 +107,7 @@ def weights(avatar: GaussianAvatar) -> np.ndarray:
     from emotalk.core.gaussians import GaussianCloud
     from emotalk.rendering import rasterize
 
-    motion = shown_faces()
+    motion = shown_faces(avatar.held)
     largest = torch.zeros(len(avatar))
     near = [(PORTRAIT_ZOOM, *view) for view in views()]
     for zoom, yaw, pitch, faces in [*near, *((FAR, *view) for view in far_views())]:

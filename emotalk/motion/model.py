@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from emotalk.motion.body import Body
 from emotalk.motion.body_network import BodyWeights, load_body
 from emotalk.motion.code_stream import CodeStream
 from emotalk.motion.eye_network import EyeWeights, load_eyes
-from emotalk.motion.habits import Habits
+from emotalk.motion.habits import FARTHEST, Habits
 from emotalk.motion.network import MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.speech_front import Block, SpeechFront
@@ -97,6 +99,13 @@ class MotionModel:
         """The same model moving as one recorded person (`learning.adapt_motion`), or as nobody special for None; the
         weights are shared. Raises InputError for an adaptation of another network."""
         return MotionModel(self.network, self.eyes, adaptation, self.body)
+
+    def holding(self, pose: Sequence[float]) -> MotionModel:
+        """The same model with the head at rest turned by `pose` [3] (radians about x, y and z), at most
+        `habits.FARTHEST` about each axis."""
+        other = copy.copy(self)
+        other.habits = dataclasses.replace(self.habits, pose=tuple(np.clip(pose, -FARTHEST, FARTHEST)))
+        return other
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
         """The same in pieces, in constant memory; identical to the whole clip however it is cut."""

@@ -132,6 +132,7 @@ class _Portrait:
             metrics=metrics | {f"photo_{key}": round(value, 4) for key, value in found.items()},
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             limitations=" ".join([LIMITATIONS, *self._findings()])[:4000],
+            home=(0.0,) * 6,  # `at_rest` has put the photo's own pose there
         )
         avatar = expressive(avatar.replace(card=card))
         avatar.thumbnail = render_thumbnail(avatar)

@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING
 from emotalk.avatar import list_avatars
 from emotalk.avatar.gallery import delete_avatar, own_folder, pack_avatar
 from emotalk.core.errors import AvatarError, InputError
-from emotalk.create.request import PersonalizeRequest, PortraitRequest, consent_to, source_of
+from emotalk.create.kept import can_improve, forget
+from emotalk.create.request import (
+    AvatarRequest,
+    ImproveRequest,
+    PersonalizeRequest,
+    PortraitRequest,
+    consent_to,
+    source_of,
+)
 from emotalk.create.worker import BackgroundFit
 from emotalk.create.worker_process import SpareWorker
 from emotalk.create.workplace import discard, sweep
@@ -81,7 +89,26 @@ class FitSessions:
             seconds=allowed.personalise_seconds,
             device=str(self._studio.device),
             video_only=video_only,
+            keep_frames=allowed.keep_avatars,
         ))  # fmt: skip
+
+    def improve(self, session: str, name: str | None, minutes: float) -> BackgroundFit:
+        """Begin to fit an own avatar of this page further; InputError where nothing was kept for that, as on a page
+        open to strangers."""
+        if not self.can_improve(session, name):
+            raise InputError("Nothing was kept to improve this avatar with. Make it again from its video.")
+        minutes = min(float(minutes), limits().personalise_minutes)
+        request = ImproveRequest(self._folder_name(session, name), minutes, str(self._studio.device))
+        return self._start(session, request)
+
+    def can_improve(self, session: str, name: str | None) -> bool:
+        """Whether an own avatar of this page can be fitted further."""
+        if not (limits().keep_avatars and isinstance(name, str) and name):
+            return False
+        try:
+            return can_improve(self._folder_name(session, name), self._folder(session))
+        except (AvatarError, InputError):
+            return False
 
     def start_portrait(
         self,
@@ -115,7 +142,7 @@ class FitSessions:
         if now is None or now.fit.done:
             self._spare.prepare()
 
-    def _start(self, session: str, request: PersonalizeRequest | PortraitRequest) -> BackgroundFit:
+    def _start(self, session: str, request: AvatarRequest) -> BackgroundFit:
         allowed = limits()
         with self._lock:
             if self._running is not None and not self._running.fit.done:
@@ -141,7 +168,8 @@ class FitSessions:
     def in_use(self) -> set[Path]:
         """Uploads that a running fit reads."""
         now = self._running
-        return {source_of(now.fit.request)} if now is not None and not now.fit.done else set()
+        file = source_of(now.fit.request) if now is not None and not now.fit.done else None
+        return set() if file is None else {file}
 
     def leftovers(self) -> list[Leftover]:
         """What pages made and packed, for the housekeeping; a page whose fit runs is in use."""
@@ -193,7 +221,9 @@ class FitSessions:
 
     def delete(self, session: str, name: str) -> None:
         """Remove an own avatar for good; AvatarError where this page has none of that name."""
-        delete_avatar(self._folder_name(session, name), self._folder(session))
+        folder = self._folder_name(session, name)
+        delete_avatar(folder, self._folder(session))
+        forget(folder, self._folder(session))
         self._forget(name)
         self._deleted(name)
         if not limits().keep_avatars:
@@ -236,8 +266,8 @@ class FitSessions:
         if now.session in self._gone:
             self._gone.discard(now.session)
             shutil.rmtree(now.folder, ignore_errors=True)
-        elif fit.name is None and isinstance(fit.request, PortraitRequest):
-            sweep(now.folder)  # what a killed one left; a stopped run of a video under that name stays
+        elif fit.name is None and isinstance(fit.request, PortraitRequest | ImproveRequest):
+            sweep(now.folder)  # what a killed one left; what can be gone on with under that name stays
         elif fit.name is None:
             discard(fit.request.name, now.folder)
         elif not limits().keep_avatars:

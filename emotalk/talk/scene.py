@@ -27,13 +27,18 @@ if TYPE_CHECKING:
     from emotalk.core.gaussians import CloudBatch, GaussianCloud
 
 
-def still_motion(valence: float, arousal: float, reach: float = 1.0) -> HeadMotion:
-    """One frame of a silent face in a mood; values outside [-1, 1] are clipped. `reach` is a factor on its expression
+def still_motion(
+    valence: float, arousal: float, held: tuple[float, float, float] = (0.0, 0.0, 0.0), reach: float = 1.0
+) -> HeadMotion:
+    """One frame of a silent face in a mood; values outside [-1, 1] are clipped. `held` is how the person holds the head
+    at rest (`GaussianAvatar.held`); the eyes look ahead all the same. `reach` is a factor on the expression
     (`AvatarCard.reach`)."""
     va = np.clip(np.float32([[valence, arousal]]), -1, 1)
     expression, eyelids, gaze = split_eyes(reach * expression_field(va[:, 0], va[:, 1]))
     head = np.zeros((1, 6), np.float32)
-    head[:, 0] = -behaviour(va).head_pitch  # a turn about +x lowers the face
+    head[:, :3] = held
+    head[:, 0] -= behaviour(va).head_pitch  # a turn about +x lowers the face
+    gaze = gaze + np.float32([[-held[1], held[0]]])
     return HeadMotion(expression, np.zeros((1, 3)), gaze, eyelids, head)
 
 
@@ -136,7 +141,7 @@ class Scene:
 
 
 class _Edges:
-    """What lies left and right of a video's square: nothing is known of the shoulders there, so they fade out."""
+    """What lies left and right of a video's square: shoulders that were cut off there fade out."""
 
     def __init__(self, shares: np.ndarray, background: np.ndarray) -> None:
         share = (shares * 256).astype(np.uint16)[:, None]  # of the person, by column
@@ -155,14 +160,16 @@ class _Edges:
     ) -> _Edges | None:
         """Those of a picture in front of a background [3] or [height, width, 3] (4 where it is transparent); None where
         there are none."""
-        if avatar.camera is None or look.width <= look.height:
+        if avatar.camera is None or avatar.card.home:  # with a home pose shoulders come to their own end
             return None
         # Imported here: as above.
         from emotalk.avatar.view import side_shares
 
+        shares = side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy()
+        if shares.min() == 1:
+            return None
         whole = background.expand(look.height, look.width, background.shape[-1])
         behind = (whole.clamp(0, 1).cpu().numpy() * 255 + 0.5).astype(np.uint16)
-        shares = side_shares((look.width, look.height), zoom_of(look) / PORTRAIT_ZOOM).numpy()
         if framing is not None:
             columns = np.arange(look.width) + 0.5
             shares = np.interp((columns - framing.right) / framing.scale, columns, shares)
@@ -187,7 +194,7 @@ def zoom_of(look: Look) -> float:
 
 def camera_of(avatar: GaussianAvatar, look: Look, yaw: float = 0.0, pitch: float = 0.0) -> Camera:
     """Where the look is taken from, gone further around the head by `yaw` and `pitch` (radians). An avatar with a
-    camera of its own is seen as in its video at the default look; yaw, pitch and zoom are relative to that."""
+    camera of its own is seen as usually in its video at the default look; yaw, pitch and zoom are relative to that."""
     # Imported here: as above.
     from emotalk.rendering import portrait_camera
 
@@ -244,7 +251,7 @@ CHIN = -0.1
 
 def head_box(avatar: GaussianAvatar, camera: Camera) -> tuple[float, float, float, float]:
     """Where the head at rest is in a picture, with its hair: (left, top, right, bottom) in pixels."""
-    cloud = avatar.pose(still_motion(0, 0), 0, camera)
+    cloud = avatar.pose(still_motion(0, 0, avatar.held), 0, camera)
     means, seen = cloud.means.detach().cpu(), cloud.opacities.detach().cpu() > 0.3
     pixels, _ = project(means[seen & (means[:, 1] > CHIN)], camera)
     return (*pixels.min(0).tolist(), *pixels.max(0).tolist())

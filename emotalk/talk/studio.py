@@ -260,13 +260,15 @@ class Studio:
             return self._motion
 
     def motion_of(self, avatar: str) -> MotionModel:
-        """The motion model as the avatar's own person moves, where the avatar knows that; else as it is."""
-        own = self.avatar(avatar).motion
-        try:
-            return self.motion if own is None else self.motion.adapted(own)
-        except InputError as error:  # made for the motion network of another version
-            log.warning("%s moves as an average person: %s", avatar, error)
-            return self.motion
+        """The motion model as the avatar's own person moves, where the avatar knows that, holding the head as in the
+        avatar's video; else as it is."""
+        person, model = self.avatar(avatar), self.motion
+        if person.motion is not None:
+            try:
+                model = model.adapted(person.motion)
+            except InputError as error:  # made for the motion network of another version
+                log.warning("%s moves as an average person: %s", avatar, error)
+        return model.holding(person.held) if person.card.home else model
 
     def warm_up(self, say: Callable[[str], None] | None = None) -> None:
         """Load everything a first talk with the first avatar needs, and compile the renderer if it is not."""
@@ -289,11 +291,10 @@ class Studio:
     def still(self, avatar: str, look: Look, valence: float, arousal: float, expressiveness: float = 1.0) -> np.ndarray:
         """The face in a mood without speech, [height, width, 3] uint8; with alpha, 4, on a transparent background.
         Where the look has captions, a few words show how they will be."""
-        scene, card = Scene(self.avatar(avatar), look), self.avatar(avatar).card
+        person = self.avatar(avatar)
+        scene, reach = Scene(person, look), reach_of(person.card, expressiveness)
         with self._drawing:
-            frame = scene.draw(
-                still_motion(valence * expressiveness, arousal * expressiveness, reach_of(card, expressiveness))
-            )
+            frame = scene.draw(still_motion(valence * expressiveness, arousal * expressiveness, person.held, reach))
         if look.captions != "off":
             draw_sample(frame, look)
         Mark(look.width, look.height, look.mark).draw(frame)

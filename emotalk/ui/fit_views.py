@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from emotalk.create.verdict import likeness
+
 if TYPE_CHECKING:
     from emotalk.create.news import FitNews
 
@@ -17,7 +19,7 @@ def view_of(news: FitNews, shown: FitNews | None) -> dict[str, Any]:
         "state": "working",
         "note": news.stage,
         "detail": _detail(news),
-        "share": news.share,
+        "share": share_of(news),
         "curve": [[round(at, 1), round(level, 2)] for at, level in news.curve],
         "axis": f"likeness: {likeness(news.psnr)}" if news.psnr is not None else "",
     }
@@ -26,11 +28,21 @@ def view_of(news: FitNews, shown: FitNews | None) -> dict[str, Any]:
     return value
 
 
-def likeness(psnr: float) -> str:
-    """A word for how alike pictures of the avatar and of the person are (dB). Fits of the benchmark's clips
-    (benchmarks/results/personalize.md) begin rough and end close or very close."""
-    words = ((20.0, "rough"), (24.0, "fair"), (28.0, "close"))
-    return next((word for most, word in words if psnr < most), "very close")
+def share_of(news: FitNews) -> float:
+    """How much of the whole time is over: one bar for all stages, which does not begin anew with each of them."""
+    if news.remaining is None:
+        return 0.0
+    return news.seconds / max(news.seconds + news.remaining, 1e-9)
+
+
+def verdict_of(judged: tuple[str, tuple[str, ...]] | None) -> str:
+    """HTML of what is said of a finished avatar of a video; empty where nothing is."""
+    if judged is None:
+        return ""
+    word, sentences = judged
+    signs = {"good": "A good avatar", "usable": "A usable avatar", "poor": "A poor avatar"}
+    lines = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+    return f'<div class="verdict {html.escape(word)} made"><b>{signs.get(word, "Done")}</b><ul>{lines}</ul></div>'
 
 
 def report_of(news: FitNews, shown: FitNews | None, source: str) -> Any:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from emotalk.core.errors import Cancelled, EmotalkError, InputError
-from emotalk.create.request import CONSENT
+from emotalk.create.request import CONSENT, PortraitRequest
 from emotalk.server.limits import limits
 from emotalk.server.line import FITS, abandoned
 from emotalk.ui import parts
-from emotalk.ui.fit_views import choice_of, report_of, view_of
+from emotalk.ui.fit_views import choice_of, report_of, verdict_of, view_of
 from emotalk.ui.pictures import people_of
 from emotalk.ui.toasts import friendly
 
@@ -62,6 +62,7 @@ class YourFaceTab:
                 with gr.Row(visible=False, elem_id="fit-next") as self.next_row:
                     self.talk_now = gr.Button("Talk", variant="primary", elem_id="fit-talk", min_width=110)
                     self.better = gr.Button("Better with a video", elem_id="fit-better", min_width=110)
+                    self.further = gr.Button("Improve further", elem_id="fit-further", min_width=110)
                 self.report = gr.HTML("", elem_id="fit-report", padding=False)
             with gr.Column(scale=5, min_width=320, elem_id="fit-form"):
                 self._layout_form()
@@ -69,6 +70,7 @@ class YourFaceTab:
                     self.mine = gr.Dropdown([], label="Your avatars", elem_id="mine-list")
                     with gr.Row(elem_id="mine-buttons"):
                         self.talk = gr.Button("Talk", size="sm", elem_id="mine-talk")
+                        self.improve = gr.Button("Improve", visible=False, size="sm", elem_id="mine-improve")
                         self.save = gr.DownloadButton("Download (.zip)", visible=False, size="sm", elem_id="mine-save")
                         self.delete = gr.Button("Delete", size="sm", variant="stop", elem_id="mine-delete")
 
@@ -121,7 +123,7 @@ class YourFaceTab:
         shared = {"show_progress": "hidden", "api_visibility": "private"}
         watching = [
             self.fit, self.report, self.who_box, self.who_line, self.who, self.next_row, self.make_photo,
-            self.make_video, self.stop,
+            self.make_video, self.stop, self.further, self.improve,
         ]  # fmt: skip
         heavy = {"concurrency_id": FITS, "concurrency_limit": None, "trigger_mode": "once"} | shared
         of_photo = [self.photo, self.title, self.consent, self.video_only, self.who]
@@ -130,14 +132,24 @@ class YourFaceTab:
             self.make_photo.click(self.begin_portrait, of_photo, watching, **heavy),
             self.who.input(self.begin_portrait, of_photo, watching, **heavy),
             self.make_video.click(self.begin, of_video, watching, **heavy),
+            *(
+                button.click(self.begin_further, [self.mine, self.minutes], watching, **heavy)
+                for button in (self.further, self.improve)
+            ),
             # Another visit finds the fit that is still running, and the avatars made since the server started.
             blocks.load(self.follow, None, watching, concurrency_limit=None, **shared),
         ]
         for event in made:
             told = event.then(self.gallery, self.faces, [self.faces, self.mine, self.mine_row], queue=False, **shared)
             # After the list, so that the button leads to the new one.
-            told.then(self.next_steps, self.fit, [self.next_row, self.better], queue=False, **shared)
-        for button in (self.make_photo, self.make_video):
+            told.then(
+                self.next_steps,
+                [self.fit, self.mine],
+                [self.next_row, self.better, self.further],
+                queue=False,
+                **shared,
+            )
+        for button in (self.make_photo, self.make_video, self.further, self.improve):
             button.click(None, js=SHOW_FIT, show_progress="hidden")
         self.stop.click(self.cancel, queue=False, **shared)
         for sent in (self.photo, self.video):
@@ -156,6 +168,7 @@ class YourFaceTab:
         listed = [self.faces, self.mine, self.mine_row]
         blocks.load(self.gallery, self.faces, listed, **shared)
         self.mine.change(self.packed, self.mine, self.save, **shared)
+        self.mine.change(self.improvable, self.mine, self.improve, **shared)
         for button in (self.talk, self.talk_now):
             button.click(lambda: gr.Tabs(selected="talk"), None, self.tabs, **shared)
             # Pressing the face itself: the Talk tab then does what it always does for a chosen face.
@@ -189,6 +202,18 @@ class YourFaceTab:
             raise friendly(error) from error
         yield from self._watched(fit)
 
+    def begin_further(self, name: str | None, minutes: float, request: gr.Request) -> Iterator[dict]:
+        """Fit an own avatar that was made of a video for more minutes, and report it, as `begin`."""
+        try:
+            fit = self.fits.improve(request.session_hash or "", name, minutes)
+        except EmotalkError as error:
+            raise friendly(error) from error
+        yield from self._watched(fit)
+
+    def improvable(self, name: str | None, request: gr.Request) -> dict[str, Any]:
+        """The button that improves the chosen avatar, where enough was kept for that."""
+        return gr.update(visible=self.fits.can_improve(request.session_hash or "", name))
+
     def follow(self, request: gr.Request) -> Iterator[dict]:
         """Report a fit that this page finds running."""
         fit = self.fits.running(request.session_hash or "")
@@ -215,10 +240,16 @@ class YourFaceTab:
         """Which parts of the form are there for a photo, and which for a video."""
         return [gr.update(visible=(kind == VIDEO) == video) for video in (False, False, True, True, True)]
 
-    def next_steps(self, fit: dict[str, Any] | None) -> tuple:
-        """What to press when an avatar is finished: talk, and after a photo the way to a better one."""
+    def next_steps(self, fit: dict[str, Any] | None, name: str | None, request: gr.Request) -> tuple:
+        """What to press when an avatar is finished: talk, and the way to a better one: after a photo a video, after a
+        video more time."""
         fit = fit if isinstance(fit, dict) else {}  # else a program sent it
-        return gr.update(visible=fit.get("state") == "done"), gr.update(visible=fit.get("source") == PHOTO)
+        further = fit.get("source") == VIDEO and self.fits.can_improve(request.session_hash or "", name)
+        return (
+            gr.update(visible=fit.get("state") == "done"),
+            gr.update(visible=fit.get("source") == PHOTO),
+            gr.update(visible=further),
+        )
 
     def gallery(self, face: str, request: gr.Request) -> tuple:
         """The row of faces of the Talk tab and the list of own avatars, as they are now."""
@@ -261,7 +292,7 @@ class YourFaceTab:
             self.fits.unwatch(fit)
 
     def _report(self, fit: BackgroundFit) -> Iterator[dict]:
-        source = fit.request.SOURCE
+        source = PHOTO if isinstance(fit.request, PortraitRequest) else VIDEO
         now = {"source": source, "fresh": True}
         yield {
             self.fit: now | {"state": "working", "note": "Starting", "at": time.monotonic()},
@@ -278,7 +309,10 @@ class YourFaceTab:
                 yield {self.fit: view_of(news, shown), self.report: report_of(news, shown, source)}
                 shown = news
                 time.sleep(0.3)  # three pictures a second are enough
-        ended = {self.report: report_of(fit.news, shown, source)} | self._buttons(busy=False)
+        report = report_of(fit.news, shown if fit.judged is None else None, source)
+        if fit.judged is not None:
+            report = verdict_of(fit.judged) + (report if isinstance(report, str) else "")
+        ended = {self.report: report} | self._buttons(busy=False)
         if fit.error is None:
             done = {"state": "done", "source": source, "detail": "Done: your avatar is in the gallery."}
             yield ended | {self.fit: view_of(fit.news, shown) | done, self.who: gr.update(value="", people=[])}
@@ -299,4 +333,10 @@ class YourFaceTab:
 
     def _buttons(self, busy: bool) -> dict:
         go = gr.update(interactive=not busy)
-        return {self.make_photo: go, self.make_video: go, self.stop: gr.update(interactive=busy)}
+        return {
+            self.make_photo: go,
+            self.make_video: go,
+            self.further: go,
+            self.improve: go,
+            self.stop: gr.update(interactive=busy),
+        }

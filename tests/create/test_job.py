@@ -21,7 +21,10 @@ from emotalk.avatar import AvatarCard, GaussianAvatar, load_avatar
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.core.progress import FitProgress, Progress
 from emotalk.create import discard, personalize
+from emotalk.create.kept import can_improve, forget
 from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY, PersonalizeRequest
+from emotalk.create.verdict import Verdict
+from emotalk.create.workplace import MADE
 from emotalk.fitting.personalize import PersonalizeConfig
 
 
@@ -43,7 +46,7 @@ class Workshop:
         folder.mkdir(exist_ok=True)
         (folder / "marker").write_text("tracked")
         progress(Progress("read", 50, 100))
-        quality = SimpleNamespace(verdict=self.verdict, sentences=("The light is dim.",))
+        quality = SimpleNamespace(verdict=self.verdict, sentences=("The light is dim.",), sound=True)
         return SimpleNamespace(quality=quality, seen=np.ones(50, bool))
 
     def fit(self, tracked, folder: Path, config: PersonalizeConfig, *, name: str, consent):
@@ -61,7 +64,10 @@ class Workshop:
             )  # fmt: skip
             return self.base.replace(card=card)
 
-        return SimpleNamespace(run=run)
+        return SimpleNamespace(run=run, rows=np.arange(3))
+
+    def judged(self, avatar, tracked, cancelled):
+        return Verdict("usable", ("Close.", "Teeth were hardly seen."), ("Teeth were hardly seen.",)), {"lip_r": 0.9}
 
     def motion_of_video(self, tracked, progress):
         progress(Progress("adapt", 1, 160))
@@ -79,6 +85,8 @@ def workshop(monkeypatch: pytest.MonkeyPatch, mira: GaussianAvatar) -> Workshop:
     monkeypatch.setattr("emotalk.tracking.track_video", workshop.track_video)
     monkeypatch.setattr("emotalk.fitting.personalize.PersonalizeFit", workshop.fit)
     monkeypatch.setattr("emotalk.learning.adapt_motion.motion_of_video", workshop.motion_of_video)
+    monkeypatch.setattr("emotalk.create.verdict.judged", workshop.judged)
+    monkeypatch.setattr("emotalk.create.verdict.lip_rows", lambda _: range(3, 5))
     return workshop
 
 
@@ -95,7 +103,8 @@ def base(tmp_path: Path) -> Path:
 
 
 def request(video: Path, /, **changes) -> PersonalizeRequest:
-    return PersonalizeRequest(**({"video": video, "name": "Anna B", "consent": CONSENT} | changes))
+    usual = {"video": video, "name": "Anna B", "consent": CONSENT, "keep_frames": False}
+    return PersonalizeRequest(**(usual | changes))
 
 
 def test_a_video_becomes_an_avatar_whose_card_holds_the_consent(workshop: Workshop, video: Path, base: Path) -> None:
@@ -105,24 +114,79 @@ def test_a_video_becomes_an_avatar_whose_card_holds_the_consent(workshop: Worksh
     assert card.name == "Anna B"
     assert card.consent.statement == CONSENT
     assert card.consent.time.startswith("20")
-    assert card.metrics == {"psnr_head": 27.5}
+    assert card.metrics == {"psnr_head": 27.5, "lip_r": 0.9}
     assert not card.synthetic
     assert [path.name for path in base.iterdir()] == ["anna-b"]  # frames of the person do not stay
 
 
 def test_what_tracking_finds_wanting_is_told_in_the_card(workshop: Workshop, video: Path, base: Path) -> None:
-    assert personalize(request(video), folder=base).card.limitations == "Short."
+    known = "Short. Teeth were hardly seen."
+    assert personalize(request(video), folder=base).card.limitations == known
     workshop.verdict = "usable"
-    assert personalize(request(video), folder=base).card.limitations == "Short. The light is dim."
+    made = personalize(request(video), folder=base)
+    assert made.card.limitations == "Short. The light is dim. Teeth were hardly seen."
+    assert made.verdict.sentences == ("Close.", "Teeth were hardly seen.")
 
 
 def test_every_stage_is_told_in_words(workshop: Workshop, video: Path, base: Path) -> None:
     told, tracked = [], []
     personalize(request(video), told.append, folder=base, on_tracked=tracked.append)
     stages = [news.stage for news in told]
-    assert stages == ["Following the face", "Fitting the avatar", "Learning how this person speaks"]
-    assert (told[0].done, told[0].total, told[1].psnr) == (50, 100, 27.5)
+    assert stages == [
+        "Looking for the face", "Following the face", "Fitting the avatar", "Learning how this person speaks",
+        "Looking at what was made",
+    ]  # fmt: skip
+    assert (told[1].done, told[1].total, told[2].psnr) == (50, 100, 27.5)
     assert len(tracked) == 1
+
+
+def test_what_it_can_be_improved_with_stays_and_no_more(workshop: Workshop, video: Path, base: Path) -> None:
+    def left_by_tracking(tracked) -> None:
+        for folder in ("frames", "masks"):
+            (base / ".anna-b.work" / "track" / folder).mkdir()
+            for row in range(9):
+                (base / ".anna-b.work" / "track" / folder / f"{row:06d}.jpg").write_bytes(b"a person")
+        (base / ".anna-b.work" / "track" / "audio.wav").write_bytes(b"a voice")
+
+    made = personalize(request(video, keep_frames=True), folder=base, on_tracked=left_by_tracking)
+    work = base / ".anna-b.work"
+    assert sorted(path.name for path in work.iterdir()) == ["fit", "lock", MADE, "track"]
+    for folder in ("frames", "masks"):  # those that are learned from, and those with the liveliest lips
+        assert len(list((work / "track" / folder).iterdir())) == 5
+    assert not list(work.rglob("*.wav"))
+    assert can_improve("Anna B", base)
+    assert forget("Anna B", base)
+    assert not work.exists()
+    assert load_avatar(made.folder).card.name == "Anna B"
+    assert not can_improve("Anna B", base)
+    assert not forget("Anna B", base)
+
+
+def test_nothing_of_a_stopped_run_is_forgotten(workshop: Workshop, video: Path, base: Path) -> None:
+    workshop.stop_in_fit = True
+    with pytest.raises(Cancelled):
+        personalize(request(video, keep_frames=True), folder=base)
+    assert not can_improve("Anna B", base)
+    assert not forget("Anna B", base)
+    workshop.stop_in_fit = False
+    assert personalize(request(video, resume=True, keep_frames=False), folder=base).name == "anna-b"
+    assert not (base / ".anna-b.work").exists()  # who wants nothing kept when it goes on gets that
+
+
+def test_the_sound_is_learned_from_in_one_thread(workshop: Workshop, video: Path, base: Path, monkeypatch) -> None:
+    """With two torch threads on a busy machine it took minutes."""
+    threads = []
+    monkeypatch.setattr(
+        "emotalk.learning.adapt_motion.motion_of_video", lambda *_: threads.append(torch.get_num_threads())
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        personalize(request(video), folder=base)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1]
 
 
 @pytest.mark.parametrize("consent", ["", "   "])

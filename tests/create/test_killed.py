@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from emotalk.avatar import list_avatars, load_avatar
-from emotalk.create import personalize
+from emotalk.create import ImproveRequest, improve, personalize
 from emotalk.create.request import CONSENT, PersonalizeRequest
-from emotalk.create.workplace import JOB
+from emotalk.create.workplace import JOB, MADE
 from emotalk.fitting import personalize as fitting
 from emotalk.learning import adapt_motion as speaking
 from tests.killing import Forks
@@ -24,10 +24,15 @@ KILLS = 5
 TOLD = "told.txt"  # stages of the last run, beside the avatars
 
 
+def few_steps(config):
+    """A `PersonalizeConfig` that takes seconds."""
+    return functools.partial(config, steps=8, gaussians=5000, budget=6000)
+
+
 def make(base: Path, video: str) -> None:
     """What every fork does: a real run, with few steps, that saves its fit after each of them."""
-    config, adaptation = fitting.PersonalizeConfig, speaking.AdaptConfig
-    fitting.PersonalizeConfig = functools.partial(config, steps=8, gaussians=5000, budget=6000)
+    adaptation = speaking.AdaptConfig
+    fitting.PersonalizeConfig = few_steps(fitting.PersonalizeConfig)
     speaking.AdaptConfig = functools.partial(adaptation, steps=2, batch=1)
     fitting.SAVE_EVERY = 0.0
     wanted = PersonalizeRequest(Path(video), "me", CONSENT, size=256, seconds=2.5, resume=True)
@@ -42,7 +47,9 @@ def contents(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def test_killed_at_drawn_changes_it_resumes_and_a_good_avatar_stays_good(tmp_path: Path) -> None:
+def test_killed_at_drawn_changes_it_resumes_and_a_good_avatar_stays_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """About 400 changes of files make a run; a seed draws where to kill it, early on, in the middle or anywhere."""
     chance = random.Random(0)
     video, base = preset_video(tmp_path / "me.mp4"), tmp_path / "avatars"
@@ -69,4 +76,11 @@ def test_killed_at_drawn_changes_it_resumes_and_a_good_avatar_stays_good(tmp_pat
         assert not forks.run(kill_before=0)
     made = load_avatar(base / "me")
     assert (made.card.name, made.card.consent.statement) == ("me", CONSENT)
-    assert [path.name for path in base.iterdir()] == ["me"]  # no work folder, no leftovers of any save
+    # What it can be improved with, no job that could be gone on with, no leftovers of any save.
+    assert sorted(path.name for path in base.iterdir()) == [".me.work", "me"]
+    assert sorted(path.name for path in (base / ".me.work").iterdir()) == ["fit", "lock", MADE, "track"]
+    monkeypatch.setattr(fitting, "PersonalizeConfig", few_steps(fitting.PersonalizeConfig))
+    better = improve(ImproveRequest("me", minutes=0.1), folder=base)
+    assert better.card.consent.statement == CONSENT
+    assert better.card.created >= made.card.created
+    assert "dB before" in better.verdict.sentences[-1] or "no better" in better.verdict.sentences[-1]

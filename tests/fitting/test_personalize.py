@@ -307,14 +307,74 @@ def test_damaged_files_are_begun_afresh(video, left, name, size):
 
 
 @pytest.mark.slow
-def test_a_budget_of_time_is_kept(video, tmp_path, monkeypatch):
+def test_a_finished_fit_goes_further_from_where_it_ended(video, tmp_path):
+    first = fit_of(video, tmp_path, steps=30)
+    before = first.run()
+    told, further = [], fit_of(video, tmp_path, steps=20)
+    after = further.run(told.append, further=True)
+    assert after.card.metrics["steps"] == 30 + 20
+    assert after.card.metrics["psnr_head"] > before.card.metrics["psnr_head"] - 0.05
+    assert next(news for news in told if news.stage == "fit").preview is not None  # the avatar as it is, at once
+    shares = [news.share for news in told if news.stage == "fit"]
+    assert shares == sorted(shares)
+    assert (first.rows == further.rows).all()
+    assert set(first.frames.rows) <= set(first.rows)
+
+
+def test_a_fit_that_is_not_there_or_of_another_program_goes_no_further(video, tmp_path):
+    with pytest.raises(InputError, match="Make the avatar again"):
+        fit_of(video, tmp_path / "nothing", steps=2).run(further=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [START, STATE])
+def test_a_damaged_state_is_not_begun_afresh_when_it_shall_go_further(video, left, name):
+    (left / name).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="Make the avatar again"):
+        fit_of(video, left, steps=2).run(further=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("least", "steps"), [(10, 24), (40, 40)], ids=["time enough", "a slow machine"])
+def test_a_budget_of_time_is_kept_but_for_the_least_steps(video, tmp_path, monkeypatch, least, steps):
+    """Four steps on a busy machine were praised as an avatar."""
+    monkeypatch.setattr("emotalk.fitting.personalize.LEAST_STEPS", least)
     ticks = itertools.count()
     stopped = SimpleNamespace(perf_counter=lambda: 0.0)
     monkeypatch.setattr("emotalk.fitting.personalize.time", stopped)
     monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", SimpleNamespace(perf_counter=lambda: next(ticks) / 4))
     avatar = fit_of(video, tmp_path, minutes=0.1).run()
-    assert avatar.card.metrics["steps"] == 24  # 6 s, each step of a quarter
-    assert avatar.card.metrics["seconds"] == 6.0
+    assert avatar.card.metrics["steps"] == steps  # of a quarter of a second each; there are 6 s
+    assert avatar.card.metrics["seconds"] == steps / 4
+
+
+@pytest.mark.slow
+def test_further_it_takes_some_steps_however_busy_the_machine(video, tmp_path, monkeypatch):
+    """Loading took longer than the half minute that was given: one step was made."""
+    fit_of(video, tmp_path, steps=30).run()
+    monkeypatch.setattr("emotalk.fitting.personalize.LEAST_FURTHER", 12)
+    ticks = itertools.count()
+    monkeypatch.setattr("emotalk.fitting.gaussian_fit.time", SimpleNamespace(perf_counter=lambda: 10.0 * next(ticks)))
+    after = fit_of(video, tmp_path, minutes=0.1).run(further=True)
+    assert after.card.metrics["steps"] == pytest.approx(30 + 12, abs=1)
+
+
+def test_a_machine_that_gets_free_does_not_take_longer_than_it_was_given():
+    fit, planned = SimpleNamespace(seconds=0.0, step_count=0, progress=0.0), []
+    floor = personalize._Floor(fit, 1.0, 100, 0.0, planned.append)
+    for _ in range(100):
+        fit.seconds += 2.0 if fit.step_count < 30 else 0.1
+        fit.step_count += 1
+        floor.heed()
+    assert planned[20] == pytest.approx(100 * 2.0 / 60)
+    assert planned[-1] == pytest.approx(67 / 60)  # 30 steps of 2 s and 70 of 0.1 s
+    assert all(minutes >= 1.0 for minutes in planned)
+
+
+def test_the_card_keeps_the_videos_usual_pose(video, tmp_path):
+    """The head is drawn from there (`avatar.home`)."""
+    home = fit_of(video, tmp_path, steps=1).run().card.home
+    assert home == pytest.approx(np.median(video.motion.head_pose[video.seen], 0), abs=1e-4)
 
 
 @pytest.mark.slow

@@ -114,6 +114,8 @@ CONVERSE = {"text": "Hi.", "heard": 0.5, "fresh": False, "url": None, "key": Non
 """What a page sends to talk with a live face, beside what `LIVE` has."""
 BEGIN = [None, "Somebody", 0.25, False, False]
 """The arguments of making an avatar: a video, a name, minutes, consent, video only."""
+FURTHER = ["somebody", 0.25]
+"""The arguments of improving an avatar: its name, minutes."""
 PORTRAIT = [None, "Somebody", False, False, ""]
 """The arguments of making an avatar of a photo: the photo, a name, consent, video only, the number of a face."""
 

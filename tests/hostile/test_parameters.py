@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.parameters import BEGIN, BODIES, FEW, GENERATE, PORTRAIT, STILL, TALK, VALUES, Value
+from tests.hostile.parameters import BEGIN, BODIES, FEW, FURTHER, GENERATE, PORTRAIT, STILL, TALK, VALUES, Value
 from tests.hostile.running import OpenPage
 from tests.hostile.visitor import PREFIX, Raw
 
 pytestmark = pytest.mark.slow
 HANDLERS = {
     "still": (STILL, VALUES), "sheet": (STILL, FEW), "generate": (GENERATE, FEW), "begin": (BEGIN, FEW),
-    "begin_portrait": (PORTRAIT, FEW),
+    "begin_portrait": (PORTRAIT, FEW), "begin_further": (FURTHER, FEW),
 }  # fmt: skip
 """The page's own handlers by name: valid arguments, and what is put in the place of each."""
 SPOKEN = {"generate": (2, 3, 4), "talk": (0, 1, 6)}

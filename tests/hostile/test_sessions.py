@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.hostile.parameters import BEGIN, GENERATE, PORTRAIT, STILL
+from tests.hostile.parameters import BEGIN, FURTHER, GENERATE, PORTRAIT, STILL
 from tests.hostile.pictures import plain, saved
 from tests.hostile.running import OpenPage
 from tests.hostile.verdicts import files_below
@@ -46,6 +46,7 @@ def test_any_name_of_a_session_is_only_a_name(page: OpenPage, session: str) -> N
         ("packed", ["mira"]),
         ("begin", BEGIN),
         ("begin_portrait", PORTRAIT),
+        ("begin_further", FURTHER),
     ):
         problems = page.problems(visitor.call(name, data, listen=False), session)
         assert not problems, (name, problems)
@@ -263,7 +264,7 @@ def test_a_video_of_one_visitor_is_no_other_visitors(page: OpenPage) -> None:
 )
 def test_no_avatar_that_is_not_ones_own_is_packed_or_deleted(page: OpenPage, name: object) -> None:
     visitor = page.visitor()
-    for handler, data in (("packed", [name]), ("remove", [name, "mira"])):
+    for handler, data in (("packed", [name]), ("remove", [name, "mira"]), ("begin_further", [name, 0.25])):
         answer = visitor.call(handler, data)
         assert not page.problems(answer, str(name))
         assert b".zip" not in answer.body

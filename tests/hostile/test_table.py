@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.avatars import AVATARS
-from tests.hostile.parameters import BEGIN, BODIES, CONVERSE, FEW, GENERATE, LIVE, PORTRAIT, STILL, TALK, VALUES
+from tests.hostile.parameters import (
+    BEGIN,
+    BODIES,
+    CONVERSE,
+    FEW,
+    FURTHER,
+    GENERATE,
+    LIVE,
+    PORTRAIT,
+    STILL,
+    TALK,
+    VALUES,
+)
 from tests.hostile.photos import PHOTOS
 from tests.hostile.pictures import PICTURES
 from tests.hostile.sounds import SOUNDS
@@ -18,7 +30,7 @@ from tests.hostile.videos import VIDEOS
 DOC = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 SHEET = len(STILL) - len(DARK)
 POSTED = (len(STILL) + len(LIVE) + len(CONVERSE)) * len(VALUES) + (
-    SHEET + len(GENERATE) + len(BEGIN) + len(PORTRAIT) + len(TALK)
+    SHEET + len(GENERATE) + len(BEGIN) + len(PORTRAIT) + len(FURTHER) + len(TALK)
 ) * len(FEW)
 
 

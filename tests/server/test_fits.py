@@ -9,6 +9,7 @@ import pytest
 
 from emotalk.core.errors import InputError
 from emotalk.create import PersonalizeRequest, PortraitRequest, consent_to
+from emotalk.create.request import ImproveRequest
 from emotalk.create.workplace import workplace
 from emotalk.server import fits as fits_module
 from emotalk.server.fits import FitSessions
@@ -272,6 +273,50 @@ def test_a_fit_that_another_run_kept_out_leaves_that_runs_work(
         before = put(work, "job.json", "track/frame", "portrait/track/frame")
         start("page", str(photo.rename(photo.with_suffix(".any"))), "Me", True).end(None)
         assert inside(work) == before
+
+
+def kept(base: Path, name: str) -> list[str]:
+    """An avatar that can be improved."""
+    (base / name).mkdir(parents=True)
+    (base / name / "avatar.safetensors").write_bytes(b"numbers")
+    return put(base / f".{name}.work", "lock", "made.json", "track/frame")
+
+
+def test_an_avatar_of_ones_own_can_be_improved(ones_own: Path, fits: FitSessions) -> None:
+    before = kept(ones_own, "me")
+    fit = fits.improve("page", "me", 500.0)
+    assert isinstance(fit.request, ImproveRequest)
+    assert (fit.request.name, fit.folder) == ("me", ones_own)
+    assert fit.request.minutes <= 120
+    fits.in_use()  # there is no upload that it reads
+    fit.end(None)  # it was stopped
+    assert inside(ones_own / ".me.work") == before
+    assert fits.can_improve("page", "me")
+
+
+@pytest.mark.parametrize("name", ["", None, "nobody", "../me", "mira", 5, ["me"], "m" * 300, "\0"])
+def test_what_nothing_was_kept_of_is_not_improved(ones_own: Path, fits: FitSessions, name: object) -> None:
+    (ones_own / "plain").mkdir(parents=True)
+    assert not fits.can_improve("page", name)
+    with pytest.raises(InputError, match="Nothing was kept"):
+        fits.improve("page", name, 1.0)
+
+
+def test_in_public_nothing_is_kept_and_nothing_improved(fits: FitSessions, photo: Path, tmp_path: Path) -> None:
+    fit = fits.start("page", str(photo.rename(photo.with_suffix(".mp4"))), "Me", 1.0, True)
+    assert not fit.request.keep_frames
+    kept(fit.folder, "me")
+    fit.end("me")
+    assert not fits.can_improve("page", fit.name)
+    with pytest.raises(InputError, match="Nothing was kept"):
+        fits.improve("page", fit.name, 1.0)
+
+
+def test_what_was_kept_goes_with_the_avatar(ones_own: Path, fits: FitSessions, monkeypatch) -> None:
+    kept(ones_own, "me")
+    monkeypatch.setattr(fits_module, "delete_avatar", lambda *_: None)
+    fits.delete("page", "me")
+    assert not (ones_own / ".me.work").exists()
 
 
 def test_a_stopped_video_of_ones_own_page_leaves_nothing(ones_own: Path, fits: FitSessions, photo: Path) -> None:

@@ -26,7 +26,7 @@ from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gallery import folder_name
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.create.news import FitNews, picture_address
-from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY
+from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY, ImproveRequest
 from emotalk.video import VideoWriter
 from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
@@ -43,12 +43,14 @@ class ScriptedFit:
     steps, pause = 6, 0.15
     stays_at: int | None = None
     failing: Exception | None = None
+    judged_as: tuple[str, tuple[str, ...]] | None = None
     several: tuple[str, ...] = ()  # faces of a photo, until one of them is chosen
     begun: list[ScriptedFit] = []  # noqa: RUF012
 
     def __init__(self, request, folder: Path | None = None, on_done=None, keep: bool = True) -> None:
         self.request, self.folder, self.on_done = request, folder, on_done
         self.news, self.name, self.error, self.faces = FitNews(), None, None, ()
+        self.judged = type(self).judged_as
         self._stop, self._ended = threading.Event(), threading.Event()
 
     @property
@@ -102,6 +104,9 @@ class ScriptedFit:
         self._ended.set()
 
     def _save(self) -> None:
+        if isinstance(self.request, ImproveRequest):
+            self.name = self.request.name
+            return
         person = load_avatar("mira")
         consent = Consent(self.request.consent, "2026-01-01T00:00:00+00:00", live=not self.request.video_only)
         card = dataclasses.replace(
@@ -125,7 +130,7 @@ def fits(monkeypatch: pytest.MonkeyPatch, own_cache: Path) -> Iterator[type[Scri
     """The fits that the page starts; no avatar is left behind."""
     monkeypatch.setattr("emotalk.server.fits.BackgroundFit", ScriptedFit)
     ScriptedFit.begun, ScriptedFit.stays_at, ScriptedFit.failing = [], None, None
-    ScriptedFit.several = ()
+    ScriptedFit.several, ScriptedFit.judged_as = (), None
     yield ScriptedFit
     for fit in ScriptedFit.begun:
         fit.cancel()
@@ -278,6 +283,38 @@ def test_a_photo_becomes_an_avatar_and_the_way_to_a_better_one_keeps_its_name(
     page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
 
 
+def test_a_finished_avatar_of_a_video_is_judged_and_can_be_improved(
+    page, clip: Path, fits, own_cache: Path, shots: Path
+) -> None:
+    fits.judged_as = ("usable", ("Likeness: close (27.0 dB).", "Teeth <were> hardly seen."))
+    fill_in(page, clip, "Carla")
+    page.click("#fit-go")
+    wait_for_state(page, "done")
+    made = page.locator("#fit-report .made")
+    expect(made).to_contain_text("A usable avatar")
+    expect(made).to_contain_text("Teeth <were> hardly seen.")
+    expect(page.locator("#fit-report")).to_contain_text("Usable video")  # what tracking said stays below
+    expect(page.locator("#fit-further")).to_be_hidden()  # nothing was kept of this one
+    expect(page.locator("#mine-improve")).to_be_hidden()
+
+    work = own_cache / "avatars" / ".carla.work"
+    work.mkdir()
+    (work / "made.json").write_text("{}")
+    page.reload()
+    open_tab(page)
+    improve = page.locator("#mine-improve")
+    improve.wait_for()
+    page.screenshot(path=shots / "improve.png", full_page=True)
+    fits.judged_as = ("good", ("It was 27.0 dB before: better now.",))
+    improve.click()
+    wait_for_state(page, "done")
+    expect(made).to_contain_text("better now")
+    assert isinstance(fits.begun[-1].request, ImproveRequest)
+    assert fits.begun[-1].request.name == "carla"
+    page.locator("#fit-further").wait_for()
+    page.screenshot(path=shots / "improved.png", full_page=True)
+
+
 def test_who_wants_videos_only_ticks_a_box_for_photo_and_video(
     page, photo: Path, clip: Path, fits, own_cache: Path, shots: Path
 ) -> None:
@@ -372,7 +409,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
         """The reports that a page gets of a fit whose next news comes whenever the page has just been told something,
         and the last one just as it ends."""
         request = SimpleNamespace(SOURCE="video")
-        fit = SimpleNamespace(news=FitNews(), error=None, faces=(), request=request)
+        fit = SimpleNamespace(news=FitNews(), error=None, faces=(), judged=None, request=request)
         coming, waits = list(news), iter(range(10))
 
         def wait(seconds: float) -> bool:

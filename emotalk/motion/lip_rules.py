@@ -80,8 +80,8 @@ _PHONE_EDGES = (0.06, 0.12)
 """The same for the probability that p, b or m is being said."""
 
 _ENCODER_EDGES = (0.6, 0.9)
-"""The same for the encoder's own closure, beside which a probability of p, b or m says nothing more. (With (.3, .6) .931 to
-.963 of the p b m heard in synthetic speech close, instead of .958 to .974: what is heard half is then left open.)"""
+"""The same for the encoder's own closure, beside which a probability of p, b or m says nothing more. With (.3, .6) what
+is heard by half stays open: .931 to .963 of the p b m heard in synthetic speech close, instead of .958 to .974."""
 
 _SILENT_EDGES = (0.7, 0.95)
 """The same for the share of silence around a frame, at rest. Chosen on speakers of GRID left out (opening r .65; .63

@@ -23,6 +23,7 @@ from emotalk.fitting.gaussian_parameters import GroupSettings
 from emotalk.fitting.hidden_cloth import MARGIN as CLOTH_MARGIN
 from emotalk.fitting.hidden_cloth import HiddenCloth
 from emotalk.fitting.locality import neighbourhood
+from emotalk.fitting.mouth_rows import MouthRows
 from emotalk.fitting.samples import Target, shrink_camera
 from emotalk.fitting.video_corrections import TURNING, allowed, video_corrections
 from emotalk.fitting.video_frames import VideoFrames
@@ -95,6 +96,9 @@ class VideoFit(GaussianFit):
         self._behind: dict[int, Tensor] = {}
         self._room = room_for_targets(avatar.device)
         super().__init__(avatar.replace(corrections=self._corrections(avatar, torso)), frames, config)
+        self.mouth = self._mouth_rows()
+        if self.mouth is not None:
+            self.mouth.find(self.parameters)
         self._low, self._high = color_box(avatar.gaussians)
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
         self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
@@ -112,6 +116,10 @@ class VideoFit(GaussianFit):
         """The corrections to begin with: blank ones, in the units of this video."""
         return video_corrections(avatar, self.frames.motion, torso)
 
+    def _mouth_rows(self) -> MouthRows | None:
+        """What is learned of the inside of the mouth as a whole; None where each of its Gaussians learns alone."""
+        return MouthRows(self.avatar, len(self.parameters.corrections.matrix))
+
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
         loss = super().step()
@@ -119,7 +127,14 @@ class VideoFit(GaussianFit):
         if self.step_count % SMOOTH_EVERY == 0:
             self._smooth_corrections()
             self._smooth_rim()
+        if self.mouth is not None:
+            self.mouth.step(self.progress, self.parameters)
         return loss
+
+    def _after_densify(self) -> None:
+        super()._after_densify()
+        if self.mouth is not None:
+            self.mouth.find(self.parameters)
 
     def _mesh(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """As in `GaussianFit`, of the frame's pose as it is refined so far, with gradients while poses are refined."""
@@ -185,6 +200,9 @@ class VideoFit(GaussianFit):
                 if name == "correction_color":
                     # Light on hair and cloth changes, their tint does not: it would be the background's.
                     gradient[:, self._untinted] = gradient[:, self._untinted].mean(2, keepdim=True)
+        if self.mouth is not None:
+            self.mouth.take(self.parameters)
+            self._statistics[self.mouth.rows] = 0  # they are as dense as they have to be
         if self._leaves:
             self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
             self._leaves = {}
@@ -238,10 +256,13 @@ class VideoFit(GaussianFit):
         color[index[rim]] = torch.lerp(color[index[rim]], mean[rim], SMOOTH)
 
     def _extra_state(self) -> dict[str, Tensor]:
-        return self.poses.state()
+        return self.poses.state() | (self.mouth.state() if self.mouth is not None else {})
 
     def _load_extra(self, state: dict[str, Tensor]) -> None:
         self.poses.load(state)
+        if self.mouth is not None:
+            self.mouth.find(self.parameters)
+            self.mouth.load(state)
 
     def loss(
         self,

@@ -74,6 +74,9 @@ class PhotoFit(VideoFit):
     def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
         return avatar.corrections
 
+    def _mouth_rows(self) -> None:
+        """None: the inside of the mouth stays as it was given."""
+
     def _active(self, index: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=self.device)
 

@@ -42,7 +42,7 @@ SETTINGS: dict[str, GroupSettings] = {
 
 REACH = {
     "hair": 0.010, "clothes": 0.008, "shoulders": 0.015, "beard": 0.003, "neck": 0.004, "scalp": 0.005,
-    "glasses": 0.0015, "eyes": 0.0006, "lids": 0.0015, "lips": 0.002, "mouth": 0.0008, "teeth": 0.001, "gums": 0.001,
+    "glasses": 0.0015, "eyes": 0.0006, "lids": 0.0015, "lips": 0.002, "teeth": 0.001, "gums": 0.001,
 }  # fmt: skip
 """Metres a Gaussian may move away from where it began, by region; all others get `FACE_REACH`. What lies behind
 lids and lips is kept short: an eyeball that may bulge shines through the lid when it closes."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from emotalk.avatar import BoundGaussians, GaussianAvatar
+from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.shipped_donor import (
@@ -30,6 +31,9 @@ from emotalk.rendering.camera import portrait_camera
 
 LOOKS = 256
 """Pixels of the pictures in which a donor's mouth is looked into."""
+DARK = {"mouth": 0.6, "tongue": 0.7}
+"""How bright cavity and tongue begin beside the donor's, which were lit from inside: what shows behind teeth in a room
+is nearly black."""
 LEAST_SHOWN = 0.02
 """Pixels that a Gaussian must add to one of them: backs of teeth and roots of gums add none."""
 OPEN = (
@@ -49,6 +53,8 @@ def with_shipped_mouth(avatar: GaussianAvatar, donor: Donor | None = None) -> Ga
     given, own = donor.avatar.gaussians, avatar.gaussians
     part = given.select(in_regions(given.region, INNER) & shown_inside(donor))
     color = less_vivid(part.color * white_ratio(avatar, donor.avatar), saturation_ratio(avatar, donor.avatar))
+    for name, share in DARK.items():
+        color[part.region == REGION_INDEX[name]] *= share
     part = dataclasses.replace(part, color=color.clamp(0, 1), view_color=torch.zeros_like(part.view_color))
     both = BoundGaussians.concatenate([own.select(~in_regions(own.region, INNER)), part])
     return avatar.replace(gaussians=both, corrections=None)
@@ -56,8 +62,11 @@ def with_shipped_mouth(avatar: GaussianAvatar, donor: Donor | None = None) -> Ga
 
 @functools.cache
 def shown_inside(donor: Donor) -> Tensor:
-    """Which Gaussians [N] (bool) of a donor show in at least one of its opened mouths."""
+    """Which Gaussians [N] (bool) of a donor show in at least one of its opened mouths, behind its lips as well."""
     avatar, camera = donor.avatar, portrait_camera(LOOKS)
+    # Without its lips: those of others cover less, and their rows are elsewhere.
+    opacity = avatar.gaussians.opacity_logit.masked_fill(in_regions(avatar.gaussians.region, ("lips",)), -20.0)
+    avatar = avatar.replace(gaussians=dataclasses.replace(avatar.gaussians, opacity_logit=opacity))
     background = torch.zeros(3)
     shown = torch.zeros(len(avatar.gaussians), dtype=torch.bool)
     for shapes in OPEN:

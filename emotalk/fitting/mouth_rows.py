@@ -33,8 +33,12 @@ END = 0.2
 EPSILONS = {SHIFT: 2e-3, TINT: 1e-5, SHADE: 1e-5}
 PULLS = {SHIFT: 4.0, TINT: 1e-4, SHADE: 1e-3}
 """Gradient per unit of distance from what the row began with. What is hardly seen pulls less than this and stays."""
-LIMITS = {SHIFT: (0.001, 0.0025, 0.0015), TINT: 0.45, SHADE: 0.08}
-"""How far each may go: metres sideways, up and forward; shares of red, green and blue; shares per unit of a latent."""
+LIMITS = {TINT: 0.45, SHADE: 0.08}
+"""How far they may go: shares of red, green and blue; shares per unit of a latent."""
+LEAST_SHIFT = ((-0.001, -0.002, -0.001), (-0.001, -0.0015, -0.001))
+MOST_SHIFT = ((0.001, 0.001, 0.001), (0.001, 0.0005, 0.001))
+"""Metres to the left, up and forward that the upper and the lower row may go. The mesh's upper lip hides more teeth
+than those of most people; a lower row that may rise takes the place of the upper one, two clips of two."""
 WET = 0.004
 """Metres from the lips within which the lining of the mouth is the inside of the lips: seen in every word, it learns as
 lips do."""
@@ -54,7 +58,8 @@ class MouthRows:
         }
         self._first = {name: torch.zeros_like(value) for name, value in self.values.items()}
         self._second = {name: torch.zeros_like(value) for name, value in self.values.items()}
-        self._limits = {name: torch.tensor(limit, device=device) for name, limit in LIMITS.items()}
+        ends = {name: (-limit, limit) for name, limit in LIMITS.items()} | {SHIFT: (LEAST_SHIFT, MOST_SHIFT)}
+        self._ends = {name: [torch.tensor(end, device=device) for end in pair] for name, pair in ends.items()}
         self._steps = torch.zeros((), device=device)
         self._avatar = avatar
 
@@ -120,7 +125,8 @@ class MouthRows:
             size = (self._second[name] / (1 - 0.999**self._steps)).sqrt() + EPSILONS[name]
             rate = RATES[name] * END ** min(progress, 1.0) / (1 - 0.9**self._steps)
             value -= rate * self._first[name] / size
-            torch.minimum(torch.maximum(value, -self._limits[name]), self._limits[name], out=value)
+            least, most = self._ends[name]
+            torch.minimum(torch.maximum(value, least), most, out=value)
         tint = self.values[TINT]
         light = tint.mean(1, keepdim=True)
         tint.copy_(light + (tint - light).clamp(-OF_TINT, OF_TINT))

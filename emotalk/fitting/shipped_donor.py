@@ -35,6 +35,8 @@ NEIGHBOURS = 32
 """Gaussians in such a neighbourhood that are asked, one of `THINNED` there."""
 THINNED = 3
 """All of them change shut lids by 1.5 grey levels of 255 in the mean (six photos) and cost half a second."""
+BESIDE = 0.0025
+"""Metres: standard deviation over which the skin beside a lid goes along with it."""
 OF_BROW = 0.003
 """Metres from the donor's brows within which hair is expected."""
 AROUND_EYE = (0.014, 0.030)
@@ -95,6 +97,19 @@ def skin(avatar: GaussianAvatar) -> Tensor:
 def _tone(color: Tensor) -> Tensor:
     # Dark and light skin differ more in tint than in what a camera calls bright: a share of lightness is enough.
     return torch.cat([color / color.sum().clamp_min(1e-6), 0.5 * color.mean()[None]])
+
+
+def lid_share(donor: Donor, at: np.ndarray, region: Tensor, beside: float = BESIDE) -> np.ndarray:
+    """How much Gaussians at places [N, 3] of regions [N] (indices) belong to the lids, [N] in [0, 1]: lids 1, the skin
+    next to them (`beside` metres, a standard deviation) less, brows not at all."""
+    given = donor.avatar.gaussians
+    lids, brows = ((given.region[: given.mesh_count] == REGION_INDEX[name]).numpy() for name in ("lids", "brows"))
+    away = nearest_distance(donor.places[lids], at)
+    share = np.where((region == REGION_INDEX["lids"]).numpy(), 1.0, np.exp(-0.5 * np.square(away / beside)))
+    share[~in_regions(region, ("lids", "face")).numpy()] = 0
+    if brows.any():
+        share[nearest_distance(donor.places[brows], at) < OF_BROW] = 0
+    return share
 
 
 def shut_colors(donor: Donor, at: np.ndarray) -> Tensor:

@@ -105,11 +105,10 @@ def _agreed(colors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _filled(color: np.ndarray, known: np.ndarray, points: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Colours [N, 3] for those that no frame saw, and for the inside of the mouth."""
+    """Colours [N, 3] for those that no frame saw."""
     color = color.copy()
     face = known & (region == REGION_INDEX["face"])
     skin = np.median(color[face if face.any() else known], axis=0) if known.any() else np.full(3, 0.5)
-    light = float(np.clip(skin.max() / 0.8, 0.2, 1.15))
     for name, source_regions in BORROW.items():
         blind = (region == REGION_INDEX[name]) & ~known
         source = known & np.isin(region, [REGION_INDEX[n] for n in source_regions])

@@ -19,12 +19,12 @@ from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.fitting.shipped_donor import (
     INNER,
     LIDS,
-    OF_BROW,
     SHUT,
     Donor,
     eye_ratio,
     in_regions,
     less_vivid,
+    lid_share,
     light_ratio,
     saturation_ratio,
     shipped_donors,
@@ -44,8 +44,6 @@ MOVED = (*INNER, "lips", "lids", "lashes")
 """Regions that are taken from the donor."""
 FOLDED = ("face", "beard", "neck")
 """Regions whose change of colour with the expression is taken over."""
-BESIDE = 0.0025
-"""Metres: standard deviation over which the skin beside a lid goes along with it."""
 
 
 def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -> GaussianAvatar:
@@ -86,19 +84,12 @@ def with_shut_lids(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
     """The finished avatar whose shut lids look like the donor's in this face's light: what a fit to open eyes made of
     the lids' colours (creases and lashes) must not be seen on shut ones. The skin next to them goes along."""
     corrections, gaussians = avatar.corrections, avatar.gaussians
-    given = donor.avatar.gaussians
-    lids = (given.region[: given.mesh_count] == REGION_INDEX["lids"]).numpy()
-    brows = (given.region[: given.mesh_count] == REGION_INDEX["brows"]).numpy()
     on_mesh = corrections.index < gaussians.mesh_count
     rows = corrections.index[on_mesh]
     places = template_places(avatar)
     at = places[rows.numpy()]
     region = gaussians.region[rows]
-    away = cKDTree(donor.places[lids]).query(at)[0]
-    share = np.where((region == REGION_INDEX["lids"]).numpy(), 1.0, np.exp(-0.5 * np.square(away / BESIDE)))
-    share[~in_regions(region, ("lids", "face")).numpy()] = 0
-    if brows.any():
-        share[cKDTree(donor.places[brows]).query(at)[0] < OF_BROW] = 0
+    share = lid_share(donor, at, region)
     near = np.flatnonzero(share > 0.02)
     shut = shut_colors(donor, at[near])  # [2, N, 3]
     ratio = eye_ratio(avatar, places, donor, at[near])

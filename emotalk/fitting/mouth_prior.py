@@ -29,12 +29,12 @@ from emotalk.fitting.shipped_donor import (
 from emotalk.rendering import rasterize
 from emotalk.rendering.camera import portrait_camera
 
-LOOKS = 256
-"""Pixels of the pictures in which a donor's mouth is looked into."""
+LOOKS, ZOOM = 256, 2.5
+"""Pixels and zoom of the pictures in which a donor's mouth is looked into: 0.7 mm a pixel."""
 DARK = {"mouth": 0.6, "tongue": 0.7}
 """How bright cavity and tongue begin beside the donor's, which were lit from inside: what shows behind teeth in a room
 is nearly black."""
-LEAST_SHOWN = 0.02
+LEAST_SHOWN = 0.1
 """Pixels that a Gaussian must add to one of them: backs of teeth and roots of gums add none."""
 OPEN = (
     {"jawOpen": 1.0},
@@ -46,9 +46,10 @@ TURNS = ((0.0, 0.0), (0.0, 0.45), (0.0, -0.45), (0.3, 0.0), (-0.3, 0.0))
 """Radians of pitch and yaw from which each of the open mouths is looked at."""
 
 
-def with_shipped_mouth(avatar: GaussianAvatar, donor: Donor | None = None) -> GaussianAvatar:
+def with_shipped_mouth(avatar: GaussianAvatar, most: int = 3000, donor: Donor | None = None) -> GaussianAvatar:
     """The avatar (without corrections) with the teeth, gums, tongue and cavity of a shipped one (the one with the most
-    similar skin), as bright as the white of its own eyes and as colourful as its own skin."""
+    similar skin), as bright as the white of its own eyes and as colourful as its own skin; of at most `most` Gaussians,
+    larger ones where that is fewer than there are."""
     donor = Donor.for_face(avatar) if donor is None else donor
     given, own = donor.avatar.gaussians, avatar.gaussians
     part = given.select(in_regions(given.region, INNER) & shown_inside(donor))
@@ -56,6 +57,11 @@ def with_shipped_mouth(avatar: GaussianAvatar, donor: Donor | None = None) -> Ga
     for name, share in DARK.items():
         color[part.region == REGION_INDEX[name]] *= share
     part = dataclasses.replace(part, color=color.clamp(0, 1), view_color=torch.zeros_like(part.view_color))
+    if len(part) > most:
+        kept = torch.zeros(len(part), dtype=torch.bool)
+        kept[torch.linspace(0, len(part) - 1, most).long()] = True
+        part = part.select(kept)
+        part = dataclasses.replace(part, log_scale=part.log_scale + 0.5 * np.log(len(kept) / most))
     both = BoundGaussians.concatenate([own.select(~in_regions(own.region, INNER)), part])
     return avatar.replace(gaussians=both, corrections=None)
 
@@ -63,7 +69,7 @@ def with_shipped_mouth(avatar: GaussianAvatar, donor: Donor | None = None) -> Ga
 @functools.cache
 def shown_inside(donor: Donor) -> Tensor:
     """Which Gaussians [N] (bool) of a donor show in at least one of its opened mouths, behind its lips as well."""
-    avatar, camera = donor.avatar, portrait_camera(LOOKS)
+    avatar, camera = donor.avatar, portrait_camera(LOOKS, zoom=ZOOM)
     # Without its lips: those of others cover less, and their rows are elsewhere.
     opacity = avatar.gaussians.opacity_logit.masked_fill(in_regions(avatar.gaussians.region, ("lips",)), -20.0)
     avatar = avatar.replace(gaussians=dataclasses.replace(avatar.gaussians, opacity_logit=opacity))

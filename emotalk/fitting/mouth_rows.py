@@ -35,8 +35,8 @@ PULLS = {SHIFT: 4.0, TINT: 1e-4, SHADE: 1e-3}
 """Gradient per unit of distance from what the row began with. What is hardly seen pulls less than this and stays."""
 LIMITS = {TINT: 0.45, SHADE: 0.08}
 """How far they may go: shares of red, green and blue; shares per unit of a latent."""
-LEAST_SHIFT = ((-0.001, -0.002, -0.001), (-0.001, -0.0015, -0.001))
-MOST_SHIFT = ((0.001, 0.001, 0.001), (0.001, 0.0005, 0.001))
+LEAST_SHIFT = ((-0.0008, -0.0015, -0.0005), (-0.0008, -0.001, -0.0005))
+MOST_SHIFT = ((0.0008, 0.0008, 0.0005), (0.0008, 0.0005, 0.0005))
 """Metres to the left, up and forward that the upper and the lower row may go. The mesh's upper lip hides more teeth
 than those of most people; a lower row that may rise takes the place of the upper one, two clips of two."""
 WET = 0.004

@@ -44,8 +44,8 @@ DENSITY = {
     "eyes": 5.0, "lashes": 4.0,
 }  # fmt: skip
 """Gaussians per area by region, relative to each other, where a frame looks; the inside of the mouth has others."""
-INSIDE_SHARE = 0.10
-"""Share of all Gaussians for the inside of the mouth (`mouth_prior`): a shipped avatar's, about 2,000."""
+INSIDE_SHARE = 0.13
+"""Share of all Gaussians for the inside of the mouth (`mouth_prior`): a shipped avatar's, 2,500 to 3,000."""
 BLIND_SHARE = 0.3
 """Share that is kept where none looks."""
 SIDES = -0.75
@@ -142,7 +142,7 @@ def starting_avatar(
     )
     both = BoundGaussians.concatenate([gaussians, outside])
     avatar = GaussianAvatar(head, identity, both, card, background=plate, camera=camera)
-    avatar = with_shipped_mouth(avatar)
+    avatar = with_shipped_mouth(avatar, int(1.25 * INSIDE_SHARE * count))
     return Start(avatar.to(resolve_device(device)), int(frames.rows[reference]), torso)
 
 

@@ -21,12 +21,12 @@ TURNING = ("hair", "scalp", "ears", "clothes")
 outline of the hair does not tell."""
 LEAST_SPREAD = 0.15
 """Of a muscle group's latent: one that moves less in the video is not blown up to full size."""
-SPARING = {"cheeks": 0.5, "brows down": 0.6, "brows in": 0.6, "brows out": 0.6, "wide": 0.6}
+SPARING = {"cheeks": 0.5, "brows down": 0.9, "brows in": 0.9, "brows out": 0.9, "wide": 0.9}
 """The same for muscles around the eyes, which move by jerks: what brows learned from slight frowns became dashes in
 anger."""
 LID_SPREAD = 0.8
 """The same for lids: their latent reaches to where they are shut (2 in its own units)."""
-SEEN_FROM, SEEN_FRAMES = 0.5, 8
+SEEN_FROM, SEEN_FRAMES = 0.5, 12
 """Units beyond the usual, and frames that must show as much, for such a group to be learned at all."""
 BENDS = 4
 """Ways in which shoulders bend that are told apart. As cloth is a flat sheet that moves by an affine map, what stands

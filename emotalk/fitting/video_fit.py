@@ -63,18 +63,22 @@ and stay near the usual ones of the hair (0.1 dB)."""
 RIM_REST = 0.25
 RIM_MARGIN = (0.04, 0.01, 0.01, 0.01)
 """As `BOX_REST` and `BOX_MARGIN`, for them."""
-LID_MARGIN = (0.07, 0.025, 0.025, 0.025)
-"""Of lightness and tint, by which a lid's Gaussian may differ from the mean of those around it."""
+EVEN = {"lids": (0.07, 0.025, 0.025, 0.025), "lips": (0.06, 0.025, 0.025, 0.025)}
+"""Of lightness and tint, by which a Gaussian of these may differ from the mean of those around it."""
 HELD = {"lids": (8e-4, 1.6), "lashes": (6e-4, 1.6), "lips": (1e-3, 1.6), "mouth": (5e-4, 1.3)}
 """Metres that these may move from where they began, and how many times as large they may become: what wanders from a
 lip over the teeth behind it is a spot on them in a smile, from a lid a tear in it when it shuts."""
-INNER_LIPS, INNER_REACH = 0.003, 4e-4
-"""Metres from the lining of the mouth within which a lip's Gaussian is held nearer, and how near."""
-HELD_CHANGE = 2.5e-4
+INNER_LIPS, INNER_REACH, INNER_SIZE = 0.003, 4e-4, 0.25
+"""Metres from the lining of the mouth within which a lip's Gaussian is held nearer, how near, and by what logarithm its
+axes may change: long ones stand over the teeth like thorns."""
+HELD_CHANGE = 1.5e-4
 """Metres that they may move per unit of a latent."""
 LIP_REST = 0.12
 """As `BOX_REST`, for lips, whose inner edge shows teeth in some frames: lips that learn those are white when they move.
 The lining of the mouth behind them is as light at most, and as colourful or less."""
+LIP_DARK = 0.45
+"""Share of the usual lightness of lips that each has at least. The line between closed lips is the lining's: learned by
+the lips, it is a black band over the teeth as soon as they part."""
 RIM_REACH = 0.004
 """Metres that it may move."""
 SHRINK = 0.2
@@ -160,6 +164,7 @@ class VideoFit(GaussianFit):
         lips = region == REGION_INDEX["lips"]
         lining = torch.cdist(places[lips], head.template[head.regions["inner_mouth"]]).amin(1)
         reach[lips] = torch.where(lining < INNER_LIPS, INNER_REACH, reach[lips])
+        self._inner_lips = self._held[lips][lining < INNER_LIPS]
         begun = self.parameters.start["position"][self._held]
         self._held_low, self._held_high = begun - reach[:, None], begun + reach[:, None]
         self._held_size = self.parameters.start["log_scale"][self._held].amax(1, keepdim=True) + larger[region][:, None]
@@ -175,7 +180,7 @@ class VideoFit(GaussianFit):
         if self.step_count % SMOOTH_EVERY == 0:
             self._smooth_corrections()
             self._smooth_rim()
-            self._clean_lids()
+            self._even_colors()
             if self.lids is not None and self._correcting:
                 self.lids.hold(self.parameters)
         if self.mouth is not None:
@@ -285,6 +290,10 @@ class VideoFit(GaussianFit):
         place, scale = values["position"].data, values["log_scale"].data
         place[self._held] = torch.minimum(torch.maximum(place[self._held], self._held_low), self._held_high)
         scale[self._held] = torch.minimum(scale[self._held], self._held_size)
+        inner, begun = self._inner_lips, self.parameters.start
+        size = begun["log_scale"][inner]
+        scale[inner] = torch.minimum(torch.maximum(scale[inner], size - INNER_SIZE), size + INNER_SIZE)
+        values["rotation"].data[inner] = begun["rotation"][inner]
         if self._correcting:
             change = values["correction_position"].data
             change[:, self._held_slot] = change[:, self._held_slot].clamp(-HELD_CHANGE, HELD_CHANGE)
@@ -323,16 +332,20 @@ class VideoFit(GaussianFit):
         for box, ends, limit in zip((self._low, self._high), lips, (torch.minimum, torch.maximum), strict=True):
             box[of] = ends[of]
             box[lining, 1:] = limit(ends[of, 1:], torch.zeros_like(ends[of, 1:]))
+        light = self.avatar.gaussians.color[self.avatar.gaussians.region == of].mean(1)
+        if len(light):
+            self._low[of, 0] = torch.maximum(self._low[of, 0], LIP_DARK * light.median())
         self._high[lining, 0] = lips[1][of, 0]
 
     @torch.no_grad()
-    def _clean_lids(self) -> None:
-        """No lid's Gaussian stands out from those around it: it would be a speck when the lid moves."""
+    def _even_colors(self) -> None:
+        """No Gaussian of lids and lips stands out from those around it: it would be a speck when they move."""
         fixed, color, index = self.parameters.fixed, self.parameters.values["color"].data, self.parameters.index
-        lids = fixed.region[index] == REGION_INDEX["lids"]
-        around = lightness_and_tint((self._neighbourhood @ color[index])[lids])
-        margin = color.new_tensor(LID_MARGIN)
-        color[index[lids]] = within(color[index[lids]], around - margin, around + margin)
+        mean = lightness_and_tint(self._neighbourhood @ color[index])
+        for name, margin in EVEN.items():
+            own = (fixed.region[index] == REGION_INDEX[name]).nonzero()[:, 0]
+            around, most = mean[own], color.new_tensor(margin)
+            color[index[own]] = within(color[index[own]], around - most, around + most)
 
     def _extra_state(self) -> dict[str, Tensor]:
         return self.poses.state() | (self.mouth.state() if self.mouth is not None else {})

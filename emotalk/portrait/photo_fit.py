@@ -89,7 +89,7 @@ class PhotoFit(VideoFit):
     def _keep_held(self) -> None:
         """See `_find_held`."""
 
-    def _clean_lids(self) -> None:
+    def _even_colors(self) -> None:
         """They come from a fit of many pictures."""
 
     def _active(self, index: int) -> Tensor:

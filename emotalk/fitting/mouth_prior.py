@@ -34,6 +34,8 @@ LOOKS, ZOOM = 256, 2.5
 DARK = {"mouth": 0.6, "tongue": 0.7}
 """How bright cavity and tongue begin beside the donor's, which were lit from inside: what shows behind teeth in a room
 is nearly black."""
+PALE = 0.8
+"""Share of the donor's colourfulness that they keep: it was lit in a warm light."""
 LEAST_SHOWN = 0.1
 """Pixels that a Gaussian must add to one of them: backs of teeth and roots of gums add none."""
 OPEN = (
@@ -55,7 +57,8 @@ def with_shipped_mouth(avatar: GaussianAvatar, most: int = 3000, donor: Donor | 
     part = given.select(in_regions(given.region, INNER) & shown_inside(donor))
     color = less_vivid(part.color * white_ratio(avatar, donor.avatar), saturation_ratio(avatar, donor.avatar))
     for name, share in DARK.items():
-        color[part.region == REGION_INDEX[name]] *= share
+        dark = part.region == REGION_INDEX[name]
+        color[dark] = less_vivid(color[dark], PALE) * share
     part = dataclasses.replace(part, color=color.clamp(0, 1), view_color=torch.zeros_like(part.view_color))
     if len(part) > most:
         kept = torch.zeros(len(part), dtype=torch.bool)

@@ -76,9 +76,11 @@ HELD_CHANGE = 1.5e-4
 LIP_REST = 0.12
 """As `BOX_REST`, for lips, whose inner edge shows teeth in some frames: lips that learn those are white when they move.
 The lining of the mouth behind them is as light at most, and as colourful or less."""
-LIP_DARK = 0.45
-"""Share of the usual lightness of lips that each has at least. The line between closed lips is the lining's: learned by
-the lips, it is a black band over the teeth as soon as they part."""
+LIP_LIGHT = (0.45, 1.25)
+"""Shares of the usual lightness of lips that each has at least and at most. The line between closed lips is the
+lining's: learned by the lips, it is a black band over the teeth as soon as they part, and teeth become a white one."""
+LIP_CHANGE = 0.05
+"""Colour that an inner lip's Gaussian may change by per unit of a latent."""
 RIM_REACH = 0.004
 """Metres that it may move."""
 SHRINK = 0.2
@@ -171,6 +173,7 @@ class VideoFit(GaussianFit):
         slot = torch.full((len(self.parameters),), -1, dtype=torch.int64, device=self.device)
         slot[index] = torch.arange(len(index), device=self.device)
         self._held_slot = slot[self._held][slot[self._held] >= 0]
+        self._inner_slot = slot[self._inner_lips][slot[self._inner_lips] >= 0]
 
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
@@ -297,6 +300,8 @@ class VideoFit(GaussianFit):
         if self._correcting:
             change = values["correction_position"].data
             change[:, self._held_slot] = change[:, self._held_slot].clamp(-HELD_CHANGE, HELD_CHANGE)
+            change = values["correction_color"].data
+            change[:, self._inner_slot] = change[:, self._inner_slot].clamp(-LIP_CHANGE, LIP_CHANGE)
 
     def _next(self) -> int:
         if not self._order:
@@ -334,8 +339,9 @@ class VideoFit(GaussianFit):
             box[lining, 1:] = limit(ends[of, 1:], torch.zeros_like(ends[of, 1:]))
         light = self.avatar.gaussians.color[self.avatar.gaussians.region == of].mean(1)
         if len(light):
-            self._low[of, 0] = torch.maximum(self._low[of, 0], LIP_DARK * light.median())
-        self._high[lining, 0] = lips[1][of, 0]
+            self._low[of, 0] = torch.maximum(self._low[of, 0], LIP_LIGHT[0] * light.median())
+            self._high[of, 0] = torch.minimum(self._high[of, 0], LIP_LIGHT[1] * light.median())
+        self._high[lining, 0] = self._high[of, 0]
 
     @torch.no_grad()
     def _even_colors(self) -> None:

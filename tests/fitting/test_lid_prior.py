@@ -77,6 +77,7 @@ def spotted():
     gaussians = person.gaussians
     color = gaussians.color.clone()
     lids = (gaussians.region == REGION_INDEX["lids"]).nonzero()[:, 0]
+    lids = lids[person.pose(HeadMotion.neutral(), 0).means[lids, 0] > 0.005]  # the left eye's
     color[lids[::3]] = 0.05
     return person.replace(gaussians=dataclasses.replace(gaussians, color=color)), person, lids
 

@@ -27,6 +27,9 @@ BLINKING = 0.6
 FEW, ENOUGH = 4, 24
 """Such frames up to which nothing is taken from the video, and from which all is."""
 LEAST_SHARE = 0.02
+BESIDE = 0.0035
+"""Metres: standard deviation over which skin goes along with a lid. The crease above an open lid lies there, sharp in a
+video, and would stay above a shut one."""
 OWN = 0.5
 """Share of a shut lid's colour that is the skin's around it in the video, not the shipped lid's: sockets are dark,
 and a lid in the light of the cheek would stand out of its socket."""
@@ -52,7 +55,7 @@ class LidPrior:
         donor = Donor.for_face(avatar) if donor is None else donor
         self.strength, self._head = hold, avatar.head
         places = template_places(avatar)
-        share = lid_share(donor, places, avatar.gaussians.region[: len(places)])
+        share = lid_share(donor, places, avatar.gaussians.region[: len(places)], BESIDE)
         near = np.flatnonzero(share > LEAST_SHARE)
         side = (places[near][:, 0] <= 0).astype(int)  # the left eye is at +x
         shut = shut_colors(donor, places[near])[torch.from_numpy(side), torch.arange(len(near))]

@@ -99,13 +99,13 @@ def _tone(color: Tensor) -> Tensor:
     return torch.cat([color / color.sum().clamp_min(1e-6), 0.5 * color.mean()[None]])
 
 
-def lid_share(donor: Donor, at: np.ndarray, region: Tensor) -> np.ndarray:
+def lid_share(donor: Donor, at: np.ndarray, region: Tensor, beside: float = BESIDE) -> np.ndarray:
     """How much Gaussians at places [N, 3] of regions [N] (indices) belong to the lids, [N] in [0, 1]: lids 1, the skin
-    next to them less, brows not at all."""
+    next to them (`beside` metres, a standard deviation) less, brows not at all."""
     given = donor.avatar.gaussians
     lids, brows = ((given.region[: given.mesh_count] == REGION_INDEX[name]).numpy() for name in ("lids", "brows"))
     away = nearest_distance(donor.places[lids], at)
-    share = np.where((region == REGION_INDEX["lids"]).numpy(), 1.0, np.exp(-0.5 * np.square(away / BESIDE)))
+    share = np.where((region == REGION_INDEX["lids"]).numpy(), 1.0, np.exp(-0.5 * np.square(away / beside)))
     share[~in_regions(region, ("lids", "face")).numpy()] = 0
     if brows.any():
         share[nearest_distance(donor.places[brows], at) < OF_BROW] = 0

@@ -21,13 +21,12 @@ TURNING = ("hair", "scalp", "ears", "clothes")
 outline of the hair does not tell."""
 LEAST_SPREAD = 0.15
 """Of a muscle group's latent: one that moves less in the video is not blown up to full size."""
-SPARING = {"cheeks": 0.5, "brows down": 0.9, "brows in": 0.9, "brows out": 0.9, "wide": 0.9}
-"""The same for muscles around the eyes, which move by jerks: what brows learned from slight frowns became dashes in
-anger."""
+SPARING = {"brows down": 0.6, "brows in": 0.6, "brows out": 0.6, "wide": 0.6}
+"""The same for brows and wide eyes, which move by jerks: what brows learned of slight frowns became dashes in anger."""
 LID_SPREAD = 0.8
 """The same for lids: their latent reaches to where they are shut (2 in its own units)."""
-SEEN_FROM, SEEN_FRAMES = 0.5, 12
-"""Units beyond the usual, and frames that must show as much, for such a group to be learned at all."""
+SEEN_FROM, SEEN_FRAMES = 0.8, 12
+"""Units beyond the usual (0.4 of a coefficient), and frames that must show as much, for such a group to be learned."""
 BENDS = 4
 """Ways in which shoulders bend that are told apart. As cloth is a flat sheet that moves by an affine map, what stands
 out of the sheet, lapels before a shirt, moves against it as they bend."""
@@ -115,11 +114,12 @@ def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
 def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
     """Where each correction of `video_corrections` may act, [K, C] in {0, 1}, for Gaussians `corrections.index`: near
     skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts on everything
-    but cloth, bent shoulders on cloth and neck."""
+    but cloth and lids (which look the same when they shut, wherever the head turns), bent shoulders on cloth and neck."""
     groups = blank_corrections(avatar).matrix
     blank = torch.zeros(len(groups), len(corrections.index), 3, device=groups.device)
     full = Corrections(torch.zeros(SIGNAL_WIDTH, device=groups.device), groups, corrections.index, blank, blank)
     region = avatar.gaussians.region[corrections.index]
     cloth, neck = region == REGION_INDEX["clothes"], region == REGION_INDEX["neck"]
-    rows = [(~cloth).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)
+    lids = (region == REGION_INDEX["lids"]) | (region == REGION_INDEX["lashes"])
+    rows = [(~cloth & ~lids).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)
     return torch.cat([locality(avatar, full), torch.stack(rows)])

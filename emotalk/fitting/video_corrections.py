@@ -114,7 +114,7 @@ def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
 def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
     """Where each correction of `video_corrections` may act, [K, C] in {0, 1}, for Gaussians `corrections.index`: near
     skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts on everything
-    but cloth and lids (which look the same when they shut, wherever the head turns), bent shoulders on cloth and neck."""
+    but cloth and lids (shut ones look the same wherever the head turns), bent shoulders on cloth and neck."""
     groups = blank_corrections(avatar).matrix
     blank = torch.zeros(len(groups), len(corrections.index), 3, device=groups.device)
     full = Corrections(torch.zeros(SIGNAL_WIDTH, device=groups.device), groups, corrections.index, blank, blank)

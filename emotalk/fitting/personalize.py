@@ -49,7 +49,7 @@ motion each. A generator of expressions that the video lacks plugs in here."""
 
 LICENCE = "Personal likeness: to be used with the consent of the person shown, and only for what they agreed to"
 START, STATE, CURVE = "start.safetensors", "fit.safetensors", "curve.json"
-START_FORMAT = 2
+START_FORMAT = 3
 """Counts up where a start of before no longer fits what a fit does with it."""
 FEWEST_FRAMES = 25
 MOST_STEPS = 20_000

@@ -22,14 +22,6 @@ OFF = 0.6
 """Share of the frames in which a point must fall on the background to be dropped as outside of the person."""
 UNLIKE_SKIN = 0.15
 """Sum of the differences of red, green and blue shares (of their sum) from the face's: white differs by 0.2."""
-MOUTH = {
-    "mouth": (0.30, 0.15, 0.15),
-    "gums": (0.62, 0.36, 0.35),
-    "teeth": (0.86, 0.82, 0.76),
-    "tongue": (0.62, 0.36, 0.35),
-}
-"""Start colours of what a closed mouth hides, for skin of full brightness: a dark red cavity and neutral teeth. Taken
-from the frames they would be lips and shadows."""
 BORROW = {
     "hair": ("hair", "scalp"), "scalp": ("scalp", "hair"), "lips": ("lips",), "eyes": ("eyes",),
     "lids": ("face",), "face": ("face",), "ears": ("ears", "face"), "neck": ("neck", "face"),
@@ -84,8 +76,7 @@ def paint(gaussians: BoundGaussians, head: HeadModel, views: list[View], camera:
     if face.any():
         unlike = np.abs(share - np.median(share[face], axis=0)).sum(1) > UNLIKE_SKIN
         outside |= (region == REGION_INDEX["neck"]) & unlike
-    inner = np.isin(region, [REGION_INDEX[name] for name in (*MOUTH, "eyes")])
-    return painted.select(torch.from_numpy(~outside | inner))
+    return painted.select(torch.from_numpy(~outside | (region == REGION_INDEX["eyes"])))
 
 
 def _placed(gaussians: BoundGaussians, head: HeadModel, view: View) -> tuple[np.ndarray, np.ndarray]:
@@ -114,11 +105,10 @@ def _agreed(colors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _filled(color: np.ndarray, known: np.ndarray, points: np.ndarray, region: np.ndarray) -> np.ndarray:
-    """Colours [N, 3] for those that no frame saw, and for the inside of the mouth."""
+    """Colours [N, 3] for those that no frame saw."""
     color = color.copy()
     face = known & (region == REGION_INDEX["face"])
     skin = np.median(color[face if face.any() else known], axis=0) if known.any() else np.full(3, 0.5)
-    light = float(np.clip(skin.max() / 0.8, 0.2, 1.15))
     for name, source_regions in BORROW.items():
         blind = (region == REGION_INDEX[name]) & ~known
         source = known & np.isin(region, [REGION_INDEX[n] for n in source_regions])
@@ -131,8 +121,6 @@ def _filled(color: np.ndarray, known: np.ndarray, points: np.ndarray, region: np
                 .reshape(int(blind.sum()), -1)
             )
             color[blind] = np.median(color[source][near], axis=1)
-    for name, own in MOUTH.items():
-        color[region == REGION_INDEX[name]] = light * np.array(own)
     lashes = region == REGION_INDEX["lashes"]
     color[lashes] = 0.4 * skin
     return color

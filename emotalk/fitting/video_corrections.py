@@ -9,6 +9,7 @@ from torch import Tensor
 
 from emotalk.avatar import Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX, SHOULDER_WIDTH, SIGNAL_WIDTH, signals
+from emotalk.avatar.latents import GROUPS, default_latents
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.gaussian_fit import CORRECTED_REGIONS, blank_corrections
 from emotalk.fitting.locality import locality
@@ -20,6 +21,12 @@ TURNING = ("hair", "scalp", "ears", "clothes")
 outline of the hair does not tell."""
 LEAST_SPREAD = 0.15
 """Of a muscle group's latent: one that moves less in the video is not blown up to full size."""
+SPARING = {"brows down": 0.6, "brows in": 0.6, "brows out": 0.6, "wide": 0.6}
+"""The same for brows and wide eyes, which move by jerks: what brows learned of slight frowns became dashes in anger."""
+LID_SPREAD = 0.8
+"""The same for lids: their latent reaches to where they are shut (2 in its own units)."""
+SEEN_FROM, SEEN_FRAMES = 0.8, 12
+"""Units beyond the usual (0.4 of a coefficient), and frames that must show as much, for such a group to be learned."""
 BENDS = 4
 """Ways in which shoulders bend that are told apart. As cloth is a flat sheet that moves by an affine map, what stands
 out of the sheet, lapels before a shirt, moves against it as they bend."""
@@ -47,7 +54,8 @@ def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor 
     signal = torch.from_numpy(signals(motion, torso))
     usual = signal.median(0).values
     fitting = groups.shape[1]
-    spread = ((signal - usual)[:, :fitting] @ groups.T).std(0, correction=0).clamp_min(LEAST_SPREAD)
+    spread = ((signal - usual)[:, :fitting] @ groups.T).std(0, correction=0)
+    spread = torch.maximum(spread, least_spreads())
     turn = torch.zeros(3, fitting)
     unit = signal[:, HEAD_TURN].std(0, correction=0).clamp_min(LEAST_TURN)
     turn[:, HEAD_TURN] = torch.diag(1 / unit)
@@ -58,6 +66,27 @@ def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor 
     nothing = torch.zeros(len(matrix), len(blank.index), 3, device=avatar.device)
     mean, matrix = usual.to(avatar.device), matrix.to(avatar.device)
     return dataclasses.replace(blank, mean=mean, matrix=matrix, position=nothing, color=nothing.clone())
+
+
+def least_spreads() -> Tensor:
+    """The least standard deviation [K] that each latent of muscles, lids and gaze counts with."""
+    least = torch.full((len(GROUPS) + 4,), LEAST_SPREAD)
+    for name, spread in SPARING.items():
+        least[list(GROUPS).index(name)] = spread
+    least[len(GROUPS) : len(GROUPS) + 2] = LID_SPREAD
+    return least
+
+
+def filmed(motion: HeadMotion) -> Tensor:
+    """Which latents of muscles, lids and gaze a motion shows enough of to learn from, [K] in {0, 1}: muscles around the
+    eyes that hardly move are left out, as what they would learn is how other things chanced to be in those frames."""
+    _, groups = default_latents()
+    signal = torch.from_numpy(signals(motion))
+    latents = (signal - signal.median(0).values) @ groups.T
+    shown = (latents.abs() > SEEN_FROM).sum(0) >= SEEN_FRAMES
+    sparing = torch.zeros(len(groups), dtype=torch.bool)
+    sparing[[list(GROUPS).index(name) for name in SPARING]] = True
+    return (shown | ~sparing).float()
 
 
 def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
@@ -85,11 +114,12 @@ def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
 def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
     """Where each correction of `video_corrections` may act, [K, C] in {0, 1}, for Gaussians `corrections.index`: near
     skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts on everything
-    but cloth, bent shoulders on cloth and neck."""
+    but cloth and lids (shut ones look the same wherever the head turns), bent shoulders on cloth and neck."""
     groups = blank_corrections(avatar).matrix
     blank = torch.zeros(len(groups), len(corrections.index), 3, device=groups.device)
     full = Corrections(torch.zeros(SIGNAL_WIDTH, device=groups.device), groups, corrections.index, blank, blank)
     region = avatar.gaussians.region[corrections.index]
     cloth, neck = region == REGION_INDEX["clothes"], region == REGION_INDEX["neck"]
-    rows = [(~cloth).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)
+    lids = (region == REGION_INDEX["lids"]) | (region == REGION_INDEX["lashes"])
+    rows = [(~cloth & ~lids).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)
     return torch.cat([locality(avatar, full), torch.stack(rows)])

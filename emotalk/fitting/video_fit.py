@@ -22,9 +22,11 @@ from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit
 from emotalk.fitting.gaussian_parameters import GroupSettings
 from emotalk.fitting.hidden_cloth import MARGIN as CLOTH_MARGIN
 from emotalk.fitting.hidden_cloth import HiddenCloth
+from emotalk.fitting.lid_prior import LidPrior, blinks_filmed
 from emotalk.fitting.locality import neighbourhood
+from emotalk.fitting.mouth_rows import MouthRows
 from emotalk.fitting.samples import Target, shrink_camera
-from emotalk.fitting.video_corrections import TURNING, allowed, video_corrections
+from emotalk.fitting.video_corrections import TURNING, allowed, filmed, video_corrections
 from emotalk.fitting.video_frames import VideoFrames
 from emotalk.rendering import rasterize, resolve_device
 
@@ -49,7 +51,7 @@ BOX_REST = 0.05
 """Share of a region's colours at the start that may lie beyond either end: background that got among them."""
 BOX_MARGIN = (0.08, 0.02, 0.02, 0.02)
 """Of lightness and tint (red, green, blue)."""
-SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "face": 0.0, "ears": 0.0, "eyes": 1.0}
+SOLID = {"hair": 1.0, "scalp": 1.0, "neck": 1.0, "lids": 1.5, "face": 0.0, "ears": 0.0, "eyes": 1.0}
 """Least logit of opacity of Gaussians on the mesh. What reaches over the outline is to move in, not to fade: faded, it
 leaves holes and wisps that show when the head turns."""
 TURNED = 0.7
@@ -61,6 +63,24 @@ and stay near the usual ones of the hair (0.1 dB)."""
 RIM_REST = 0.25
 RIM_MARGIN = (0.04, 0.01, 0.01, 0.01)
 """As `BOX_REST` and `BOX_MARGIN`, for them."""
+EVEN = {"lids": (0.07, 0.025, 0.025, 0.025), "lips": (0.06, 0.025, 0.025, 0.025)}
+"""Of lightness and tint, by which a Gaussian of these may differ from the mean of those around it."""
+HELD = {"lids": (8e-4, 1.6), "lashes": (6e-4, 1.6), "lips": (1e-3, 1.6), "mouth": (5e-4, 1.3)}
+"""Metres that these may move from where they began, and how many times as large they may become: what wanders from a
+lip over the teeth behind it is a spot on them in a smile, from a lid a tear in it when it shuts."""
+INNER_LIPS, INNER_REACH, INNER_SIZE = 0.003, 4e-4, 0.25
+"""Metres from the lining of the mouth within which a lip's Gaussian is held nearer, how near, and by what logarithm its
+axes may change: long ones stand over the teeth like thorns."""
+HELD_CHANGE = 1.5e-4
+"""Metres that they may move per unit of a latent."""
+LIP_REST = 0.12
+"""As `BOX_REST`, for lips, whose inner edge shows teeth in some frames: lips that learn those are white when they move.
+The lining of the mouth behind them is as light at most, and as colourful or less."""
+LIP_LIGHT = (0.45, 1.25)
+"""Shares of the usual lightness of lips that each has at least and at most. The line between closed lips is the
+lining's: learned by the lips, it is a black band over the teeth as soon as they part, and teeth become a white one."""
+LIP_CHANGE = 0.05
+"""Colour that an inner lip's Gaussian may change by per unit of a latent."""
 RIM_REACH = 0.004
 """Metres that it may move."""
 SHRINK = 0.2
@@ -95,7 +115,11 @@ class VideoFit(GaussianFit):
         self._behind: dict[int, Tensor] = {}
         self._room = room_for_targets(avatar.device)
         super().__init__(avatar.replace(corrections=self._corrections(avatar, torso)), frames, config)
+        self.mouth = self._mouth_rows()
+        self.lids = self._lid_prior(avatar)
+        self._find_parts()
         self._low, self._high = color_box(avatar.gaussians)
+        self._set_lip_box()
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
         self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
         self._solid = torch.full((len(REGIONS),), -math.inf, device=self.device)
@@ -112,14 +136,63 @@ class VideoFit(GaussianFit):
         """The corrections to begin with: blank ones, in the units of this video."""
         return video_corrections(avatar, self.frames.motion, torso)
 
+    def _mouth_rows(self) -> MouthRows | None:
+        """What is learned of the inside of the mouth as a whole; None where each of its Gaussians learns alone."""
+        return MouthRows(self.avatar, len(self.parameters.corrections.matrix))
+
+    def _lid_prior(self, start: GaussianAvatar) -> LidPrior | None:
+        """What shut lids look like where the frames hardly show it; None where it is known."""
+        return LidPrior(start, (1 - blinks_filmed(self.frames.motion)) ** 2)
+
+    def _find_parts(self) -> None:
+        for part in (self.mouth, self.lids):
+            if part is not None:
+                part.find(self.parameters)
+        self._find_held()
+
+    @torch.no_grad()
+    def _find_held(self) -> None:
+        """Which Gaussians are held near where they began, and how near."""
+        fixed, index, head = self.parameters.fixed, self.parameters.index, self.avatar.head
+        region = fixed.region[: fixed.mesh_count]
+        held = torch.isin(region, torch.tensor([REGION_INDEX[name] for name in HELD], device=self.device))
+        self._held = held.nonzero()[:, 0]
+        reach, larger = (torch.zeros(len(REGIONS), device=self.device) for _ in range(2))
+        for name, (metres, times) in HELD.items():
+            reach[REGION_INDEX[name]], larger[REGION_INDEX[name]] = metres, math.log(times)
+        region, corners = region[self._held], head.triangles[fixed.triangle[self._held]]
+        places = (head.template[corners] * fixed.barycentric[self._held][..., None]).sum(1)
+        reach = reach[region]
+        lips = region == REGION_INDEX["lips"]
+        lining = torch.cdist(places[lips], head.template[head.regions["inner_mouth"]]).amin(1)
+        reach[lips] = torch.where(lining < INNER_LIPS, INNER_REACH, reach[lips])
+        self._inner_lips = self._held[lips][lining < INNER_LIPS]
+        begun = self.parameters.start["position"][self._held]
+        self._held_low, self._held_high = begun - reach[:, None], begun + reach[:, None]
+        self._held_size = self.parameters.start["log_scale"][self._held].amax(1, keepdim=True) + larger[region][:, None]
+        slot = torch.full((len(self.parameters),), -1, dtype=torch.int64, device=self.device)
+        slot[index] = torch.arange(len(index), device=self.device)
+        self._held_slot = slot[self._held][slot[self._held] >= 0]
+        self._inner_slot = slot[self._inner_lips][slot[self._inner_lips] >= 0]
+
     def step(self) -> float:
         """One frame, one improvement of avatar and pose; returns the loss."""
         loss = super().step()
         self._keep_whole()
+        self._keep_held()
         if self.step_count % SMOOTH_EVERY == 0:
             self._smooth_corrections()
             self._smooth_rim()
+            self._even_colors()
+            if self.lids is not None and self._correcting:
+                self.lids.hold(self.parameters)
+        if self.mouth is not None:
+            self.mouth.step(self.progress, self.parameters)
         return loss
+
+    def _after_densify(self) -> None:
+        super()._after_densify()
+        self._find_parts()
 
     def _mesh(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """As in `GaussianFit`, of the frame's pose as it is refined so far, with gradients while poses are refined."""
@@ -140,8 +213,10 @@ class VideoFit(GaussianFit):
         began = dataclasses.replace(self.parameters.fixed, position=self.parameters.start["position"])
         avatar = self.avatar.replace(gaussians=began, corrections=None)
         self._locality = allowed(avatar, corrections)
+        learned = filmed(self.frames.motion).to(self.device)
+        self._locality[: len(learned)] *= learned[:, None]
         self._neighbourhood = neighbourhood(avatar, corrections.index)
-        turning = torch.tensor([REGION_INDEX[name] for name in TURNING], device=self.device)
+        turning = torch.tensor([REGION_INDEX[name] for name in (*TURNING, "lids")], device=self.device)
         self._untinted = torch.isin(avatar.gaussians.region[corrections.index], turning).nonzero()[:, 0]
 
     def _prepare_motion(self) -> None:
@@ -185,6 +260,9 @@ class VideoFit(GaussianFit):
                 if name == "correction_color":
                     # Light on hair and cloth changes, their tint does not: it would be the background's.
                     gradient[:, self._untinted] = gradient[:, self._untinted].mean(2, keepdim=True)
+        if self.mouth is not None:
+            self.mouth.take(self.parameters)
+            self._statistics[self.mouth.rows] = 0  # they are as dense as they have to be
         if self._leaves:
             self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
             self._leaves = {}
@@ -208,6 +286,22 @@ class VideoFit(GaussianFit):
         place, begun = self.parameters.values["position"].data[:mesh], self.parameters.start["position"][:mesh]
         reach = torch.where(turned, RIM_REACH, math.inf)[:, None]
         torch.minimum(torch.maximum(place, begun - reach), begun + reach, out=place)
+
+    @torch.no_grad()
+    def _keep_held(self) -> None:
+        values = self.parameters.values
+        place, scale = values["position"].data, values["log_scale"].data
+        place[self._held] = torch.minimum(torch.maximum(place[self._held], self._held_low), self._held_high)
+        scale[self._held] = torch.minimum(scale[self._held], self._held_size)
+        inner, begun = self._inner_lips, self.parameters.start
+        size = begun["log_scale"][inner]
+        scale[inner] = torch.minimum(torch.maximum(scale[inner], size - INNER_SIZE), size + INNER_SIZE)
+        values["rotation"].data[inner] = begun["rotation"][inner]
+        if self._correcting:
+            change = values["correction_position"].data
+            change[:, self._held_slot] = change[:, self._held_slot].clamp(-HELD_CHANGE, HELD_CHANGE)
+            change = values["correction_color"].data
+            change[:, self._inner_slot] = change[:, self._inner_slot].clamp(-LIP_CHANGE, LIP_CHANGE)
 
     def _next(self) -> int:
         if not self._order:
@@ -237,11 +331,36 @@ class VideoFit(GaussianFit):
         mean = self._neighbourhood @ color[index]
         color[index[rim]] = torch.lerp(color[index[rim]], mean[rim], SMOOTH)
 
+    def _set_lip_box(self) -> None:
+        lips = color_box(self.avatar.gaussians, LIP_REST, names=(("lips",),))
+        of, lining = REGION_INDEX["lips"], REGION_INDEX["mouth"]
+        for box, ends, limit in zip((self._low, self._high), lips, (torch.minimum, torch.maximum), strict=True):
+            box[of] = ends[of]
+            box[lining, 1:] = limit(ends[of, 1:], torch.zeros_like(ends[of, 1:]))
+        light = self.avatar.gaussians.color[self.avatar.gaussians.region == of].mean(1)
+        if len(light):
+            self._low[of, 0] = torch.maximum(self._low[of, 0], LIP_LIGHT[0] * light.median())
+            self._high[of, 0] = torch.minimum(self._high[of, 0], LIP_LIGHT[1] * light.median())
+        self._high[lining, 0] = self._high[of, 0]
+
+    @torch.no_grad()
+    def _even_colors(self) -> None:
+        """No Gaussian of lids and lips stands out from those around it: it would be a speck when they move."""
+        fixed, color, index = self.parameters.fixed, self.parameters.values["color"].data, self.parameters.index
+        mean = lightness_and_tint(self._neighbourhood @ color[index])
+        for name, margin in EVEN.items():
+            own = (fixed.region[index] == REGION_INDEX[name]).nonzero()[:, 0]
+            around, most = mean[own], color.new_tensor(margin)
+            color[index[own]] = within(color[index[own]], around - most, around + most)
+
     def _extra_state(self) -> dict[str, Tensor]:
-        return self.poses.state()
+        return self.poses.state() | (self.mouth.state() if self.mouth is not None else {})
 
     def _load_extra(self, state: dict[str, Tensor]) -> None:
         self.poses.load(state)
+        self._find_parts()
+        if self.mouth is not None:
+            self.mouth.load(state)
 
     def loss(
         self,
@@ -267,7 +386,10 @@ def room_for_targets(device: torch.device) -> int:
 
 
 def color_box(
-    gaussians: BoundGaussians, rest: float = BOX_REST, margin: tuple[float, ...] = BOX_MARGIN
+    gaussians: BoundGaussians,
+    rest: float = BOX_REST,
+    margin: tuple[float, ...] = BOX_MARGIN,
+    names: tuple[tuple[str, ...], ...] = BOXED,
 ) -> tuple[Tensor, Tensor]:
     """Least and largest lightness and tint [REGIONS, 4] (`lightness_and_tint`) that Gaussians of a region may take.
 
@@ -276,12 +398,12 @@ def color_box(
     """
     device = gaussians.region.device
     low, high = (torch.full((len(REGIONS), 4), end, device=device) for end in (-math.inf, math.inf))
-    for names in BOXED:
-        members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in names], device=device))
+    for together in names:
+        members = torch.isin(gaussians.region, torch.tensor([REGION_INDEX[name] for name in together], device=device))
         if int(members.sum()) < 20:
             continue
         color = lightness_and_tint(gaussians.color[members])
-        for name in names:
+        for name in together:
             low[REGION_INDEX[name]] = color.quantile(rest, dim=0) - color.new_tensor(margin)
             high[REGION_INDEX[name]] = color.quantile(1 - rest, dim=0) + color.new_tensor(margin)
     return low, high

@@ -74,6 +74,24 @@ class PhotoFit(VideoFit):
     def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
         return avatar.corrections
 
+    def _mouth_rows(self) -> None:
+        """None: the inside of the mouth stays as it was given."""
+
+    def _lid_prior(self, start: GaussianAvatar) -> None:
+        """None: the donor's lids are on the avatar already."""
+
+    def _set_lip_box(self) -> None:
+        """They have bounds of their own here."""
+
+    def _find_held(self) -> None:
+        """One picture moves nothing far."""
+
+    def _keep_held(self) -> None:
+        """See `_find_held`."""
+
+    def _even_colors(self) -> None:
+        """They come from a fit of many pictures."""
+
     def _active(self, index: int) -> Tensor:
         return torch.zeros(0, dtype=torch.int64, device=self.device)
 

@@ -149,7 +149,7 @@ class MouthRows:
             values["correction_color"].data[:, self._slot] = shade[..., None] * self._base
 
     def state(self) -> dict[str, Tensor]:
-        """Everything needed to go on later, as plain tensors by name."""
+        """Everything needed to go on later: tensors of any shape [...] by name."""
         parts = {"values": self.values, "first": self._first, "second": self._second}
         state = {f"mouth.{part}.{name}": value.clone() for part, own in parts.items() for name, value in own.items()}
         return state | {"mouth.steps": self._steps.clone()}

@@ -64,7 +64,17 @@ def brows(scalp: Scalp, anchors: Anchors, sheet: Brows, seed: int) -> Strands:
     points = roots.position[:, None] + lean[:, None] * t * length[:, None, None]
     points = points + roots.normal[:, None] * (0.0003 + 0.0007 * np.sin(np.pi * t))
     color = np.clip(np.array(sheet.color) * rng.lognormal(0, 0.2, (len(roots), 1, 1)) + 0 * t, 0.001, 1)
-    return Strands(points, taper(sheet.radius, 4, len(roots), rng, 0.6), color, None, fine.parent_roots(roots))
+    thickness = taper(sheet.radius, 4, len(roots), rng, 0.6)
+    color = _greyed(color, np.full(len(roots), sheet.grey), rng)
+    return Strands(points, thickness, color, None, fine.parent_roots(roots))
+
+
+def _greyed(color: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Strand colours [S, K, 3] with some white hairs: `share` [S] in [0, 1] is how likely each is one."""
+    if not share.any():
+        return color
+    white = np.array([0.50, 0.48, 0.45]) * rng.uniform(0.6, 1.1, (len(color), 1, 1))
+    return np.where((rng.random(len(color)) < share)[:, None, None], white, color)
 
 
 def beard(scalp: Scalp, anchors: Anchors, lips: np.ndarray, sheet: Beard, seed: int) -> Strands:
@@ -102,7 +112,9 @@ def beard(scalp: Scalp, anchors: Anchors, lips: np.ndarray, sheet: Beard, seed: 
     bend = rng.normal(size=(len(roots), 1, 3)) * 0.0012
     points = roots.position[:, None] + lean[:, None] * t * length + bend * np.sin(np.pi * t)
     color = np.clip(np.array(sheet.color) * rng.lognormal(0, 0.25, (len(roots), 1, 1)) + 0 * t, 0.001, 1)
-    return Strands(points, taper(sheet.radius, 4, len(roots), rng, 0.6), color, None, roots)
+    thickness = taper(sheet.radius, 4, len(roots), rng, 0.6)
+    chinward = np.exp(-((np.linalg.norm(roots.position - anchors.chin, axis=1) / 0.03) ** 2))
+    return Strands(points, thickness, _greyed(color, sheet.grey * (0.5 + 0.5 * chinward), rng), None, roots)
 
 
 def lashes(vertices: np.ndarray, triangles: np.ndarray, strip: Strip, count: int, length: float, seed: int) -> Strands:

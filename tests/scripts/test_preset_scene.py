@@ -68,6 +68,11 @@ class TestShots:
         assert len(held) >= 10
         assert not seen & set(held)
 
+    def test_teeth_are_seen_from_both_sides(self):
+        yaws = [np.degrees(s.yaw) for s in shots() if s.label in ("teeth", "smile half", "smile open", "smile aa")]
+        assert max(yaws) >= 30
+        assert min(yaws) <= -30
+
     def test_half_a_set_already_holds_every_kind_of_picture(self):
         half = shots()[:50]
         labels = [s.label for s in half]

@@ -96,7 +96,8 @@ def render(options: Options, folder: Path) -> bool:
     views = [dataset.view(shot, k, options.size) for k, shot in enumerate(shots())]
     mine = range(options.shard, len(views), options.shards)
     missing = [k for k in mine if not (folder / views[k]["image"]).is_file()]
-    for split, samples in (("train", options.samples), ("test", options.held_out_samples)):
+    # Held-out pictures first: a fit may then begin while the others are still being taken.
+    for split, samples in (("test", options.held_out_samples), ("train", options.samples)):
         due = [k for k in missing[: options.limit] if views[k]["split"] == split]
         if not due:
             continue

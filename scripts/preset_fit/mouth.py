@@ -118,7 +118,7 @@ class _Teeth:
         place = np.einsum("nk,nkx->nx", weights, corners[triangle])
         tooth = self._teeth()[triangle]
         across, height = self._within(tooth, place)
-        light = self.fade(place[:, 2]) * (1 - 0.20 * np.abs(across) ** 5) * (1 - 0.16 * (1 - height) ** 2)
+        light = self.fade(place[:, 2]) * (1 - 0.16 * np.abs(across) ** 5) * (1 - 0.16 * (1 - height) ** 2)
         light *= np.where(outer[triangle] > 0.0, 1.0, 0.92)
         rows = np.isin(t[triangle][:, 0], np.arange(*self.rows["upper"]))
         color = light[:, None] * self.tint * np.where(rows, 1.0, 0.96)[:, None]
@@ -135,7 +135,7 @@ class _Teeth:
         n = normal[triangle]
         frame = np.stack([edge, np.cross(n, edge), n], -1)
         local = np.einsum("nji,nj->ni", frame, np.outer(shift, [1.0, 0.0, 0.0]))
-        wider = torch.tensor([np.log(1.08), np.log(1.08), 0.0], dtype=torch.float32)
+        wider = torch.tensor([np.log(1.3), np.log(1.3), 0.0], dtype=torch.float32)
         return dataclasses.replace(
             g, position=torch.from_numpy(local.astype(np.float32)), log_scale=g.log_scale + wider,
             color=torch.from_numpy(np.clip(color, 0, 1).astype(np.float32)),

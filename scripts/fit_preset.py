@@ -29,6 +29,7 @@ from emotalk.core.progress import FitProgress
 from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit, score
 from emotalk.head import HeadModel
 from scripts.check_presets import FOLDER
+from scripts.preset_fit.mouth import MENDED, mend_mouth
 from scripts.preset_fit.plain import PlainLook, build_plain_avatar
 from scripts.preset_fit.strands import drape, hang, pieces, stick
 from scripts.preset_pictures import keep_held_out, load_data_set
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 LICENCE = "CC0-1.0"
 HELD_OUT = 12
 SHEETS = Path(__file__).resolve().parent / "characters"
-STRANDS = {"hair": (2000, 8), "brows": (760, 2), "lashes": (340, 2), "beard": (2500, 1), "glasses": (100, 39)}
+STRANDS = {"hair": (2000, 8), "brows": (760, 2), "lashes": (340, 2), "beard": (3500, 1), "glasses": (100, 39)}
 """Groom -> strands that are kept and Gaussians along each."""
 ON_SKIN = {"brows": ("face", "lids"), "lashes": ("lashes", "lids"), "beard": ("face", "neck", "lips")}
 """Grooms that ride on the skin -> regions of the triangles they are bound to."""
@@ -170,6 +171,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
             train = splits["train"]
             fit = begin()
 
+    avatar = mend_mouth(avatar)
     full = score(avatar, test)
     log.info("held out, full picture: %.2f dB, SSIM %.4f", *full)
     sheet = json.loads((SHEETS / f"{name}.json").read_text())
@@ -181,7 +183,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
         f"with `python -m scripts.make_preset {name}`.",
         synthetic=True,
         metrics={"psnr_full": round(full[0], 2), "ssim_full": round(full[1], 4), "steps": fit.step_count,
-                 "gaussians": len(avatar), "pictures": len(train)},
+                 "gaussians": len(avatar), "pictures": len(train), MENDED: 1},
         limitations=sheet.get("limitations", ""),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )  # fmt: skip

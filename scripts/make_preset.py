@@ -1,8 +1,9 @@
 """Makes a preset avatar from its character sheet: `python -m scripts.make_preset NAME`.
 
-Renders the training set of scripts/characters/NAME.json with Blender (build-only: `pip install -r
-requirements-build.txt`) and fits the avatar to it. Rendering goes on where it stopped; a picture takes 3 to 10
-seconds of one CPU core. Nothing of this is needed to run the app: the results are in checkpoints/avatars.
+Renders the training set of scripts/characters/NAME.json with Blender (build-only, in the environment of
+requirements-render.txt) and fits the avatar to it. Blender wants numpy 1 and the fit runs where the app does: render
+with `--no-fit`, then run `python -m scripts.fit_preset FOLDER --name NAME` there. Rendering goes on where it stopped; a
+picture takes 3 to 10 seconds of one CPU core. The app needs nothing of this: the results are in checkpoints/avatars.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def render(options: Options, folder: Path) -> bool:
     views = [dataset.view(shot, k, options.size) for k, shot in enumerate(shots())]
     mine = range(options.shard, len(views), options.shards)
     missing = [k for k in mine if not (folder / views[k]["image"]).is_file()]
-    for split, samples in (("train", options.samples), ("test", options.held_out_samples)):
+    # Held-out pictures first: a fit may then begin while the others are still being taken.
+    for split, samples in (("test", options.held_out_samples), ("train", options.samples)):
         due = [k for k in missing[: options.limit] if views[k]["split"] == split]
         if not due:
             continue

@@ -162,7 +162,7 @@ def test_it_really_has_no_rights_no_network_and_two_cores(space: Space) -> None:
 
 def test_a_program_gets_a_clip_from_it(space: Space, tmp_path: Path) -> None:
     answer = space.ask(tmp_path)
-    assert {entry["name"] for entry in answer["avatars"]} >= {"mira", "kofi", "elena", "jun"}
+    assert {entry["name"] for entry in answer["avatars"]} >= {"mira", "kofi", "elena", "jun", "asha", "henrik"}
     assert "at most 60 seconds" in answer["too long"]  # a Space is public, unasked
     video, motion = answer["files"]
     raw = subprocess.run(

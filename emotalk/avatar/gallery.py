@@ -36,6 +36,8 @@ from emotalk.motion.person import MotionAdaptation
 log = logging.getLogger(__name__)
 
 NAME_LENGTH = 40
+FIRST_FACES = ("asha", "henrik", "mira", "kofi", "jun", "elena")
+"""Shipped avatars in the order in which they are shown: those first that strangers like best."""
 _FOLDER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -161,8 +163,8 @@ def find_avatar(name_or_folder: str | Path, paths: bool = True) -> Path:
 
 
 def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarInfo]:
-    """All avatars of the gallery, shipped ones first, by name; unusable ones carry their `problem`, and so does a whole
-    folder of avatars that cannot be read."""
+    """All avatars of the gallery: shipped ones in the order of `FIRST_FACES`, then others by name; unusable ones carry
+    their `problem`, and so does a whole folder of avatars that cannot be read."""
     found = []
     for base, shipped in folders if folders is not None else avatar_folders():
         try:
@@ -171,6 +173,8 @@ def list_avatars(folders: list[tuple[Path, bool]] | None = None) -> list[AvatarI
             problem = f"{base} cannot be read ({error.strerror or error}); check its permissions."
             found.append(AvatarInfo(base.name, base, None, None, shipped, problem))
         else:
+            if shipped:
+                inside.sort(key=lambda folder: _rank(folder.name))
             found += [_info(folder, shipped) for folder in inside]
     return found
 
@@ -182,6 +186,10 @@ def _avatars_in(base: Path) -> list[Path]:
         with contextlib.suppress(OSError):  # it cannot be brought back, or is not ours
             recover_folder(folder)
     return sorted(path for path in base.iterdir() if not path.name.startswith(".") and _may_be_avatar(path))
+
+
+def _rank(name: str) -> int:
+    return FIRST_FACES.index(name) if name in FIRST_FACES else len(FIRST_FACES)
 
 
 def _may_be_avatar(path: Path) -> bool:

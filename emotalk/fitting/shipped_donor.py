@@ -100,8 +100,8 @@ def _tone(color: Tensor) -> Tensor:
 
 
 def lid_share(donor: Donor, at: np.ndarray, region: Tensor, beside: float = BESIDE) -> np.ndarray:
-    """How much Gaussians at places [N, 3] and of the `region` [N] (indices) belong to the lids, [N] in [0, 1]: lids 1, the skin
-    next to them (`beside` metres, a standard deviation) less, brows not at all."""
+    """How much Gaussians at places [N, 3] and of the `region` [N] (indices) belong to the lids, [N] in [0, 1]: lids 1,
+    the skin next to them (`beside` metres, a standard deviation) less, brows not at all."""
     given = donor.avatar.gaussians
     lids, brows = ((given.region[: given.mesh_count] == REGION_INDEX[name]).numpy() for name in ("lids", "brows"))
     away = nearest_distance(donor.places[lids], at)

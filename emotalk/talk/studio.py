@@ -57,9 +57,11 @@ SAMPLES = {
 WOMAN, MAN = ("flite:slt", "espeak:en-us+f3"), ("flite:rms", "espeak:en-us")
 PRESET_VOICES = {
     "mira": ("kokoro:af_heart", *WOMAN),
+    "asha": ("kokoro:af_bella", *WOMAN),
     "elena": ("kokoro:bf_emma", *WOMAN),
     "kofi": ("kokoro:am_fenrir", *MAN),
     "jun": ("kokoro:am_puck", *MAN),
+    "henrik": ("kokoro:bm_george", *MAN),
 }
 """Which voice reads for a shipped avatar where none is asked for: the first of these that is installed."""
 

@@ -58,7 +58,7 @@ def dress(sheet: CharacterSheet, subject: Subject) -> Character:
     index = subject.triangle_index(outside)
     strands["brows"] = _readdress(strands["brows"], index)
     if sheet.beard:
-        beard = facial_hair.beard(scalp, anchors, regions["lips"], sheet.beard, sheet.seed + 3)
+        beard = facial_hair.beard(scalp, anchors, regions["lips"], regions["ears"], sheet.beard, sheet.seed + 3)
         strands["beard"] = _readdress(beard, index)
 
     covered = grooms.hairline_density(subject.rest, anchors, regions["ears"], sheet.hair)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from scripts.preset_scene.sheet import Beard, Brows
 from scripts.preset_scene.strands import Roots, Scalp, Strands, taper
@@ -38,7 +39,7 @@ def brow_density(points: np.ndarray, anchors: Anchors, sheet: Brows) -> np.ndarr
         half = sheet.width * np.interp(along, (0, 0.15, 0.6, 1), (0.0030, 0.0040, 0.0030, 0.0010))
         near = np.clip(1.35 - np.abs(points[:, 1] - height) / half, 0, 1)
         here = (points[:, 0] * sign > 0) & (np.abs(points[:, 2] - depth) < 0.02) & (along > 0) & (along < 1)
-        total += near * here * np.interp(along, (0, 0.12, 0.5, 1), (0.35, 0.9, 1.0, 0.7))
+        total += near * here * np.interp(along, (0, 0.12, 0.5, 0.85, 1), (0.35, 0.9, 1.0, 0.8, 0.2))
     return total
 
 
@@ -64,13 +65,23 @@ def brows(scalp: Scalp, anchors: Anchors, sheet: Brows, seed: int) -> Strands:
     points = roots.position[:, None] + lean[:, None] * t * length[:, None, None]
     points = points + roots.normal[:, None] * (0.0003 + 0.0007 * np.sin(np.pi * t))
     color = np.clip(np.array(sheet.color) * rng.lognormal(0, 0.2, (len(roots), 1, 1)) + 0 * t, 0.001, 1)
-    return Strands(points, taper(sheet.radius, 4, len(roots), rng, 0.6), color, None, fine.parent_roots(roots))
+    thickness = taper(sheet.radius, 4, len(roots), rng, 0.6)
+    color = _greyed(color, np.full(len(roots), sheet.grey), rng)
+    return Strands(points, thickness, color, None, fine.parent_roots(roots))
 
 
-def beard(scalp: Scalp, anchors: Anchors, lips: np.ndarray, sheet: Beard, seed: int) -> Strands:
+def _greyed(color: np.ndarray, share: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Strand colours [S, K, 3] with some white hairs: `share` [S] in [0, 1] is how likely each is one."""
+    if not share.any():
+        return color
+    white = np.array([0.50, 0.48, 0.45]) * rng.uniform(0.6, 1.1, (len(color), 1, 1))
+    return np.where((rng.random(len(color)) < share)[:, None, None], white, color)
+
+
+def beard(scalp: Scalp, anchors: Anchors, lips: np.ndarray, ears: np.ndarray, sheet: Beard, seed: int) -> Strands:
     """A short beard: moustache, chin and cheeks below a line from the ear to the mouth corner.
 
-    `lips` [V] in [0, 1] marks the red of the lips, which stays bare.
+    `lips` [V] in [0, 1] marks the red of the lips and `ears` [V] the ears, which stay bare.
     """
     rng = np.random.default_rng(seed)
     mouth = (anchors.mouth_left + anchors.mouth_right) / 2
@@ -91,6 +102,7 @@ def beard(scalp: Scalp, anchors: Anchors, lips: np.ndarray, sheet: Beard, seed: 
         lip = lip * np.clip((half_mouth + 0.006 - x) / 0.006, 0, 1) * (z > -0.03) * sheet.lip
         bare = np.ones(len(points))
         bare[: len(lips)] = 1 - np.clip(2.5 * lips, 0, 1)
+        bare *= np.clip((cKDTree(points[: len(ears)][ears > 0.5]).query(points)[0] - 0.003) / 0.004, 0, 1)
         return np.maximum(np.maximum(cheek, chin), lip) * bare
 
     roots = scalp.sample(sheet.strands, density, rng)
@@ -102,7 +114,9 @@ def beard(scalp: Scalp, anchors: Anchors, lips: np.ndarray, sheet: Beard, seed: 
     bend = rng.normal(size=(len(roots), 1, 3)) * 0.0012
     points = roots.position[:, None] + lean[:, None] * t * length + bend * np.sin(np.pi * t)
     color = np.clip(np.array(sheet.color) * rng.lognormal(0, 0.25, (len(roots), 1, 1)) + 0 * t, 0.001, 1)
-    return Strands(points, taper(sheet.radius, 4, len(roots), rng, 0.6), color, None, roots)
+    thickness = taper(sheet.radius, 4, len(roots), rng, 0.6)
+    chinward = np.exp(-((np.linalg.norm(roots.position - anchors.chin, axis=1) / 0.03) ** 2))
+    return Strands(points, thickness, _greyed(color, sheet.grey * (0.5 + 0.5 * chinward), rng), None, roots)
 
 
 def lashes(vertices: np.ndarray, triangles: np.ndarray, strip: Strip, count: int, length: float, seed: int) -> Strands:

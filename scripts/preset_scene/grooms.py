@@ -103,9 +103,9 @@ def draped(roots: Roots, scalp: Scalp, anchors: Anchors, hair: Hair, rng: np.ran
     height, normal = scalp.nearest(points.reshape(-1, 3))
     t = np.tile(np.linspace(0, 1, steps), count)
     push = np.clip(np.minimum(0.002, 0.02 * t) - height, 0, 0.02)
-    # Over the skull no lock may stand off further than a finger's breadth.
+    # Over the skull no lock may stand off further than the groom's volume, by default a finger's breadth.
     above = np.clip((points.reshape(-1, 3)[:, 1] - anchors.eye_height) / 0.10, 0, 1)
-    push -= np.clip(height - 0.024, 0, 0.05) * above
+    push -= np.clip(height - hair.volume, 0, 0.05) * above
     return _finish((points.reshape(-1, 3) + normal * push[:, None]).reshape(points.shape), roots, hair, rng)
 
 

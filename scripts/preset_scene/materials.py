@@ -36,19 +36,33 @@ def skin(sheet: CharacterSheet) -> bpy.types.Material:
     color = g.mix(g.times(g.attribute("brow"), 0.45), color, _scaled(sheet.brows.color, 1.5))
     lines = g.attribute("lines")
     color = g.mix(g.math("MULTIPLY", lines, -0.55, clamp=True), color, _scaled(look.mottle, 0.6, 0.5, 0.5))
+    if look.furrows:
+        # Level lines 9 mm apart that waver: finer than the mesh, so from the place on the head.
+        level = g.node("ShaderNodeSeparateXYZ")
+        g.feed(level.inputs[0], where)
+        waver = g.times(g.noise(where, 22, 1), 0.011)
+        phase = g.times(g.plus(level.outputs[1], waver), 2 * 3.14159 / 0.009)
+        furrows = g.times(g.step(g.math("SINE", phase), 0.72, 1.0), g.attribute("forehead"))
+        color = g.mix(g.times(furrows, 0.35), color, _scaled(look.mottle, 0.7, 0.6, 0.58))
     lip = g.attribute("lip")
     creases = g.noise(where, 520, 2)
     lips = g.mix(g.times(creases, 0.45), look.lips, _scaled(look.lips, 0.72, 0.6, 0.62))
     color = g.mix(g.step(lip, 0.15, 0.85), color, lips)
-    color = g.mix(g.attribute("inner"), color, (0.24, 0.045, 0.04))
+    inner = g.attribute("inner")
+    color = g.mix(inner, color, (0.24, 0.045, 0.04))
     rough = g.plus(g.times(fine, 0.16), look.roughness - 0.08)
     rough = g.math("SUBTRACT", rough, g.times(lip, 0.12))
     g.set(Base_Color=color, Roughness=rough, Specular_IOR_Level=0.38, Subsurface_Weight=1.0,
-          Subsurface_Radius=(1.0, 0.36, 0.2), Subsurface_Scale=look.scatter)  # fmt: skip
+          Subsurface_Radius=(1.0, 0.36, 0.2), Subsurface_Scale=look.scatter,
+          # Cheeks seen past the teeth are dark red: without the glow the far corner of a smile is a black hole.
+          Emission_Color=(0.24, 0.045, 0.04), Emission_Strength=g.times(inner, 0.2))  # fmt: skip
     g.surface.subsurface_method = "BURLEY"
     pores = g.plus(g.times(g.noise(where, 1100, 1), 0.5), g.times(fine, 0.6))
     pores = g.plus(pores, g.times(g.times(creases, lip), 0.8))
-    g.bump(g.plus(pores, g.times(lines, 2.0)), 0.0007, 0.45)
+    height = g.plus(pores, g.times(lines, 2.0))
+    if look.furrows:
+        height = g.plus(height, g.times(furrows, -1.6))
+    g.bump(height, 0.0007, 0.45)
     return g.material
 
 
@@ -68,7 +82,8 @@ def eye(sheet: CharacterSheet) -> bpy.types.Material:
     veins = g.times(g.step(polar, 1.6, 3.2), g.noise(around, 4, 6))
     sclera = g.mix(veins, (0.58, 0.555, 0.54), (0.50, 0.29, 0.25))
     color = g.mix(g.step(polar, 0.97, 1.10), iris, sclera)
-    g.set(Base_Color=color, Roughness=0.35, Coat_Weight=1.0, Coat_Roughness=0.03, Coat_IOR=1.38,
+    mirror = 1.5 if sheet.light.catch else 1.38
+    g.set(Base_Color=color, Roughness=0.35, Coat_Weight=1.0, Coat_Roughness=0.03, Coat_IOR=mirror,
           Specular_IOR_Level=0.3, Emission_Color=color, Emission_Strength=0.05)  # fmt: skip
     return g.material
 

@@ -94,9 +94,9 @@ class Scene:
         if part == "eyes":
             return materials.eye(sheet)
         if part == "teeth":
-            return materials.plain("teeth", (0.78, 0.71, 0.60), 0.22, coat=0.3, glow=0.20, scatter=0.002)
+            return materials.plain("teeth", (0.78, 0.71, 0.60), 0.22, coat=0.3, glow=0.28, scatter=0.002)
         if part == "gums":
-            return materials.plain("gums", (0.42, 0.12, 0.11), 0.3, coat=0.3, glow=0.05, scatter=0.002)
+            return materials.plain("gums", (0.42, 0.12, 0.11), 0.3, coat=0.3, glow=0.22, scatter=0.002)
         return materials.plain(part, (0.44, 0.14, 0.13), 0.35, coat=0.25, glow=0.08, scatter=0.002)
 
     def pose(self, pose: Pose) -> None:

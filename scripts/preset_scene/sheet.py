@@ -52,6 +52,7 @@ class Skin:
     freckles: float = 0.0
     under_eyes: float = 0.3  # darkening of the lower lids' surroundings
     lines: float = 0.0  # depth of forehead lines and laugh lines (ageing)
+    furrows: float = 0.0  # depth of the fine level lines across the forehead
     stubble: float = 0.0  # shaved-beard shadow
     roughness: float = 0.45
     scatter: float = 0.004  # metres that red light travels under the skin
@@ -71,6 +72,7 @@ class Hair:
     wave: float = 0.0  # metres of amplitude
     clump: float = 0.6
     flyaways: float = 0.03
+    volume: float = 0.024  # metres that draped hair may stand off the skull
     hairline: float = 0.0  # metres the hairline recedes
     sideburns: float = 0.0  # how far hair comes down in front of the ears, in skull heights
     grey: float = 0.0  # fraction of white strands
@@ -88,6 +90,7 @@ class Brows:
     lift: float = 0.0
     length: float = 0.007
     radius: float = 0.00011
+    grey: float = 0.0  # fraction of white hairs
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class Beard:
     cheek: float = 0.6
     lip: float = 0.9
     chin: float = 1.0
+    grey: float = 0.0  # fraction of white hairs on the chin; the cheeks have half as many
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class Light:
     rim: float = 1.0
     ambient: float = 1.0
     warmth: float = 0.0
+    catch: float = 0.0  # watts of a small lamp over the camera that is mirrored in the eyes
 
 
 @dataclass(frozen=True)

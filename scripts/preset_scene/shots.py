@@ -63,6 +63,22 @@ MOUTHS: dict[str, dict[str, float]] = {
 }
 """Single shapes of the mouth and visemes, the most frequent first."""
 
+TEETH: tuple[tuple[str, float, float, dict[str, float]], ...] = (
+    ("teeth", 24, 2.2, MOUTHS["teeth"]),
+    ("smile parted", 0, 2.2, {**both(mouthSmile=0.5, mouthUpperUp=0.1, mouthLowerDown=0.1), "jawOpen": 0.05}),
+    ("smile half", -26, 2.0, {**both(mouthSmile=0.6, mouthUpperUp=0.3, mouthLowerDown=0.2), "jawOpen": 0.1}),
+    ("ajar", 6, 2.2, {"jawOpen": 0.1}),
+    ("teeth", -34, 2.0, MOUTHS["teeth"]),
+    ("smile open", 27, 2.0, {**both(mouthSmile=0.8, mouthUpperUp=0.3, mouthLowerDown=0.3), "jawOpen": 0.18}),
+    ("smile shut", -8, 2.2, {**both(mouthSmile=0.7, mouthPress=0.3), "jawOpen": 0.12, "mouthClose": 0.12}),
+    ("ajar", -22, 2.2, {"jawOpen": 0.16, **both(mouthUpperUp=0.1, mouthLowerDown=0.1)}),
+    ("smile aa", 34, 1.75, {**both(mouthSmile=0.6, mouthUpperUp=0.2, mouthLowerDown=0.3), "jawOpen": 0.42}),
+    ("snarl", 12, 1.75, {**both(noseSneer=1.0, mouthUpperUp=0.7, mouthLowerDown=0.4, browDown=1.0, eyeSquint=0.6)}),
+    ("aa", -35, 1.75, {"jawOpen": 0.6, **both(mouthLowerDown=0.3, mouthUpperUp=0.15)}),
+    ("grief", -12, 1.6, {"browInnerUp": 1.0, **both(mouthFrown=0.6, eyeSquint=0.5, mouthUpperUp=0.3)}),
+)
+"""What single shapes miss: teeth seen from the side and behind half-open lips. Label, yaw in degrees, zoom, weights."""
+
 EYES: dict[str, Pose] = {
     "shut": Pose(eyelids=(1.0, 1.0)),
     "left": Pose(gaze=(0.5, 0.0)),
@@ -155,6 +171,12 @@ def _train_expressions(rng: np.random.Generator) -> list[Shot]:
     return shots
 
 
+def _teeth() -> list[Shot]:
+    """Smiles, half-open lips and bared teeth, half of them from the side."""
+    return [Shot(Pose(dict(weights)), np.radians(yaw), np.radians(3.0 * (-1) ** k), zoom, "train", label)
+            for k, (label, yaw, zoom, weights) in enumerate(TEETH)]  # fmt: skip
+
+
 def _test(rng: np.random.Generator) -> list[Shot]:
     """Held out: mixtures of mood, mouth, eyes and head pose that the training pictures do not hold, new views."""
     rows = [
@@ -181,7 +203,11 @@ def shots(seed: int = 5) -> list[Shot]:
     neutral, expressions, test = _neutral(), _train_expressions(rng), _test(rng)
     ordered = neutral[:10]
     rest = sorted(
-        [((k + 0.5) / len(part), s) for part in (neutral[10:], expressions, test) for k, s in enumerate(part)],
+        [
+            ((k + 0.5) / len(part), s)
+            for part in (neutral[10:], expressions, test, _teeth())
+            for k, s in enumerate(part)
+        ],
         key=lambda pair: pair[0],
     )
     return ordered + [shot for _, shot in rest]

@@ -69,6 +69,8 @@ def light(scene: bpy.types.Scene, target: np.ndarray, rig: Light) -> None:
     _area(scene, (0.0, -0.75, 0.8), target, 1.6 * rig.fill, 0.8, (1.0, 0.95, 0.9))
     _area(scene, (0.75, 0.65, -0.8), target, 14.0 * rig.rim, 0.5, (1.0, 0.97, 0.93))
     _area(scene, (-0.85, 0.5, -0.7), target, 9.0 * rig.rim, 0.5, (0.92, 0.96, 1.0))
+    if rig.catch:
+        _area(scene, (-0.22, 0.42, 1.15), target, rig.catch, 0.22, (1.0, 1.0, 1.0))
     world = bpy.data.worlds.new("ambient")
     scene.world = world
     world.use_nodes = True

@@ -59,6 +59,14 @@ def lines(points: np.ndarray, anchors: Anchors) -> np.ndarray:
     return depth
 
 
+def forehead(points: np.ndarray, anchors: Anchors) -> np.ndarray:
+    """The forehead between brows and hairline; [V] in [0, 1]."""
+    brow = float(anchors.brow_left[:, 1].max())
+    y = points[:, 1] - brow
+    inside = np.clip((y - 0.006) / 0.010, 0, 1) * np.clip((0.050 - y) / 0.014, 0, 1)
+    return inside * np.clip((0.050 - np.abs(points[:, 0])) / 0.022, 0, 1) * (points[:, 2] > anchors.skull[2])
+
+
 def skin_attributes(points: np.ndarray, anchors: Anchors, sheet: CharacterSheet, ears: np.ndarray,
                     scalp: np.ndarray) -> dict[str, np.ndarray]:  # fmt: skip
     """Every zone the skin material reads, scaled by the sheet's strengths: name -> [V].
@@ -71,5 +79,6 @@ def skin_attributes(points: np.ndarray, anchors: Anchors, sheet: CharacterSheet,
         "shade": shade(points, anchors) * skin.under_eyes,
         "stubble": stubble(points, anchors) * skin.stubble,
         "lines": lines(points, anchors) * skin.lines,
+        "forehead": forehead(points, anchors) * skin.furrows,
         "scalp": scalp,
     }

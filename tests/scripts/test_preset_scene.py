@@ -7,7 +7,7 @@ import pytest
 
 from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import InputError
-from scripts.preset_scene import film
+from scripts.preset_scene import facial_hair, film
 from scripts.preset_scene.garment import cut, neckline
 from scripts.preset_scene.sheet import CHARACTERS, Garment, Phenotype, load_sheet
 from scripts.preset_scene.shots import as_json, merged, shots
@@ -67,6 +67,11 @@ class TestShots:
         held = [json.dumps(as_json(s.pose), sort_keys=True) for s in taken if s.split == "test"]
         assert len(held) >= 10
         assert not seen & set(held)
+
+    def test_teeth_are_seen_from_both_sides(self):
+        yaws = [np.degrees(s.yaw) for s in shots() if s.label in ("teeth", "smile half", "smile open", "smile aa")]
+        assert max(yaws) >= 30
+        assert min(yaws) <= -30
 
     def test_half_a_set_already_holds_every_kind_of_picture(self):
         half = shots()[:50]
@@ -178,6 +183,21 @@ class TestStrands:
         few = strands.roots[np.array([3, 5])]
         assert isinstance(few, Roots)
         assert len(few) == 2
+
+
+class TestGreyHair:
+    def test_as_many_hairs_are_white_as_asked_for_and_the_others_keep_their_colour(self):
+        color = np.full((4000, 4, 3), 0.05)
+        mixed = facial_hair._greyed(color, np.repeat([0.0, 0.5], 2000), np.random.default_rng(0))
+        white = (mixed > 0.2).all((1, 2))
+        assert not white[:2000].any()
+        assert 0.45 < white[2000:].mean() < 0.55
+        assert (mixed[~white] == 0.05).all()
+
+    def test_no_grey_takes_no_chance(self):
+        rng = np.random.default_rng(0)
+        assert facial_hair._greyed(np.ones((3, 2, 3)), np.zeros(3), rng) is not None
+        assert rng.random() == np.random.default_rng(0).random()  # other grooms of the same seed stay as they are
 
 
 class TestGarment:

@@ -22,7 +22,7 @@ from emotalk.talk.shots import SHOTS, Framing, cuts, looking, near_framing, near
 from tests.rendering.pretend_gpu import plain, pretend_gpu
 
 SENTENCES = [0, 30, 80, 120, 190]
-PRESETS = ("mira", "elena", "kofi", "jun")
+PRESETS = ("mira", "elena", "kofi", "jun", "asha", "henrik")
 
 
 @pytest.fixture(scope="module")

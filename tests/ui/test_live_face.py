@@ -151,7 +151,7 @@ def test_a_background_can_be_chosen_and_given_back(canvas, avatar):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mira", "jun", "elena", "kofi"])
+@pytest.mark.parametrize("name", ["mira", "jun", "elena", "kofi", "asha", "henrik"])
 def test_a_presets_pack_shows_what_python_shows(context, name):
     avatar = load_avatar(name)
     pack = live_pack(avatar)

@@ -29,6 +29,7 @@ from emotalk.core.progress import FitProgress
 from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit, score
 from emotalk.head import HeadModel
 from scripts.check_presets import FOLDER
+from scripts.fold_presets import folded
 from scripts.preset_fit.mouth import MENDED, mend_mouth
 from scripts.preset_fit.plain import PlainLook, build_plain_avatar
 from scripts.preset_fit.strands import drape, hang, pieces, stick
@@ -187,7 +188,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
         limitations=sheet.get("limitations", ""),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
-    avatar = avatar.replace(card=card, background=torch.tensor([0.80, 0.83, 0.87]))
+    avatar = folded(avatar.replace(card=card, background=torch.tensor([0.80, 0.83, 0.87])), sheet)
     avatar.thumbnail = render_thumbnail(avatar)
     avatar.save(options.out / name)
     pictures = options.pictures / name

@@ -63,13 +63,14 @@ PROTOTYPES: dict[str, tuple[float, dict[str, float]]] = {
     ),
     "sad": (  # AU 1+4+7+15+17+43+64
         206,
-        {"browInnerUp": 1.3, "browDown*": 0.35, "mouthFrown*": 0.85, "mouthShrugLower": 0.65, "mouthStretch*": 0.1,
-         "eyeSquint*": 0.35, "eyeBlink*": 0.08, "eyeLookDown*": 0.16, "cheekSquint*": 0.2},
+        {"browInnerUp": 1.35, "browDown*": 0.55, "mouthFrown*": 0.9, "mouthShrugLower": 0.85, "mouthStretch*": 0.1,
+         "eyeSquint*": 0.5, "eyeBlink*": 0.06, "eyeLookDown*": 0.14, "cheekSquint*": 0.35, "noseSneer*": 0.1,
+         "mouthUpperUp*": 0.08},
     ),
     "gloomy": (  # AU 1+4+15+17+43+64
         231,
-        {"browInnerUp": 1.2, "browDown*": 0.25, "mouthFrown*": 0.85, "mouthShrugLower": 0.6, "eyeBlink*": 0.14,
-         "eyeLookDown*": 0.22, "eyeSquint*": 0.25, "mouthStretch*": 0.05},
+        {"browInnerUp": 1.3, "browDown*": 0.5, "mouthFrown*": 0.9, "mouthShrugLower": 0.8, "eyeBlink*": 0.12,
+         "eyeLookDown*": 0.2, "eyeSquint*": 0.45, "mouthStretch*": 0.05, "cheekSquint*": 0.3, "noseSneer*": 0.08},
     ),
     "weary": (  # AU 1+15+43+64
         252,

@@ -6,7 +6,6 @@ the age of the character sheet; running it again changes nothing else.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
@@ -31,8 +30,6 @@ def main(names: tyro.conf.Positional[tuple[str, ...]] = ()) -> None:
     for name in names or sorted(path.stem for path in SHEETS.glob("*.json")):
         folder = CHECKPOINTS / "avatars" / name
         avatar = folded(load_avatar(str(folder)), json.loads((SHEETS / f"{name}.json").read_text()))
-        metrics = avatar.card.metrics | {"gaussians": len(avatar)}
-        avatar = avatar.replace(card=dataclasses.replace(avatar.card, metrics=metrics))
         avatar.thumbnail = render_thumbnail(avatar)
         avatar.save(folder)
         print(f"{name}: {len(avatar)} Gaussians, reach {avatar.card.reach}, folds {avatar.card.folds['frown']}")

@@ -44,7 +44,8 @@ def expressive(
     finer = avatar.to("cpu") if avatar.card.folds else with_finer_folds(avatar.to("cpu"))
     deep = depth * _darker(finer)
     folds = {group: round(deep * (1 - LEARNED * shown.get(group, 0.0)), 3) for group in FOLDS}
-    card = dataclasses.replace(finer.card, folds=folds | {"flush": 1.0})
+    metrics = finer.card.metrics | ({"gaussians": len(finer)} if "gaussians" in finer.card.metrics else {})
+    card = dataclasses.replace(finer.card, folds=folds | {"flush": 1.0}, metrics=metrics)
     finer = finer.replace(card=card)
     return finer.replace(card=dataclasses.replace(card, reach=reach_for(finer))).to(device)
 

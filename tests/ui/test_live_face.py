@@ -155,7 +155,7 @@ def test_a_background_can_be_chosen_and_given_back(canvas, avatar):
 def test_a_presets_pack_shows_what_python_shows(context, name):
     avatar = load_avatar(name)
     pack = live_pack(avatar)
-    assert len(pack.data) <= 1_300_000
+    assert len(pack.data) <= 1_400_000
     own = LiveCanvas(context.new_page(), gzip.decompress(pack.data))
     values = {}
     kinds = {pose.kind: pose for pose in (*extremes(), speech()[5])}

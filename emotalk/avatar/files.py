@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar.card import AvatarCard
+from emotalk.avatar.detail import POSE_WIDTH, PictureDetail
 from emotalk.avatar.gaussians import REGIONS, SHOULDER_WIDTH, SIGNAL_WIDTH, BoundGaussians, Corrections
 from emotalk.avatar.model import GaussianAvatar, head_version
 from emotalk.avatar.tensors import encode, read_regular
@@ -57,8 +58,8 @@ SPEC: Spec = {
     "correction.color_step": ("F32", ("K",)),
     "background": ("U8", ("H", "W", 3)),
 }
-OPTIONAL: Spec = {"camera": ("F32", (22,))}
-"""World to camera (16, row by row), fx, fy, cx, cy, width, height."""
+OPTIONAL: Spec = {"camera": ("F32", (22,)), "detail.image": ("U8", ("B",)), "detail.pose": ("F32", (POSE_WIDTH,))}
+"""World to camera (16, row by row), fx, fy, cx, cy, width, height; `detail.PictureDetail.packed`."""
 LIMITS = {
     "I": 1000,
     "S": SIGNAL_WIDTH + SHOULDER_WIDTH,
@@ -69,6 +70,7 @@ LIMITS = {
     "C": 500_000,
     "H": 2048,
     "W": 2048,
+    "B": 2**20,
 }
 LARGEST = 1e4
 """No number of a sound avatar comes near; much larger ones overflow to infinity when they are multiplied."""
@@ -103,8 +105,10 @@ def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
     background = array(avatar.background)
     if background.ndim == 1:
         background = background[None, None]
-    camera = {} if avatar.camera is None else {"camera": _camera_numbers(avatar.camera)}
-    return camera | {
+    seen = {} if avatar.camera is None else {"camera": _camera_numbers(avatar.camera)}
+    if avatar.detail is not None:
+        seen["detail.image"], seen["detail.pose"] = avatar.detail.packed()
+    return seen | {
         "identity": array(avatar.identity).astype(np.float32),
         "triangle": array(g.triangle).astype(np.uint16),
         "barycentric": two_of_three(g.barycentric),
@@ -195,7 +199,15 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
         camera = _camera(arrays["camera"]) if "camera" in arrays else None
     except InputError as error:
         raise broken(f"holds a camera that is none ({error})") from error
-    return GaussianAvatar(head, tensor("identity"), gaussians, card, corrections, background, camera=camera)
+    detail = None
+    if "detail.image" in arrays or "detail.pose" in arrays:
+        if camera is None or "detail.image" not in arrays or "detail.pose" not in arrays:
+            raise broken("holds detail without its picture, its pose or its camera")
+        size = camera.height, camera.width
+        detail = PictureDetail.unpacked(arrays["detail.image"], arrays["detail.pose"], size, what)
+    return GaussianAvatar(
+        head, tensor("identity"), gaussians, card, corrections, background, camera=camera, detail=detail
+    )
 
 
 def _camera_numbers(camera: Camera) -> np.ndarray:

@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from emotalk.avatar.card import AvatarCard
+    from emotalk.avatar.detail import PictureDetail
     from emotalk.avatar.gaussians import BoundGaussians
     from emotalk.core.camera import Camera
     from emotalk.core.gaussians import GaussianCloud
     from emotalk.head import HeadModel
     from emotalk.motion.person import MotionAdaptation
 
+_PARTS = (
+    "head", "identity", "gaussians", "card", "corrections", "background", "thumbnail", "camera", "motion", "detail",
+)  # fmt: skip
 CHUNK = 16
 """Frames of a clip whose meshes are computed at once: a batch costs far less per frame than single frames."""
 
@@ -55,6 +59,7 @@ class GaussianAvatar:
         thumbnail: bytes | None = None,  # JPEG
         camera: Camera | None = None,  # of the avatar's own video
         motion: MotionAdaptation | None = None,  # how the person of that video moves while speaking
+        detail: PictureDetail | None = None,  # what the one photo that it is of shows finer than the Gaussians
     ) -> None:
         self.head = head
         self.identity = identity.detach().to(torch.float32)
@@ -66,6 +71,7 @@ class GaussianAvatar:
         self.thumbnail = thumbnail
         self.camera = camera
         self.motion = motion
+        self.detail = detail
         triangles = len(head.triangles)
         if len(gaussians.triangle) and int(gaussians.triangle.max()) >= triangles:
             raise AvatarError(
@@ -102,10 +108,9 @@ class GaussianAvatar:
         return held(self.card.home)
 
     def replace(self, **changes: object) -> GaussianAvatar:
-        """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail, camera,
-        motion` exchanged."""
-        names = ("head", "identity", "gaussians", "card", "corrections", "background", "thumbnail", "camera", "motion")
-        return GaussianAvatar(**({name: getattr(self, name) for name in names} | changes))
+        """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail, camera, motion,
+        detail` exchanged."""
+        return GaussianAvatar(**({name: getattr(self, name) for name in _PARTS} | changes))
 
     def to(self, device: torch.device | str) -> GaussianAvatar:
         """The avatar on another device; itself where it is there already."""
@@ -130,6 +135,10 @@ class GaussianAvatar:
         channels = {f.name: torch.from_numpy(getattr(motion, f.name)).to(device) for f in dataclasses.fields(motion)}
         posed = self.person(**channels)
         return posed.vertices, posed.transforms[:, :3, :3, :3], posed.transforms[:, :3, :3, 3]
+
+    def vertices(self, motion: HeadMotion, t: int) -> Tensor:
+        """Vertices [V, 3] (metres) of the mesh at frame `t` of a motion; right after `pose` of it at no cost."""
+        return self._mesh_at(motion, t)[0]
 
     @torch.no_grad()
     def pose(

@@ -25,64 +25,46 @@ from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.core.camera import Camera
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.motion import HeadMotion
-from emotalk.fitting.shipped_donor import INNER
 from emotalk.rendering import rasterize
 
+NEVER = ("mouth", "gums", "teeth", "tongue")
+"""Regions that a picture tells nothing about: what is between the lips comes and goes."""
 BEHIND = 0.006
 """Metres behind what the picture shows at its place, from which a Gaussian is hidden in it."""
 SHUT_FROM, SHUT_BY = 0.1, 0.4
 """By how much further shut than in the picture its lids begin to be other than it shows them, and are so wholly."""
 STRETCHED = (1.6, 3.0)
-"""Growth of a triangle's area on the screen from which, and at which, the picture tells nothing of its detail."""
+"""Growth of a triangle from which, and at which, the picture tells nothing of its detail."""
 
 
-@dataclass(frozen=True)
-class FlowFrame:
-    """One frame in another pose than the picture's. Float32 tensors, their memory as of planes."""
+class DenseFlow:
+    """Responsibilities: say where Gaussians are in a picture whose pose is known, and draw how far they are from there
+    in other poses. On the avatar's device."""
 
-    image: Tensor  # [3, H, W] Gaussians before their background, in [0, 1]
-    alpha: Tensor  # [H, W] how much they cover
-    flow: Tensor  # [2, H, W] x and y, pixels from here to the place in the picture; 0 where nothing is shown
-    shown: Tensor  # [H, W] in [0, 1]: how much of this pixel the picture shows
-    warped: Tensor  # [3, H, W] the picture, moved
-    blended: Tensor  # [3, H, W] the Gaussians with the picture's detail
-
-
-class PhotoFlow:
-    """Responsibilities: one picture of a person whose pose in it is known, moved to other poses of theirs."""
-
-    def __init__(
-        self,
-        avatar: GaussianAvatar,
-        picture: np.ndarray,  # [H, W, 3] float32 in [0, 1], as `avatar.camera` sees it
-        motion: HeadMotion,
-        row: int = 0,  # of the motion: the pose in the picture
-        torso: Tensor | None = None,  # as for `GaussianAvatar.pose`
-    ) -> None:
+    def __init__(self, avatar: GaussianAvatar, motion: HeadMotion, row: int = 0, torso: Tensor | None = None) -> None:
+        """`avatar.camera` sees the picture; frame `row` of the motion is the pose in it, `torso` as for
+        `GaussianAvatar.pose`."""
         self.avatar, self.camera = avatar, avatar.camera
-        self.picture = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).contiguous()
         cloud = avatar.pose(motion, row, self.camera, torso)
-        self._lids = np.asarray(motion.eyelids[row], np.float64)
-        drawn = rasterize(cloud, self.camera, fitting_background(avatar, self.camera))
-        self.detail = (self.picture - drawn.image.permute(2, 0, 1)) * (drawn.alpha > 0.02)
+        self._shut = float(motion.eyelids[row].max())
+        self._areas = self._triangle_areas(motion, row)
         self.places, self._seen = self._visible(cloud)
-        self._areas = self._triangle_areas(motion, row, torso)
+        self._lids = torch.isin(
+            avatar.gaussians.region,
+            torch.tensor([REGION_INDEX["lids"], REGION_INDEX["lashes"]], device=avatar.device),
+        )
 
     @torch.no_grad()
-    def draw(
-        self, motion: HeadMotion, row: int, torso: Tensor | None = None, camera: Camera | None = None
-    ) -> FlowFrame:
-        """The frame `row` of a motion, through the avatar's own camera or another one."""
-        camera = camera if camera is not None else self.camera
-        cloud = self.avatar.pose(motion, row, camera, torso)
-        drawn = rasterize(cloud, camera, fitting_background(self.avatar, camera))
-        flow, shown = self._flow(cloud, camera, self._weights(motion, row, torso))
-        at = sampling_grid(flow, self.picture.shape[1:])
-        both = torch.cat([self.picture, self.detail])[None]
-        moved = torch.nn.functional.grid_sample(both, at, align_corners=False, padding_mode="border")[0]
-        image = drawn.image.permute(2, 0, 1)
-        blended = (image + shown * moved[3:]).clamp(0, 1)
-        return FlowFrame(image.clamp(0, 1), drawn.alpha, flow, shown, moved[:3], blended)
+    def draw(self, cloud: GaussianCloud, camera: Camera, motion: HeadMotion, row: int) -> tuple[Tensor, Tensor]:
+        """For the Gaussians of frame `row` of a motion, as `camera` sees them: the way [2, H, W] in pixels from each
+        pixel to its place in the picture, 0 where that shows nothing, and how much of the pixel it shows [H, W]."""
+        seen = self._weights(motion, row)
+        here, _ = projected(cloud.means, camera)
+        # Pixels of a camera are counted in those of the picture, whatever the size of both.
+        scale = self.places.new_tensor([self.camera.width / camera.width, self.camera.height / camera.height])
+        channels = torch.cat([(self.places - here * scale) * seen[:, None], seen[:, None]], 1).contiguous()
+        drawn = rasterize(dataclasses.replace(cloud, colors=channels), camera, (0.0, 0.0, 0.0)).image.permute(2, 0, 1)
+        return drawn[:2] / drawn[2:].clamp_min(1e-3), drawn[2].clamp(0, 1)
 
     def _visible(self, cloud: GaussianCloud) -> tuple[Tensor, Tensor]:
         """Where in the picture Gaussians are [N, 2] pixels, and how much of each it shows [N] in [0, 1]."""
@@ -93,33 +75,79 @@ class PhotoFlow:
         found = torch.nn.functional.grid_sample(drawn[None], grid, align_corners=False)[0, :, 0]
         before = depth - found[0] / found[1].clamp_min(1e-3)
         seen = (1.5 - before / BEHIND).clamp(0, 1) * (cloud.opacities > 0)
-        inner = torch.isin(self.avatar.gaussians.region, torch.tensor([REGION_INDEX[name] for name in INNER]))
-        return places, torch.where(inner, 0.0, seen)
+        never = torch.tensor([REGION_INDEX[name] for name in NEVER], device=seen.device)
+        return places, torch.where(torch.isin(self.avatar.gaussians.region, never), 0.0, seen)
 
-    def _weights(self, motion: HeadMotion, row: int, torso: Tensor | None) -> Tensor:
+    def _weights(self, motion: HeadMotion, row: int) -> Tensor:
         """How much of each Gaussian [N] in this pose is as the picture shows it."""
-        gaussians, seen = self.avatar.gaussians, self._seen.clone()
-        shut = ((torch.from_numpy(motion.eyelids[row] - self._lids) - SHUT_FROM) / (SHUT_BY - SHUT_FROM)).clamp(0, 1)
-        lids = torch.isin(gaussians.region, torch.tensor([REGION_INDEX["lids"], REGION_INDEX["lashes"]]))
-        seen[lids] *= 1 - float(shut.max())
-        growth = self._triangle_areas(motion, row, torso) / self._areas.clamp_min(1e-12)
+        seen = self._seen.clone()
+        further = float(motion.eyelids[row].max()) - self._shut
+        seen[self._lids] *= 1 - min(max((further - SHUT_FROM) / (SHUT_BY - SHUT_FROM), 0.0), 1.0)
+        growth = self._triangle_areas(motion, row) / self._areas.clamp_min(1e-12)
         least, most = STRETCHED
-        fine = ((most - growth) / (most - least)).clamp(0, 1)[gaussians.triangle]
-        seen[: len(fine)] *= fine
+        triangle = self.avatar.gaussians.triangle
+        seen[: len(triangle)] *= ((most - growth) / (most - least)).clamp(0, 1)[triangle]
         return seen
 
-    def _flow(self, cloud: GaussianCloud, camera: Camera, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Flow [2, H, W] and how much is shown [H, W]."""
-        here, _ = projected(cloud.means, camera)
-        channels = torch.cat([(self.places - here) * seen[:, None], seen[:, None]], 1).contiguous()
-        drawn = rasterize(dataclasses.replace(cloud, colors=channels), camera, (0.0, 0.0, 0.0)).image.permute(2, 0, 1)
-        return drawn[:2] / drawn[2:].clamp_min(1e-3), drawn[2].clamp(0, 1)
+    def _triangle_areas(self, motion: HeadMotion, row: int) -> Tensor:
+        """Twice the areas [F] of the head's triangles, square metres."""
+        corners = self.avatar.vertices(motion, row)[self.avatar.head.triangles]
+        return torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).norm(dim=1)
 
-    def _triangle_areas(self, motion: HeadMotion, row: int, torso: Tensor | None) -> Tensor:
-        """Twice the areas [F] of the head's triangles, square metres, seen along their own normals."""
-        vertices = self.avatar._mesh_at(motion, row)[0]
-        a, b, c = (vertices[self.avatar.head.triangles[:, k]] for k in range(3))
-        return torch.linalg.cross(b - a, c - a).norm(dim=1)
+
+@dataclass(frozen=True)
+class FlowFrame:
+    """One frame in another pose than the picture's. Float32 tensors in the order of planes."""
+
+    image: Tensor  # [3, H, W] Gaussians before their background, in [0, 1]
+    alpha: Tensor  # [H, W] how much they cover
+    flow: Tensor  # [2, H, W] x and y, pixels from here to the place in the picture; 0 where nothing is shown
+    shown: Tensor  # [H, W] in [0, 1]: how much of this pixel the picture shows
+    warped: Tensor  # [3, H, W] the picture, moved
+    blended: Tensor  # [3, H, W] the Gaussians with the picture's detail
+
+
+class PhotoFlow:
+    """Responsibilities: one picture of a person whose pose in it is known, moved to other poses of theirs, every part
+    of it to be looked at. (Talks draw it faster: `portrait.detail`.)"""
+
+    def __init__(
+        self,
+        avatar: GaussianAvatar,
+        picture: np.ndarray,  # [H, W, 3] float32 in [0, 1], as `avatar.camera` sees it
+        motion: HeadMotion,
+        row: int = 0,  # of the motion: the pose in the picture
+        torso: Tensor | None = None,  # as for `GaussianAvatar.pose`
+    ) -> None:
+        self.avatar = avatar
+        self.flow = DenseFlow(avatar, motion, row, torso)
+        self.picture = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).contiguous()
+        self.detail = torch.from_numpy(detail_of(avatar, picture, motion, row, torso)).permute(2, 0, 1)
+
+    @torch.no_grad()
+    def draw(self, motion: HeadMotion, row: int, torso: Tensor | None = None) -> FlowFrame:
+        """The frame `row` of a motion, through the avatar's own camera."""
+        camera = self.avatar.camera
+        cloud = self.avatar.pose(motion, row, camera, torso)
+        drawn = rasterize(cloud, camera, self.avatar.background)
+        flow, shown = self.flow.draw(cloud, camera, motion, row)
+        at = sampling_grid(flow, self.picture.shape[1:])
+        both = torch.cat([self.picture, self.detail])[None]
+        moved = torch.nn.functional.grid_sample(both, at, align_corners=False, padding_mode="border")[0]
+        image = drawn.image.permute(2, 0, 1)
+        blended = (image + shown * moved[3:]).clamp(0, 1)
+        return FlowFrame(image.clamp(0, 1), drawn.alpha, flow, shown, moved[:3], blended)
+
+
+@torch.no_grad()
+def detail_of(
+    avatar: GaussianAvatar, picture: np.ndarray, motion: HeadMotion, row: int = 0, torso: Tensor | None = None
+) -> np.ndarray:
+    """What a picture [H, W, 3] in [0, 1] of an avatar's person has more than the avatar in that pose, where the avatar
+    is; [H, W, 3] float32."""
+    drawn = rasterize(avatar.pose(motion, row, avatar.camera, torso), avatar.camera, avatar.background)
+    more = torch.from_numpy(np.ascontiguousarray(picture)).to(drawn.image) - drawn.image
+    return (more * drawn.alpha[..., None]).cpu().contiguous().numpy()
 
 
 def projected(means: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:
@@ -144,13 +172,3 @@ def sampling_grid(flow: Tensor, size: tuple[int, int]) -> Tensor:
         indexing="ij",
     )  # fmt: skip
     return normalised(torch.stack([x, y], -1) + flow.permute(1, 2, 0), size)[None]
-
-
-def fitting_background(avatar: GaussianAvatar, camera: Camera) -> Tensor:
-    """The avatar's background as a camera of any size takes it, [3] or [H, W, 3]."""
-    background = avatar.background
-    if background.ndim == 3 and background.shape[:2] != (camera.height, camera.width):
-        planes = background.permute(2, 0, 1)[None]
-        background = torch.nn.functional.interpolate(planes, (camera.height, camera.width), mode="area")[0]
-        background = background.permute(1, 2, 0)
-    return background

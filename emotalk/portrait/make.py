@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
+from emotalk.avatar.detail import PictureDetail
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
@@ -30,6 +31,7 @@ from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
 from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
+from emotalk.portrait.flow import detail_of
 from emotalk.portrait.fringe import with_fringe
 from emotalk.portrait.hidden_sides import completed
 from emotalk.portrait.lips import mouth_is_open
@@ -135,8 +137,15 @@ class _Portrait:
             home=(0.0,) * 6,  # `at_rest` has put the photo's own pose there
         )
         avatar = expressive(avatar.replace(card=card))
+        avatar = avatar.replace(detail=self._detail(avatar, torso))
         avatar.thumbnail = render_thumbnail(avatar)
         return avatar
+
+    def _detail(self, avatar: GaussianAvatar, torso: torch.Tensor) -> PictureDetail:
+        """What the photo shows finer than the avatar does."""
+        return PictureDetail(
+            detail_of(avatar, self.photo.frame(0), self.photo.motion, 0, torso[0].cpu()), self.photo.motion
+        )
 
     def _findings(self) -> tuple[str, ...]:
         quality = self.photo.quality

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from emotalk.avatar import GaussianAvatar
     from emotalk.core.camera import Camera
     from emotalk.core.gaussians import CloudBatch, GaussianCloud
+    from emotalk.portrait.detail import MovedDetail
 
 
 def still_motion(
@@ -57,6 +59,13 @@ class Scene:
         transparent = isinstance(look.background, Transparent)
         self._renderer = FrameRenderer(look.width, look.height, None if transparent else self._whole)
         self._edges = _Edges.of(avatar, look, self._whole)
+        self._painter = None
+        self._moved: deque[MovedDetail] = deque()  # of the frames between their pose and their picture
+        if avatar.detail is not None:
+            # Imported here: as above.
+            from emotalk.portrait.detail import DetailPainter
+
+            self._painter = DetailPainter(avatar)
         self._near, self._framed = Framing(), Framing()
         if look.shot in ("push-in", "cut-in"):
             self._near = near_framing(look.shot, look.width, look.height, head_box(avatar, self.camera))
@@ -91,11 +100,11 @@ class Scene:
         from emotalk.rendering import batch_frames
 
         together = 1
-        if self.avatar.device.type == "cuda" and not self._background_moves:
+        if self.avatar.device.type == "cuda" and not self._background_moves and self._painter is None:
             together = batch_frames(self.look.width, self.look.height)
         for t in range(0, len(motion), together):
             if together == 1:
-                yield self.pose(motion, t, first + t)
+                yield self._posed(motion, t, first + t)
             else:
                 cameras = [self.camera_at(first + k) for k in range(t, min(t + together, len(motion)))]
                 yield self.avatar.pose_batch(motion, t, cameras)
@@ -103,10 +112,12 @@ class Scene:
     def draw(self, motion: HeadMotion, t: int = 0) -> np.ndarray:
         """One picture [height, width, 3] uint8, in a buffer that the next one may use again; 4 channels, the colours
         multiplied by alpha, where the background is transparent."""
-        return self._finished(self._renderer.draw(self.pose(self.directed(motion), t), self.camera_at(0)))
+        self._moved.clear()
+        return self._finished(self._renderer.draw(self._posed(self.directed(motion), t, 0), self.camera_at(0)))
 
     def frames(self, clouds: Iterable[GaussianCloud | CloudBatch]) -> Iterator[np.ndarray]:
         """A picture [height, width, 3] uint8 for every cloud, the next cloud made while this one is drawn."""
+        self._moved.clear()
         pictures = self._renderer.frames(clouds, self.camera_at)
         for frame in itertools.count():
             self._move_background(frame)
@@ -114,6 +125,13 @@ class Scene:
             if picture is None:
                 return
             yield self._finished(picture)
+
+    def _posed(self, motion: HeadMotion, t: int, frame: int) -> GaussianCloud:
+        """As `pose`, with the detail of the avatar's photo made ready for the picture that is drawn of it."""
+        cloud = self.pose(motion, t, frame)
+        if self._painter is not None:
+            self._moved.append(self._painter.move(cloud, self.camera_at(frame), motion, t))
+        return cloud
 
     def _framing(self, frame: int) -> Framing:
         return self._near.part(nearness(self.look.shot, frame, self._sentences))
@@ -135,6 +153,8 @@ class Scene:
         self._edges = _Edges.of(self.avatar, self.look, background, framing)
 
     def _finished(self, picture: np.ndarray) -> np.ndarray:
+        if self._painter is not None and self._moved:
+            self._painter.paint(picture, self._moved.popleft())
         if self._edges is not None:
             self._edges.draw(picture)
         return picture

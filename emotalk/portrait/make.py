@@ -63,16 +63,18 @@ def make_portrait(
     device: str | torch.device = "cpu",
     report: FitCallback | None = None,
     cancelled: Callable[[], bool] | None = None,
+    donor: Donor | None = None,
 ) -> GaussianAvatar:
     """The avatar of the person on a tracked photo (`tracked_photo.track_photo`), complete and not yet saved.
 
-    name: what the card calls them; consent: goes into the card. `report` is told the stages "look" (with the first
+    name: what the card calls them; consent: goes into the card; donor: whose mouth and lids it gets, else those of the
+    shipped avatar whose skin is most alike. `report` is told the stages "look" (with the first
     picture of the avatar), "fit" and "done". Raises Cancelled when `cancelled()` becomes true, and an InputError where
     the photo was tracked with another head.
     """
     cancelled = cancelled or (lambda: False)
     with one_thread():
-        work = _Portrait(tracked, name, consent, seed, device, report or (lambda _: None), cancelled)
+        work = _Portrait(tracked, name, consent, seed, device, report or (lambda _: None), cancelled, donor)
         return work.run()
 
 
@@ -81,11 +83,11 @@ class _Portrait:
 
     def __init__(
         self, tracked: TrackedVideo, name: str, consent: Consent, seed: int, device: str | torch.device,
-        report: FitCallback, cancelled: Callable[[], bool],
+        report: FitCallback, cancelled: Callable[[], bool], donor: Donor | None,
     ) -> None:  # fmt: skip
         self.photo = at_rest(tracked)
         self.card = AvatarCard(name, LICENCE, "one photo", synthetic=False, consent=consent)
-        self.seed, self.device = seed, device
+        self.seed, self.device, self.donor = seed, device, donor
         self._report, self._cancelled = report, cancelled
         self._started = time.perf_counter()
 
@@ -98,7 +100,7 @@ class _Portrait:
         start = starting_avatar(frames, self.card, GAUSSIANS, self.seed, device=self.device)
         torso = start.torso[torch.from_numpy(frames.rows)]
         plate = photo_plate(picture, matte).to(start.avatar.device)
-        donor = Donor.for_face(start.avatar.to("cpu"))
+        donor = self.donor if self.donor is not None else Donor.for_face(start.avatar.to("cpu"))
         begun = with_fringe(completed(start.avatar.to("cpu"), frames), frames, torso[0].cpu()).replace(
             background=plate.cpu()
         )

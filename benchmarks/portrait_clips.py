@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emotalk.avatar import Consent, GaussianAvatar
-from emotalk.core.camera import Camera
+from emotalk.avatar import GaussianAvatar
 from emotalk.core.image_metrics import peak_ratio
 from emotalk.core.landmarks import OUTER_LIPS, eye_distance
 from emotalk.core.motion import HeadMotion
@@ -27,15 +26,14 @@ from emotalk.evaluation.faces import landmark_distance, lip_agreement
 from emotalk.fitting.video_fit import draw_frame
 from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.head import HeadModel
-from emotalk.head.mesh import JOINT_NAMES
-from emotalk.portrait.make import make_portrait
-from emotalk.portrait.one_view import fit_one_view
+from emotalk.learning.driven_photo import MEASURING, DrivenPhoto, camera_of, driven_photo, neutral_row
+from emotalk.portrait.detail import DetailPainter
 from emotalk.tracking import TrackedVideo, track_video
 from emotalk.tracking.fit import fit_video, lens_for, start_frames
 from emotalk.tracking.landmark_bias import without_bias
 from emotalk.tracking.reading import Shots
-from emotalk.tracking.rig import axis_angle, motion_of
-from emotalk.tracking.solve import Face, Lens
+from emotalk.tracking.rig import motion_of
+from emotalk.tracking.solve import Face
 
 CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
 TRACKS = "EMOTALK_TRACKS"
@@ -47,9 +45,11 @@ OWN = {
     "Obama": "edtalk_uncrop_Obama.mp4",
     "W009": "mead/dreamtalk_W009_front_neutral_level1_001.mp4",
     "M030": "mead/dreamtalk_M030_front_neutral_level1_001.mp4",
+    "cnn2": "dfrf_cnn2_25fps.mp4",
+    "Radio2": "sadtalker_RD_Radio2.mp4",
 }
 ACTED = tuple((who, mood) for who in ("M030", "W009") for mood in ("happy", "angry", "sad", "surprised"))
-CONSENT = Consent("For measuring only: this avatar is not kept.", "2026-01-01T00:00:00+00:00")
+CONSENT = MEASURING
 
 
 @dataclass(frozen=True)
@@ -74,26 +74,29 @@ def table() -> Iterator[str]:
     kept = os.environ.get(TRACKS)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(kept or folder)
-        photos: dict[str, tuple[GaussianAvatar, Face]] = {}
+        photos: dict[str, DrivenPhoto] = {}
         for name, file in OWN.items():
             clip = tracked_clip(CLIPS / file, work)
             row = neutral_row(clip.tracked)
-            avatar, driven, face = portrait_of(clip, row)
-            photos[name] = avatar, face
-            still = clip.tracked.frame(row)
-            rows, torso = compared(clip.tracked, row), shoulders(avatar, clip.tracked, driven, row)
+            rows = compared(clip.tracked, row)
+            photos[name] = driven = driven_photo(clip.tracked, clip.points, row, rows)
+            still, detailed = clip.tracked.frame(row), with_detail(driven.avatar)
             yield line(name, "the photo", clip.tracked, rows, lambda _, still=still: still)
-            yield line(
-                name, "portrait", clip.tracked, rows,
-                lambda t, a=avatar, d=driven, s=torso: draw_frame(a, d, t, s[t]),
-            )  # fmt: skip
+            for shown, draw in (("Gaussians", draw_frame), ("with the photo's detail", detailed)):
+                yield line(
+                    name, shown, clip.tracked, rows,
+                    lambda t, draw=draw, d=driven: draw(d.avatar, d.motion, t, d.torso[t]),
+                )  # fmt: skip
         yield "\nThe neutral photo driven by the same person's acted emotions (other clips):\n"
-        yield "| clip | mood | LMD | lip r | slope |\n|---|---|---|---|---|"
+        yield "| clip | mood | shown | LMD | lip r | slope |\n|---|---|---|---|---|---|"
         for who, mood in ACTED:
-            avatar, face = photos[who]
+            photo = photos[who]
             clip = tracked_clip(CLIPS / f"mead/dreamtalk_{who}_front_{mood}_level3_001.mp4", work)
-            filmed, driven = driven_by(avatar, face, clip)
-            yield acted_line(who, mood, clip.tracked, lambda t, a=filmed, d=driven: draw_frame(a, d, t))
+            filmed, motion = driven_by(photo.avatar, photo.face, clip)
+            for shown, draw in (("Gaussians", draw_frame), ("with detail", with_detail(photo.avatar))):
+                yield acted_line(
+                    who, f"{mood} | {shown}", clip.tracked, lambda t, a=filmed, m=motion, draw=draw: draw(a, m, t)
+                )
 
 
 def tracked_clip(video: Path, work: Path) -> Clip:
@@ -105,45 +108,11 @@ def tracked_clip(video: Path, work: Path) -> Clip:
     return Clip(tracked, shots.points)
 
 
-def neutral_row(tracked: TrackedVideo) -> int:
-    """The frame that somebody would choose as a neutral photo: calm, eyes open, facing the camera."""
-    motion = tracked.motion
-    turned = np.linalg.norm(motion.head_pose[:, :3], axis=1)
-    cost = np.square(motion.expression).sum(1) + 6 * turned + 4 * motion.eyelids.max(1) + 2 * np.abs(motion.gaze).sum(1)
-    return int(np.where(tracked.seen, cost, np.inf).argmin())
-
-
 def compared(tracked: TrackedVideo, row: int) -> np.ndarray:
     """Numbers [R] of the frames that are compared: spread over the clip, not next to the photo."""
     rows = np.flatnonzero(tracked.seen)
     rows = rows[np.abs(rows - row) > 3]
     return rows[np.linspace(0, len(rows) - 1, min(FRAMES, len(rows))).astype(int)]
-
-
-def portrait_of(clip: Clip, row: int) -> tuple[GaussianAvatar, HeadMotion, Face]:
-    """The avatar of one frame, the clip's motion for it, told from the pose of that frame, and the face as fitted."""
-    tracked = clip.tracked
-    head = HeadModel.load()
-    points = without_bias(clip.points.astype(np.float64), eye_distance(clip.points))
-    shapes = None if tracked.blendshapes is None else tracked.blendshapes[row]
-    fit = fit_one_view(head, tracked.size, points[row], shapes)
-    one = motion_of(fit.face.rig, fit.frames.rotation, fit.frames.place, fit.frames.controls)
-    camera = camera_of(fit.face.lens, tracked.size)
-    photo = dataclasses.replace(
-        tracked.part(row, row + 1), identity=fit.face.rig.identity.astype(np.float32), motion=one, camera=camera
-    )
-    avatar = make_portrait(photo, name="measured", consent=CONSENT)
-    every = fit_video(fit.face, points, np.array([row]), fit.frames, None, calm=False)
-    motion = motion_of(fit.face.rig, every.frames.rotation, every.frames.place, every.frames.controls)
-    return avatar, from_rest(avatar, one, motion), fit.face
-
-
-def camera_of(lens: Lens, size: int) -> Camera:
-    """The camera of a fitted lens."""
-    pose = torch.eye(4)
-    pose[1, 1] = pose[2, 2] = -1.0
-    pose[2, 3] = lens.distance
-    return Camera(pose, lens.focal, lens.focal, lens.cx, lens.cy, size, size)
 
 
 def driven_by(avatar: GaussianAvatar, face: Face, clip: Clip) -> tuple[GaussianAvatar, HeadMotion]:
@@ -160,31 +129,17 @@ def driven_by(avatar: GaussianAvatar, face: Face, clip: Clip) -> tuple[GaussianA
     return avatar.replace(camera=camera_of(lens, size)), motion
 
 
-def from_rest(avatar: GaussianAvatar, photo: HeadMotion, motion: HeadMotion) -> HeadMotion:
-    """A motion told from the pose of the photo, which is the avatar's rest."""
-    head = JOINT_NAMES.index("head")
+def with_detail(avatar: GaussianAvatar) -> Callable[..., np.ndarray]:
+    """What draws a frame of a photo's avatar with the photo's detail: (avatar as a camera sees it, motion, t, torso) ->
+    [H, W, 3] float32."""
+    painter = DetailPainter(avatar)
 
-    def placed(poses: np.ndarray) -> np.ndarray:
-        with torch.no_grad():
-            return avatar.person(head_pose=torch.from_numpy(poses)).transforms[:, head].double().numpy()
+    def drawn(seen: GaussianAvatar, motion: HeadMotion, t: int, torso: torch.Tensor | None = None) -> np.ndarray:
+        pixels = (255 * draw_frame(seen, motion, t, torso) + 0.5).astype(np.uint8)
+        painter.paint(pixels, painter.move(seen.pose(motion, t, seen.camera, torso), seen.camera, motion, t))
+        return pixels.astype(np.float32) / 255
 
-    wanted = np.linalg.inv(placed(photo.head_pose))[0] @ placed(motion.head_pose)
-    turned = np.zeros_like(motion.head_pose)
-    turned[:, :3] = axis_angle(wanted[:, :3, :3])
-    turned[:, 3:] = wanted[:, :3, 3] - placed(turned)[:, :3, 3]
-    gaze = motion.gaze - photo.gaze
-    return HeadMotion(**(vars(motion) | {"head_pose": turned, "gaze": gaze.astype(np.float32)}))
-
-
-def shoulders(avatar: GaussianAvatar, tracked: TrackedVideo, motion: HeadMotion, row: int) -> torch.Tensor:
-    """How the shoulders move against the motion [T, 3] metres, for `GaussianAvatar.pose`: as the clip has them."""
-    camera = avatar.camera
-    matrix = camera.world_to_camera.double().numpy()
-    neck = avatar.person.joints[1].double().numpy()
-    depth = float(matrix[2, :3] @ neck + matrix[2, 3])
-    moved = tracked.torso.astype(np.float64) - tracked.torso[row]
-    seen = np.stack([moved[:, 0], moved[:, 1], camera.fx * (np.exp(-moved[:, 2]) - 1)], 1) * depth / camera.fx
-    return torch.from_numpy((seen @ matrix[:3, :3] - motion.head_pose[:, 3:]).astype(np.float32))
+    return drawn
 
 
 def line(name: str, shown: str, tracked: TrackedVideo, rows: np.ndarray, picture: Callable[[int], np.ndarray]) -> str:

@@ -68,12 +68,12 @@ def main(arguments: Arguments) -> None:
     """All of it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
-    with one_blas_thread():
-        folder = arguments.work / "pairs"
-        folder.mkdir(parents=True, exist_ok=True)
-        if arguments.films is not None:
-            film_people(arguments, folder)
-        synthetic_people(arguments, folder)
+    one_blas_thread()
+    folder = arguments.work / "pairs"
+    folder.mkdir(parents=True, exist_ok=True)
+    if arguments.films is not None:
+        film_people(arguments, folder)
+    synthetic_people(arguments, folder)
     pairs = [TexturePairs.load(path) for path in sorted(folder.glob("*.npz"))]
     judged = [one for one in pairs if is_judged(one.person)]
     learned = [one for one in pairs if not is_judged(one.person)]

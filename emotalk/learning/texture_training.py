@@ -67,7 +67,7 @@ def train_texture(
                 kept.lerp_(now, 1 - share)
         if step % settings.report_every == 0 or step == settings.steps:
             save_state(state, step, network, average, optimizer)
-            tell(f"step {step}: loss {float(loss):.4f} {scores(average, judged)}")
+            tell(f"step {step}: loss {float(loss.detach()):.4f} {scores(average, judged)}")
     return average, scores(average, judged)
 
 
@@ -94,7 +94,7 @@ def scores(network: TextureNetwork, people: Sequence[TexturePairs], most: int = 
             mended = (drawn + network(crops[None])[0]).clamp(0, 1)
             found.setdefault(pairs.person.split("-")[0], []).append((
                 peak_ratio(float((drawn - truth).square().mean())), peak_ratio(float((mended - truth).square().mean())),
-                _gradient(drawn) / _gradient(truth), _gradient(mended) / _gradient(truth),
+                gradient(drawn) / gradient(truth), gradient(mended) / gradient(truth),
             ))  # fmt: skip
     result = {}
     for kind, rows in sorted(found.items()):
@@ -104,6 +104,7 @@ def scores(network: TextureNetwork, people: Sequence[TexturePairs], most: int = 
     return {name: round(float(value), 3) for name, value in result.items()}
 
 
-def _gradient(picture: Tensor) -> float:
+def gradient(picture: Tensor) -> float:
+    """Mean absolute difference between neighbouring pixels of a picture [3, H, W]: how sharp it is."""
     grey = picture.mean(0)
     return float(grey.diff(dim=0).abs().mean() + grey.diff(dim=1).abs().mean())

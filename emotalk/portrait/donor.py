@@ -16,6 +16,7 @@ from torch import Tensor
 
 from emotalk.avatar import Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
+from emotalk.avatar.latents import GROUPS
 from emotalk.fitting.shipped_donor import (
     INNER,
     LIDS,
@@ -44,6 +45,9 @@ MOVED = (*INNER, "lips", "lids", "lashes")
 """Regions that are taken from the donor."""
 FOLDED = ("face", "beard", "neck")
 """Regions whose change of colour with the expression is taken over."""
+OF_BROWS = [list(GROUPS).index(name) for name in ("brows down", "brows in", "brows out", "wide")]
+"""Latents whose changes of colour are not: where they move the donor's brows, this face has skin or brows of another
+shape, and they would be grey blots. Its frown has the lines of `avatar.folds`."""
 
 
 def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -> GaussianAvatar:
@@ -131,6 +135,7 @@ def _fold_corrections(
     found = corrections.color[:, skin_rows][:, torch.from_numpy(near)]  # [K, C, n, 3]
     color = (found * weight[None, :, :, None]).sum(2)
     color = color * light_ratio(avatar, template_places(avatar), donor, at)
+    color[OF_BROWS] = 0
     return dataclasses.replace(corrections, index=mine, position=torch.zeros_like(color), color=color)
 
 

@@ -14,6 +14,9 @@ OPEN = 0.03
 """Gap between the lips in eye distances from which teeth show."""
 RIM = 2
 """Pixels at 512 of the lips next to the gap that are a mixture of both."""
+SOFT = 4
+"""Pixels at 512 of the lips beside that, of whose detail nothing is kept: it is that of the teeth's edge (by eye, photo
+009 of the portraits folder)."""
 REDDER, NOISE = 0.8, 0.02
 """Least redness of lips, in that of the skin, and what a photo without colour varies by."""
 DARKEST = 0.35
@@ -37,6 +40,15 @@ def between_lips(landmarks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     cv2.fillPoly(gap, [np.round(landmarks[list(INNER_LIPS)] * 8).astype(np.int32)], 1, shift=3)
     radius = max(1, round(RIM * shape[0] / 512))
     return cv2.dilate(gap, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)).astype(bool)
+
+
+def soft_gap(landmarks: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The same [H, W] in [0, 1], with as much again of the lips and a soft border: where a picture of an open mouth
+    must not be taken for that of shut lips."""
+    gap = between_lips(landmarks, shape).astype(np.float32)
+    radius = max(1, round(SOFT * shape[0] / 512))
+    gap = cv2.dilate(gap, np.ones((2 * radius + 1, 2 * radius + 1), np.uint8))
+    return cv2.GaussianBlur(gap, (0, 0), radius / 2)
 
 
 def lips_among(color: Tensor, skin: Tensor) -> Tensor:

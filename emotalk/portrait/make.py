@@ -34,7 +34,7 @@ from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
 from emotalk.portrait.flow import detail_of
 from emotalk.portrait.fringe import with_fringe
 from emotalk.portrait.hidden_sides import completed
-from emotalk.portrait.lips import mouth_is_open
+from emotalk.portrait.lips import mouth_is_open, soft_gap
 from emotalk.portrait.photo_fit import STEPS, PhotoFit
 from emotalk.portrait.photo_frames import PhotoFrames
 from emotalk.portrait.plate import photo_plate
@@ -144,10 +144,13 @@ class _Portrait:
         return avatar
 
     def _detail(self, avatar: GaussianAvatar, torso: torch.Tensor) -> PictureDetail:
-        """What the photo shows finer than the avatar does."""
-        return PictureDetail(
-            detail_of(avatar, self.photo.frame(0), self.photo.motion, 0, torso[0].cpu()), self.photo.motion
-        )
+        """What the photo shows finer than the avatar does; nothing of what shows between its lips, which lips would
+        take along."""
+        photo = self.photo
+        image = detail_of(avatar, photo.frame(0), photo.motion, 0, torso[0].cpu())
+        if mouth_is_open(photo.landmarks[0]):
+            image *= 1 - soft_gap(photo.landmarks[0], image.shape[:2])[..., None]
+        return PictureDetail(image, photo.motion)
 
     def _findings(self) -> tuple[str, ...]:
         quality = self.photo.quality

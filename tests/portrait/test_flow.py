@@ -115,5 +115,5 @@ def test_shut_lids_are_not_those_of_the_picture(person, flow):
     only = dataclasses.replace(cloud, colors=lids.float()[:, None].expand(-1, 3).contiguous())
     share = rasterize(only, person.camera, (0.0, 0.0, 0.0)).image[..., 0]
     covered = share > 0.7  # folds of skin lie among the lids
-    assert covered.sum() > 20
+    assert covered.sum() > 10
     assert (frame.shown[covered] < 1 - share[covered] + 0.05).all()

@@ -111,7 +111,7 @@ def one_pair(
     flow: PhotoFlow, motion: HeadMotion, t: int, truth: Tensor, torso: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The mouth as drawn [3], how much the photo shows [1], how far it moved [2] and as it is [3] (`truth`: the picture
-    [3, H, W]) at frame `t` of a motion, each [*, HEIGHT, WIDTH]."""
+    [3, H, W]) at frame `t` of a motion, each [*, HEIGHT, WIDTH]; `torso` [3, 4] as for `GaussianAvatar.pose`."""
     avatar = flow.avatar
     frame = flow.draw(motion, t, torso)
     crop = Crop.around(avatar.vertices(motion, t), avatar.head, avatar.camera)
@@ -190,8 +190,8 @@ def varied(avatar: GaussianAvatar, other: GaussianAvatar, random: np.random.Gene
 def batches(
     people: list[TexturePairs], size: int, seed: int, start: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless batches of inputs, drawn and true mouths, from all people alike, half of them mirrored; those after
-    `start` steps are the same however often training stopped."""
+    """Endless batches of inputs [B, CHANNELS, HEIGHT, WIDTH], drawn and true mouths [B, 3, HEIGHT, WIDTH], from all
+    people alike, half of them mirrored; those after `start` steps are the same however often training stopped."""
     for step in range(start, 10**9):
         random = np.random.default_rng([seed, step])
         chosen = []
@@ -203,7 +203,8 @@ def batches(
 
 
 def prepared(pairs: TexturePairs, k: int, mirrored: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-    """Number `k` of the pairs: what the network sees, the mouth as drawn and as it is."""
+    """Number `k` of the pairs: what the network sees [CHANNELS, HEIGHT, WIDTH], the mouth as drawn and as it is
+    [3, HEIGHT, WIDTH]."""
     colors = (torch.from_numpy(part.astype(np.float32) / 255) for part in (
         pairs.photo, pairs.drawn[k], pairs.shown[k], pairs.truth[k]
     ))  # fmt: skip

@@ -72,8 +72,8 @@ def train_texture(
 
 
 def texture_loss(mended: Tensor, truth: Tensor, gradients: float) -> Tensor:
-    """Mean absolute difference of colours and, times `gradients`, of their differences between neighbours, at full,
-    half and quarter resolution; both [B, 3, H, W]."""
+    """Mean absolute difference between `mended` and `truth` [B, 3, H, W] and, times `gradients`, between how both
+    differ from pixel to pixel, at full, half and quarter resolution."""
     total = torch.zeros(())
     for _ in range(3):
         total = total + (mended - truth).abs().mean()

@@ -54,8 +54,8 @@ class DetailPainter:
         return MovedDetail(_array(flow), _array(shown), gathered)
 
     def paint(self, pixels: np.ndarray, moved: MovedDetail) -> None:
-        """Add the detail to a frame [H, W, 3 or 4] uint8, in place; colours that are multiplied by their alpha may be
-        in it."""
+        """Add the detail to the `pixels` of a frame [H, W, 3] uint8, in place, or of one with alpha [H, W, 4] that its
+        colours are multiplied by."""
         rows, columns = np.flatnonzero((moved.shown > LEAST).any(1)), np.flatnonzero((moved.shown > LEAST).any(0))
         if not len(rows):
             return

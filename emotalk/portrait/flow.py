@@ -126,7 +126,7 @@ class PhotoFlow:
 
     @torch.no_grad()
     def draw(self, motion: HeadMotion, row: int, torso: Tensor | None = None) -> FlowFrame:
-        """The frame `row` of a motion, through the avatar's own camera."""
+        """The frame `row` of a motion, through the avatar's own camera; `torso` [3] or [3, 4] as for `pose`."""
         camera = self.avatar.camera
         cloud = self.avatar.pose(motion, row, camera, torso)
         drawn = rasterize(cloud, camera, self.avatar.background)
@@ -143,8 +143,8 @@ class PhotoFlow:
 def detail_of(
     avatar: GaussianAvatar, picture: np.ndarray, motion: HeadMotion, row: int = 0, torso: Tensor | None = None
 ) -> np.ndarray:
-    """What a picture [H, W, 3] in [0, 1] of an avatar's person has more than the avatar in that pose, where the avatar
-    is; [H, W, 3] float32."""
+    """What a `picture` [H, W, 3] in [0, 1] of an avatar's person has more than the avatar in that pose, where the avatar
+    is: [H, W, 3] float32. `torso` [3] or [3, 4] as for `GaussianAvatar.pose`."""
     drawn = rasterize(avatar.pose(motion, row, avatar.camera, torso), avatar.camera, avatar.background)
     more = torch.from_numpy(np.ascontiguousarray(picture)).to(drawn.image) - drawn.image
     return (more * drawn.alpha[..., None]).cpu().contiguous().numpy()

@@ -60,7 +60,7 @@ class TextureNetwork(nn.Module):
         self.register_buffer("window", _window(), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """See the class."""
+        """[B, CHANNELS, HEIGHT, WIDTH] -> [B, 3, HEIGHT, WIDTH]."""
         hidden = self.enter(nn.functional.pixel_unshuffle(crops, 2))
         for block in self.blocks:
             hidden = hidden + block(nn.functional.silu(hidden))
@@ -94,7 +94,8 @@ class Crop:
         return np.concatenate([turn, (self.middle - turn @ [WIDTH / 2, HEIGHT / 2])[:, None]], 1)
 
     def of(self, planes: Tensor, scale: tuple[float, float] = (1.0, 1.0)) -> Tensor:
-        """Maps [C, H, W] cut out, [C, HEIGHT, WIDTH]; `scale`: pixels of theirs for one of the picture's."""
+        """The `planes` [C, H, W] of a picture cut out: [C, HEIGHT, WIDTH]. `scale`: pixels of theirs for one of the
+        picture's."""
         y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
         places = np.stack([x, y, np.ones_like(x)], -1) @ self.matrix.T * scale
         grid = 2 * places / [planes.shape[2], planes.shape[1]] - 1
@@ -111,8 +112,8 @@ def moved_away(flow: Tensor, shown: Tensor, crop: Crop) -> Tensor:
 
 
 def network_input(drawn: Tensor, photo: Tensor, shown: Tensor, away: Tensor) -> Tensor:
-    """What the network sees [CHANNELS, HEIGHT, WIDTH]: a mouth as drawn [3] and in the photo [3] (colours in [0, 1]),
-    how much of it the photo shows [1], `moved_away` [2], and where each pixel is [2]."""
+    """What the network sees [CHANNELS, HEIGHT, WIDTH]: a mouth as `drawn` [3] and in the `photo` [3] (colours in
+    [0, 1]), how much of it is `shown` [1] by the photo, how far it moved `away` [2], and where each pixel is [2]."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, HEIGHT), torch.linspace(-1, 1, WIDTH), indexing="ij")
     return torch.cat([2 * drawn - 1, 2 * photo - 1, shown, away, x[None], y[None]])
 

@@ -96,6 +96,7 @@ def fit_person(
     weights: Weights | None = None,
     rounds: int = 10,
     known: np.ndarray | float = 1.0,  # [478] as `Face` has it
+    standing: float = 25.0,  # how much dearer a shape gets that is on in nearly every frame
 ) -> tuple[Face, Frames]:
     """Who it is, from key frames: the face (with offsets and prices) and the key frames' own fit."""
     weights = weights or Weights()
@@ -110,7 +111,7 @@ def fit_person(
         face = replace(face, rig=FaceRig.of(head, identity))
         frames = fit_frames(face, frames, points[..., :2], rounds=1)
         # A shape that is on in nearly every frame is this person's face, not an expression: it gets dearer.
-        price[: len(EXPRESSIONS)] += 25 * np.percentile(frames.controls[:, : len(EXPRESSIONS)], 20, axis=0)
+        price[: len(EXPRESSIONS)] += standing * np.percentile(frames.controls[:, : len(EXPRESSIONS)], 20, axis=0)
         face = replace(face, price=price.copy())
         if k >= 3:
             face = replace(face, offsets=offset_step(face, frames, points[..., :2]))

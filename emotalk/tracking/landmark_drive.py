@@ -25,7 +25,6 @@ from emotalk.tracking.landmark_layouts import HAS_IRISES, LandmarkTrack, among_4
 from emotalk.tracking.rig import (
     CONTROLS,
     EXPRESSIONS,
-    JAW,
     PITCH,
     YAW,
     FaceRig,
@@ -107,7 +106,7 @@ def _fitted(head: HeadModel, track: LandmarkTrack) -> Fit:
     keys = key_frames(seen, rotation, np.ones(len(seen), bool))
     weights = Weights() if HAS_IRISES[track.layout] else Weights(gaze=_GAZE_UNKNOWN)
     if track.neutral is None:
-        face, key_fit = fit_person(head, lens, seen, keys, weights, known=known)
+        face, key_fit = fit_person(head, lens, seen, keys, weights, known=known, standing=0.0)
     else:
         face = _at_rest(head, track, lens, known)
         face = replace(face, weights=weights, price=plain_price(weights))
@@ -202,4 +201,3 @@ def _retargeted(head: HeadModel, fit: Fit, irises: bool, track: LandmarkTrack) -
 def _within(values: np.ndarray, most: np.ndarray) -> np.ndarray:
     """Values [T, n] that stay within ±`most` [n] and bend before they get there; small ones stay as they are."""
     return most * np.tanh(values / most)
-

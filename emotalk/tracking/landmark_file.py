@@ -82,8 +82,7 @@ def read_landmarks(
             raise InputError(f"{path.name:.80} calls frame {neutral} neutral and has frames 0 to {len(points) - 1}.")
         rest = points[neutral]
     elif neutral is not None:
-        rest, found = _points(_numbers([neutral], path.name), layout, path.name)
-        rest = rest[0]
+        rest = _points(_numbers([neutral], path.name), layout, path.name)[0][0]
     else:
         rest = None
     if rest is not None and not np.isfinite(rest).all():

@@ -57,14 +57,17 @@ def test_the_sound_belongs_to_it(studio, tmp_path):
 
 
 def test_a_mood_is_added_to_the_upper_face_only():
-    motion, mood = nod(), np.tile([0.0, 0.0], (FRAMES, 1))
-    same = with_mood(motion, mood)
+    def held(valence: float, arousal: float) -> np.ndarray:
+        return np.tile([valence, arousal], (FRAMES, 1))
+
+    motion = nod()
+    same = with_mood(motion, held(0.0, 0.0))
     np.testing.assert_array_equal(same.expression, motion.expression)
-    angry = with_mood(motion, mood + [-0.7, 0.6])
+    angry = with_mood(motion, held(-0.7, 0.6))
     np.testing.assert_array_equal(angry.expression[:, LIPS], motion.expression[:, LIPS])
     assert angry.expression[:, ARKIT_INDEX["browDownLeft"]].min() > 0.2
     raised = dataclasses.replace(motion, expression=np.ones_like(motion.expression))
-    assert with_mood(raised, mood + [0.0, 1.0], reach=1.0).expression.max() < 2
+    assert with_mood(raised, held(0.0, 1.0), reach=1.0).expression.max() < 2
 
 
 def test_poses_are_scaled_and_the_eyes_keep_their_direction(studio, tmp_path):

@@ -148,7 +148,7 @@ def test_a_head_that_is_usually_turned_looks_ahead_and_keeps_within_limits(head)
     assert (np.abs(back.head_pose[:, 3:]) <= AWAY).all()
     # Head and eyes together look where they looked.
     direction = back.head_pose[:, 1] + back.gaze[:, 0] - (pose[:, 1] + truth.gaze[:, 0])
-    assert np.abs(direction).mean() < 0.1
+    assert np.abs(direction).mean() < 0.15  # of turns up to 0.75, of which the head makes 0.5
 
 
 def test_points_of_no_face_are_told(head):

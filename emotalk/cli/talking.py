@@ -113,15 +113,15 @@ def talk(
     from emotalk.talk.shots import parse_gaze
     from emotalk.talk.studio import Studio
 
-    if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
-        raise InputError("Of --text or --audio, --script and --stdin one is needed; give one of the three.")
-    if stdin:
-        text = sys.stdin.read()
     if landmarks is not None and (stdin or script is not None or text is not None):
         raise InputError(
             "--landmarks brings lips of its own: leave --text, --stdin and --script out, or give the sound that "
             "belongs to them as --audio."
         )
+    if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
+        raise InputError("Of --text or --audio, --script and --stdin one is needed; give one of the three.")
+    if stdin:
+        text = sys.stdin.read()
     look = Look(
         size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, parse_gaze(gaze)
     )  # fmt: skip

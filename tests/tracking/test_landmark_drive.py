@@ -151,12 +151,13 @@ def test_a_head_that_is_usually_turned_looks_ahead_and_keeps_within_limits(head)
     assert np.abs(direction).mean() < 0.15  # of turns up to 0.75, of which the head makes 0.5
 
 
+@pytest.mark.slow
 def test_points_of_no_face_are_told(head):
     track = track_of(head, "ibug68")
     points = track.points.copy()
     inner = slice(17, 68)
     points[:, inner] = 320 + 1.9 * (points[:, inner] - 320) * [1.0, 0.2]
-    with pytest.raises(TrackingError):
+    with pytest.raises(TrackingError, match="do not lie as those of a face do"):
         landmark_motion(dataclasses.replace(track, points=points, neutral=None), head)
 
 

@@ -45,6 +45,8 @@ AWAY = np.array((0.03, 0.02, 0.03))
 """Metres that the shoulders move along x, y and z at most."""
 LOOK = np.array((0.5, 0.4))
 """Radians that the eyes turn sideways, and up or down, at most."""
+VIEWER = np.radians(12.0)
+"""Eyes that usually look no farther aside than that are taken for looking at the viewer."""
 STANDING = 0.15
 """A shape that is never below this is meant; one that always stays a little on is how the face was taken for another
 one."""
@@ -188,9 +190,11 @@ def _retargeted(head: HeadModel, fit: Fit, irises: bool, track: LandmarkTrack) -
     turn = axis_angle(rotation_matrix(usual).T @ rotation)
     turn = _within(turn, FARTHEST)
     if irises:
-        # Who usually looks past the camera with the head, not the eyes, does so with the eyes of the avatar: no.
-        # The direction of the eyes in the picture is that of head and gaze together, and it stays.
-        controls[:, [YAW, PITCH]] += [usual[1], -usual[0]]
+        # Where the eyes look in the picture is head and gaze together, and that stays as it was, told from where they
+        # usually look: nearly ahead is at the viewer, for pitch and gaze are known to about so much from landmarks.
+        ahead = np.array([usual[1], -usual[0]])
+        looks = controls[:, [YAW, PITCH]] + np.stack([vector[:, 1], -vector[:, 0]], 1)
+        controls[:, [YAW, PITCH]] += ahead - np.clip(np.median(looks, 0), -VIEWER, VIEWER)
     else:
         controls[:, [YAW, PITCH]] = _STEADY * np.stack([-turn[:, 1], turn[:, 0]], 1)
     controls[:, [YAW, PITCH]] = _within(controls[:, [YAW, PITCH]], LOOK)

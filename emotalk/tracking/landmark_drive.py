@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import TrackingError
 from emotalk.core.landmarks import EYE_CORNERS, FIRM, eye_distance
 from emotalk.core.motion import HeadMotion
@@ -50,6 +51,9 @@ VIEWER = np.radians(12.0)
 STANDING = 0.15
 """A shape that is never below this is meant; one that always stays a little on is how the face was taken for another
 one."""
+_PARTING = ("jaw", "mouthClose", "mouthLower", "mouthUpper", "mouthRoll", "mouthShrug", "mouthFunnel")
+_OPENING = np.array([ARKIT_NAMES[i].startswith(_PARTING) for i in EXPRESSIONS])
+"""Of EXPRESSIONS, what parts the lips: never taken for the face, as lips that meet in the points must meet here."""
 _DENSE, _SPARSE = Weights(ridge=60.0), Weights(ridge=30.0, price=2.0)
 """Of 478 or 468 points, and of 68, which weigh less against a price. The ridge is higher than tracking's: on another
 person's face several shapes that are half on look better than one that is on alone, and cost 0.2 % of the mouth."""
@@ -181,7 +185,7 @@ def _retargeted(head: HeadModel, fit: Fit, irises: bool, track: LandmarkTrack) -
     rest = np.zeros(CONTROLS)
     if track.neutral is None:
         always = np.percentile(controls[:, shapes], 10, axis=0)
-        rest[shapes] = np.where(always < STANDING, always, 0.0)
+        rest[shapes] = np.where((always < STANDING) & ~_OPENING, always, 0.0)
     controls = controls[:count] - rest
     controls[:, shapes] = np.clip(controls[:, shapes], 0, 1)
     rotation = fit.frames.rotation[:count]

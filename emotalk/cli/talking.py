@@ -14,6 +14,7 @@ from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import InputError
 
 if TYPE_CHECKING:
+    from emotalk.core.motion import HeadMotion
     from emotalk.talk.background import Background
 
 
@@ -22,6 +23,9 @@ def talk(
     audio: Path | None = None,
     stdin: bool = False,
     script: Path | None = None,
+    landmarks: Path | None = None,
+    landmarks_fps: float | None = None,
+    landmarks_size: str | None = None,
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FILE", help_behavior_hint="")] = None,
     avatar: str = "mira",
     valence: float = 0.0,
@@ -44,6 +48,7 @@ def talk(
     captions_in_picture: str = "off",
     mark: str = "bottom-right",
     motion_out: Path | None = None,
+    landmarks_out: Path | None = None,
     frames_dir: Path | None = None,
     captions: Path | None = None,
     transcript: str | None = None,
@@ -60,6 +65,12 @@ def talk(
         stdin: read the text from standard input.
         script: a text file with lines of several speakers, "Mira: Hello!" (docs/scenes.md); lines that did not change
             since the last time are not made again.
+        landmarks: a file of a face's landmarks over time (.json, .npz, .npy; docs/landmarks.md), whose movements the
+            avatar makes in place of what it would say; with --audio that sound is heard. A mood is added to the upper
+            face only.
+        landmarks_fps: frames a second of such a file that does not tell them (25 otherwise).
+        landmarks_size: width and height of the picture of such a file, 1280x720, where it holds shares of them and
+            does not tell.
         output: the file to write: a video (.mp4, .webm, .mov), a silent loop (.gif, .webp), the sound (.m4a, .wav) or a
             picture (.png). By default an .mp4 that is named after what is said.
         avatar: who speaks: a name that `avatars` lists, an avatar's folder, or an address on the Hugging Face Hub:
@@ -88,6 +99,7 @@ def talk(
             colour) or words (one large word after the other).
         mark: where the "AI generated" label stands: bottom-right, bottom-left, top-right, top-left or off.
         motion_out: also write the motion as Live Link Face CSV, for Unreal, Unity or Blender.
+        landmarks_out: also write the face's 478 landmarks in every picture, as .json or .npz.
         frames_dir: also write every frame as PNG into this folder.
         captions: also write the words of the text or transcript with their times, as .srt or .vtt.
         transcript: what is said in the audio file, or a .txt file of it, for captions and surer lips.
@@ -101,6 +113,11 @@ def talk(
     from emotalk.talk.shots import parse_gaze
     from emotalk.talk.studio import Studio
 
+    if landmarks is not None and (stdin or script is not None or text is not None):
+        raise InputError(
+            "--landmarks brings lips of its own: leave --text, --stdin and --script out, or give the sound that "
+            "belongs to them as --audio."
+        )
     if (stdin, script is not None, text is not None or audio is not None).count(True) > 1:
         raise InputError("Of --text or --audio, --script and --stdin one is needed; give one of the three.")
     if stdin:
@@ -112,6 +129,7 @@ def talk(
         alone = {
             "--avatar": avatar != "mira", "--voice": voice, "--emotion": emotion, "--valence": valence,
             "--arousal": arousal, "--motion-out": motion_out, "--frames-dir": frames_dir, "--transcript": transcript,
+            "--landmarks-out": landmarks_out,
         }  # fmt: skip
         if given := [name for name, value in alone.items() if value]:
             raise InputError(
@@ -137,14 +155,16 @@ def talk(
         mood_in_voice=mood_in_voice,
         look=look,
         transcript=typed_transcript(transcript),
+        motion=None if landmarks is None else landmark_file_motion(landmarks, landmarks_fps, landmarks_size),
     )
     download_avatar(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
     with ProgressBar(unit=" frames") as show:
         clip = studio.talk(
             request,
-            output or Path(f"{request.file_name}.mp4"),
+            output or Path(f"{request.file_name if landmarks is None else landmarks.stem}.mp4"),
             motion_out=motion_out,
+            landmarks_out=landmarks_out,
             frames_dir=frames_dir,
             captions=captions,
             progress=show,
@@ -234,6 +254,19 @@ def _models(encoder: str, motion: str | None, refresh: bool) -> dict:
 def _mood(emotion: str | None) -> Path | str | None:
     """What somebody typed as --emotion: here, and nowhere else, a text may name a file."""
     return Path(emotion) if emotion and Path(emotion).suffix.lower() in (".json", ".csv") else emotion
+
+
+def landmark_file_motion(file: Path, fps: float | None, size: str | None) -> HeadMotion:
+    """The motion of a file of landmarks; `size` is what somebody typed as --landmarks-size."""
+    from emotalk.tracking.landmark_drive import read_landmark_motion
+
+    sides = None
+    if size is not None:
+        width, _, height = size.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal()):
+            raise InputError(f"--landmarks-size is width and height in pixels, such as 1280x720, found {size!r:.40}.")
+        sides = int(width[:9]), int(height[:9])
+    return read_landmark_motion(file, fps=fps, size=sides)
 
 
 def typed_transcript(given: str | None) -> str | None:

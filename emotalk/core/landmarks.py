@@ -53,6 +53,16 @@ OUTLINES = (
 )  # fmt: skip
 """Lines to draw: lips outside and inside, lids, brows, nose, outline of the face."""
 
+IBUG68 = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
+    71, 63, 105, 66, 107, 336, 296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)  # fmt: skip
+"""The MediaPipe landmark that lies where each of the 68 of iBUG (and dlib) does: 0-16 jaw, 17-26 brows, 27-35 nose,
+36-47 eyes, 48-67 lips; numbered from the person's right. The 30th is the nose's tip, which MediaPipe has points above
+and below of."""
+
 MOUTH_PAIRS = tuple(zip(UPPER_LIP[1:-1], LOWER_LIP[1:-1], strict=True))
 RIGHT_EYE_PAIRS = tuple(zip(RIGHT_UPPER_LID[1:-1], RIGHT_LOWER_LID[1:-1], strict=True))
 LEFT_EYE_PAIRS = tuple(zip(LEFT_UPPER_LID[1:-1], LEFT_LOWER_LID[1:-1], strict=True))

@@ -65,11 +65,17 @@ class Talk(TalkSound):
         frames_dir: str | Path | None,
         captions_out: str | Path | None,
         on_piece: Callable[[bytes], None] | None,
+        landmarks_out: str | Path | None = None,
     ) -> Clip:
         """Make the clip; arguments, files and errors as `Studio.talk` has them."""
         look = self.request.look
         self.captioned = captions_out is not None or look.captions != "off"
         self._check(target, captions_out, on_piece)
+        if landmarks_out is not None:
+            # Imported here: what tracking needs, only where landmarks are wanted.
+            from emotalk.talk.drawn_landmarks import check_landmarks_path, write_drawn_landmarks
+
+            check_landmarks_path(landmarks_out)
         self.progress(Progress("speech"))
         scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
         blocks = self.sound()
@@ -93,7 +99,7 @@ class Talk(TalkSound):
                 writer = stack.enter_context(
                     VideoWriter(video, look.width, look.height, title=self._title(), on_piece=timed_piece)
                 )
-            pictures = scene.frames(self._clouds(first, blocks, scene, keep=motion_out is not None))
+            pictures = scene.frames(self._clouds(first, blocks, scene, keep=(motion_out or landmarks_out) is not None))
             started = time.perf_counter()
             for picture in pictures:
                 self._spent("render", started)
@@ -115,6 +121,8 @@ class Talk(TalkSound):
             self._timed("encode", stack.close)
         if motion_out is not None:
             _write_motion(self.motions, Path(motion_out))
+        if landmarks_out is not None:
+            write_drawn_landmarks(scene, HeadMotion.concatenate(self.motions), landmarks_out)
         if burned is not None and burned.remark:
             self.remarks += (burned.remark,)
         plain = self.studio.avatar(self.request.avatar).background.ndim == 1

@@ -9,6 +9,8 @@ from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.checks import check_number, check_whole
 from emotalk.core.errors import InputError
 from emotalk.core.file_names import file_name_of
+from emotalk.core.motion import HeadMotion
+from emotalk.core.rates import FPS
 from emotalk.emotion import NAMED_EMOTIONS, EmotionCurve, load_curve
 from emotalk.speech.direction import parse
 from emotalk.speech.encoders import EMBEDDED
@@ -110,6 +112,10 @@ class TalkRequest:
     """One talk. Exactly one of `text` (spoken by `voice`) and `audio` (a file) is given. `transcript` says what is said
     in the audio, where that is known: then its words can be captions, and the lips follow them.
 
+    `motion`, at 25 fps, drives the head in place of what the sound would make it do: a capture (`read_livelink`), or
+    what somebody's landmarks show (`tracking.landmark_drive`). An audio file, about as long, is then what is heard, or
+    there is silence; of the emotion only the upper face is added, `head_motion` scales the poses.
+
     `emotion` is a curve over time or "auto": arousal follows the voice (valence, which cannot be heard, stays
     with `valence_in_auto`). `head_motion` scales how much the head moves (0: still, 1: natural), `expressiveness`
     how strongly the mood shows (1: as chosen), `mood_in_voice` whether a voice that reads a text has it too. The same
@@ -131,6 +137,7 @@ class TalkRequest:
     max_seconds: float | None = None
     transcript: str | None = None
     encoder: str = EMBEDDED
+    motion: HeadMotion | None = field(default=None, repr=False)
 
     @property
     def file_name(self) -> str:
@@ -145,7 +152,9 @@ class TalkRequest:
         has_text = self.text is not None and bool(self.text.strip())
         if has_text and self.audio is not None:
             raise InputError("Both a text and an audio file were given; give one of them.")
-        if not has_text and self.audio is None:
+        if self.motion is not None:
+            self._check_motion(has_text)
+        elif not has_text and self.audio is None:
             raise InputError("There is nothing to say: type a sentence or give an audio file.")
         if self.audio is not None and not isinstance(self.audio, str | Path):
             raise InputError(f"The audio must be the path of a file, found {type(self.audio).__name__}.")
@@ -166,6 +175,22 @@ class TalkRequest:
             raise InputError(f"There is no voice {self.voice!r:.60}. `python -m emotalk voices` lists all.")
         if not isinstance(self.encoder, str) or not self.encoder.strip():
             raise InputError(f"A speech encoder is named by a text such as {EMBEDDED!r}, found {self.encoder!r:.60}.")
+
+    def _check_motion(self, has_text: bool) -> None:
+        if not isinstance(self.motion, HeadMotion) or not len(self.motion):
+            raise InputError(f"The motion must be a HeadMotion of at least one frame, found {self.motion!r:.60}.")
+        if has_text:
+            raise InputError(
+                "A motion brings lips of its own, which no voice would follow: leave the text out, or give the sound "
+                "that belongs to it as the audio."
+            )
+        if self.audio is None and self.emotion == "auto":
+            raise InputError("There is no sound to hear the mood in: name an emotion, or give the audio.")
+        if self.max_seconds is not None and len(self.motion) > self.max_seconds * FPS:
+            raise InputError(
+                f"The motion lasts {len(self.motion) / FPS:.0f} seconds; at most {self.max_seconds:.0f} are made here. "
+                "Cut it shorter."
+            )
 
 
 def _checked_text(name: str, text: str, max_seconds: float | None) -> str:
@@ -211,6 +236,7 @@ def talk_request(
     max_seconds: float | None = None,
     transcript: str | None = None,
     encoder: str | None = None,
+    motion: HeadMotion | None = None,
 ) -> TalkRequest:
     """The request that plain values describe, as commands, forms and other programs have them; an empty text, file,
     voice, encoder or (also blank) transcript counts as left out.
@@ -234,6 +260,7 @@ def talk_request(
         max_seconds=max_seconds,
         transcript=transcript if not isinstance(transcript, str) or transcript.strip() else None,
         encoder=encoder or EMBEDDED,
+        motion=motion,
     )
 
 

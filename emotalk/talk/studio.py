@@ -22,6 +22,7 @@ from emotalk.emotion import EmotionCurve
 from emotalk.hub.client import KEPT_REPOSITORIES
 from emotalk.speech.encoders import EMBEDDED, load_encoder
 from emotalk.talk.burned_captions import draw_sample
+from emotalk.talk.driven import DrivenTalk
 from emotalk.talk.job import Talk
 from emotalk.talk.mood import mood_of, reach_of, style_of
 from emotalk.talk.request import Look, TalkRequest, talk_request
@@ -338,6 +339,7 @@ class Studio:
         motion_out: str | Path | None = None,
         frames_dir: str | Path | None = None,
         captions: str | Path | None = None,
+        landmarks_out: str | Path | None = None,
         on_piece: Callable[[bytes], None] | None = None,
         progress: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
@@ -348,12 +350,13 @@ class Studio:
         `on_piece` gets playable pieces meanwhile (the first with the header), from another thread. `motion_out`
         receives the motion as Live Link Face CSV, `frames_dir` every frame as PNG, `captions` the words of a typed text
         or a transcript with their times (.srt or .vtt; none where a transcript does not fit its recording: a remark
-        says so). `cancelled` is asked
-        before every frame; Cancelled is raised when it says so. Raises the package's errors; nothing half-written stays
-        behind.
+        says so), `landmarks_out` the face's landmarks in every picture (.json or .npz, docs/landmarks.md). `cancelled`
+        is asked before every frame; Cancelled is raised when it says so. Raises the package's errors; nothing
+        half-written stays behind.
         """
-        talk = Talk(self, request, progress, cancelled)
-        return talk.run(target, motion_out, frames_dir, captions, on_piece)
+        kind = Talk if request.motion is None else DrivenTalk
+        talk = kind(self, request, progress, cancelled)
+        return talk.run(target, motion_out, frames_dir, captions, on_piece, landmarks_out)
 
     def stream(self, request: TalkRequest, **options: Any) -> Iterator[bytes]:
         """The same as playable pieces of a fragmented mp4 while the work goes on: joined, they are the video.
@@ -402,10 +405,10 @@ def talk(
 
     `emotion` is (valence, arousal) in [-1, 1], or what `talk_request` takes; `device` is where
     it is drawn ("auto", "cpu" or "cuda"). Further options are those of `TalkRequest` (head_motion, expressiveness,
-    mood_in_voice, transcript) and of `Studio.talk` (motion_out, frames_dir, captions, progress, cancelled). Raises the
-    package's errors. Make a `Studio` yourself to load the models only once.
+    mood_in_voice, transcript, motion) and of `Studio.talk` (motion_out, frames_dir, captions, landmarks_out, progress,
+    cancelled). Raises the package's errors. Make a `Studio` yourself to load the models only once.
     """
-    own = ("head_motion", "expressiveness", "mood_in_voice", "transcript")
+    own = ("head_motion", "expressiveness", "mood_in_voice", "transcript", "motion")
     values = {name: options.pop(name) for name in own if name in options}
     valence, arousal = options.pop("valence_in_auto", 0.0), 0.0
     if isinstance(emotion, tuple):

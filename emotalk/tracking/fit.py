@@ -81,7 +81,7 @@ def key_frames(
     return np.array(sorted(chosen))
 
 
-def lens_for(head: HeadModel, size: int, scale: float, identity: np.ndarray | None = None) -> Lens:
+def lens_for(head: HeadModel, size: float, scale: float, identity: np.ndarray | None = None) -> Lens:
     """The lens of a square crop of `size` pixels in which eyes are `scale` pixels apart; `identity` [I] is whose."""
     rig = FaceRig.of(head, np.zeros(head.components) if identity is None else identity)
     apart = np.linalg.norm(rig.neutral[EYES[0]] - rig.neutral[EYES[1]])
@@ -95,13 +95,15 @@ def fit_person(
     keys: np.ndarray,  # [K] numbers of the key frames
     weights: Weights | None = None,
     rounds: int = 10,
+    known: np.ndarray | float = 1.0,  # [478] as `Face` has it
+    standing: float = 25.0,  # how much dearer a shape gets that is on in nearly every frame
 ) -> tuple[Face, Frames]:
     """Who it is, from key frames: the face (with offsets and prices) and the key frames' own fit."""
     weights = weights or Weights()
     rig = FaceRig.of(head, np.zeros(head.components))
     points = seen[keys]
     scale = eye_distance(seen)
-    face = Face(rig, np.zeros_like(rig.neutral), plain_price(weights), lens, scale, weights)
+    face = Face(rig, np.zeros_like(rig.neutral), plain_price(weights), lens, scale, weights, known)
     frames = fit_frames(face, start_frames(rig, lens, points), points[..., :2], rounds=5, controls=False)
     price = face.price.copy()
     for k in range(rounds):
@@ -109,7 +111,7 @@ def fit_person(
         face = replace(face, rig=FaceRig.of(head, identity))
         frames = fit_frames(face, frames, points[..., :2], rounds=1)
         # A shape that is on in nearly every frame is this person's face, not an expression: it gets dearer.
-        price[: len(EXPRESSIONS)] += 25 * np.percentile(frames.controls[:, : len(EXPRESSIONS)], 20, axis=0)
+        price[: len(EXPRESSIONS)] += standing * np.percentile(frames.controls[:, : len(EXPRESSIONS)], 20, axis=0)
         face = replace(face, price=price.copy())
         if k >= 3:
             face = replace(face, offsets=offset_step(face, frames, points[..., :2]))

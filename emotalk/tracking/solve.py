@@ -96,6 +96,7 @@ class Face:
     lens: Lens
     scale: float  # eye distance in pixels
     weights: Weights
+    known: np.ndarray | float = 1.0  # [478] 1 where a landmark was seen, 0 where another layout of landmarks has none
 
     def predict(self, frames: Frames) -> np.ndarray:
         """Landmarks [m, 478, 2] as the detector would see them, pixels."""
@@ -131,7 +132,7 @@ def linearise(face: Face, frames: Frames, seen: np.ndarray, person: bool = False
 
     noise = face.weights.noise * face.scale
     robust = 1 / (1 + (pixels**2).sum(-1) / (face.weights.outlier * noise) ** 2)
-    weight = _WEIGHT * np.sqrt(robust) / noise  # [m, 478]
+    weight = face.known * _WEIGHT * np.sqrt(robust) / noise  # [m, 478]
     upper, lower = _PAIRS.T
     opening = np.sqrt(face.weights.pairs) * np.minimum(weight[:, upper], weight[:, lower])
 
@@ -333,7 +334,7 @@ def offset_step(face: Face, frames: Frames, seen: np.ndarray) -> np.ndarray:
     slopes = camera @ frames.rotation[:, None]
     noise = face.weights.noise * face.scale
     robust = 1 / (1 + (pixels**2).sum(-1) / (face.weights.outlier * noise) ** 2)
-    weight = landmark_weights() * robust / noise**2
+    weight = face.known * landmark_weights() * robust / noise**2
     prior = 0.3 * len(frames) / np.array(face.weights.slack) ** 2
     matrix = np.einsum("ml,mlac,mlad->lcd", weight, slopes, slopes) + np.diag(prior)
     gradient = np.einsum("ml,mlac,mla->lc", weight, slopes, pixels) + prior * face.offsets

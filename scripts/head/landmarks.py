@@ -12,6 +12,7 @@ import mediapipe
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from emotalk.core.landmarks import IBUG68
 from scripts.head.assembly import Assembly
 from scripts.head.contact import Rims
 from scripts.head.eyes import IRIS_RING, SEGMENTS
@@ -28,15 +29,6 @@ LEFT_UPPER_LID = (398, 384, 385, 386, 387, 388, 466)
 LEFT_LOWER_LID = (382, 381, 380, 374, 373, 390, 249)
 LEFT_CORNERS = (362, 263)  # inner, outer
 LEFT_IRIS = (473, 474, 475, 476, 477)  # centre, then four points around it
-
-IBUG68 = (
-    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
-    71, 63, 105, 66, 107, 336, 296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305,
-    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
-    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
-)  # fmt: skip
-"""The MediaPipe landmark that lies where each iBUG landmark does (0-16 jaw, 17-26 brows, 27-35 nose, 36-47 eyes,
-48-67 lips; numbered from the person's right)."""
 
 NOSE_TIP = 30  # of the 68
 

@@ -42,8 +42,8 @@ class PictureDetail:
 
     @classmethod
     def unpacked(cls, data: np.ndarray, pose: np.ndarray, size: tuple[int, int], what: str) -> PictureDetail:
-        """The inverse of `packed`, of `data` [B] and `pose` [57], for a picture [height, width] = `size`; an AvatarError
-        for anything else."""
+        """The inverse of `packed`, of `data` [B] and `pose` [57], for a picture [height, width] = `size`. Raises an
+        AvatarError for anything else."""
         try:
             with opened_picture(data.tobytes(), "The picture of its detail", ("WEBP",), MOST_SIDE**2) as picture:
                 found = picture.size

@@ -143,8 +143,8 @@ class PhotoFlow:
 def detail_of(
     avatar: GaussianAvatar, picture: np.ndarray, motion: HeadMotion, row: int = 0, torso: Tensor | None = None
 ) -> np.ndarray:
-    """What a `picture` [H, W, 3] in [0, 1] of an avatar's person has more than the avatar in that pose, where the latter
-    is: [H, W, 3] float32. `torso` [3] or [3, 4] as for `GaussianAvatar.pose`."""
+    """What a `picture` [H, W, 3] in [0, 1] of an avatar's person has more than the avatar in that pose: [H, W, 3]
+    float32, 0 where no avatar is. `torso` [3] or [3, 4] as for `GaussianAvatar.pose`."""
     drawn = rasterize(avatar.pose(motion, row, avatar.camera, torso), avatar.camera, avatar.background)
     more = torch.from_numpy(np.ascontiguousarray(picture)).to(drawn.image) - drawn.image
     return (more * drawn.alpha[..., None]).cpu().contiguous().numpy()

@@ -83,6 +83,10 @@ _ENCODER_EDGES = (0.6, 0.9)
 """The same for the encoder's own closure, beside which a probability of p, b or m says nothing more. With (.3, .6) what
 is heard by half stays open: .931 to .963 of the p b m heard in synthetic speech close, instead of .958 to .974."""
 
+_CERTAIN_EDGES = (0.8, 0.9)
+"""The same for an articulation that is closed in the very frame, whatever the network makes of it: it averages a b of
+20 ms after an s, of which synthetic voices say many, to lips that stay 2 mm apart."""
+
 _SILENT_EDGES = (0.7, 0.95)
 """The same for the share of silence around a frame, at rest. Chosen on speakers of GRID left out (opening r .65; .63
 where any silent row brings lips to rest, as they part before a first sound) and on silences of three voices."""
@@ -126,6 +130,13 @@ def closure_from_phones(rows: Tensor, before: int, frames: int) -> Tensor:
     sure = nn.functional.max_pool1d(single[:, None, :, len(PHONES) + CLOSURE], 2 * _NEAR + 1, 1, _NEAR)[:, 0]
     closures = _ramp(said, _PHONE_EDGES) * (1 - _ramp(sure, _ENCODER_EDGES))
     return torch.maximum(closures[:, 0::2], closures[:, 1::2])[:, before : before + frames]
+
+
+def closure_from_articulation(rows: Tensor, before: int, frames: int) -> Tensor:
+    """Closures [B, frames] in [0, 1] of frames in which the articulation itself is closed beyond doubt, from paired
+    speech rows [B, before + frames + n, 96] whose first `before` frames, and last n, are context."""
+    closed = rows.unflatten(-1, (2, -1))[:, before : before + frames, :, len(PHONES) + CLOSURE]
+    return _ramp(closed.amax(-1), _CERTAIN_EDGES)
 
 
 def silence_from_phones(rows: Tensor, before: int, frames: int) -> Tensor:

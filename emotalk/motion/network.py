@@ -25,7 +25,13 @@ from emotalk.core.errors import InputError
 from emotalk.emotion.expression import expression_tensor
 from emotalk.emotion.prototypes import arkit_row
 from emotalk.motion.lip_branch import LIP_COURSES, LipBranch, WindowBumps
-from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine, silence_from_phones
+from emotalk.motion.lip_rules import (
+    closure_from_articulation,
+    closure_from_network,
+    closure_from_phones,
+    combine,
+    silence_from_phones,
+)
 from emotalk.motion.person import MotionAdaptation, PersonLayer
 from emotalk.motion.style import STYLE_SIZE, MotionStyle
 from emotalk.speech.feature_rows import ROW_SIZE
@@ -116,7 +122,7 @@ class SpeechCode:
     lips: Tensor  # [B, T, 5] of the lip branch
     style: Tensor  # [B, 1, S] the style's code, for AdaIN
     sizes: Tensor  # [B, 1, 8] factors of the style on LIP_SHAPES
-    closures: Tensor  # [B, T] in [0, 1], those that only the phones tell of
+    closures: Tensor  # [B, T] in [0, 1], those that phones or articulation tell of beyond doubt
     silent: Tensor  # [B, T] in [0, 1], how surely nothing is said around here
 
 
@@ -258,8 +264,9 @@ class MotionNetwork(nn.Module):
         for block, past in zip(self.blocks, state, strict=True):
             x, past = block(x, who, past)
             after.append(past)
+        closures = [closed(known, BEFORE, frames) for closed in (closure_from_phones, closure_from_articulation)]
         return SpeechCode(
-            x, lips, who, torch.exp(style @ self.lip_style)[:, None], closure_from_phones(known, BEFORE, frames),
+            x, lips, who, torch.exp(style @ self.lip_style)[:, None], torch.maximum(*closures),
             silence_from_phones(known, BEFORE, frames),
         ), after  # fmt: skip
 

@@ -28,10 +28,13 @@ PARTS: dict[str, tuple[int, ...]] = {
     "mouth": (61, 291, 0, 17, 13, 14, 37, 267, 84, 314, 40, 270, 91, 321),
 }
 """Landmarks of the parts that tell a mood; each part counts alike."""
+LOWERED = ("angry", "disgusted")
+"""Moods in which brows do not count: pale ones are lost in the folds that they are lowered to, and a face that went
+further for that would lose them altogether."""
 FIXED = (33, 133, 362, 263, 168, 6, 197, 4, 129, 358, 127, 356)
 """Landmarks that moods hardly move: corners of the eyes, nose, temples."""
 EYES = (33, 263)
-USUAL = {"brows": 0.0455, "lids": 0.0158, "mouth": 0.0427}
+USUAL = {"brows": 0.0252, "lids": 0.0158, "mouth": 0.0427}
 """How far the parts of the presets go on average, in distances of the outer corners of the eyes."""
 LIMITS = (0.9, 1.25)
 """Beyond, a face would freeze or turn into a mask."""
@@ -49,8 +52,8 @@ def reach_for(avatar: GaussianAvatar) -> float:
 
 @torch.no_grad()
 def seen_moves(avatar: GaussianAvatar) -> dict[str, float] | None:
-    """Part of the face -> how far its landmarks are seen to go from rest, the mean over `MOODS`, in distances of the
-    outer corners of the eyes; None where no face is found."""
+    """Part of the face -> how far its landmarks are seen to go from rest, the mean over `MOODS` (of brows over
+    those that do not lower them), in distances of the outer corners of the eyes; None where no face is found."""
     pictures = [_picture(avatar, *NAMED_EMOTIONS[name]) for name in ("neutral", *MOODS)]
     found = []
     for picture in pictures:
@@ -59,10 +62,19 @@ def seen_moves(avatar: GaussianAvatar) -> dict[str, float] | None:
     if any(points is None for points in found):
         return None
     rest, *moved = (_placed(points[:, :2]) for points in found)
+    counted = dict(zip(MOODS, moved, strict=True))
+    raised = {mood: points for mood, points in counted.items() if mood not in LOWERED}
     return {
-        part: float(np.mean([np.linalg.norm((points - rest)[list(marks)], axis=1).mean() for points in moved]))
+        part: float(
+            np.mean([_moved(points, rest, marks) for points in (raised if part == "brows" else counted).values()])
+        )
         for part, marks in PARTS.items()
     }
+
+
+def _moved(points: np.ndarray, rest: np.ndarray, marks: tuple[int, ...]) -> float:
+    """How far these landmarks are from where they rest, on average."""
+    return float(np.linalg.norm((points - rest)[list(marks)], axis=1).mean())
 
 
 def _placed(points: np.ndarray) -> np.ndarray:

@@ -117,6 +117,7 @@ class Glasses:
     roundness: float = 2.6  # exponent of the superellipse: 2 is round, larger is squarer
     thickness: float = 0.0013
     metallic: float = 0.0
+    half: bool = False  # rims above the eyes only: a dark ring around them reads as eyes that are wide open
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A spectacle frame: two superellipse rims, a bridge and temples to the ears, swept as tubes."""
+"""A spectacle frame: superellipse rims (whole, or their upper halves), a bridge and temples to the ears, as tubes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def centrelines(glasses: Glasses, anchors: Anchors) -> list[tuple[np.ndarray, bo
     """Polylines [K, 3] (and whether each is closed) of rims, bridge and temples in the resting head."""
     lines: list[tuple[np.ndarray, bool]] = []
     plane = float(max(anchors.eye_left[2], anchors.eye_right[2])) + 0.0345
-    t = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    arc = (-0.12 * np.pi, 1.12 * np.pi) if glasses.half else (0, 2 * np.pi)
+    t = np.linspace(*arc, 48, endpoint=glasses.half)
     power = 2 / glasses.roundness
     hinges = []
     for eye in (anchors.eye_left, anchors.eye_right):
@@ -21,7 +22,7 @@ def centrelines(glasses: Glasses, anchors: Anchors) -> list[tuple[np.ndarray, bo
         y = eye[1] - 0.004 + glasses.height * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** power
         # Rims wrap back a little towards the temples.
         z = plane - 0.9 * np.clip(np.abs(x) - 0.02, 0, 1) ** 2 / 0.06 - 0.12 * (y - eye[1])
-        lines.append((np.stack([x, y, z], 1), True))
+        lines.append((np.stack([x, y, z], 1), not glasses.half))
         hinges.append(np.array([eye[0] + side * (glasses.width + 0.0025), eye[1] + 0.006, plane - 0.024]))
     inner = float(anchors.eye_left[0]) + 0.0035 - glasses.width
     s = np.linspace(-1, 1, 12)

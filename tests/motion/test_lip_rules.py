@@ -11,7 +11,13 @@ from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.core.speech import ARTICULATION_NAMES, PHONES, SpeechFeatures
 from emotalk.emotion import EmotionCurve, expression_tensor
 from emotalk.motion import MotionModel
-from emotalk.motion.lip_rules import closure_from_network, closure_from_phones, combine, silence_from_phones
+from emotalk.motion.lip_rules import (
+    closure_from_articulation,
+    closure_from_network,
+    closure_from_phones,
+    combine,
+    silence_from_phones,
+)
 from emotalk.motion.network import AHEAD, BEFORE
 from emotalk.motion.visemes import JAW_OPEN, articulation_at_video_rate, speech_shapes
 from emotalk.speech.coarticulation import articulation_targets
@@ -146,6 +152,31 @@ def test_beside_a_sure_closure_the_phones_say_nothing_more():
     """The lips of p part at its burst, before the phone ends: exact articulation is not overruled."""
     _, features = spoken()
     assert phone_closures(features).max() == 0
+
+
+def test_an_articulation_that_is_closed_in_a_frame_shuts_its_lips_and_no_others():
+    rows = quiet(BEFORE + 6 + AHEAD)
+    rows = torch.from_numpy(rows).reshape(len(rows), 2, -1).clone()
+    rows[BEFORE + 2, 1, len(PHONES) + CLOSURE] = 0.95
+    rows[BEFORE + 4, 0, len(PHONES) + CLOSURE] = 0.7  # heard by half: the network's to decide
+    closures = closure_from_articulation(rows.flatten(1)[None], BEFORE, 6)[0]
+    assert closures.tolist() == [0, 0, 1, 0, 0, 0]
+
+
+def test_a_b_of_20_ms_after_an_s_is_seen():
+    """Synthetic voices say such ones; a network that averages leaves lips apart."""
+    begin, rows = 1.98, 150
+    phones = [(0.3, 1.9, "ih"), (1.9, begin, "s"), (begin, begin + 0.02, "b"), (begin + 0.02, 2.4, "ih")]
+    at = (np.arange(rows) + 0.5) / 50
+    said = np.zeros((rows, len(PHONES)), np.float32)
+    for start, end, phone in phones:
+        said[(at >= start) & (at < end), PHONES.index(phone)] = 1
+    said[said.sum(1) == 0, PHONES.index("sil")] = 1
+    features = dataclasses.replace(spoken()[1][:rows], phones=said, articulation=articulation_targets(phones, rows))
+    motion = MotionModel.load()(features, EmotionCurve.constant(0, 0), seed=1)
+    gap = measures_of_motion(motion, SyncModel.load().network.basis)[:, 0]
+    closed = int(begin * 25)
+    assert gap[closed] < 0.15 * np.median(gap[20:45])
 
 
 def test_silence_and_other_phones_are_no_closures():

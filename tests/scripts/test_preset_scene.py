@@ -1,6 +1,7 @@
 """The parts of the preset studio that need neither Blender nor the MakeHuman data."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.errors import InputError
 from scripts.preset_scene import facial_hair, film
 from scripts.preset_scene.garment import cut, neckline
-from scripts.preset_scene.sheet import CHARACTERS, Garment, Phenotype, load_sheet
+from scripts.preset_scene.sheet import CHARACTERS, Garment, Glasses, Phenotype, load_sheet
 from scripts.preset_scene.shots import as_json, merged, shots
+from scripts.preset_scene.spectacles import centrelines
 from scripts.preset_scene.strands import Roots, Scalp, Strands, clump, ride
 from scripts.preset_scene.subject import Pose
 
@@ -215,3 +217,27 @@ class TestGarment:
         cloth = cut(vertices, triangles, 0.0, Garment((0.5, 0.5, 0.5)))
         turned = cloth.vertices(vertices @ rotation(0.4).T)
         assert turned == pytest.approx(cloth.vertices(vertices) @ rotation(0.4).T, abs=1e-9)
+
+
+class TestSpectacles:
+    EYES = (np.array([0.031, 0.035, 0.09]), np.array([-0.031, 0.035, 0.09]))
+
+    def rims(self, half: bool) -> list[tuple[np.ndarray, bool]]:
+        anchors = SimpleNamespace(
+            eye_left=self.EYES[0], eye_right=self.EYES[1], eye_height=0.035, skull=np.array([0.0, 0.035, 0.0])
+        )
+        return centrelines(Glasses((0.1, 0.1, 0.1), half=half), anchors)[:2]
+
+    def test_whole_rims_run_around_the_eyes(self):
+        for (line, closed), eye in zip(self.rims(half=False), self.EYES, strict=True):
+            assert closed
+            assert line[:, 1].min() < eye[1] - 0.015
+            assert line[:, 1].max() > eye[1] + 0.01
+
+    def test_half_rims_end_beside_the_eyes_and_leave_the_lower_lids_free(self):
+        for (line, closed), eye in zip(self.rims(half=True), self.EYES, strict=True):
+            assert not closed
+            assert line[:, 1].max() > eye[1] + 0.01
+            assert line[np.abs(line[:, 0] - eye[0]) < 0.012, 1].min() > eye[1] + 0.01
+            ends = line[[0, -1]]
+            assert (np.abs(ends[:, 0] - eye[0]) > 0.012).all()

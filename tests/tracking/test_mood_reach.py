@@ -47,6 +47,14 @@ def test_a_stiff_face_is_seen_to_move_less():
     assert less["brows"] < 0.7 * moves["brows"]
 
 
+@pytest.mark.slow
+def test_brows_that_are_not_seen_where_they_are_lowered_do_not_make_a_face_go_further():
+    avatar = load_avatar("mira")
+    down = [i for name, i in ARKIT_INDEX.items() if name.startswith("browDown")]
+    head = _without(avatar.head, down)
+    assert reach_for(avatar.replace(head=head)) == pytest.approx(reach_for(avatar), abs=0.06)
+
+
 def _without(head, shapes):
     stiff = copy.deepcopy(head)
     stiff.shapes[shapes] = 0

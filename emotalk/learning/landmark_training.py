@@ -73,15 +73,15 @@ class LandmarkData:
 class LandmarkConfig:
     """How the graph network is trained."""
 
-    steps: int = 1500
-    batch: int = 8  # windows a step
-    frames: int = 48  # of a window
+    steps: int = 600
+    batch: int = 6  # windows a step
+    frames: int = 24  # of a window
     filmed: float = 0.3  # shares of the windows that are filmed and retold; the others are spoken
     retold: float = 0.2
-    learning_rate: float = 2e-3  # at its highest; falls to 1 % along a half cosine
+    learning_rate: float = 3e-3  # at its highest; falls to 1 % along a half cosine
     warmup: int = 50
     weight_decay: float = 0.02
-    average: float = 0.995  # decay of the running mean of the weights, which is what is kept
+    average: float = 0.99  # decay of the running mean of the weights, which is what is kept
     velocity: float = 0.5  # weight of the differences between frames
     gap: float = 0.5  # weight of the lips' gap
     save_every: int = 100

@@ -169,8 +169,8 @@ def strangers(options: Options) -> Iterator[str]:
                 by.setdefault(clip.speaker, {}).setdefault(name, []).append(score(made, clip.moved, filmed=True))
     yield (
         f"{len(filmed)} films of {len(by)} speakers, driven by their sound. Motion network and graph network both "
-        "learned without the speaker. Means of the speakers' means; across and along the picture, without a film's mean; *all* "
-        "are all nodes, lids and brows too, which sound does not move.\n"
+        "learned without the speaker. Means of the speakers' means; across and along the picture, without a film's "
+        "mean; *all* are all nodes, lids and brows too, which sound does not move.\n"
     )
     yield HEAD_ROW
     for name in next(iter(by.values())):

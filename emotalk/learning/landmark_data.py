@@ -45,7 +45,8 @@ def heard_clip(
 
 
 def felt_clip(network: MotionNetwork, rows: np.ndarray, rhythm: np.ndarray, random: np.random.Generator) -> HeardClip:
-    """A clip of synthetic speech (as `heard_clip`) in a mood, and by a speaker, drawn at random."""
+    """A clip of synthetic speech, `rows` [V, T, W] and `rhythm` [V, T, 6], in a mood and by a speaker drawn at
+    random."""
     style = MotionStyle.random(int(random.integers(2**31)))
     return heard_clip(network, rows, rhythm, random_emotion(random, rows.shape[1]), style)
 

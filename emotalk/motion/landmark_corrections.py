@@ -66,7 +66,7 @@ class LandmarkCorrections:
         self._solve = torch.from_numpy(solver(shape_landmarks(person))).flatten(1).T.contiguous()
 
     def start(self) -> list[Tensor]:
-        """The state before the first frame."""
+        """The state before the first frame (`LandmarkGraphNetwork.start`: [1, 2 dilation, H] each)."""
         return self.network.start()
 
     def correct(
@@ -76,7 +76,7 @@ class LandmarkCorrections:
         output: NetworkOutput,
         state: list[Tensor],
     ) -> tuple[NetworkOutput, list[Tensor]]:
-        """The same output with its speech and expression corrected, and the new state."""
+        """The same output with its speech and expression [1, T, 52] corrected, and the new state."""
         residual, state = self.network(heard, va, output.expression, self.face, state)
         change = (residual.flatten(2) @ self._solve).clamp(-LARGEST, LARGEST)
         # A shape is taken away at most as far as it is there.

@@ -11,7 +11,10 @@ import torch
 from emotalk.core.arkit import ARKIT_INDEX, ARKIT_NAMES
 from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.landmarks import INNER_OPENINGS, MOUTH_PAIRS, OVAL
+from emotalk.core.motion import HeadMotion
+from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
+from emotalk.motion import MotionModel
 from emotalk.motion.landmark_corrections import LARGEST, LandmarkCorrections, solver
 from emotalk.motion.landmark_graph import (
     KEYS,
@@ -28,6 +31,7 @@ from emotalk.motion.landmark_graph import (
 )
 from emotalk.motion.lip_rules import combine
 from emotalk.motion.network import NetworkOutput
+from tests.motion.test_model import spoken
 
 SMALL = GraphConfig(speech=12, channels=8, hidden=10, courses=3)
 FRAMES = 9
@@ -234,3 +238,36 @@ def test_corrections_are_bounded_never_below_zero_and_leave_closed_lips_closed(n
         if closure:
             assert gap(corrected.expression).max() < gap(output.expression).max() + 1.0
     assert dataclasses.is_dataclass(corrected)
+
+
+@pytest.fixture(scope="module")
+def corrected_model(head, person) -> MotionModel:
+    torch.manual_seed(2)
+    network = LandmarkGraphNetwork.on_head(head).eval().requires_grad_(False)
+    torch.nn.init.normal_(network.amounts.weight, std=0.3)
+    torch.nn.init.normal_(network.shapes.weight, std=0.1)
+    model = MotionModel.load()
+    return MotionModel(model.network, model.eyes, None, model.body, LandmarkCorrections(network, person))
+
+
+def test_a_corrected_talk_is_the_same_whole_or_in_pieces(corrected_model):
+    _, features = spoken(1)
+    curve = EmotionCurve.constant(0.5, 0.2)
+    whole = corrected_model(features, curve, seed=3)
+    stream, parts = corrected_model.stream(curve, seed=3), []
+    for first, last in ((0, 7), (7, 60), (60, len(features))):
+        parts.append(stream.push(features[first:last]))
+    parts.append(stream.finish())
+    pieces = HeadMotion.concatenate([part for part in parts if part is not None])
+    np.testing.assert_array_equal(pieces.expression, whole.expression)
+    plain = MotionModel.load()(features, curve, seed=3)
+    assert np.abs(plain.expression - whole.expression).max() > 0.005
+    np.testing.assert_array_equal(plain.head_pose, whole.head_pose)
+
+
+def test_corrections_stay_with_a_model_that_is_adapted_or_held_and_can_be_taken_away(corrected_model):
+    kept = corrected_model.landmarks
+    assert corrected_model.adapted(None).landmarks is kept
+    assert corrected_model.holding((0.1, 0.0, 0.0)).landmarks is kept
+    assert corrected_model.on_face(None).landmarks is None
+    assert corrected_model.landmarks is kept

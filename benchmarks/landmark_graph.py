@@ -36,9 +36,8 @@ from emotalk.speech.encoder import SpeechEncoder
 from emotalk.tracking import TrackedVideo, load_tracked
 from emotalk.tracking.rig import FaceRig
 from emotalk.tracking.solve import Lens
-from scripts.motion_corpus.folds import FOLDS
 from scripts.speech_corpus.build import load_shard, shard_path, validation_sentence
-from scripts.train_landmarks import fold_path, unseen_people
+from scripts.train_landmarks import HALVES, fold_path, unseen_people
 from scripts.train_motion import heard_clip as heard_utterance
 
 RESULTS = Path(__file__).parent / "results" / "landmark_graph.md"
@@ -162,7 +161,7 @@ def strangers(options: Options) -> Iterator[str]:
     """GRID speakers that neither the motion network nor the graph network ever saw."""
     speakers, filmed = load_people(options.work / "speakers.npz"), load_heard(options.work / "filmed.npz")
     by: dict[str, dict[str, list[Score]]] = {}
-    for group in FOLDS:
+    for group in HALVES:
         network = load_landmarks(fold_path(options.work, group))
         for clip in (clip for clip in filmed if clip.speaker in group):
             for name, made in ways(network, clip, speakers[clip.speaker]).items():

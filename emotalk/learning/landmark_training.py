@@ -1,7 +1,8 @@
 """Training of the landmark graph network: what a face does beside the shapes that are copied to it.
 
 Three kinds of examples. *Spoken*: synthetic speech in any mood, said by a random face whose shapes are transferred
-(`landmark_transfer`); what differs from the copied shapes hangs on the face alone. *Filmed*: sentences of real people,
+(`landmark_transfer`); what differs from the copied shapes hangs on the face alone, and many faces are asked for it
+directly in every step. *Filmed*: sentences of real people,
 what their lips did beside what the motion network makes of the sound. *Retold*: the same films, as a random face would
 have done it. What a person's face does all the time (the mean of a speaker's films) is no motion and not learned.
 
@@ -26,7 +27,7 @@ from emotalk.core.landmarks import MOUTH_PAIRS
 from emotalk.learning.landmark_transfer import PersonShapes
 from emotalk.learning.pretrain import learning_rate
 from emotalk.learning.training_state import load_state, save_state
-from emotalk.motion.landmark_graph import CHEEKS, KEYS, MOUTH, ROW, LandmarkGraphNetwork
+from emotalk.motion.landmark_graph import CHEEKS, KEYS, MOUTH, ROW, Face, LandmarkGraphNetwork
 
 log = logging.getLogger(__name__)
 
@@ -73,17 +74,19 @@ class LandmarkData:
 class LandmarkConfig:
     """How the graph network is trained."""
 
-    steps: int = 600
-    batch: int = 6  # windows a step
+    steps: int = 1000
+    batch: int = 5  # windows a step
     frames: int = 24  # of a window
-    filmed: float = 0.3  # shares of the windows that are filmed and retold; the others are spoken
-    retold: float = 0.2
+    faces: int = 12  # random faces a step whose shapes are asked for
+    filmed: float = 0.4  # shares of the windows that are filmed and retold; the others are spoken
+    retold: float = 0.3
     learning_rate: float = 3e-3  # at its highest; falls to 1 % along a half cosine
     warmup: int = 50
     weight_decay: float = 0.02
     average: float = 0.99  # decay of the running mean of the weights, which is what is kept
     velocity: float = 0.5  # weight of the differences between frames
     gap: float = 0.5  # weight of the lips' gap
+    shapes: float = 1.0  # weight of the random faces' shapes
     save_every: int = 100
     seed: int = 0
 
@@ -105,6 +108,20 @@ class LandmarkBatch:
     neutral: Tensor  # [B, N, 3] metres
     residual: Tensor  # [B, T, N, 3] mm to be learned
     weight: Tensor  # [B, T, N, 3] how much each counts
+
+
+@dataclass(frozen=True)
+class FaceBatch:
+    """B faces."""
+
+    neutral: Tensor  # [B, N, 3] metres
+    shapes: Tensor  # [B, 52, N, 3] mm by which each shape differs from the copied one
+    weight: Tensor  # [52, N, 3] how much each counts
+
+
+def shape_loss(face: Face, batch: FaceBatch) -> Tensor:
+    """A scalar: mm by which the nodes are off in the usual frame, all shapes' errors added up."""
+    return ((face.shapes - batch.shapes).abs() * batch.weight).sum(1).mean()
 
 
 def node_weights(filmed: bool) -> np.ndarray:
@@ -137,12 +154,22 @@ class LandmarkSampler:
         # As in `filmed_lips.shares`: a speaker of few films counts more, not everything.
         shares = np.array([counts[clip.speaker] ** -0.5 for clip in self._filmed])
         self._shares = shares / shares.sum() if len(shares) else shares
+        # [52] how much of each shape there is in the usual frame.
+        self._usage = np.mean([np.abs(clip.expression[0]).mean(0) for clip in self._spoken], axis=0).astype(np.float32)
         self._weights = {filmed: node_weights(filmed).astype(np.float32) for filmed in (False, True)}
 
     def batch(self, random: np.random.Generator) -> LandmarkBatch:
         """The batch that this generator draws."""
         rows = [self._window(random) for _ in range(self._config.batch)]
         return LandmarkBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)))
+
+    def faces(self, random: np.random.Generator) -> FaceBatch:
+        """Random faces and what their shapes do, for the same generator the same."""
+        people = [self._data.people[i] for i in random.integers(len(self._data.people), size=self._config.faces)]
+        wanted = _MILLIMETRES * np.stack([person.own - person.copied for person in people])
+        usage = self._usage[:, None, None] * self._weights[False] / self._weights[False].mean()
+        neutral = np.stack([person.neutral for person in people])
+        return FaceBatch(*(torch.from_numpy(np.float32(x)) for x in (neutral, wanted, usage)))
 
     def _window(self, random: np.random.Generator) -> tuple[np.ndarray, ...]:
         kind = random.random()
@@ -219,10 +246,11 @@ def train_landmarks(
         # Batches hang on the step alone, so that a resumed run sees what an uninterrupted one would have seen.
         seed = int(np.random.SeedSequence([config.seed, step]).generate_state(1)[0])
         torch.manual_seed(seed)  # of the dropout
-        batch = sampler.batch(np.random.default_rng(seed))
+        random = np.random.default_rng(seed)
+        batch, faces = sampler.batch(random), sampler.faces(random)
         residual, _ = network(batch.speech, batch.va, batch.expression, network.face(batch.neutral))
-        losses = landmark_losses(residual, batch)
-        total = losses["nodes"] + config.velocity * losses["velocity"] + config.gap * losses["gap"]
+        losses = landmark_losses(residual, batch) | {"shapes": shape_loss(network.face(faces.neutral), faces)}
+        total = losses["nodes"] + sum(getattr(config, name) * losses[name] for name in ("velocity", "gap", "shapes"))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, config.steps, config.warmup, config.learning_rate)
         optimizer.zero_grad(set_to_none=True)

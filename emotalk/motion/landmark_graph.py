@@ -5,7 +5,7 @@ emotion are inputs of their own. There the network makes all of the motion; here
 this face, make nearly all of it, and the graph network adds the rest (from scratch it is far worse, see
 docs/landmark-graph.md).
 
-    neutral [N, 3] ─ 2 graph convolutions ─┬─ how each shape differs on this face ─ x expression ─┐
+    neutral [N, 3] ─ 3 graph convolutions ─┬─ how each shape differs on this face ─ x expression ─┐
                                            ├─ courses [N, R, 3] ─ x amounts [R] ──────────────────┤
     speech window ───┐                     │                       │                              ├─ +
     valence, arousal ┼─ 3 causal convolutions in time ─────────────┤                              │
@@ -105,13 +105,14 @@ class GraphConfig:
 
     nodes: int = len(KEYS)
     speech: int = 2163  # numbers of `MotionNetwork.lip_inputs`
-    channels: int = 32  # of a node
+    channels: int = 64  # of a node, once a face
+    moving: int = 24  # of a node, in every frame
     hidden: int = 48  # of a frame
     courses: int = 12
     dilations: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:
-        sizes = (self.nodes, self.speech, self.channels, self.hidden, self.courses, *self.dilations)
+        sizes = (self.nodes, self.speech, self.channels, self.moving, self.hidden, self.courses, *self.dilations)
         if not self.dilations or min(sizes) < 1:
             raise ValueError("Every size of GraphConfig must be at least 1.")
 
@@ -152,7 +153,7 @@ class PastConvolution(nn.Module):
 class Face:
     """What the network knows of B faces before anything is said (`LandmarkGraphNetwork.face`)."""
 
-    nodes: Tensor  # [B, N, C]
+    nodes: Tensor  # [B, N, M]
     shapes: Tensor  # [B, 52, N, 3] by which each shape differs from the copied one, in units of 1 mm
     courses: Tensor  # [B, R, N, 3]
 
@@ -164,13 +165,15 @@ class LandmarkGraphNetwork(nn.Module):
     def __init__(self, config: GraphConfig, mean: Tensor | None = None) -> None:
         super().__init__()
         self.config = config
-        nodes, c, h = config.nodes, config.channels, config.hidden
+        nodes, c, m, h = config.nodes, config.channels, config.moving, config.hidden
         # The mean face [N, 3] in metres, and the graph on it.
         self.register_buffer("mean", torch.zeros(nodes, 3) if mean is None else mean.float().clone())
         self.register_buffer("joined", torch.zeros(nodes, nodes))
         self.place = nn.Parameter(0.1 * torch.randn(nodes, c))
         self.geometry = nn.Linear(6, c)
-        self.on_face = nn.ModuleList(GraphConvolution(c) for _ in range(2))
+        self.on_face = nn.ModuleList(GraphConvolution(c) for _ in range(3))
+        self.whole = nn.Linear(c, c)
+        self.movable = nn.Linear(c, m)
         self.shapes = nn.Linear(c, len(ARKIT_NAMES) * 3)
         self.courses = nn.Linear(c, config.courses * 3)
         self.drop = nn.Dropout(0.2)
@@ -179,10 +182,10 @@ class LandmarkGraphNetwork(nn.Module):
         self.see = nn.Linear(len(ARKIT_NAMES), h)
         self.in_time = nn.ModuleList(PastConvolution(h, d) for d in config.dilations)
         self.amounts = nn.Linear(h, config.courses)
-        self.scale = nn.Linear(h, c)
-        self.shift = nn.Linear(h, c)
-        self.on_frame = nn.ModuleList(GraphConvolution(c) for _ in range(2))
-        self.last = nn.Linear(c, 3)
+        self.scale = nn.Linear(h, m)
+        self.shift = nn.Linear(h, m)
+        self.on_frame = nn.ModuleList(GraphConvolution(m) for _ in range(2))
+        self.last = nn.Linear(m, 3)
         # A new network adds nothing to what is copied.
         for layer in (self.shapes, self.amounts, self.last):
             nn.init.zeros_(layer.weight)
@@ -208,6 +211,8 @@ class LandmarkGraphNetwork(nn.Module):
         x = self.geometry(geometry) + self.place
         for layer in self.on_face:
             x = layer(x, self.joined)
+            # A wide face is wide everywhere, which no neighbour knows.
+            x = x + self.whole(x.mean(-2, keepdim=True))
         return x
 
     def face(self, neutral: Tensor) -> Face:
@@ -221,7 +226,7 @@ class LandmarkGraphNetwork(nn.Module):
         # The mean face does what is copied: shapes differ by what the face differs.
         shapes = self.shapes(nodes) - self.shapes(self._nodes(self.mean[None]))
         return Face(
-            nodes,
+            self.movable(nodes),
             shapes.unflatten(-1, (len(ARKIT_NAMES), 3)).transpose(1, 2),
             self.courses(nodes).unflatten(-1, (self.config.courses, 3)).transpose(1, 2),
         )

@@ -38,8 +38,8 @@ from emotalk.tracking.rig import FaceRig, pose_of
 from emotalk.tracking.solve import Frames, Lens
 
 SPEECH = 6
-SMALL = GraphConfig(speech=SPEECH, channels=8, hidden=10, courses=3)
-CONFIG = LandmarkConfig(steps=24, batch=3, frames=12, learning_rate=0.03, warmup=4, save_every=8)
+SMALL = GraphConfig(speech=SPEECH, channels=8, moving=6, hidden=10, courses=3)
+CONFIG = LandmarkConfig(steps=24, batch=3, frames=12, faces=2, learning_rate=0.03, warmup=4, save_every=8)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ def test_a_training_that_was_stopped_ends_as_one_that_was_not(head, data, tmp_pa
 
         def face(self, neutral):
             self.steps += 1
-            if self.steps == 13:
+            if self.steps == 26:  # two calls a step
                 raise Stopped
             return super().face(neutral)
 

@@ -33,7 +33,7 @@ from emotalk.motion.lip_rules import combine
 from emotalk.motion.network import NetworkOutput
 from tests.motion.test_model import spoken
 
-SMALL = GraphConfig(speech=12, channels=8, hidden=10, courses=3)
+SMALL = GraphConfig(speech=12, channels=8, moving=6, hidden=10, courses=3)
 FRAMES = 9
 
 

@@ -162,12 +162,15 @@ def strangers(options: Options) -> Iterator[str]:
     speakers, filmed = load_people(options.work / "speakers.npz"), load_heard(options.work / "filmed.npz")
     by: dict[str, dict[str, list[Score]]] = {}
     for group in HALVES:
+        if not fold_path(options.work, group).exists():
+            continue
         network = load_landmarks(fold_path(options.work, group))
         for clip in (clip for clip in filmed if clip.speaker in group):
             for name, made in ways(network, clip, speakers[clip.speaker]).items():
                 by.setdefault(clip.speaker, {}).setdefault(name, []).append(score(made, clip.moved, filmed=True))
+    count = sum(clip.speaker in by for clip in filmed)
     yield (
-        f"{len(filmed)} films of {len(by)} speakers, driven by their sound. Motion network and graph network both "
+        f"{count} films of {len(by)} speakers, driven by their sound. Motion network and graph network both "
         "learned without the speaker. Means of the speakers' means; across and along the picture, without a film's "
         "mean; *all* are all nodes, lids and brows too, which sound does not move.\n"
     )

@@ -101,5 +101,5 @@ def load_people(path: Path) -> dict[str, PersonShapes]:
     """What `save_people` wrote."""
     with np.load(path) as file:
         names = [str(name) for name in file["names"]]
-        return {name: PersonShapes(*(file[part][i] for part in ("neutral", "copied", "own")))
-                for i, name in enumerate(names)}  # fmt: skip
+        parts = [file[part] for part in ("neutral", "copied", "own")]
+    return {name: PersonShapes(*arrays) for name, *arrays in zip(names, *parts, strict=True)}

@@ -74,10 +74,10 @@ class LandmarkData:
 class LandmarkConfig:
     """How the graph network is trained."""
 
-    steps: int = 1000
-    batch: int = 5  # windows a step
-    frames: int = 24  # of a window
-    faces: int = 12  # random faces a step whose shapes are asked for
+    steps: int = 600
+    batch: int = 4  # windows a step
+    frames: int = 20  # of a window
+    faces: int = 8  # random faces a step whose shapes are asked for
     filmed: float = 0.4  # shares of the windows that are filmed and retold; the others are spoken
     retold: float = 0.3
     learning_rate: float = 3e-3  # at its highest; falls to 1 % along a half cosine

@@ -112,7 +112,7 @@ def main(options: Options) -> None:
     config = LandmarkConfig(steps=options.steps, seed=options.seed)
     network = _trained(data, config, head, options.work / "landmarks.state")
     facts = {
-        "nodes": network.config.nodes, "parameters": sum(p.numel() for p in network.parameters()),
+        "nodes": network.config.nodes, "parameters": network.weights,
         "people": len(data.people), "spoken": len(data.spoken), "films": len(data.filmed),
         "speakers": len(data.speakers), "seed": options.seed, "steps": options.steps,
         "minutes": round((time.process_time() - started) / 60, 1),

@@ -37,6 +37,8 @@ PAIR_ROWS = np.array([(ROW[a], ROW[b]) for a, b in MOUTH_PAIRS])
 """[7, 2] nodes of the upper and the lower lip that meet."""
 _MILLIMETRES = 1000.0
 _DEPTH = 0.1  # how much a filmed node's depth counts, which the camera does not show
+_WAYS, _RIDGE = 60, 50.0
+"""Principal components of faces at rest that shapes are told from, and the ridge (mm²)."""
 _UNHEARD = 0.1  # share of windows without speech, so that shapes alone tell of the face
 
 
@@ -202,6 +204,30 @@ class LandmarkSampler:
         return speech, clip.va[at].astype(np.float32), expression, person.neutral, residual, weight.astype(np.float32)
 
 
+@torch.no_grad()
+def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes]) -> None:
+    """What the trained network does not yet say of the shapes on `people`, as far as it is linear in the whole face:
+    reduced-rank regression with a ridge, in closed form, written into `network.directions` and `network.bends`. Raises
+    InputError where there are fewer faces than directions."""
+    rank = network.config.directions
+    if len(people) < rank:
+        raise InputError(f"{rank} directions of faces need as many faces or more, found {len(people)}.")
+    network.directions.zero_()
+    mean = network.mean.double().numpy()
+    faces = _MILLIMETRES * np.stack([person.neutral - mean for person in people]).reshape(len(people), -1)
+    told = np.concatenate(
+        [network.face(torch.from_numpy(person.neutral)[None]).shapes.numpy() for person in people]
+    ).reshape(len(people), -1)
+    missing = _MILLIMETRES * np.stack([person.own - person.copied for person in people]).reshape(len(people), -1) - told
+    ways = np.linalg.svd(faces, full_matrices=False)[2][:_WAYS]
+    sizes = faces @ ways.T
+    slopes = np.linalg.solve(sizes.T @ sizes + _RIDGE * np.eye(len(ways)), sizes.T @ missing)
+    bends = np.linalg.svd(sizes @ slopes, full_matrices=False)[2][:rank]
+    directions = (ways.T @ (slopes @ bends.T)).T
+    network.directions.copy_(torch.from_numpy(directions.astype(np.float32)).view_as(network.directions))
+    network.bends.copy_(torch.from_numpy(bends.astype(np.float32)).view_as(network.bends))
+
+
 def usual_residuals(filmed: list[HeardClip], speakers: dict[str, PersonShapes]) -> dict[str, np.ndarray]:
     """By speaker: [N, 3] metres that the nodes lie beside what the motion network makes of them, over all films."""
     off: dict[str, list[np.ndarray]] = {}
@@ -269,4 +295,6 @@ def train_landmarks(
             log.info("step %d: %s", step + 1, " ".join(f"{name} {value:.4f}" for name, value in means.items()))
             if progress:
                 progress(step + 1, dict(means))
-    return average.eval().requires_grad_(False)
+    average = average.eval().requires_grad_(False)
+    learn_faces(average, data.people)
+    return average

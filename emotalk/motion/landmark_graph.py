@@ -12,6 +12,7 @@ docs/landmark-graph.md).
     expression [52] ─┘                     │                       │                              │
                                            └─ x scale + shift ─ 2 graph convolutions ─ last layer ┘
 
+How shapes differ on a face follows mostly from the whole face, linearly; the graph convolutions say the rest of it.
 Everything that hangs on the face alone is computed once a person (`LandmarkGraphNetwork.face`).
 """
 
@@ -109,10 +110,20 @@ class GraphConfig:
     moving: int = 24  # of a node, in every frame
     hidden: int = 48  # of a frame
     courses: int = 12
+    directions: int = 16  # in which faces differ as a whole
     dilations: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:
-        sizes = (self.nodes, self.speech, self.channels, self.moving, self.hidden, self.courses, *self.dilations)
+        sizes = (
+            self.nodes,
+            self.speech,
+            self.channels,
+            self.moving,
+            self.hidden,
+            self.courses,
+            self.directions,
+            *self.dilations,
+        )
         if not self.dilations or min(sizes) < 1:
             raise ValueError("Every size of GraphConfig must be at least 1.")
 
@@ -169,6 +180,10 @@ class LandmarkGraphNetwork(nn.Module):
         # The mean face [N, 3] in metres, and the graph on it.
         self.register_buffer("mean", torch.zeros(nodes, 3) if mean is None else mean.float().clone())
         self.register_buffer("joined", torch.zeros(nodes, nodes))
+        # What of a face's shapes follows from the whole face (`learning.landmark_training.learn_faces`): from nodes at
+        # rest to sizes of the directions, and what the shapes do along each.
+        self.register_buffer("directions", torch.zeros(config.directions, nodes, 3))
+        self.register_buffer("bends", torch.zeros(config.directions, len(ARKIT_NAMES), nodes, 3))
         self.place = nn.Parameter(0.1 * torch.randn(nodes, c))
         self.geometry = nn.Linear(6, c)
         self.on_face = nn.ModuleList(GraphConvolution(c) for _ in range(3))
@@ -199,6 +214,11 @@ class LandmarkGraphNetwork(nn.Module):
         network.joined.copy_(torch.from_numpy(adjacency(graph_edges(mean), len(mean))))
         return network
 
+    @property
+    def weights(self) -> int:
+        """How many numbers were learned."""
+        return sum(tensor.numel() for tensor in (*self.parameters(), self.directions, self.bends))
+
     def start(self, batch: int = 1) -> list[Tensor]:
         """The state before the first frame: for each convolution in time, [batch, 2 dilation, H] of zeros."""
         return [self.last.weight.new_zeros(batch, 2 * d, self.config.hidden) for d in self.config.dilations]
@@ -225,9 +245,11 @@ class LandmarkGraphNetwork(nn.Module):
         nodes = self._nodes(neutral)
         # The mean face does what is copied: shapes differ by what the face differs.
         shapes = self.shapes(nodes) - self.shapes(self._nodes(self.mean[None]))
+        sizes = torch.einsum("bnc,dnc->bd", _MILLIMETRES * (neutral - self.mean), self.directions)
+        whole = torch.einsum("bd,dknc->bknc", sizes, self.bends)
         return Face(
             self.movable(nodes),
-            shapes.unflatten(-1, (len(ARKIT_NAMES), 3)).transpose(1, 2),
+            shapes.unflatten(-1, (len(ARKIT_NAMES), 3)).transpose(1, 2) + whole,
             self.courses(nodes).unflatten(-1, (self.config.courses, 3)).transpose(1, 2),
         )
 

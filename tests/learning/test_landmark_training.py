@@ -26,6 +26,7 @@ from emotalk.learning.landmark_training import (
     LandmarkSampler,
     copied_motion,
     landmark_losses,
+    learn_faces,
     node_weights,
     train_landmarks,
     usual_residuals,
@@ -38,7 +39,7 @@ from emotalk.tracking.rig import FaceRig, pose_of
 from emotalk.tracking.solve import Frames, Lens
 
 SPEECH = 6
-SMALL = GraphConfig(speech=SPEECH, channels=8, moving=6, hidden=10, courses=3)
+SMALL = GraphConfig(speech=SPEECH, channels=8, moving=6, hidden=10, courses=3, directions=2)
 CONFIG = LandmarkConfig(steps=24, batch=3, frames=12, faces=2, learning_rate=0.03, warmup=4, save_every=8)
 
 
@@ -62,7 +63,7 @@ def _face(head: HeadModel, seed: int) -> PersonShapes:
 @pytest.fixture(scope="module")
 def data(head) -> LandmarkData:
     random = np.random.default_rng(0)
-    people = [_face(head, seed) for seed in (1, 2)]
+    people = [_face(head, seed) for seed in (1, 2, 5)]
     speakers = {name: _face(head, seed) for name, seed in (("s1", 3), ("s2", 4))}
 
     def clip(speaker: str = "") -> HeardClip:
@@ -224,6 +225,31 @@ def test_training_gets_better_and_the_same_every_time(head, data):
     assert told == [CONFIG.steps]
     for mine, theirs in zip(trained.state_dict().values(), again.state_dict().values(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+def test_what_follows_from_the_whole_face_is_found_for_them(head):
+    """Shapes that differ by one direction of faces, linearly."""
+    random = np.random.default_rng(4)
+    mean, way = neutral_landmarks(head), random.standard_normal((len(KEYS), 3))
+    still = np.zeros((52, len(KEYS), 3), np.float32)
+
+    def person() -> PersonShapes:
+        neutral = mean + 0.002 * random.standard_normal(mean.shape)
+        own = still.copy()
+        own[3] = 0.1 * ((neutral - mean) * way).sum() * way
+        return PersonShapes(neutral.astype(np.float32), still, own)
+
+    network = _network(head).eval()
+    with pytest.raises(InputError, match="2 directions"):
+        learn_faces(network, [person()])
+    people = [person() for _ in range(40)]
+    for _ in range(2):  # again, it is the same
+        learn_faces(network, people)
+        one = people[0]
+        told = network.face(torch.from_numpy(one.neutral)[None]).shapes.detach()[0].numpy()
+        left = np.abs(told - 1000 * one.own).sum() / np.abs(1000 * one.own).sum()
+        assert left < 0.1
+    assert not network.face(torch.from_numpy(mean)[None]).shapes.detach().abs().max() > 1e-6
 
 
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(head, data, tmp_path):

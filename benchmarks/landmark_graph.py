@@ -78,11 +78,13 @@ class Score:
     @staticmethod
     def mean(scores: list[Score]) -> Score:
         """The mean of some."""
-        return Score(*np.nanmean([(s.every, s.mouth, s.r, s.spread) for s in scores], axis=0))
+        columns = np.array([(s.every, s.mouth, s.r, s.spread) for s in scores]).T
+        return Score(*(float(np.nanmean(x)) if np.isfinite(x).any() else float("nan") for x in columns))
 
     def row(self, name: str) -> str:
         """A line of a table."""
-        return f"| {name} | {self.every:.3f} | {self.mouth:.3f} | {self.r:.3f} | {self.spread:.2f} |"
+        r = f"{self.r:.3f}" if np.isfinite(self.r) else "-"
+        return f"| {name} | {self.every:.3f} | {self.mouth:.3f} | {r} | {self.spread:.2f} |"
 
 
 HEAD_ROW = "| motion | all, mm | mouth, mm | opening r | spread |\n|---|---|---|---|---|"

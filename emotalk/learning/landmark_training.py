@@ -39,6 +39,8 @@ _MILLIMETRES = 1000.0
 _DEPTH = 0.1  # how much a filmed node's depth counts, which the camera does not show
 _WAYS, _RIDGE = 60, 50.0
 """Principal components of faces at rest that shapes are told from, and the ridge (mm²)."""
+_LEAST = 0.01
+"""ARKit weight that a shape counts as if it was used by, at least."""
 _UNHEARD = 0.1  # share of windows without speech, so that shapes alone tell of the face
 
 
@@ -157,7 +159,7 @@ class LandmarkSampler:
         shares = np.array([counts[clip.speaker] ** -0.5 for clip in self._filmed])
         self._shares = shares / shares.sum() if len(shares) else shares
         # [52] how much of each shape there is in the usual frame.
-        self._usage = np.mean([np.abs(clip.expression[0]).mean(0) for clip in self._spoken], axis=0).astype(np.float32)
+        self.usage = np.mean([np.abs(clip.expression[0]).mean(0) for clip in self._spoken], axis=0).astype(np.float32)
         self._weights = {filmed: node_weights(filmed).astype(np.float32) for filmed in (False, True)}
 
     def batch(self, random: np.random.Generator) -> LandmarkBatch:
@@ -169,7 +171,7 @@ class LandmarkSampler:
         """Random faces and what their shapes do, for the same generator the same."""
         people = [self._data.people[i] for i in random.integers(len(self._data.people), size=self._config.faces)]
         wanted = _MILLIMETRES * np.stack([person.own - person.copied for person in people])
-        usage = self._usage[:, None, None] * self._weights[False] / self._weights[False].mean()
+        usage = self.usage[:, None, None] * self._weights[False] / self._weights[False].mean()
         neutral = np.stack([person.neutral for person in people])
         return FaceBatch(*(torch.from_numpy(np.float32(x)) for x in (neutral, wanted, usage)))
 
@@ -205,10 +207,10 @@ class LandmarkSampler:
 
 
 @torch.no_grad()
-def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes]) -> None:
+def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes], usage: np.ndarray) -> None:
     """What the trained network does not yet say of the shapes on `people`, as far as it is linear in the whole face:
-    reduced-rank regression with a ridge, in closed form, written into `network.directions` and `network.bends`. Raises
-    InputError where there are fewer faces than directions."""
+    reduced-rank regression with a ridge, in closed form, written into `network.directions` and `network.bends`. Shapes
+    count by their `usage` [52], lips three times. Raises InputError where there are fewer faces than directions."""
     rank = network.config.directions
     if len(people) < rank:
         raise InputError(f"{rank} directions of faces need as many faces or more, found {len(people)}.")
@@ -222,8 +224,11 @@ def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes]) -> No
     ways = np.linalg.svd(faces, full_matrices=False)[2][:_WAYS]
     sizes = faces @ ways.T
     slopes = np.linalg.solve(sizes.T @ sizes + _RIDGE * np.eye(len(ways)), sizes.T @ missing)
-    bends = np.linalg.svd(sizes @ slopes, full_matrices=False)[2][:rank]
-    directions = (ways.T @ (slopes @ bends.T)).T
+    weight = np.maximum(usage, _LEAST)[:, None, None] * node_weights(filmed=False)
+    weight = weight.ravel() / weight.mean()
+    bends = np.linalg.svd(sizes @ slopes * weight, full_matrices=False)[2][:rank]
+    directions = (ways.T @ ((slopes * weight) @ bends.T)).T
+    bends = bends / weight
     network.directions.copy_(torch.from_numpy(directions.astype(np.float32)).view_as(network.directions))
     network.bends.copy_(torch.from_numpy(bends.astype(np.float32)).view_as(network.bends))
 
@@ -296,5 +301,5 @@ def train_landmarks(
             if progress:
                 progress(step + 1, dict(means))
     average = average.eval().requires_grad_(False)
-    learn_faces(average, data.people)
+    learn_faces(average, data.people, sampler.usage)
     return average

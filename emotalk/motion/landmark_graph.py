@@ -110,7 +110,7 @@ class GraphConfig:
     moving: int = 24  # of a node, in every frame
     hidden: int = 48  # of a frame
     courses: int = 12
-    directions: int = 16  # in which faces differ as a whole
+    directions: int = 28  # in which faces differ as a whole
     dilations: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:

@@ -241,10 +241,10 @@ def test_what_follows_from_the_whole_face_is_found_for_them(head):
 
     network = _network(head).eval()
     with pytest.raises(InputError, match="2 directions"):
-        learn_faces(network, [person()])
+        learn_faces(network, [person()], np.ones(52))
     people = [person() for _ in range(40)]
     for _ in range(2):  # again, it is the same
-        learn_faces(network, people)
+        learn_faces(network, people, np.linspace(0, 1, 52))
         one = people[0]
         told = network.face(torch.from_numpy(one.neutral)[None]).shapes.detach()[0].numpy()
         left = np.abs(told - 1000 * one.own).sum() / np.abs(1000 * one.own).sum()

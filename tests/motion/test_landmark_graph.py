@@ -101,9 +101,9 @@ def test_nodes_in_another_order_move_alike(network, person):
     order = torch.randperm(len(KEYS), generator=torch.Generator().manual_seed(5))
     other = LandmarkGraphNetwork(SMALL)
     weights = network.state_dict()
-    weights |= {name: weights[name][order] for name in ("mean", "place")} | {
-        "joined": weights["joined"][order][:, order]
-    }
+    weights |= {name: weights[name][order] for name in ("mean", "place")}
+    weights |= {name: weights[name].index_select(-2, order) for name in ("directions", "bends")}
+    weights["joined"] = weights["joined"][order][:, order]
     other.load_state_dict(weights)
     other.eval().requires_grad_(False)
     neutral = _neutral(person)

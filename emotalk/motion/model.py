@@ -18,11 +18,14 @@ from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.rates import FPS
 from emotalk.core.speech import SpeechFeatures
 from emotalk.emotion.space import EmotionCurve
+from emotalk.head import HeadModel
 from emotalk.motion.body import Body
 from emotalk.motion.body_network import BodyWeights, load_body
 from emotalk.motion.code_stream import CodeStream
 from emotalk.motion.eye_network import EyeWeights, load_eyes
 from emotalk.motion.habits import FARTHEST, Habits
+from emotalk.motion.landmark_corrections import LandmarkCorrections
+from emotalk.motion.landmark_graph import load_landmarks
 from emotalk.motion.network import MotionNetwork, NetworkConfig
 from emotalk.motion.person import MotionAdaptation
 from emotalk.motion.speech_front import Block, SpeechFront
@@ -42,12 +45,14 @@ class MotionModel:
         eyes: EyeWeights,
         adaptation: MotionAdaptation | None = None,
         body: BodyWeights | None = None,
+        landmarks: LandmarkCorrections | None = None,
     ) -> None:
         self.network = network.eval().requires_grad_(False)
         self.eyes = eyes
         self.body = body or load_body()
         self.person = None if adaptation is None else network.person(adaptation).requires_grad_(False)
         self.habits = Habits() if adaptation is None else adaptation.habits
+        self.landmarks = landmarks
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> MotionModel:
@@ -98,13 +103,20 @@ class MotionModel:
     def adapted(self, adaptation: MotionAdaptation | None) -> MotionModel:
         """The same model moving as one recorded person (`learning.adapt_motion`), or as nobody special for None; the
         weights are shared. Raises InputError for an adaptation of another network."""
-        return MotionModel(self.network, self.eyes, adaptation, self.body)
+        return MotionModel(self.network, self.eyes, adaptation, self.body, self.landmarks)
 
     def holding(self, pose: Sequence[float]) -> MotionModel:
         """The same model with the head at rest turned by `pose` [3] (radians about x, y and z), at most
         `habits.FARTHEST` about each axis."""
         other = copy.copy(self)
         other.habits = dataclasses.replace(self.habits, pose=tuple(np.clip(pose, -FARTHEST, FARTHEST)))
+        return other
+
+    def on_face(self, person: HeadModel | None) -> MotionModel:
+        """The same model with the corrections that the landmark graph network has for a face: a head with its identity
+        worked in (`HeadModel.with_identity`); without any for None. Raises CheckpointError."""
+        other = copy.copy(self)
+        other.landmarks = None if person is None else LandmarkCorrections(load_landmarks(), person)
         return other
 
     def stream(self, curve: EmotionCurve, style: MotionStyle | None = None, seed: int = 0) -> MotionStream:
@@ -129,6 +141,7 @@ class MotionStream:
         self._gains = torch.from_numpy(style.gains)[None]
         self._size = model.network.size_of(style)
         self._state = model.network.start()
+        self._corrected = model.landmarks.start() if model.landmarks is not None else []
         self._front = SpeechFront(model.network.config.features, BLOCK)
         self._body = Body(model.eyes, model.body, style, seed, model.habits)
         self._mood = _MoodGlide(np.random.default_rng([seed, 3]))
@@ -147,17 +160,15 @@ class MotionStream:
 
     def _block(self, block: Block) -> HeadMotion:
         va, lively = self._mood.glide(self.curve.at(range(block.first, block.first + BLOCK)))
+        rows, beat, felt = (torch.from_numpy(array)[None] for array in (block.rows, block.beat, lively))
+        network, landmarks = self._model.network, self._model.landmarks
         with torch.inference_mode():
-            output, self._state = self._model.network(
-                torch.from_numpy(block.rows)[None],
-                torch.from_numpy(block.beat)[None],
-                torch.from_numpy(lively)[None],
-                self._style_vector,
-                self._gains,
-                self._state,
-                self._model.person,
-                self._size,
+            output, self._state = network(
+                rows, beat, felt, self._style_vector, self._gains, self._state, self._model.person, self._size
             )
+            if landmarks is not None:
+                heard = network.lip_inputs(rows, beat)
+                output, self._corrected = landmarks.correct(heard, felt, output, self._corrected)
         return self._body.play(output.expression[0].numpy(), block.rhythm, va)
 
 

@@ -12,29 +12,24 @@ neither fit nor generator ever sees them. Rows are written one by one to FOLDER/
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-import tyro
 from PIL import Image, ImageDraw
 
 from benchmarks.portrait_clips import camera_of
-from benchmarks.results_file import with_remarks
 from emotalk.avatar import Consent, GaussianAvatar
-from emotalk.core.atomic import write_text
 from emotalk.core.camera import Camera
 from emotalk.core.image_metrics import peak_ratio
 from emotalk.core.landmarks import BROWS, EYE_CORNERS, EYES, MOUTH, NOSE_BASE, OVAL, PAIRS, eye_distance
 from emotalk.core.motion import HeadMotion
 from emotalk.core.ssim import ssim
 from emotalk.evaluation.clip_detector import ClipDetector
-from emotalk.fitting.personalize import ExtraPairs, PersonalizeConfig, PersonalizeFit, one_thread
+from emotalk.fitting.personalize import ExtraPairs, PersonalizeConfig, PersonalizeFit
 from emotalk.fitting.video_fit import draw_frame
 from emotalk.head import HeadModel
 from emotalk.tracking import TrackedVideo, track_video

@@ -29,7 +29,6 @@ from emotalk.avatar.home import usual_pose
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
-from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import FitCallback, FitProgress
 from emotalk.fitting.expressive import expressive, shown_folds
 from emotalk.fitting.fit_start import load_start, save_start

@@ -11,7 +11,6 @@ the avatar's emotion branch. There a network edits the picture; here the frame i
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections import Counter
 from dataclasses import dataclass

@@ -135,7 +135,7 @@ def test_other_lips_another_person_and_no_face_are_told(filmed):
     frame, pursed = drawn_in(HeadMotion(**(vars(motion) | {"expression": spoken})))
     assert source.fault(frame, pursed, seen(pursed)) == "lips"
     frame, _ = drawn_in(motion)
-    sunburnt = np.clip(same.astype(int) + [40, 0, 0], 0, 255).astype(np.uint8)
+    sunburnt = np.clip(same + np.array([40, 0, 0]), 0, 255).astype(np.uint8)
     assert source.fault(frame, sunburnt, source.points) == "person"
     assert source.fault(frame, np.zeros_like(same), None) == "no face"
 

@@ -221,9 +221,10 @@ class VideoFit(GaussianFit):
     def _mesh(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """As in `GaussianFit`, of the frame's pose as it is refined so far, with gradients while poses are refined."""
         refining = bool(self.poses.channels) and self.progress >= POSES_FROM and torch.is_grad_enabled()
-        refining = refining and not self._is_pair(index)  # it was made with just that pose
+        refining = refining and not self._is_pair(index)
         self._leaves = self.poses.begin(index) if refining else {}
-        leaves = self._leaves or {name: self.poses.values[name][index : index + 1] for name in self.poses.channels}
+        of = self._source(index)
+        leaves = self._leaves or {name: self.poses.values[name][of : of + 1] for name in self.poses.channels}
         with torch.set_grad_enabled(refining):
             channels, torso = self.poses.posed(index, leaves)
             posed = self.avatar.person(**channels)
@@ -232,6 +233,13 @@ class VideoFit(GaussianFit):
 
     def _is_pair(self, index: int) -> bool:
         return index >= len(self.frames.rows)
+
+    def _source(self, index: int) -> int:
+        """The sample whose refined pose a sample takes: a pair that of the frame that it was made from."""
+        if not self._is_pair(index):
+            return index
+        row = self.frames.extra[index - len(self.frames.rows)].row
+        return index if row is None else int(np.searchsorted(self.frames.rows, row))
 
     def _color(self, mesh: tuple[Tensor, Tensor, Tensor], target: Target) -> Tensor:
         return self.parameters.values["color"]  # one camera: corrections by the head's turn say all of it

@@ -41,6 +41,7 @@ class ExtraPair(NamedTuple):
     motion: HeadMotion  # one frame
     weights: np.ndarray | None = None  # [H, W] float32 >= 0, how much its pixels count beside the video's; None: all 1
     torso: Tensor | None = None  # how the shoulders move in it, as the avatar's frames have it; None: not at all
+    row: int | None = None  # frame of the video that it was made from: what is learned of its pose holds here as well
 
 
 class VideoFrames:
@@ -83,7 +84,7 @@ class VideoFrames:
         size = (self.camera.height, self.camera.width, 3)
         for pair in pairs:
             pair = ExtraPair(*pair)
-            picture, motion, weights = pair[:3]
+            picture, motion, weights = pair.picture, pair.motion, pair.weights
             if picture.shape != size or picture.dtype != np.uint8 or len(motion) != 1:
                 raise InputError(
                     f"An extra training pair is a picture {list(size)} uint8 and one frame of motion, found "

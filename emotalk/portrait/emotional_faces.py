@@ -113,7 +113,7 @@ class EmotionalFaces:
                     wrong = source.fault(frame, drawn, found)
                     self.counts[wrong or "kept"] += 1
                     if wrong is None:
-                        pairs.append(ExtraPair(drawn, felt, source.weights(frame), torso))
+                        pairs.append(ExtraPair(drawn, felt, source.weights(frame), torso, row))
         log.info("emotional faces: %s", dict(self.counts))
         return pairs
 

@@ -276,7 +276,7 @@ class VideoFit(GaussianFit):
         if not self._is_pair(index):
             return 1.0
         weights = self.frames.extra[index - len(self.frames.rows)].weights
-        return 1.0 if weights is None else float(weights.mean())
+        return 1.0 if weights is None else float(weights.mean(dtype=np.float64))
 
     def _background(self, target: Target) -> Tensor:
         width = target.camera.width

@@ -14,13 +14,15 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from emotalk.core.landmarks import EYE_CORNERS, EYES, INNER_OPENINGS, MOUTH, OVAL
+from emotalk.core.camera import project
+from emotalk.core.landmarks import EYE_CORNERS, EYES, INNER_OPENINGS, MOUTH, OUTER_LIPS, OVAL
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import eight_bit
 from emotalk.core.ssim import ssim
@@ -34,6 +36,7 @@ from emotalk.tracking.landmarks import FaceLandmarks
 from emotalk.tracking.masks import SKIN
 
 if TYPE_CHECKING:
+    from emotalk.avatar import GaussianAvatar
     from emotalk.fitting.starting_avatar import Start
     from emotalk.fitting.video_frames import VideoFrames
 
@@ -46,10 +49,10 @@ SPREAD = 15.0
 HOLD = (*EYE_CORNERS, 168, 6, 197, 195, 5, 4)
 """Landmarks by which two pictures of a head are laid over each other: corners of the eyes, and the nose."""
 LIPS_TOLERANCE = 0.018
-"""Eye distances that the lips' landmarks may be from the frame's on the average, both mouths at one place: what the
-landmarker makes of one and the same mouth twice differs by .006."""
+"""Eye distances that the lips' landmarks may be on the average from where the frame has them, seen as its head is
+turned, both mouths at one place: what the landmarker makes of one and the same mouth twice differs by .006."""
 OPENING_TOLERANCE = 0.02
-"""Eye distances by which the lips' opening may differ."""
+"""Eye distances by which the lips' opening may differ from that."""
 STILL = 0.012
 """Eye distances: pixels that the mood moves by less than that beside the head must look as they did."""
 LEAST_ALIKE = 0.75
@@ -60,6 +63,8 @@ RIM = 0.03
 """Eye distances by which the skin that counts ends before its outline."""
 AROUND = 0.25
 """Eye distances around the outline of the face up to which skin counts: neck and ears next to it."""
+MOUTH_REACH, MOUTH_EDGE = 0.12, 0.02
+"""Eye distances around a pixel over which the flow of the mouth is averaged, and by which it goes beyond the lips."""
 LEAST_STILL = 200
 """Pixels that must be left to compare."""
 
@@ -108,9 +113,9 @@ class EmotionalFaces:
                 for mood, turn in zip(chosen, turns, strict=True):
                     felt = in_mood(motion, mood, turn)
                     frame = flow.draw(felt, 0, torso)
-                    drawn = eight_bit(frame.blended.permute(1, 2, 0).numpy())
+                    drawn = eight_bit(source.with_its_mouth(frame))
                     found = _look(finder, drawn)
-                    wrong = source.fault(frame, drawn, found)
+                    wrong = source.fault(frame, drawn, found, turned_points(start.avatar, motion, felt))
                     self.counts[wrong or "kept"] += 1
                     if wrong is None:
                         pairs.append(ExtraPair(drawn, felt, source.weights(frame), torso, row))
@@ -154,6 +159,16 @@ def in_mood(motion: HeadMotion, mood: np.ndarray, turn: np.ndarray) -> HeadMotio
     return HeadMotion(**(vars(motion) | changed))
 
 
+@torch.no_grad()
+def turned_points(avatar: GaussianAvatar, motion: HeadMotion, felt: HeadMotion) -> np.ndarray:
+    """How far [478, 2] in pixels landmarks go from one frame of motion to another where the head turns and nothing
+    else does."""
+    turned = HeadMotion(**(vars(motion) | {"head_pose": felt.head_pose}))
+    places = avatar.head.landmarks(torch.cat([avatar.mesh(one)[0] for one in (motion, turned)])).double().numpy()
+    before, after = (project(points, avatar.camera)[0] for points in places)
+    return after - before
+
+
 @dataclass(frozen=True)
 class Source:
     """A frame of the video that faces are made from."""
@@ -167,18 +182,43 @@ class Source:
         """Pixels between the outer corners of the eyes."""
         return float(np.linalg.norm(self.points[EYES[0]] - self.points[EYES[1]]))
 
-    def fault(self, frame: FlowFrame, drawn: np.ndarray, points: np.ndarray | None) -> str | None:
+    @cached_property
+    def mouth(self) -> torch.Tensor:
+        """Where its lips are and what is between them [H, W] in [0, 1], with a soft edge."""
+        inside = Image.new("1", self.skin.shape[::-1])
+        draw = ImageDraw.Draw(inside)
+        outline = [tuple(point) for point in self.points[list(OUTER_LIPS)].tolist()]
+        edge = max(1, round(MOUTH_EDGE * self.eye_distance))
+        draw.polygon(outline, fill=1)
+        draw.line([*outline, outline[0]], fill=1, width=2 * edge, joint="curve")
+        return _mean_around(torch.from_numpy(np.array(inside)).float()[None], edge)[0]
+
+    def with_its_mouth(self, frame: FlowFrame) -> np.ndarray:
+        """The picture [H, W, 3] float32 of a frame with the mouth that this one shows: as lips are held, they and the
+        teeth go along with the head. (A flow of Gaussians does not know the teeth: behind lips that move, others show.)
+        """
+        known = torch.cat([frame.flow * frame.shown, frame.shown[None]])
+        around = _mean_around(known, max(2, round(MOUTH_REACH * self.eye_distance)))
+        grid = sampling_grid(around[:2] / around[2].clamp_min(1e-3), self.skin.shape)
+        planes = torch.cat([torch.from_numpy(self.picture).permute(2, 0, 1), self.mouth[None]])
+        there = torch.nn.functional.grid_sample(planes[None], grid, align_corners=False)[0]
+        return torch.lerp(frame.blended, there[:3], there[3]).permute(1, 2, 0).numpy()
+
+    def fault(
+        self, frame: FlowFrame, drawn: np.ndarray, points: np.ndarray | None, turned: np.ndarray | None = None
+    ) -> str | None:
         """What is wrong with a face that was made of it, None where nothing is: `drawn` is its picture [H, W, 3] uint8,
-        `points` [478, 2] what the landmarker sees there."""
+        `points` [478, 2] what the landmarker sees there, `turned` [478, 2] pixels by which the turn of the head alone
+        moves landmarks (`turned_points`)."""
         if points is None:
             return "no face"
-        back = similarity(points[list(HOLD)], self.points[list(HOLD)])  # from the drawn picture to the frame
-        lips = moved(points[list(MOUTH)], back)
-        apart = (lips - lips.mean(0)) - (self.points[list(MOUTH)] - self.points[list(MOUTH)].mean(0))
-        gap = opening(moved(points, back)) - opening(self.points)
-        unit = self.eye_distance
-        if np.linalg.norm(apart, axis=1).mean() > LIPS_TOLERANCE * unit or abs(gap) > OPENING_TOLERANCE * unit:
+        wanted = self.points if turned is None else self.points + turned
+        lips, own = points[list(MOUTH)], wanted[list(MOUTH)]
+        apart = np.linalg.norm((lips - lips.mean(0)) - (own - own.mean(0)), axis=1).mean()
+        gap, unit = opening(points) - opening(wanted), self.eye_distance
+        if apart > LIPS_TOLERANCE * unit or abs(gap) > OPENING_TOLERANCE * unit:
             return "lips"
+        back = similarity(points[list(HOLD)], self.points[list(HOLD)])  # from the drawn picture to the frame
         return None if self._same_person(frame, drawn, back) else "person"
 
     def _same_person(self, frame: FlowFrame, drawn: np.ndarray, back: np.ndarray) -> bool:
@@ -206,7 +246,12 @@ class Source:
         inside = 1 - torch.nn.functional.max_pool2d(outside, rim, 1, rim // 2)
         grid = sampling_grid(frame.flow, self.skin.shape)
         skin = torch.nn.functional.grid_sample(inside, grid, align_corners=False)[0, 0]
-        return (2.0 * skin * frame.shown * (frame.shown > 0.5)).numpy()
+        return (2.0 * skin * frame.shown * (frame.shown > 0.5)).numpy().astype(np.float16)  # many are held at once
+
+
+def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:
+    """Means of planes [P, H, W] over squares of pixels that reach so far."""
+    return torch.nn.functional.avg_pool2d(planes[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
 
 
 def opening(points: np.ndarray) -> float:

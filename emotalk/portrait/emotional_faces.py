@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from scipy.ndimage import minimum_filter, uniform_filter
 
 from emotalk.core.camera import project
 from emotalk.core.landmarks import EYE_CORNERS, EYES, INNER_OPENINGS, MOUTH, OUTER_LIPS, OVAL
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OPEN_EYES = 0.35
-"""Closure of the lids up to which a frame's eyes count as open: shut ones show no emotion."""
+OPEN_EYES = 0.1
+"""Closure of the lids beyond the usual up to which a frame's eyes count as open: shut ones show no emotion."""
 SPREAD = 15.0
 """Degrees on the circle of emotions around each family's own place."""
 HOLD = (*EYE_CORNERS, 168, 6, 197, 195, 5, 4)
@@ -142,8 +143,8 @@ def mood_points(config: FacesConfig, random: np.random.Generator):
 
 def source_rows(frames: VideoFrames, count: int) -> list[int]:
     """Frames of the video that faces are made from: varied ones among those that are learned from, eyes open."""
-    motion = frames.tracked.motion
-    rows = frames.rows[motion.eyelids[frames.rows].max(1) < OPEN_EYES]
+    shut = frames.filmed.eyelids.max(1)
+    rows = frames.rows[shut <= np.median(shut) + OPEN_EYES]
     return [int(row) for row in varied(frames.tracked, rows, count)]
 
 
@@ -239,19 +240,22 @@ class Source:
         tinted = float((made - wanted)[torch.from_numpy(still)].mean(0).abs().max())
         return float(ssim(made, wanted, mask)) >= LEAST_ALIKE and tinted <= MOST_TINTED
 
+    @cached_property
+    def inside(self) -> torch.Tensor:
+        """The skin without its rim, [1, 1, H, W] in {0, 1}."""
+        reach = max(1, round(RIM * self.eye_distance))
+        return torch.from_numpy(minimum_filter(self.skin, 2 * reach + 1)).float()[None, None]
+
     def weights(self, frame: FlowFrame) -> np.ndarray:
         """How much the pixels [H, W] of a face count that was made of it: skin that the frame shows, as the video's."""
-        rim = 2 * max(1, round(RIM * self.eye_distance)) + 1
-        outside = torch.from_numpy(~self.skin).float()[None, None]
-        inside = 1 - torch.nn.functional.max_pool2d(outside, rim, 1, rim // 2)
         grid = sampling_grid(frame.flow, self.skin.shape)
-        skin = torch.nn.functional.grid_sample(inside, grid, align_corners=False)[0, 0]
+        skin = torch.nn.functional.grid_sample(self.inside, grid, align_corners=False)[0, 0]
         return (2.0 * skin * frame.shown * (frame.shown > 0.5)).numpy().astype(np.float16)  # many are held at once
 
 
 def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:
     """Means of planes [P, H, W] over squares of pixels that reach so far."""
-    return torch.nn.functional.avg_pool2d(planes[None], 2 * reach + 1, 1, reach, count_include_pad=False)[0]
+    return torch.from_numpy(uniform_filter(planes.numpy(), 2 * reach + 1, axes=(1, 2), mode="nearest"))
 
 
 def opening(points: np.ndarray) -> float:

@@ -18,6 +18,7 @@ from emotalk.fitting.video_corrections import (
     FULL,
     allowed,
     emotion_latents,
+    spoken_latents,
     video_corrections,
 )
 from emotalk.fitting.video_fit import VideoFit, draw_frame
@@ -114,6 +115,16 @@ def test_a_pair_teaches_corrections_alone(filmed):
     assert changed.abs().max() > 0
     inner = torch.isin(fit.parameters.fixed.region[fit.parameters.index], torch.tensor([REGION_INDEX["teeth"]]))
     assert changed[:, inner].abs().max() == 0
+    assert changed[spoken_latents()].abs().max() == 0
+
+
+def test_a_pair_goes_with_what_is_learned_of_the_pose_of_its_frame(filmed):
+    video, person = filmed
+    pair = pair_of(person, video, "happy")
+    frames = VideoFrames(video, range(2, 12))
+    frames.add([pair, pair._replace(row=7)])
+    fit = VideoFit(person.replace(corrections=None), frames, torch.zeros(12, 3, 4), FitConfig(steps=40))
+    assert [fit._source(k) for k in (0, 9, 10, 11)] == [0, 9, 10, 5]
 
 
 @pytest.mark.slow

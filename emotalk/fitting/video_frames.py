@@ -39,7 +39,7 @@ class ExtraPair(NamedTuple):
 
     picture: np.ndarray  # [H, W, 3] uint8 through the video's camera
     motion: HeadMotion  # one frame
-    weights: np.ndarray | None = None  # [H, W] floats >= 0, how much its pixels count beside the video's; None: all 1
+    weights: np.ndarray | None = None  # [H, W] numbers >= 0, how much its pixels count beside the video's; None: all 1
     torso: Tensor | None = None  # how the shoulders move in it, as the avatar's frames have it; None: not at all
     row: int | None = None  # frame of the video that it was made from: what is learned of its pose holds here as well
 

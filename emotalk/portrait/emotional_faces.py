@@ -247,10 +247,11 @@ class Source:
         return torch.from_numpy(minimum_filter(self.skin, 2 * reach + 1)).float()[None, None]
 
     def weights(self, frame: FlowFrame) -> np.ndarray:
-        """How much the pixels [H, W] of a face count that was made of it: skin that the frame shows, as the video's."""
+        """How much the pixels [H, W] uint8 of a face count that was made of it: skin that the frame shows, as the video's.
+        Whole numbers, as many are held at once."""
         grid = sampling_grid(frame.flow, self.skin.shape)
         skin = torch.nn.functional.grid_sample(self.inside, grid, align_corners=False)[0, 0]
-        return (2.0 * skin * frame.shown * (frame.shown > 0.5)).numpy().astype(np.float16)  # many are held at once
+        return np.rint(2 * (skin * frame.shown).numpy()).astype(np.uint8)
 
 
 def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:

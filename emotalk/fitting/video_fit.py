@@ -279,10 +279,7 @@ class VideoFit(GaussianFit):
 
     def _weight(self, index: int) -> float:
         """A weighted mean over a part of the picture counts as much as that part of a whole one."""
-        if not self._is_pair(index):
-            return 1.0
-        weights = self.frames.extra[index - len(self.frames.rows)].weights
-        return 1.0 if weights is None else float(weights.mean(dtype=np.float64))
+        return self.frames.extra[index - len(self.frames.rows)].share if self._is_pair(index) else 1.0
 
     def _background(self, target: Target) -> Tensor:
         width = target.camera.width

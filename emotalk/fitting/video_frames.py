@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -44,11 +47,45 @@ class ExtraPair(NamedTuple):
     row: int | None = None  # frame of the video that it was made from: what is learned of its pose holds here as well
 
 
+@dataclass(frozen=True)
+class KeptPair:
+    """An extra pair in little memory."""
+
+    motion: HeadMotion
+    torso: Tensor | None
+    row: int | None
+    share: float  # mean weight of a pixel
+    _picture: bytes
+    _weights: bytes | None
+
+    @classmethod
+    def of(cls, pair: ExtraPair) -> KeptPair:
+        """The same pair, its picture and weights packed without loss."""
+        file = io.BytesIO()
+        Image.fromarray(pair.picture).save(file, "png", compress_level=1)
+        weights = None if pair.weights is None else np.asarray(pair.weights, np.float32)
+        share = 1.0 if weights is None else float(weights.mean())
+        packed = None if weights is None else zlib.compress(weights.tobytes(), 1)
+        return cls(pair.motion, pair.torso, pair.row, share, file.getvalue(), packed)
+
+    @property
+    def picture(self) -> np.ndarray:
+        """[H, W, 3] uint8."""
+        return np.array(Image.open(io.BytesIO(self._picture)))
+
+    def weights(self, size: tuple[int, int]) -> np.ndarray:
+        """[H, W] float32 of that size; 1 where none were given."""
+        if self._weights is None:
+            return np.ones(size, np.float32)
+        return np.frombuffer(bytearray(zlib.decompress(self._weights)), np.float32).reshape(size)
+
+
 class VideoFrames:
     """Responsibilities: choose frames of a tracked video, and hand them out as targets of a fit.
 
     Of each frame its marks are kept (256 KB at 512 x 512); its picture is decoded anew each time, 2 % of a step, which
-    spares three times that. As only so many frames are chosen, memory is bounded whatever the length of the video.
+    spares three times that; an extra pair is kept packed (about 350 KB). As only so many frames are chosen, memory is
+    bounded whatever the length of the video.
     """
 
     def __init__(self, tracked: TrackedVideo, rows: Iterable[int]) -> None:
@@ -58,7 +95,7 @@ class VideoFrames:
             raise InputError("The video has no frame with a well tracked face; record it again in better light.")
         self.camera = tracked.camera
         self._marks: dict[int, np.ndarray] = {}
-        self.extra: list[ExtraPair] = []
+        self.extra: list[KeptPair] = []
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.extra)
@@ -95,7 +132,7 @@ class VideoFrames:
                     f"The weights of an extra training pair must be {list(size[:2])} numbers >= 0, not all of them 0, "
                     f"found {list(weights.shape)}."
                 )
-            self.extra.append(pair)
+            self.extra.append(KeptPair.of(pair))
 
     def picture(self, k: int) -> np.ndarray:
         """Frame k of the choice, [H, W, 3] uint8."""
@@ -118,8 +155,7 @@ class VideoFrames:
         weights, alpha = self.weights(k), torch.from_numpy((marks & 3) > 0).float()
         sure = torch.from_numpy((marks & _UNSURE_BIT) == 0).float()
         if k >= len(self.rows):  # a generated picture has no mask
-            given = self.extra[k - len(self.rows)].weights
-            weights = torch.ones_like(alpha) if given is None else torch.from_numpy(np.float32(given))
+            weights = torch.from_numpy(self.extra[k - len(self.rows)].weights(marks.shape))
             sure = torch.zeros_like(alpha)
         if shrink > 1:
             color = torch.nn.functional.avg_pool2d(color, shrink)
@@ -138,7 +174,7 @@ class VideoFrames:
     def _marked(self, k: int) -> np.ndarray:
         """Class and marks [H, W] uint8 of frame k."""
         if k >= len(self.rows):
-            return np.zeros(self.extra[k - len(self.rows)].picture.shape[:2], np.uint8)
+            return np.zeros((self.camera.height, self.camera.width), np.uint8)
         if k not in self._marks:
             row = int(self.rows[k])
             classes = self.tracked.labels(row).astype(np.uint8)

@@ -37,6 +37,8 @@ from emotalk.tracking.landmarks import FaceLandmarks
 from emotalk.tracking.masks import SKIN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from emotalk.avatar import GaussianAvatar
     from emotalk.fitting.starting_avatar import Start
     from emotalk.fitting.video_frames import VideoFrames
@@ -92,12 +94,11 @@ class EmotionalFaces:
         self.counts: Counter[str] = Counter()
         """Faces of the last call that were kept ("kept"), and dropped by reason ("no face", "lips", "person")."""
 
-    def __call__(self, start: Start, frames: VideoFrames) -> list[ExtraPair]:
-        """Pairs of picture and motion; none where no frame has a face with open eyes."""
+    def __call__(self, start: Start, frames: VideoFrames) -> Iterator[ExtraPair]:
+        """Pairs of picture and motion, made as they are taken; none where no frame has a face with open eyes."""
         self.counts = Counter()
         random = np.random.default_rng(self.config.seed)
         moods = mood_points(self.config, random)
-        pairs = []
         with FaceLandmarks() as finder:
             for row in source_rows(frames, self.config.sources):
                 picture = frames.tracked.frame(row)
@@ -119,9 +120,8 @@ class EmotionalFaces:
                     wrong = source.fault(frame, drawn, found, turned_points(start.avatar, motion, felt))
                     self.counts[wrong or "kept"] += 1
                     if wrong is None:
-                        pairs.append(ExtraPair(drawn, felt, source.weights(frame), torso, row))
+                        yield ExtraPair(drawn, felt, source.weights(frame), torso, row)
         log.info("emotional faces: %s", dict(self.counts))
-        return pairs
 
 
 def _look(finder: FaceLandmarks, picture: np.ndarray) -> np.ndarray | None:
@@ -132,8 +132,8 @@ def _look(finder: FaceLandmarks, picture: np.ndarray) -> np.ndarray | None:
     return None if found is None else found[:, :2].astype(np.float64)
 
 
-def mood_points(config: FacesConfig, random: np.random.Generator):
-    """Endless points (valence, arousal) of the field: one family of `EMOTIONS` after the other."""
+def mood_points(config: FacesConfig, random: np.random.Generator) -> Iterator[np.ndarray]:
+    """Endless points [2] (valence, arousal) of the field: one family of `EMOTIONS` after the other."""
     places = [PROTOTYPES[name][0] for name in EMOTIONS.values()]
     while True:
         for k in random.permutation(len(places)):
@@ -247,8 +247,8 @@ class Source:
         return torch.from_numpy(minimum_filter(self.skin, 2 * reach + 1)).float()[None, None]
 
     def weights(self, frame: FlowFrame) -> np.ndarray:
-        """How much the pixels [H, W] uint8 of a face count that was made of it: skin that the frame shows, as the video's.
-        Whole numbers, as many are held at once."""
+        """How much the pixels [H, W] uint8 of a face count that was made of it: skin that the frame shows, as in the
+        video."""
         grid = sampling_grid(frame.flow, self.skin.shape)
         skin = torch.nn.functional.grid_sample(self.inside, grid, align_corners=False)[0, 0]
         return np.rint(2 * (skin * frame.shown).numpy()).astype(np.uint8)

@@ -156,3 +156,14 @@ def test_a_pairs_weights_are_checked_and_say_what_counts(filmed):
     for wrong in (pair.weights[:50], -pair.weights, 0 * pair.weights):
         with pytest.raises(InputError, match="weights of an extra training pair"):
             frames.add([pair._replace(weights=wrong)])
+
+
+def test_pairs_are_kept_packed_and_come_back_as_they_were(filmed):
+    video, person = filmed
+    pair = pair_of(person, video, "happy")
+    frames = VideoFrames(video, [3])
+    frames.add([pair, (pair.picture, pair.motion)])
+    assert np.array_equal(frames.picture(1), pair.picture)
+    assert frames.extra[0].share == pytest.approx(pair.weights.mean())
+    assert (frames.extra[1].share, frames.target(2).weights.min()) == (1.0, 1.0)
+    assert np.abs(frames.target(1).color.numpy() * 255 - pair.picture).max() < 1e-3

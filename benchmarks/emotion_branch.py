@@ -54,7 +54,7 @@ MOODS = ("happy", "angry", "sad", "surprised", "disgusted", "fear", "contempt")
 SIZE = 256
 """Pixels: that of the clips."""
 STEPS = 600
-EVERY = 3
+EVERY = 4
 """Of the frames of an emotional clip, every so many are compared."""
 CONSENT = "For measuring only: this avatar is not kept."
 LIDS = tuple(sorted({k for pair in PAIRS[7:] for k in pair} | set(EYE_CORNERS)))

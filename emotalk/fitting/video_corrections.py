@@ -57,6 +57,16 @@ FELT_REGIONS = ("face", "lids", "lashes", "brows", "beard")
 """Regions that the emotions' latents may change."""
 
 
+SPOKEN = ("jaw", "close", "smile", "pucker", "frown", "stretch", "upper lip", "lower lip", "roll", "chin")
+"""Groups of muscles around the mouth. Pictures that keep the lips of a frame say nothing of them that the frame does
+not, and where these learned from such pictures all the same, lips got specks in a smile (by eye)."""
+
+
+def spoken_latents() -> Tensor:
+    """Numbers [10] of the latents that move the mouth."""
+    return torch.tensor([list(GROUPS).index(name) for name in SPOKEN])
+
+
 def emotion_latents() -> Tensor:
     """The latents of the emotion branch, [E, SIGNAL_WIDTH]: for each of `EMOTIONS` the projection of a face on its
     upper half and cheeks, `FULL` at the emotion's own face."""

@@ -32,6 +32,7 @@ from emotalk.fitting.video_corrections import (
     allowed,
     emotion_latents,
     filmed,
+    spoken_latents,
     video_corrections,
 )
 from emotalk.fitting.video_frames import VideoFrames
@@ -204,12 +205,13 @@ class VideoFit(GaussianFit):
         return loss
 
     def _learn_pair(self) -> None:
-        """One improvement of the corrections by an extra pair. Nothing else learns of it: the face at rest, its teeth
-        and where more Gaussians are needed are told by what was filmed."""
+        """One improvement of the corrections by an extra pair. Nothing else learns of it: the face at rest, how its
+        mouth moves and where more Gaussians are needed are told by what was filmed."""
         started = time.perf_counter()
         pair = len(self.frames.rows) + int(torch.randint(len(self.frames.extra), (), generator=self._generator))
         target = self._target(pair, 2 if self.progress < self.config.coarse else 1)
         background, active = self._background(target), self._active(pair)
+        active = active[~torch.isin(active, spoken_latents().to(active.device))]
         loss = self.loss(*self.draw(pair, target, background, cull=True), target, background)
         (self._weight(pair) * loss).backward()
         self._keep_local(active)

@@ -181,7 +181,7 @@ def measure(clips: Path, who: str, work: Path, branch: bool, steps: int) -> Iter
     metrics = avatar.card.metrics
     yield {
         "who": who, "branch": branch, "mood": "neutral", "steps": steps, "head": metrics["psnr_head"],
-        "head_ssim": metrics["ssim_head"], "seconds": metrics["seconds"],
+        "head_ssim": metrics["ssim_head"],
         "faces": None if faces is None else dict(faces.counts),
     }  # fmt: skip
     face = face_of(tracked, shots)
@@ -226,8 +226,7 @@ def write_tables(rows: list[dict], path: Path = RESULTS) -> None:
             f"Held-out neutral frames, box of the head: {fits[False]['head']:.2f} dB without, "
             f"**{fits[True]['head']:.2f}** with. Faces: {sum(counts.values())} made, "
             + ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
-            + f". Fit: {fits[False]['steps']} steps, {fits[False]['seconds']:.0f} s without, "
-            f"{fits[True]['seconds']:.0f} s with (two busy cores).",
+            + f". {fits[False]['steps']} steps each.",
             "",
             "| mood | PSNR box, dB | PSNR upper face | SSIM box | mouth | brows and lids | all landmarks |",
             "|---|---|---|---|---|---|---|",

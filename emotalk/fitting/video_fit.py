@@ -95,7 +95,7 @@ SHRINK = 0.2
 """Logarithm by which Gaussians of that hair may become smaller: smaller ones leave holes when the head turns."""
 MOST_ROOM = 2 * 2**30
 """Bytes, see `room_for_targets`: 330 frames of 512 x 512 pixels."""
-PAIR_SHARE = 0.25
+PAIR_SHARE = 0.2
 """Extra pairs that are learned from for each step, once corrections learn."""
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
@@ -190,8 +190,10 @@ class VideoFit(GaussianFit):
         """One frame, one improvement of avatar and pose; returns the loss. Now and then an extra pair beside it, which
         does not count as a step: so many steps learn as much of the video with pairs as without."""
         loss = super().step()
-        if self.frames.extra and self._correcting and float(torch.rand((), generator=self._generator)) < PAIR_SHARE:
-            self._learn_pair()
+        if self.frames.extra and self._correcting:
+            chance = np.random.default_rng([self.config.seed, self.step_count])  # frames come in the order of without
+            if chance.random() < PAIR_SHARE:
+                self._learn_pair(int(chance.integers(len(self.frames.extra))))
         self._keep_whole()
         self._keep_held()
         if self.step_count % SMOOTH_EVERY == 0:
@@ -204,11 +206,11 @@ class VideoFit(GaussianFit):
             self.mouth.step(self.progress, self.parameters)
         return loss
 
-    def _learn_pair(self) -> None:
+    def _learn_pair(self, number: int) -> None:
         """One improvement of the corrections by an extra pair. Nothing else learns of it: the face at rest, how its
         mouth moves and where more Gaussians are needed are told by what was filmed."""
         started = time.perf_counter()
-        pair = len(self.frames.rows) + int(torch.randint(len(self.frames.extra), (), generator=self._generator))
+        pair = len(self.frames.rows) + number
         target = self._target(pair, 2 if self.progress < self.config.coarse else 1)
         background, active = self._background(target), self._active(pair)
         active = active[~torch.isin(active, spoken_latents().to(active.device))]

@@ -21,24 +21,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from scipy.ndimage import minimum_filter, uniform_filter
-from scipy.spatial import ConvexHull
 
 from emotalk.core.camera import project
-from emotalk.core.landmarks import (
-    BROWS,
-    EYE_CORNERS,
-    EYES,
-    INNER_OPENINGS,
-    LEFT_EYE_ENDS,
-    LEFT_LOWER_LID,
-    LEFT_UPPER_LID,
-    MOUTH,
-    OUTER_LIPS,
-    OVAL,
-    RIGHT_EYE_ENDS,
-    RIGHT_LOWER_LID,
-    RIGHT_UPPER_LID,
-)  # fmt: skip
+from emotalk.core.landmarks import EYE_CORNERS, EYES, INNER_OPENINGS, MOUTH, OUTER_LIPS, OVAL
 from emotalk.core.motion import HeadMotion
 from emotalk.core.pictures import eight_bit
 from emotalk.core.ssim import ssim
@@ -83,10 +68,8 @@ AROUND = 0.25
 """Eye distances around the outline of the face up to which skin counts: neck and ears next to it."""
 MOUTH_REACH, MOUTH_EDGE = 0.12, 0.02
 """Eye distances around a pixel over which the flow of the mouth is averaged, and by which it goes beyond the lips."""
-SKIN_WEIGHT, FELT_WEIGHT = 2.0, 4.0
-"""How much a pixel of skin counts, as in the video, and one of brows and eyes."""
-RIGHT_EYE = (*RIGHT_UPPER_LID, *RIGHT_LOWER_LID, *RIGHT_EYE_ENDS)
-LEFT_EYE = (*LEFT_UPPER_LID, *LEFT_LOWER_LID, *LEFT_EYE_ENDS)
+SKIN_WEIGHT = 2.0
+"""How much a pixel of skin counts, as in the video."""
 LEAST_STILL = 200
 """Pixels that must be left to compare."""
 
@@ -260,25 +243,17 @@ class Source:
         return float(ssim(made, wanted, mask)) >= LEAST_ALIKE and tinted <= MOST_TINTED
 
     @cached_property
-    def counts(self) -> torch.Tensor:
-        """How much its pixels count [1, 1, H, W]: skin without its rim, and brows and eyes, where a mood shows most."""
+    def inside(self) -> torch.Tensor:
+        """The skin without its rim, [1, 1, H, W] in {0, 1}."""
         reach = max(1, round(RIM * self.eye_distance))
-        inside = minimum_filter(self.skin, 2 * reach + 1)
-        picture = Image.new("1", self.skin.shape[::-1])
-        draw = ImageDraw.Draw(picture)
-        for group in (BROWS[:10], BROWS[10:], RIGHT_EYE, LEFT_EYE):
-            points = self.points[list(group)]
-            outline = [tuple(point) for point in points[ConvexHull(points).vertices].tolist()]
-            draw.polygon(outline, fill=1)
-            draw.line([*outline, outline[0]], fill=1, width=2 * reach)
-        return torch.from_numpy(np.where(np.array(picture), FELT_WEIGHT, SKIN_WEIGHT) * inside).float()[None, None]
+        return torch.from_numpy(minimum_filter(self.skin, 2 * reach + 1)).float()[None, None]
 
     def weights(self, frame: FlowFrame) -> np.ndarray:
         """How much the pixels [H, W] uint8 of a face count that was made of it: skin that the frame shows, as in the
         video."""
         grid = sampling_grid(frame.flow, self.skin.shape)
-        skin = torch.nn.functional.grid_sample(self.counts, grid, align_corners=False)[0, 0]
-        return np.rint((skin * frame.shown).numpy()).astype(np.uint8)
+        skin = torch.nn.functional.grid_sample(self.inside, grid, align_corners=False)[0, 0]
+        return np.rint(SKIN_WEIGHT * (skin * frame.shown).numpy()).astype(np.uint8)
 
 
 def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:

@@ -106,7 +106,7 @@ def test_a_pair_teaches_corrections_alone(filmed):
     before = {name: fit.parameters.values[name].detach().clone() for name in GAUSSIAN_GROUPS}
     poses, steps = fit.poses.values["expression"].clone(), fit.step_count
     for _ in range(3):
-        fit._learn_pair()
+        fit._learn_pair(0)
     for name, value in before.items():
         assert torch.equal(fit.parameters.values[name].detach(), value)
     assert torch.equal(fit.poses.values["expression"], poses)
@@ -128,12 +128,23 @@ def test_a_pair_goes_with_what_is_learned_of_the_pose_of_its_frame(filmed):
 
 
 @pytest.mark.slow
+def test_frames_come_in_the_order_in_which_they_come_without_pairs(filmed):
+    video, person = filmed
+    fits = [fit_to(person, video, pairs) for pairs in ([pair_of(person, video, "angry")], [])]
+    for fit in fits:
+        for _ in range(3):
+            fit.step()
+    assert fits[0]._order == fits[1]._order
+    assert [fit.step_count for fit in fits] == [3, 3]
+
+
+@pytest.mark.slow
 def test_what_pairs_teach_shows_in_that_mood_and_not_at_rest(filmed):
     video, person = filmed
     pair = pair_of(person, video, "angry")
     fit = fit_to(person, video, [pair])
     for _ in range(60):
-        fit._learn_pair()
+        fit._learn_pair(0)
     learned, bare = fit.result(), person.replace(corrections=None)
     skin = video.labels(0) == 3
     wanted = pair.picture / 255

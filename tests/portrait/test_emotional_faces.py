@@ -145,5 +145,4 @@ def test_weights_end_with_the_skin_that_the_frame_shows(filmed, made):
         assert pair.weights.shape == (256, 256)
         assert pair.weights.min() >= 0
         assert pair.weights[:20].max() == 0  # above the hair
-        assert pair.weights.max() == 4  # brows and eyes
-        assert np.median(pair.weights[pair.weights > 0]) == 2
+        assert pair.weights.max() == 2

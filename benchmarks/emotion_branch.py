@@ -211,7 +211,7 @@ def write_tables(rows: list[dict], path: Path = RESULTS) -> None:
         "identity of the neutral clip. Neither fit nor generator saw them. *Box*: around the face; *upper face*:",
         "within its outline, above the base of the nose. Distances of landmarks in percent of the eye distance: the",
         "mouth's with both mouths at one place, all others with both heads laid over each other by nose and corners of",
-        "the eyes. Choices were made on M030 alone.",
+        "the eyes. Choices were made on M030, the last two (lips do not count; share of pairs) after looking at both.",
         "",
     ]
     for who in PEOPLE:

@@ -68,6 +68,8 @@ AROUND = 0.25
 """Eye distances around the outline of the face up to which skin counts: neck and ears next to it."""
 MOUTH_REACH, MOUTH_EDGE = 0.12, 0.02
 """Eye distances around a pixel over which the flow of the mouth is averaged, and by which it goes beyond the lips."""
+LIPS = 0.02
+"""Share of the mouth from which a pixel counts as lips."""
 SKIN_WEIGHT = 2.0
 """How much a pixel of skin counts, as in the video."""
 LEAST_STILL = 200
@@ -250,10 +252,11 @@ class Source:
 
     def weights(self, frame: FlowFrame) -> np.ndarray:
         """How much the pixels [H, W] uint8 of a face count that was made of it: skin that the frame shows, as in the
-        video."""
+        video. Lips do not: they are the frame's, and what the fit knows of them it knows from there."""
         grid = sampling_grid(frame.flow, self.skin.shape)
-        skin = torch.nn.functional.grid_sample(self.inside, grid, align_corners=False)[0, 0]
-        return np.rint(SKIN_WEIGHT * (skin * frame.shown).numpy()).astype(np.uint8)
+        planes = torch.cat([self.inside[0], self.mouth[None]])[None]
+        skin, mouth = torch.nn.functional.grid_sample(planes, grid, align_corners=False)[0]
+        return np.rint(SKIN_WEIGHT * (skin * frame.shown * (mouth < LIPS)).numpy()).astype(np.uint8)
 
 
 def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from emotalk.core.arkit import ARKIT_NAMES
+from emotalk.core.camera import project
 from emotalk.core.image_metrics import peak_ratio
+from emotalk.core.landmarks import INNER_LIPS
 from emotalk.core.motion import HeadMotion
 from emotalk.emotion import expression_field, named_emotion, radius
 from emotalk.fitting.starting_avatar import Start
@@ -141,8 +143,12 @@ def test_other_lips_another_person_and_no_face_are_told(filmed):
 
 
 def test_weights_end_with_the_skin_that_the_frame_shows(filmed, made):
+    person = filmed[0].avatar
     for pair in made[1]:
         assert pair.weights.shape == (256, 256)
         assert pair.weights.min() >= 0
         assert pair.weights[:20].max() == 0  # above the hair
         assert pair.weights.max() == 2
+        points = person.head.landmarks(person.mesh(pair.motion)[0])[0].double().numpy()
+        x, y = project(points[list(INNER_LIPS)], person.camera)[0].round().astype(int).T
+        assert pair.weights[y, x].max() == 0

@@ -43,6 +43,7 @@ def improve(
     from emotalk.avatar import load_avatar
     from emotalk.create.verdict import judged, lip_rows
     from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit, one_thread
+    from emotalk.portrait.emotional_faces import EmotionalFaces, FacesConfig
     from emotalk.tracking import load_tracked
 
     started = time.perf_counter()
@@ -58,7 +59,10 @@ def improve(
         waiting = Waiting(progress or (lambda _: None), 60 * request.minutes, 0.0)
         before, tracked = load_avatar(base / name), load_tracked(work / "track")
         config = PersonalizeConfig(minutes=request.minutes, device=str(device), **settings)
-        fit = PersonalizeFit(tracked, work / "fit", config, name=before.card.name, consent=before.card.consent)
+        faces = EmotionalFaces(FacesConfig(seed=config.seed))  # the same as when it was made
+        fit = PersonalizeFit(
+            tracked, work / "fit", config, name=before.card.name, consent=before.card.consent, extra_pairs=faces
+        )  # fmt: skip
         avatar = fit.run(waiting.fitting(), cancelled, further=True)
         old, new = (one.card.metrics.get("psnr_head", 0.0) for one in (before, avatar))
         better = new > old - WORSE

@@ -60,6 +60,7 @@ def personalize(
     from emotalk.create.verdict import judged, lip_rows
     from emotalk.fitting.personalize import PersonalizeConfig, PersonalizeFit, one_thread
     from emotalk.learning.adapt_motion import motion_of_video
+    from emotalk.portrait.emotional_faces import EmotionalFaces, FacesConfig
     from emotalk.tracking import track_video
 
     started = time.perf_counter()
@@ -96,7 +97,10 @@ def personalize(
         # Who wants less when the run goes on gets it; more than was agreed to at its start it does not become.
         live = not (job["video_only"] or request.video_only)
         consent = Consent(job["consent"].strip(), job["started"], live)
-        fit = PersonalizeFit(tracked, work / "fit", config, name=job["name"].strip(), consent=consent)
+        faces = EmotionalFaces(FacesConfig(seed=job["seed"]))
+        fit = PersonalizeFit(
+            tracked, work / "fit", config, name=job["name"].strip(), consent=consent, extra_pairs=faces
+        )  # fmt: skip
         avatar = fit.run(waiting.fitting(), cancelled)
         with one_thread():
             avatar = avatar.replace(motion=motion_of_video(tracked, waiting.speaking(cancelled)))

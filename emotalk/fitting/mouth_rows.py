@@ -107,12 +107,16 @@ class MouthRows:
         if change is not None and len(change):
             light = (change[:, self._slot] * self._base).sum(2)
             found[SHADE].index_add_(1, self.part, light)
+        self.leave(parameters)
+        self._found = found
+
+    def leave(self, parameters: GaussianParameters) -> None:
+        """Leave the Gaussians of the rows no gradients."""
         for name, value in parameters.values.items():
             if value.grad is not None and name.startswith("correction"):
                 value.grad[:, self._slot] = 0
             elif value.grad is not None:
                 value.grad[self.rows] = 0
-        self._found = found
 
     @torch.no_grad()
     def step(self, progress: float, parameters: GaussianParameters) -> None:

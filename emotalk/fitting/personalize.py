@@ -29,23 +29,22 @@ from emotalk.avatar.home import usual_pose
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.atomic import write_json
 from emotalk.core.errors import Cancelled, CheckpointError, InputError
-from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import FitCallback, FitProgress
 from emotalk.fitting.expressive import expressive, shown_folds
 from emotalk.fitting.fit_start import load_start, save_start
 from emotalk.fitting.frame_poses import CHANNELS
 from emotalk.fitting.gaussian_fit import FitConfig
-from emotalk.fitting.starting_avatar import starting_avatar
+from emotalk.fitting.starting_avatar import Start, starting_avatar
 from emotalk.fitting.video_fit import VideoFit, draw_frame, scores
-from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.fitting.video_frames import ExtraPair, VideoFrames, box_mask, head_box, held_out, usable_rows, varied
 from emotalk.rendering import resolve_device
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
 
-ExtraPairs = Callable[[GaussianAvatar], Iterable[tuple[np.ndarray, HeadMotion]]]
-"""From the starting avatar to more training pairs: pictures [H, W, 3] uint8 through its own camera, with one frame of
-motion each. A generator of expressions that the video lacks plugs in here."""
+ExtraPairs = Callable[[Start, VideoFrames], Iterable[ExtraPair]]
+"""From the start of a fit and the frames it learns from to more training pairs: pictures [H, W, 3] uint8 through the
+avatar's own camera, with one frame of motion each. A generator of expressions that the video lacks plugs in here."""
 
 LICENCE = "Personal likeness: to be used with the consent of the person shown, and only for what they agreed to"
 START, STATE, CURVE = "start.safetensors", "fit.safetensors", "curve.json"
@@ -248,11 +247,12 @@ class PersonalizeFit:
             self.start = starting_avatar(self.frames, card, config.gaussians, config.seed, self.judged)
             save_start(self.folder / START, self.start, stamp)
         start = self.start.avatar.replace(card=card).to(self.device)
-        if self.extra_pairs is not None:
-            self.frames.add(self.extra_pairs(start))
+        if self.extra_pairs is not None and not self.frames.extra:
+            self.frames.add(self.extra_pairs(self.start, self.frames))
         torso = self.start.torso[torch.from_numpy(self.frames.rows)]
-        extra = len(self.frames) - len(torso)
-        torso = torch.cat([torso, torch.zeros(extra, *torso.shape[1:])])
+        still = torch.zeros(torso.shape[1:])
+        extra = [still if pair.torso is None else pair.torso for pair in self.frames.extra]
+        torso = torch.cat([torso, torch.stack(extra)]) if extra else torso
         fit_config = FitConfig(
             steps=config.steps or MOST_STEPS, budget=config.budget, seed=config.seed, minutes=config.minutes,
             frozen=("view_color",),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from emotalk.avatar import Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX, SHOULDER_WIDTH, SIGNAL_WIDTH, signals
 from emotalk.avatar.latents import GROUPS, default_latents
+from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.motion import HeadMotion
+from emotalk.emotion import expression_field, named_emotion
 from emotalk.fitting.gaussian_fit import CORRECTED_REGIONS, blank_corrections
 from emotalk.fitting.locality import locality
 
@@ -38,16 +41,52 @@ LEAST_BEND = 3e-4
 """Metres that a way must move the chest to count (standard deviation)."""
 LEAST_TURN = 0.02
 """Radians that count as one unit of head rotation at least."""
+EMOTIONS: dict[str, str] = {
+    "joy": "happy", "surprise": "surprised", "fear": "afraid", "anger": "angry", "disgust": "disgusted",
+    "sadness": "sad",
+}  # fmt: skip
+"""Families of emotions with a latent each -> the face of `emotion.prototypes` that is one of them at its full."""
+FULL = 2.0
+"""Units of its latent at that face: latents are clipped at 2.5."""
+FELT = [
+    i for i, name in enumerate(ARKIT_NAMES)
+    if name.startswith(("brow", "eyeSquint", "eyeWide", "cheekSquint", "noseSneer"))
+]  # fmt: skip
+"""Shapes of the upper face and the cheeks: what an emotion does that speech does not."""
+FELT_REGIONS = ("face", "lids", "lashes", "brows", "beard")
+"""Regions that the emotions' latents may change."""
 
 
-def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor | None = None) -> Corrections:
+SPOKEN = ("jaw", "close", "smile", "pucker", "frown", "stretch", "upper lip", "lower lip", "roll", "chin")
+"""Groups of muscles around the mouth. Pictures that keep the lips of a frame say nothing of them that the frame does
+not, and where these learned from such pictures all the same, lips got specks in a smile (by eye)."""
+
+
+def spoken_latents() -> Tensor:
+    """Numbers [10] of the latents that move the mouth."""
+    return torch.tensor([list(GROUPS).index(name) for name in SPOKEN])
+
+
+def emotion_latents() -> Tensor:
+    """The latents of the emotion branch, [E, SIGNAL_WIDTH]: for each of `EMOTIONS` the projection of a face on its
+    upper half and cheeks, `FULL` at the emotion's own face."""
+    rows = torch.zeros(len(EMOTIONS), SIGNAL_WIDTH)
+    faces = torch.from_numpy(expression_field(*np.transpose([named_emotion(name) for name in EMOTIONS.values()])))
+    rows[:, FELT] = faces[:, FELT] * (FULL / faces[:, FELT].square().sum(1, keepdim=True))
+    return rows
+
+
+def video_corrections(
+    avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor | None = None, emotions: bool = False
+) -> Corrections:
     """Corrections that change nothing yet; `torso` [T, 3, 4] is how the shoulders move (`torso.shoulder_shifts`).
 
     Latents are muscle groups, lids, gaze and the head's rotation, counted from the video's usual pose in standard
     deviations of the video. As latents are clipped at 2.5, corrections stop growing where the video stops: a smile
     twice as wide as any that was seen gets the shading of the widest one. The rotation takes the place of colours
     that depend on the view, which are not clipped and run away at turns that the video never shows. The last ones are
-    the main ways in which the shoulders bend.
+    the main ways in which the shoulders bend, and after them with `emotions` those of the emotion branch, which only
+    pictures of emotions that the video does not show can teach.
     """
     blank = blank_corrections(avatar, (*CORRECTED_REGIONS, *TURNING))
     groups = blank.matrix.cpu()  # a small matrix is quicker made on the CPU
@@ -63,6 +102,9 @@ def video_corrections(avatar: GaussianAvatar, motion: HeadMotion, torso: Tensor 
     if signal.shape[1] > fitting:
         bends = _bends(signal[:, fitting:] - usual[fitting:], avatar)
         matrix = torch.block_diag(matrix, bends) if len(bends) else torch.nn.functional.pad(matrix, (0, SHOULDER_WIDTH))
+    if emotions:
+        branch = emotion_latents()
+        matrix = torch.cat([matrix, torch.nn.functional.pad(branch, (0, matrix.shape[1] - fitting))])
     nothing = torch.zeros(len(matrix), len(blank.index), 3, device=avatar.device)
     mean, matrix = usual.to(avatar.device), matrix.to(avatar.device)
     return dataclasses.replace(blank, mean=mean, matrix=matrix, position=nothing, color=nothing.clone())
@@ -111,15 +153,21 @@ def _bends(linear: Tensor, avatar: GaussianAvatar) -> Tensor:
     return components[kept] @ reach / size[kept, None]
 
 
-def allowed(avatar: GaussianAvatar, corrections: Corrections) -> Tensor:
+def allowed(avatar: GaussianAvatar, corrections: Corrections, emotions: int = 0) -> Tensor:
     """Where each correction of `video_corrections` may act, [K, C] in {0, 1}, for Gaussians `corrections.index`: near
     skin that its muscles move (measured at full strength, whatever the video shows); head rotation acts on everything
-    but cloth and lids (shut ones look the same wherever the head turns), bent shoulders on cloth and neck."""
+    but cloth and lids (shut ones look the same wherever the head turns), bent shoulders on cloth and neck, the last
+    `emotions` of them on skin that these move."""
     groups = blank_corrections(avatar).matrix
+    branch = emotion_latents()[:emotions].to(groups.device)
+    muscles = len(groups)
+    groups = torch.cat([groups, branch])
     blank = torch.zeros(len(groups), len(corrections.index), 3, device=groups.device)
     full = Corrections(torch.zeros(SIGNAL_WIDTH, device=groups.device), groups, corrections.index, blank, blank)
     region = avatar.gaussians.region[corrections.index]
     cloth, neck = region == REGION_INDEX["clothes"], region == REGION_INDEX["neck"]
     lids = (region == REGION_INDEX["lids"]) | (region == REGION_INDEX["lashes"])
     rows = [(~cloth & ~lids).float()] * 3 + [(cloth | neck).float()] * (len(corrections.matrix) - len(groups) - 3)
-    return torch.cat([locality(avatar, full), torch.stack(rows)])
+    felt = torch.tensor([REGION_INDEX[name] for name in FELT_REGIONS], device=region.device)
+    near = locality(avatar, full)
+    return torch.cat([near[:muscles], torch.stack(rows), near[muscles:] * torch.isin(region, felt)])

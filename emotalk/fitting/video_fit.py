@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -19,14 +20,21 @@ from emotalk.core.motion import HeadMotion
 from emotalk.core.ssim import ssim
 from emotalk.fitting.frame_poses import CHANNELS, FramePoses
 from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit
-from emotalk.fitting.gaussian_parameters import GroupSettings
+from emotalk.fitting.gaussian_parameters import GAUSSIAN_GROUPS, GroupSettings
 from emotalk.fitting.hidden_cloth import MARGIN as CLOTH_MARGIN
 from emotalk.fitting.hidden_cloth import HiddenCloth
 from emotalk.fitting.lid_prior import LidPrior, blinks_filmed
 from emotalk.fitting.locality import neighbourhood
 from emotalk.fitting.mouth_rows import MouthRows
 from emotalk.fitting.samples import Target, shrink_camera
-from emotalk.fitting.video_corrections import TURNING, allowed, filmed, video_corrections
+from emotalk.fitting.video_corrections import (
+    TURNING,
+    allowed,
+    emotion_latents,
+    filmed,
+    spoken_latents,
+    video_corrections,
+)
 from emotalk.fitting.video_frames import VideoFrames
 from emotalk.rendering import rasterize, resolve_device
 
@@ -87,6 +95,8 @@ SHRINK = 0.2
 """Logarithm by which Gaussians of that hair may become smaller: smaller ones leave holes when the head turns."""
 MOST_ROOM = 2 * 2**30
 """Bytes, see `room_for_targets`: 330 frames of 512 x 512 pixels."""
+PAIR_SHARE = 0.2
+"""Extra pairs that are learned from for each step, once corrections learn."""
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
@@ -121,7 +131,7 @@ class VideoFit(GaussianFit):
         self._low, self._high = color_box(avatar.gaussians)
         self._set_lip_box()
         self._rim_box = color_box(avatar.gaussians, RIM_REST, RIM_MARGIN)
-        self._hidden_cloth = HiddenCloth(avatar, frames.motion, torso)
+        self._hidden_cloth = HiddenCloth(avatar, frames.filmed, torso[: len(frames.rows)])
         self._solid = torch.full((len(REGIONS),), -math.inf, device=self.device)
         for name, logit in SOLID.items():
             self._solid[REGION_INDEX[name]] = logit
@@ -134,7 +144,8 @@ class VideoFit(GaussianFit):
 
     def _corrections(self, avatar: GaussianAvatar, torso: Tensor) -> Corrections:
         """The corrections to begin with: blank ones, in the units of this video."""
-        return video_corrections(avatar, self.frames.motion, torso)
+        filmed_torso = torso[: len(self.frames.rows)]
+        return video_corrections(avatar, self.frames.filmed, filmed_torso, emotions=bool(self.frames.extra))
 
     def _mouth_rows(self) -> MouthRows | None:
         """What is learned of the inside of the mouth as a whole; None where each of its Gaussians learns alone."""
@@ -142,7 +153,7 @@ class VideoFit(GaussianFit):
 
     def _lid_prior(self, start: GaussianAvatar) -> LidPrior | None:
         """What shut lids look like where the frames hardly show it; None where it is known."""
-        return LidPrior(start, (1 - blinks_filmed(self.frames.motion)) ** 2)
+        return LidPrior(start, (1 - blinks_filmed(self.frames.filmed)) ** 2)
 
     def _find_parts(self) -> None:
         for part in (self.mouth, self.lids):
@@ -176,8 +187,13 @@ class VideoFit(GaussianFit):
         self._inner_slot = slot[self._inner_lips][slot[self._inner_lips] >= 0]
 
     def step(self) -> float:
-        """One frame, one improvement of avatar and pose; returns the loss."""
+        """One frame, one improvement of avatar and pose; returns the loss. Now and then an extra pair beside it, which
+        does not count as a step: so many steps learn as much of the video with pairs as without."""
         loss = super().step()
+        if self.frames.extra and self._correcting:
+            chance = np.random.default_rng([self.config.seed, self.step_count])  # frames come in the order of without
+            if chance.random() < PAIR_SHARE:
+                self._learn_pair(int(chance.integers(len(self.frames.extra))))
         self._keep_whole()
         self._keep_held()
         if self.step_count % SMOOTH_EVERY == 0:
@@ -190,6 +206,24 @@ class VideoFit(GaussianFit):
             self.mouth.step(self.progress, self.parameters)
         return loss
 
+    def _learn_pair(self, number: int) -> None:
+        """One improvement of the corrections by an extra pair. Nothing else learns of it: the face at rest, how its
+        mouth moves and where more Gaussians are needed are told by what was filmed."""
+        started = time.perf_counter()
+        pair = len(self.frames.rows) + number
+        target = self._target(pair, 2 if self.progress < self.config.coarse else 1)
+        background, active = self._background(target), self._active(pair)
+        active = active[~torch.isin(active, spoken_latents().to(active.device))]
+        loss = self.loss(*self.draw(pair, target, background, cull=True), target, background)
+        (self._weight(pair) * loss).backward()
+        self._keep_local(active)
+        if self.mouth is not None:
+            self.mouth.leave(self.parameters)
+        for name in GAUSSIAN_GROUPS:
+            self.parameters.values[name].grad = None
+        self.parameters.step(self.progress, active, self.config.frozen)
+        self.seconds += time.perf_counter() - started
+
     def _after_densify(self) -> None:
         super()._after_densify()
         self._find_parts()
@@ -197,13 +231,25 @@ class VideoFit(GaussianFit):
     def _mesh(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """As in `GaussianFit`, of the frame's pose as it is refined so far, with gradients while poses are refined."""
         refining = bool(self.poses.channels) and self.progress >= POSES_FROM and torch.is_grad_enabled()
+        refining = refining and not self._is_pair(index)
         self._leaves = self.poses.begin(index) if refining else {}
-        leaves = self._leaves or {name: self.poses.values[name][index : index + 1] for name in self.poses.channels}
+        of = self._source(index)
+        leaves = self._leaves or {name: self.poses.values[name][of : of + 1] for name in self.poses.channels}
         with torch.set_grad_enabled(refining):
             channels, torso = self.poses.posed(index, leaves)
             posed = self.avatar.person(**channels)
             mesh = posed.vertices[0], posed.transforms[0, :3, :3, :3], posed.transforms[0, :3, :3, 3]
             return shift_shoulders(*mesh, self.avatar.head.weights[:, 0], torso)
+
+    def _is_pair(self, index: int) -> bool:
+        return index >= len(self.frames.rows)
+
+    def _source(self, index: int) -> int:
+        """The sample whose refined pose a sample takes: a pair that of the frame that it was made from."""
+        if not self._is_pair(index):
+            return index
+        row = self.frames.extra[index - len(self.frames.rows)].row
+        return index if row is None else int(np.searchsorted(self.frames.rows, row))
 
     def _color(self, mesh: tuple[Tensor, Tensor, Tensor], target: Target) -> Tensor:
         return self.parameters.values["color"]  # one camera: corrections by the head's turn say all of it
@@ -212,8 +258,8 @@ class VideoFit(GaussianFit):
         corrections = self.parameters.corrections
         began = dataclasses.replace(self.parameters.fixed, position=self.parameters.start["position"])
         avatar = self.avatar.replace(gaussians=began, corrections=None)
-        self._locality = allowed(avatar, corrections)
-        learned = filmed(self.frames.motion).to(self.device)
+        self._locality = allowed(avatar, corrections, len(emotion_latents()) if self.frames.extra else 0)
+        learned = filmed(self.frames.filmed).to(self.device)
         self._locality[: len(learned)] *= learned[:, None]
         self._neighbourhood = neighbourhood(avatar, corrections.index)
         turning = torch.tensor([REGION_INDEX[name] for name in (*TURNING, "lids")], device=self.device)
@@ -236,7 +282,8 @@ class VideoFit(GaussianFit):
         return self._targets[key]
 
     def _weight(self, index: int) -> float:
-        return 1.0
+        """A weighted mean over a part of the picture counts as much as that part of a whole one."""
+        return self.frames.extra[index - len(self.frames.rows)].share if self._is_pair(index) else 1.0
 
     def _background(self, target: Target) -> Tensor:
         width = target.camera.width
@@ -253,6 +300,15 @@ class VideoFit(GaussianFit):
     @torch.no_grad()
     def _share_corrections(self, active: Tensor) -> None:
         """Corrections act where their muscles are; what neighbours learn is averaged now and then."""
+        self._keep_local(active)
+        if self.mouth is not None:
+            self.mouth.take(self.parameters)
+            self._statistics[self.mouth.rows] = 0  # they are as dense as they have to be
+        if self._leaves:
+            self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
+            self._leaves = {}
+
+    def _keep_local(self, active: Tensor) -> None:
         for name in ("correction_position", "correction_color"):
             gradient = self.parameters.values[name].grad
             if gradient is not None and len(active):
@@ -260,12 +316,6 @@ class VideoFit(GaussianFit):
                 if name == "correction_color":
                     # Light on hair and cloth changes, their tint does not: it would be the background's.
                     gradient[:, self._untinted] = gradient[:, self._untinted].mean(2, keepdim=True)
-        if self.mouth is not None:
-            self.mouth.take(self.parameters)
-            self._statistics[self.mouth.rows] = 0  # they are as dense as they have to be
-        if self._leaves:
-            self.poses.step(self._last, self._leaves, 1 - (1 - ROUGH) * self.progress)
-            self._leaves = {}
 
     @torch.no_grad()
     def _keep_whole(self) -> None:
@@ -305,8 +355,8 @@ class VideoFit(GaussianFit):
 
     def _next(self) -> int:
         if not self._order:
-            rare = rare_frames(self.frames.motion)
-            order = torch.cat([torch.arange(len(self.frames)), *[rare] * (RARE - 1)])
+            rare = rare_frames(self.frames.filmed)
+            order = torch.cat([torch.arange(len(self.frames.rows)), *[rare] * (RARE - 1)])
             self._order = order[torch.randperm(len(order), generator=self._generator)].tolist()
         self._last = super()._next()
         return self._last

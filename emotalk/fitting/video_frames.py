@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import io
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -34,11 +37,55 @@ _UNLIKE = np.random.default_rng(0).normal(0, 1e-3, (64, 2))
 """Pixels that keep a hull from failing where points coincide."""
 
 
+class ExtraPair(NamedTuple):
+    """A picture that the video does not hold, and the motion that shows it."""
+
+    picture: np.ndarray  # [H, W, 3] uint8 through the video's camera
+    motion: HeadMotion  # one frame
+    weights: np.ndarray | None = None  # [H, W] numbers >= 0, how much its pixels count beside the video's; None: all 1
+    torso: Tensor | None = None  # how the shoulders move in it, as the avatar's frames have it; None: not at all
+    row: int | None = None  # frame of the video that it was made from: what is learned of its pose holds here as well
+
+
+@dataclass(frozen=True)
+class KeptPair:
+    """An extra pair in little memory."""
+
+    motion: HeadMotion
+    torso: Tensor | None
+    row: int | None
+    share: float  # mean weight of a pixel
+    _picture: bytes
+    _weights: bytes | None
+
+    @classmethod
+    def of(cls, pair: ExtraPair) -> KeptPair:
+        """The same pair, its picture and weights packed without loss."""
+        file = io.BytesIO()
+        Image.fromarray(pair.picture).save(file, "png", compress_level=1)
+        weights = None if pair.weights is None else np.asarray(pair.weights, np.float32)
+        share = 1.0 if weights is None else float(weights.mean())
+        packed = None if weights is None else zlib.compress(weights.tobytes(), 1)
+        return cls(pair.motion, pair.torso, pair.row, share, file.getvalue(), packed)
+
+    @property
+    def picture(self) -> np.ndarray:
+        """[H, W, 3] uint8."""
+        return np.array(Image.open(io.BytesIO(self._picture)))
+
+    def weights(self, size: tuple[int, int]) -> np.ndarray:
+        """[H, W] float32 of that size; 1 where none were given."""
+        if self._weights is None:
+            return np.ones(size, np.float32)
+        return np.frombuffer(bytearray(zlib.decompress(self._weights)), np.float32).reshape(size)
+
+
 class VideoFrames:
     """Responsibilities: choose frames of a tracked video, and hand them out as targets of a fit.
 
     Of each frame its marks are kept (256 KB at 512 x 512); its picture is decoded anew each time, 2 % of a step, which
-    spares three times that. As only so many frames are chosen, memory is bounded whatever the length of the video.
+    spares three times that; an extra pair is kept packed (about 350 KB). As only so many frames are chosen, memory is
+    bounded whatever the length of the video.
     """
 
     def __init__(self, tracked: TrackedVideo, rows: Iterable[int]) -> None:
@@ -48,38 +95,49 @@ class VideoFrames:
             raise InputError("The video has no frame with a well tracked face; record it again in better light.")
         self.camera = tracked.camera
         self._marks: dict[int, np.ndarray] = {}
-        self._extra: list[tuple[np.ndarray, HeadMotion]] = []
+        self.extra: list[KeptPair] = []
 
     def __len__(self) -> int:
-        return len(self.rows) + len(self._extra)
+        return len(self.rows) + len(self.extra)
 
     @property
     def motion(self) -> HeadMotion:
-        """The tracked motion of all frames, one after the other."""
-        tracked = HeadMotion(**{name: value[self.rows] for name, value in vars(self.tracked.motion).items()})
-        return HeadMotion.concatenate([tracked, *(motion for _, motion in self._extra)])
+        """The motion of all frames, one after the other: as it was tracked, then that of the extra pairs."""
+        return HeadMotion.concatenate([self.filmed, *(pair.motion for pair in self.extra)])
+
+    @property
+    def filmed(self) -> HeadMotion:
+        """The tracked motion of the frames of the video."""
+        return HeadMotion(**{name: value[self.rows] for name, value in vars(self.tracked.motion).items()})
 
     @property
     def times(self) -> np.ndarray:
         """Numbers [len(self)] of the frames in the video; an extra pair is far from all others."""
         last = self.rows[-1] if len(self.rows) else 0
-        return np.concatenate([self.rows, last + 1000 * np.arange(1, len(self._extra) + 1)])
+        return np.concatenate([self.rows, last + 1000 * np.arange(1, len(self.extra) + 1)])
 
-    def add(self, pairs: Iterable[tuple[np.ndarray, HeadMotion]]) -> None:
+    def add(self, pairs: Iterable[ExtraPair | tuple[np.ndarray, HeadMotion]]) -> None:
         """More training pairs through the same camera: pictures [H, W, 3] uint8 with one frame of motion each."""
         size = (self.camera.height, self.camera.width, 3)
-        for picture, motion in pairs:
+        for pair in pairs:
+            pair = ExtraPair(*pair)
+            picture, motion, weights = pair.picture, pair.motion, pair.weights
             if picture.shape != size or picture.dtype != np.uint8 or len(motion) != 1:
                 raise InputError(
                     f"An extra training pair is a picture {list(size)} uint8 and one frame of motion, found "
                     f"{list(picture.shape)} {picture.dtype} and {len(motion)} frames."
                 )
-            self._extra.append((picture, motion))
+            if weights is not None and (weights.shape != size[:2] or not (weights >= 0).all() or not weights.any()):
+                raise InputError(
+                    f"The weights of an extra training pair must be {list(size[:2])} numbers >= 0, not all of them 0, "
+                    f"found {list(weights.shape)}."
+                )
+            self.extra.append(KeptPair.of(pair))
 
     def picture(self, k: int) -> np.ndarray:
         """Frame k of the choice, [H, W, 3] uint8."""
         if k >= len(self.rows):
-            return self._extra[k - len(self.rows)][0]
+            return self.extra[k - len(self.rows)].picture
         return self.tracked.frame_bytes(int(self.rows[k]))
 
     def classes(self, k: int) -> np.ndarray:
@@ -97,7 +155,8 @@ class VideoFrames:
         weights, alpha = self.weights(k), torch.from_numpy((marks & 3) > 0).float()
         sure = torch.from_numpy((marks & _UNSURE_BIT) == 0).float()
         if k >= len(self.rows):  # a generated picture has no mask
-            weights, sure = torch.ones_like(alpha), torch.zeros_like(alpha)
+            weights = torch.from_numpy(self.extra[k - len(self.rows)].weights(marks.shape))
+            sure = torch.zeros_like(alpha)
         if shrink > 1:
             color = torch.nn.functional.avg_pool2d(color, shrink)
             maps = torch.nn.functional.avg_pool2d(torch.stack([weights, alpha, sure])[None], shrink)[0]
@@ -115,7 +174,7 @@ class VideoFrames:
     def _marked(self, k: int) -> np.ndarray:
         """Class and marks [H, W] uint8 of frame k."""
         if k >= len(self.rows):
-            return np.zeros(self._extra[k - len(self.rows)][0].shape[:2], np.uint8)
+            return np.zeros((self.camera.height, self.camera.width), np.uint8)
         if k not in self._marks:
             row = int(self.rows[k])
             classes = self.tracked.labels(row).astype(np.uint8)

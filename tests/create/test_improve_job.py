@@ -37,7 +37,9 @@ class Further:
     def __init__(self) -> None:
         self.psnr, self.asked, self.stopped = 31.0, [], False
 
-    def fit(self, tracked, folder: Path, config, *, name: str, consent):
+    def fit(self, tracked, folder: Path, config, *, name: str, consent, extra_pairs):
+        assert extra_pairs.config.seed == config.seed  # those that it was made with
+
         def run(report, cancelled, further):
             self.asked.append((config, name, consent, further))
             if self.stopped:

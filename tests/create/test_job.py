@@ -49,8 +49,9 @@ class Workshop:
         quality = SimpleNamespace(verdict=self.verdict, sentences=("The light is dim.",), sound=True)
         return SimpleNamespace(quality=quality, seen=np.ones(50, bool))
 
-    def fit(self, tracked, folder: Path, config: PersonalizeConfig, *, name: str, consent):
+    def fit(self, tracked, folder: Path, config: PersonalizeConfig, *, name: str, consent, extra_pairs):
         self.configs.append(config)
+        assert extra_pairs.config.seed == config.seed  # emotional faces, the same again when it is taken up
 
         def run(report, cancelled):
             folder.mkdir(exist_ok=True)

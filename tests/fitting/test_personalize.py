@@ -26,7 +26,7 @@ from emotalk.fitting.personalize import START, STATE, PersonalizeConfig, Persona
 from emotalk.fitting.shoulders import neck_point, without_outliers
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
-from emotalk.fitting.video_frames import VideoFrames, box_mask, head_box, held_out, usable_rows, varied
+from emotalk.fitting.video_frames import ExtraPair, VideoFrames, box_mask, head_box, held_out, usable_rows, varied
 from emotalk.tracking import load_tracked
 from emotalk.tracking.masks import BODY, HAIR, SKIN
 from emotalk.tracking.shoulder_alignment import shoulder_shifts
@@ -246,6 +246,34 @@ def test_a_fit_improves_frames_it_never_saw_and_says_who_it_is(video, tmp_path):
     loaded = load_avatar(avatar.save(tmp_path / "kofi"))
     drawn, again = draw_frame(avatar, video.motion, 3), draw_frame(loaded, video.motion, 3)
     assert np.abs(drawn - again).mean() < 0.01
+
+
+@pytest.mark.slow
+def test_extra_pairs_come_from_the_start_and_the_frames_and_a_fit_with_them_goes_on(video, tmp_path):
+    asked = []
+
+    def pairs(start, frames):
+        asked.append((start.avatar.card.name, set(frames.rows)))
+        row = int(frames.rows[0])
+        return [ExtraPair(frames.tracked.frame_bytes(row), frames.tracked.motion[row : row + 1], row=row)]
+
+    def fit_in(folder):
+        config = PersonalizeConfig(steps=24, **QUICK)
+        return PersonalizeFit(video, tmp_path / folder, config, name="Kofi", consent=CONSENT, extra_pairs=pairs)
+
+    straight = fit_in("a")
+    straight.run()
+    assert asked[0] == ("Kofi", set(straight.frames.rows))
+    assert not asked[0][1] & set(straight.judged)
+    calls = iter(range(1000))
+    with pytest.raises(Cancelled):
+        fit_in("b").run(cancelled=lambda: next(calls) == 15)
+    second = fit_in("b")
+    second.run()
+    values = (fit.fit.parameters.values for fit in (straight, second))
+    first, again = ({name: value.detach() for name, value in part.items()} for part in values)
+    for name in first:  # not bit for bit, see below
+        torch.testing.assert_close(again[name], first[name], atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.slow

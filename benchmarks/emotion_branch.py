@@ -24,7 +24,6 @@ import torch
 import tyro
 from PIL import Image, ImageDraw
 
-from benchmarks.portrait_clips import camera_of
 from benchmarks.results_file import with_remarks
 from emotalk.avatar import Consent, GaussianAvatar
 from emotalk.core.atomic import write_text
@@ -37,6 +36,7 @@ from emotalk.evaluation.clip_detector import ClipDetector
 from emotalk.fitting.personalize import ExtraPairs, PersonalizeConfig, PersonalizeFit, one_thread
 from emotalk.fitting.video_fit import draw_frame
 from emotalk.head import HeadModel
+from emotalk.learning.driven_photo import camera_of
 from emotalk.portrait.emotional_faces import EmotionalFaces
 from emotalk.tracking import TrackedVideo, track_video
 from emotalk.tracking.fit import fit_person, fit_video, key_frames, lens_for, start_frames

@@ -95,8 +95,11 @@ SHRINK = 0.2
 """Logarithm by which Gaussians of that hair may become smaller: smaller ones leave holes when the head turns."""
 MOST_ROOM = 2 * 2**30
 """Bytes, see `room_for_targets`: 330 frames of 512 x 512 pixels."""
-PAIR_SHARE = 0.2
-"""Extra pairs that are learned from for each step, once corrections learn."""
+PAIR_EVERY = 5
+"""Steps from one extra pair that is learned from to the next, once corrections learn: evenly, as several in a row pull
+them away from what was filmed."""
+PAIRS_UNTIL = 0.85
+"""Progress from which no pair is learned from: what was filmed has the last word."""
 ROUGH = 0.25
 """Pose steps are this much smaller at the end than at the start."""
 
@@ -190,10 +193,11 @@ class VideoFit(GaussianFit):
         """One frame, one improvement of avatar and pose; returns the loss. Now and then an extra pair beside it, which
         does not count as a step: so many steps learn as much of the video with pairs as without."""
         loss = super().step()
-        if self.frames.extra and self._correcting:
-            chance = np.random.default_rng([self.config.seed, self.step_count])  # frames come in the order of without
-            if chance.random() < PAIR_SHARE:
-                self._learn_pair(int(chance.integers(len(self.frames.extra))))
+        if self.frames.extra and self._correcting and self.progress < PAIRS_UNTIL and not self.step_count % PAIR_EVERY:
+            # From numbers of their own: frames come in the order in which they come without pairs.
+            turn, number = divmod(self.step_count // PAIR_EVERY, len(self.frames.extra))
+            order = np.random.default_rng([self.config.seed, turn]).permutation(len(self.frames.extra))
+            self._learn_pair(int(order[number]))
         self._keep_whole()
         self._keep_held()
         if self.step_count % SMOOTH_EVERY == 0:

@@ -153,8 +153,8 @@ def source_rows(frames: VideoFrames, count: int) -> list[int]:
 
 
 def in_mood(motion: HeadMotion, mood: np.ndarray, turn: np.ndarray) -> HeadMotion:
-    """One frame of motion in a `mood` [2] (valence, arousal): its lips, jaw, gaze, the field's brows, lids and cheeks, and
-    the head turned by `turn` [3] radians, and as the mood has it, about its middle."""
+    """One frame of motion in a `mood` [2] (valence, arousal): its own lips, jaw and gaze, the field's brows, lids and
+    cheeks, and the head turned by `turn` [3] radians, and as the mood has it, about its middle."""
     face, lids, _ = split_eyes(expression_field(*mood))
     expression = motion.expression.copy()
     expression[:, FELT] += face[:, FELT]

@@ -102,6 +102,8 @@ def personalize(
             tracked, work / "fit", config, name=job["name"].strip(), consent=consent, extra_pairs=faces
         )  # fmt: skip
         avatar = fit.run(waiting.fitting(), cancelled)
+        rows = fit.rows
+        del fit  # its frames and what it learned by: 250 MB that learning to speak and judging need not come on top of
         with one_thread():
             avatar = avatar.replace(motion=motion_of_video(tracked, waiting.speaking(cancelled)))
             waiting.show(JUDGING)
@@ -111,7 +113,7 @@ def personalize(
         card = dataclasses.replace(avatar.card, metrics=avatar.card.metrics | numbers)
         made = put_in_place(avatar.replace(card=card), tracked, base, name, started, verdict)
         if job["keep_frames"] and request.keep_frames:
-            keep(work, made.folder, config, [*fit.rows, *lip_rows(tracked)])
+            keep(work, made.folder, config, [*rows, *lip_rows(tracked)])
         else:
             remove(work)
         return made

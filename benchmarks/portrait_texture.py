@@ -33,7 +33,7 @@ def table(weights: Path) -> Iterator[str]:
     )
     yield "| clip | motion branch, dB | + texture, dB | gain | gradient before | after |\n|---|---|---|---|---|---|"
     kept, all_rows = os.environ.get(TRACKS), []
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+    with tempfile.TemporaryDirectory() as folder:
         for name, file in OWN.items():
             clip = tracked_clip(CLIPS / file, Path(kept or folder))
             row = neutral_row(clip.tracked)
@@ -43,7 +43,8 @@ def table(weights: Path) -> Iterator[str]:
             found = []
             for k in range(len(pairs)):
                 crops, drawn, truth = prepared(pairs, k)
-                mended = (drawn + network(crops[None])[0]).clamp(0, 1)
+                with torch.no_grad():
+                    mended = (drawn + network(crops[None])[0]).clamp(0, 1)
                 errors = [float((part - truth).square().mean()) for part in (drawn, mended)]
                 sharp = [gradient(part) / gradient(truth) for part in (drawn, mended)]
                 found.append([*map(peak_ratio, errors), *sharp])

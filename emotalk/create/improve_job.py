@@ -13,6 +13,7 @@ from pathlib import Path
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import Cancelled
+from emotalk.core.heap import give_memory_back
 from emotalk.core.progress import FitCallback
 from emotalk.create.filmed import remembered
 from emotalk.create.kept import keep, settings_of
@@ -48,6 +49,7 @@ def improve(
 
     started = time.perf_counter()
     one_blas_thread()
+    give_memory_back()
     cancelled = cancelled or (lambda: False)
     device = resolve_device(request.device)
     base = own_folder() if folder is None else folder

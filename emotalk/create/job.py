@@ -26,6 +26,7 @@ from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.atomic import write_json
 from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import Cancelled, EmotalkError, InputError
+from emotalk.core.heap import give_memory_back
 from emotalk.core.progress import FitCallback
 from emotalk.create.kept import keep
 from emotalk.create.request import PersonalizeRequest, PersonalizeResult, need_consent
@@ -66,6 +67,7 @@ def personalize(
     started = time.perf_counter()
     # On a busy machine threads that wait for each other made learning to speak take minutes in place of seconds.
     one_blas_thread()
+    give_memory_back()
     progress = progress or (lambda _: None)
     cancelled = cancelled or (lambda: False)
     device = resolve_device(request.device)  # before the video is tracked, which takes minutes

@@ -13,6 +13,7 @@ let open = false;
 let allowed = false; // the microphone, by whoever read what it means
 let answer = null; // the face's turn in the log, while it lasts
 let again = ""; // makes another address of the script's
+let beginning = false; // asked for, not there yet
 let wanted = []; // who waits for what the controls say
 
 const face = () => {
@@ -94,11 +95,12 @@ const wish = (name) => () =>
 
 async function begin() {
   const there = face();
-  if (!open || !there) return;
-  if (!answering) await whoAnswers(there);
-  ear.hidden = !Recognition;
-  if (dialogue) return;
+  if (!open || !there || beginning) return;
+  beginning = true; // the class that opening sets asks a second time
   try {
+    if (!answering) await whoAnswers(there);
+    ear.hidden = !Recognition;
+    if (dialogue) return;
     const { Dialogue } = await import(there.living.address(props.script) + again);
     const options = { Microphone: there.Microphone, Recognition, language: document.documentElement.lang || navigator.language };
     dialogue ||= new Dialogue(there.living, wish(() => face()?.name), (event, detail) => TOLD[event](detail), options);
@@ -106,6 +108,8 @@ async function begin() {
   } catch {
     again = "#" + Date.now(); // browsers remember that a module did not come
     remark("The conversation cannot be loaded; check the connection and choose it again.");
+  } finally {
+    beginning = false;
   }
 }
 

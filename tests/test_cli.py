@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 from emotalk.cli import COMMANDS, main
-from emotalk.cli.talking import typed_transcript
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
@@ -27,6 +26,7 @@ from emotalk.motion.livelink import write_livelink
 from emotalk.speech import SpeechEncoder
 from emotalk.speech.adapter import LinearAdapter
 from emotalk.speech.hub_encoder import HubSpeechEncoder
+from emotalk.talk.typed import typed_transcript
 from tests.core.test_pictures import jpeg_that_claims
 from tests.preset_photo import preset_photo
 

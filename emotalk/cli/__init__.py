@@ -10,6 +10,7 @@ import sys
 
 import tyro
 
+from emotalk.cli.batching import batch
 from emotalk.cli.exporting import export, livelink
 from emotalk.cli.machine import app, doctor, encode, evaluate, voices, warmup
 from emotalk.cli.people import avatars, personalize, portrait, push, rm
@@ -21,17 +22,17 @@ from emotalk.core.machine_faults import fault_of_the_machine
 COMMANDS = {
     command.__name__: plain(command)
     for command in (
-        talk, app, portrait, personalize, avatars, voices, sheet, export, livelink, rm, encode, push, evaluate, doctor,
-        warmup,
+        talk, app, portrait, personalize, avatars, voices, sheet, export, livelink, batch, rm, encode, push, evaluate,
+        doctor, warmup,
     )
 }  # fmt: skip
 """By name, the most wanted first."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status (2 for an error meant for people)."""
+    """Run one command; returns the exit status (2 for an error meant for people, 1 where some of a batch failed)."""
     try:
-        tyro.extras.subcommand_cli_from_dict(
+        status = tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="python -m emotalk", description="Emotional talking heads.", args=arguments
         )
     except EmotalkError as error:
@@ -45,4 +46,4 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
+    return status or 0

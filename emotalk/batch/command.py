@@ -38,8 +38,8 @@ def run_batch(
 
     `workers` processes share this machine's cores, or actors those of the Ray cluster `ray` ("auto" or an address). One
     is renewed after `tasks` jobs, or a job after which it holds more than `memory` MB. `threads` is how many each
-    draws with; by default as many as it has cores. `on_begin` hears the number of jobs and of workers. Raises InputError,
-    with nothing begun, for what cannot be done; what goes wrong with a job later is in the report.
+    draws with; by default its share of the cores. `on_begin` hears the number of jobs and of workers. Raises
+    InputError, with nothing begun, for what cannot be done; what goes wrong with a job later is in the report.
     """
     if workers is not None:
         check_whole("The number of workers", workers, 1, MOST_WORKERS)

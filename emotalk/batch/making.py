@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import sys
 import tempfile
@@ -59,22 +60,16 @@ class Maker:
     def make(self, task: Task) -> dict:
         """Make a task's result and put it in place; returns what is noted of it. Raises whatever goes wrong."""
         kind = self._kinds[task.kind]
-        with _held(self._place.work(task.digest)) as work:
+        with _work_folder(self._place.work(task.digest)) as work:
             result = work / "result"
             if not kind.resumes:
                 _empty(work)
             shutil.rmtree(result, ignore_errors=True)
             result.mkdir()
-            try:
-                with tempfile.TemporaryDirectory(prefix="emotalk-batch-") as folder:
-                    options = task.options | _local_files(task, Path(folder))
-                    facts = kind.make(self._desk, options, result, work)
-                self._place.put(task.out, result, task.digest, facts)
-            except EmotalkError:
-                _empty(work)  # it would be refused again: there is nothing to go on with
-                raise
-            _empty(work)
-        shutil.rmtree(work, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix="emotalk-batch-") as folder:
+                options = task.options | _local_files(task, Path(folder))
+                facts = kind.make(self._desk, options, result, work)
+            self._place.put(task.out, result, task.digest, facts)
         return facts
 
 
@@ -88,15 +83,29 @@ def _local_files(task: Task, folder: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _held(work: Path) -> Iterator[Path]:
-    """A job's work folder, for this process alone; InputError where another one has it."""
+def _work_folder(work: Path) -> Iterator[Path]:
+    """A job's work folder, for this process alone; InputError where another one has it. It goes at the end, unless the
+    process is ended, or something else than an EmotalkError goes wrong: then there may be something to go on with."""
     work.mkdir(parents=True, exist_ok=True)
     try:
         lock = FileLock(work / LOCK).acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise InputError("Another process makes the same; wait for it or stop it.") from error
     with lock:
-        yield work
+        try:
+            yield work
+        except EmotalkError:  # it would be refused again
+            _remove(work)
+            raise
+        _remove(work)
+
+
+def _remove(work: Path) -> None:
+    """Remove a work folder, at once under its name: nothing goes on with half of it where this is killed."""
+    gone = work.with_name(f"{work.name}.gone-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        work.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _empty(work: Path) -> None:

@@ -41,7 +41,7 @@ class BatchReport:
     @property
     def sentence(self) -> str:
         """The whole in a sentence."""
-        parts = [f"{self.made:,} made", f"{self.already:,} were there before" if self.already else ""]
+        parts = [f"{self.made:,} made", f"{self.already:,} there before" if self.already else ""]
         parts.append(f"{len(self.failures):,} failed" if self.failures else "")
         left = self.jobs - self.made - self.already - len(self.failures)
         parts.append(f"{left:,} left" if left else "")

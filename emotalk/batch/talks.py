@@ -24,8 +24,8 @@ from emotalk.batch.kinds import (
 from emotalk.core.errors import InputError
 from emotalk.core.file_names import file_name_of
 from emotalk.talk.background import Transparent
-from emotalk.talk.cast import cast
 from emotalk.talk.captions import check_captions_path
+from emotalk.talk.cast import cast
 from emotalk.talk.play import PlayRequest, play
 from emotalk.talk.request import Look
 from emotalk.talk.screenplay import read_screenplay

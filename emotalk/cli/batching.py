@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
@@ -48,8 +47,8 @@ def batch(
 
     with _Told() as told:
         report = run_batch(
-            jobs, out, workers, ray, memory=memory, tasks=renew, threads=threads, progress=told, on_failure=told.failure,
-            on_begin=begin,
+            jobs, out, workers, ray, memory=memory, tasks=renew, threads=threads, progress=told,
+            on_failure=told.failure, on_begin=begin,
         )  # fmt: skip
     print(report.sentence)
     if report.failures:

@@ -137,10 +137,10 @@ class _Reader:
             out = checked_out(out)
         for option, value in options.items():
             if option not in kind.options:
-                raise InputError(f"a {name} has no option {option!r:.60}; it has {', '.join(kind.options)}.")
+                raise InputError(f"{name!r} has no option {option!r:.60}; it has {', '.join(kind.options)}.")
             kind.options[option].check(option, value)
         if missing := [option for option in kind.needed if option not in options]:
-            raise InputError(f"a {name} needs {missing[0]!r}.")
+            raise InputError(f"{name!r} needs {missing[0]!r}.")
         if options.get("device", "auto") not in _DEVICES:
             raise InputError(f"'device' must be one of {', '.join(_DEVICES)}, found {options['device']!r:.40}.")
         inputs = {}

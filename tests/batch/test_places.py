@@ -96,9 +96,12 @@ def test_what_others_put_there_is_left_alone(place, tmp_path):
 
 
 def test_a_folder_is_held_by_one_run(tmp_path):
-    with LocalPlace(tmp_path).held():
-        with pytest.raises(InputError, match="Another batch writes"), LocalPlace(tmp_path).held():
-            pass
+    with (
+        LocalPlace(tmp_path).held(),
+        pytest.raises(InputError, match="Another batch writes"),
+        LocalPlace(tmp_path).held(),
+    ):
+        pass
     with LocalPlace(tmp_path).held():
         pass
 
@@ -128,11 +131,11 @@ def test_what_killed_workers_left_goes_and_what_they_set_aside_comes_back(tmp_pa
 def test_a_remote_result_that_was_cut_off_is_none_and_is_written_over(tmp_path, monkeypatch):
     place = RemotePlace(f"memory://places{next(FRESH)}")
     place.put("a", made(tmp_path / "r", one_txt=b"1", two_txt=b"2"), "1", {})
-    system = place._system
+    system, whole = place._system, type(place._system).put_file
     for steps in range(1, 5):
         left = iter(range(steps))
 
-        def put_file(source, target, left=left, whole=type(system).put_file):
+        def put_file(source, target, left=left):
             if next(left, None) is None:
                 raise OSError("the line is cut")
             whole(system, source, target)

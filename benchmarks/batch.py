@@ -95,11 +95,15 @@ def digest_of(folder: Path) -> tuple[int, str]:
 class Driver:
     """A driver's process: what it says, and its end."""
 
-    def __init__(self, jobs: Path, out: Path, workers: int, threads: int, *ray: str) -> None:
+    def __init__(self, jobs: Path, out: Path, workers: int, threads: int, *ray: str, cores: int | None = None) -> None:
+        """`cores` holds it and its workers to so many cores."""
         arguments = [str(jobs), str(out), str(workers), str(threads), *ray]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.batch_driver", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
         )  # fmt: skip
+        if cores is not None:  # before it starts a worker, which takes this over
+            own = psutil.Process(self.process.pid)
+            own.cpu_affinity(own.cpu_affinity()[:cores])
 
     def done(self) -> Iterator[int]:
         """The number of jobs that are done, after each; the report when there are no more is in `report`."""
@@ -115,22 +119,26 @@ def workers(options: Options, base: Path) -> Iterator[str]:
     """One worker against two."""
     jobs = listed(base / "jobs.jsonl", options)
     cores = available_cores()
-    yield f"{options.jobs} talks at {options.size} px; {cores} cores.\n"
-    yield "| workers | threads each | seconds | talks a minute | against one | largest worker, MB | files, digest |"
+    yield f"{options.jobs} talks at {options.size} px; {cores} cores. One worker keeps more than one core busy.\n"
+    yield "| workers | cores | threads each | seconds | talks a minute | largest worker, MB | files, digest |"
     yield "|" + "---|" * 7
-    first = None
-    for count, threads in ((1, cores), (1, 1), (2, max(1, cores // 2))):
-        driver = Driver(jobs, out := base / f"{count}x{threads}", count, threads)
+    rates = []
+    for count, held, threads in ((1, 1, 1), (1, cores, 1), (1, cores, cores), (2, cores, max(1, cores // 2))):
+        driver = Driver(jobs, out := base / str(len(rates)), count, threads, cores=held)
         list(driver.done())
         report = driver.report
         assert report["made"] == options.jobs, report["failures"][:3]
-        rate = 60 * options.jobs / report["seconds"]
-        first = first or rate
+        rates.append(60 * options.jobs / report["seconds"])
         files, digest = digest_of(out)
         yield (
-            f"| {count} | {threads} | {report['seconds']:.1f} | {rate:.1f} | {rate / first:.2f} | "
+            f"| {count} | {held} | {threads} | {report['seconds']:.1f} | {rates[-1]:.1f} | "
             f"{report['memory'] / 1e6:.0f} | {files}, {digest} |"
         )
+    alone, one, usual, two = rates
+    yield (
+        f"\nTwo workers make {two / alone:.2f} times what one makes on one core, and {two / one:.2f} ({two / usual:.2f} "
+        "with the threads that it has by default) times what one makes that has the machine for itself."
+    )
 
 
 def kills(options: Options, base: Path) -> Iterator[str]:

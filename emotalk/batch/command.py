@@ -16,8 +16,8 @@ from emotalk.core.errors import InputError
 from emotalk.core.kernels.workers import available_cores
 
 MOST_WORKERS = 256
-WORKER_BYTES = 1 << 30
-"""What a worker that makes talks is counted with where nobody says how many there are to be (docs/scale.md)."""
+WORKER_BYTES = 2 << 30
+"""What a worker is counted with where nobody says how many there are to be: twice what it holds (docs/scale.md)."""
 
 
 def run_batch(
@@ -84,4 +84,4 @@ def _usual_workers() -> int:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return cores
-    return max(1, min(cores, memory // WORKER_BYTES // 2))
+    return max(1, min(cores, memory // WORKER_BYTES))

@@ -110,7 +110,7 @@ class Driver:
         for line in self.process.stdout:
             if line.startswith("{"):
                 self.report = json.loads(line)
-            else:
+            elif line.strip().isdigit():  # Ray speaks in between
                 yield int(line)
         self.process.wait()
 
@@ -136,8 +136,8 @@ def workers(options: Options, base: Path) -> Iterator[str]:
         )
     alone, one, usual, two = rates
     yield (
-        f"\nTwo workers make {two / alone:.2f} times what one makes on one core, and {two / one:.2f} ({two / usual:.2f} "
-        "with the threads that it has by default) times what one makes that has the machine for itself."
+        f"\nTwo workers make {two / alone:.2f} times what one makes on one core, and {two / one:.2f} times what one "
+        f"makes that has the machine for itself ({two / usual:.2f} with the threads that it then has by default)."
     )
 
 
@@ -200,7 +200,10 @@ def worker_pids(pid: int, name: str = "emotalk.batch.worker") -> list[int]:
 
 def ray(options: Options, base: Path) -> Iterator[str]:
     """A cluster on this machine: a head without cores and two nodes of one core each, with kills of all of it."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Its sockets lie below, and their names must be short.
+    short = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": short}
+    (Path(short) / "ray").mkdir()
     try:
         from ray.cluster_utils import Cluster
     except ImportError:
@@ -209,42 +212,41 @@ def ray(options: Options, base: Path) -> Iterator[str]:
     jobs = listed(base / "jobs.jsonl", options)
     plain = Driver(jobs, base / "plain", 2, 1)
     list(plain.done())
-    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        head = {"num_cpus": 0, "include_dashboard": False, "temp_dir": folder}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
-        try:
-            nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-            driver = Driver(jobs, base / "ray", 2, 1, cluster.address)
-            list(driver.done())
-            yield (
-                f"Undisturbed: {options.jobs} talks in {driver.report['seconds']:.0f} s by two nodes, in "
-                f"{plain.report['seconds']:.0f} s by two processes; "
-                + ("the same bytes.\n" if digest_of(base / "ray") == digest_of(base / "plain") else "NOT the same.\n")
-            )
-            chance, killed, started = random.Random(21), Counter(), time.perf_counter()
-            driver = Driver(jobs, base / "killed", 2, 1, cluster.address)
-            while True:
-                for done in driver.done():
-                    if sum(killed.values()) == options.kills or done >= options.jobs - 2:
-                        continue
-                    drawn = chance.random()
-                    if drawn < 0.1:
-                        killed["driver"] += 1
-                        driver.process.send_signal(signal.SIGKILL)
-                        break
-                    if drawn < 0.25:
-                        killed["node"] += 1
-                        cluster.remove_node(nodes.pop(0), allow_graceful=False)
-                        nodes.append(cluster.add_node(num_cpus=1))
-                    elif drawn < 0.6 and (pids := worker_pids(os.getpid(), "ray::MakingActor")):
-                        killed["worker"] += 1
-                        os.kill(chance.choice(sorted(pids)), signal.SIGKILL)
-                driver.process.wait()
-                if driver.process.returncode == 0:
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        driver = Driver(jobs, base / "ray", 2, 1, cluster.address)
+        list(driver.done())
+        yield (
+            f"Undisturbed: {options.jobs} talks in {driver.report['seconds']:.0f} s by two nodes, in "
+            f"{plain.report['seconds']:.0f} s by two processes; "
+            + ("the same bytes.\n" if digest_of(base / "ray") == digest_of(base / "plain") else "NOT the same.\n")
+        )
+        chance, killed, started = random.Random(21), Counter(), time.perf_counter()
+        driver = Driver(jobs, base / "killed", 2, 1, cluster.address)
+        while True:
+            for done in driver.done():
+                if sum(killed.values()) == options.kills or done >= options.jobs - 2:
+                    continue
+                drawn = chance.random()
+                if drawn < 0.1:
+                    killed["driver"] += 1
+                    driver.process.send_signal(signal.SIGKILL)
                     break
-                driver = Driver(jobs, base / "killed", 2, 1, cluster.address)
-        finally:
-            cluster.shutdown()
+                if drawn < 0.25:
+                    killed["node"] += 1
+                    cluster.remove_node(nodes.pop(0), allow_graceful=False)
+                    nodes.append(cluster.add_node(num_cpus=1))
+                elif drawn < 0.6 and (pids := worker_pids(os.getpid(), "ray::MakingActor")):
+                    killed["worker"] += 1
+                    os.kill(chance.choice(sorted(pids)), signal.SIGKILL)
+            driver.process.wait()
+            if driver.process.returncode == 0:
+                break
+            driver = Driver(jobs, base / "killed", 2, 1, cluster.address)
+    finally:
+        cluster.shutdown()
+        shutil.rmtree(short, ignore_errors=True)
     yield from told(options, killed, digest_of(base / "plain"), digest_of(base / "killed"), plain.report["seconds"],
                     time.perf_counter() - started)  # fmt: skip
 

@@ -56,13 +56,13 @@ def run_batch(
 
 
 def _pool(place: Place, jobs: Sequence[Job], workers: int | None, ray: str | None, threads: int | None) -> Pool:
+    if place.address.startswith("memory://"):
+        raise InputError("What is in the memory of this process no worker can write to; name a folder.")
     if ray is not None:
         # Imported here: only where it is asked for.
         from emotalk.batch.ray_pool import RayPool
 
         return RayPool(place.address, ray, workers, threads or 1)
-    if place.address.startswith("memory://"):
-        raise InputError("What is in the memory of this process no worker can write to; name a folder.")
     gpus = _gpus(jobs)
     size = min(workers or gpus or _usual_workers(), max(1, len(jobs)))
     return LocalPool(place.address, size, threads or max(1, available_cores() // size), gpus=gpus)

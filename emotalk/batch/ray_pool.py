@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from emotalk.core.errors import InputError
 _ROOT = Path(__file__).resolve().parents[2]
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Nothing is told to anybody about its use; an actor without a GPU sees the machine's devices as it is."""
+_KNOCK_SECONDS = 10.0
 _THREADS = ("EMOTALK_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -29,6 +31,8 @@ class RayPool:
     ) -> None:
         self._ray = ray = _ray()
         try:
+            if address != "auto":
+                _knock(address)
             ray.init(
                 address=None if address == "auto" else address, log_to_driver=False, include_dashboard=False,
                 logging_level="ERROR", ignore_reinit_error=True,
@@ -93,6 +97,14 @@ class MakingActor:
     def answer(self, table: dict[str, Any]) -> dict[str, Any]:
         """What became of a task (`tasks.Task.to_json`), as a table of a `tasks.Answer`."""
         return asdict(self._maker.answer(Task.from_json(table)))
+
+
+def _knock(address: str) -> None:
+    """Raise OSError or ValueError where nobody listens at an address: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host:
+        raise ValueError("an address is a host and a port")
+    socket.create_connection((host.strip("[]"), int(port)), _KNOCK_SECONDS).close()
 
 
 def _ray() -> Any:

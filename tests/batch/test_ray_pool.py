@@ -20,6 +20,13 @@ def test_without_ray_a_sentence_says_how_to_get_it(tmp_path, monkeypatch):
         RayPool(str(tmp_path))
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", ":7", "127.0.0.1:x", "127.0.0.1:99999"])
+def test_a_cluster_that_is_not_there_is_a_sentence_at_once(tmp_path, monkeypatch, address):
+    monkeypatch.setattr("emotalk.batch.ray_pool._ray", lambda: None)
+    with pytest.raises(InputError, match=r"cannot be reached .* start one with `ray start --head`"):
+        RayPool(str(tmp_path), address)
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of one node with two cores, for this file alone."""

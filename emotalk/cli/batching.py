@@ -46,10 +46,14 @@ def batch(
         print(f"{count:,} jobs, {size} worker{'s' * (size > 1)}", file=sys.stderr, flush=True)
 
     with _Told() as told:
-        report = run_batch(
-            jobs, out, workers, ray, memory=memory, tasks=renew, threads=threads, progress=told,
-            on_failure=told.failure, on_begin=begin,
-        )  # fmt: skip
+        try:
+            report = run_batch(
+                jobs, out, workers, ray, memory=memory, tasks=renew, threads=threads, progress=told,
+                on_failure=told.failure, on_begin=begin,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            print("stopped; results that were finished stay: the same command goes on from there", file=sys.stderr)
+            raise
     print(report.sentence)
     if report.failures:
         print(f"{out.rstrip('/')}/report.json says why; the same command tries them again", file=sys.stderr)

@@ -33,8 +33,8 @@ _EVERY = 4  # frames of speech from one to the next that its components are foun
 @torch.no_grad()
 def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes], usage: np.ndarray) -> None:
     """How shapes differ on `people`, as far as it is linear in the whole face: reduced-rank regression with a ridge,
-    written into `network.directions` and `network.bends`; and the principal components at each node of what is left,
-    into `network.ways`. Shapes count by their `usage` [52], lips three times. Raises InputError where there are fewer
+    written into `network.directions` and `network.bends`; and the principal components of what is left, into
+    `network.ways`. Shapes count by their `usage` [52], lips three times. Raises InputError where there are fewer
     faces than directions or ways."""
     rank, ways = network.config.directions, network.config.ways
     if len(people) < max(rank, ways):
@@ -46,24 +46,21 @@ def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes], usage
     sizes = faces @ basis.T
     slopes = np.linalg.solve(sizes.T @ sizes + _RIDGE * np.eye(len(basis)), sizes.T @ wanted)
     weight = np.maximum(usage, _LEAST)[:, None, None] * node_weights(filmed=False)
-    counts = weight / weight.mean()
-    weight = counts.ravel()
+    weight = weight.ravel() / weight.mean()
     # A low-rank table's right vectors follow from its left ones, which are few.
     told = sizes @ slopes * weight
     bends = np.linalg.eigh(told @ told.T)[1][:, ::-1][:, :rank].T @ told
     bends = np.linalg.qr(bends.T)[0].T
     directions = (basis.T @ ((slopes * weight) @ bends.T)).T
-    bends = bends / weight
+    # A size of 1 is usual, and so is an amount.
+    usual = np.maximum((faces @ directions.T).std(0), 1e-9)[:, None]
+    directions, bends = directions / usual, bends * usual / weight
     network.directions.copy_(torch.from_numpy(directions.astype(np.float32)).view_as(network.directions))
     network.bends.copy_(torch.from_numpy(bends.astype(np.float32)).view_as(network.bends))
-    left = (wanted - faces @ directions.T @ bends).reshape(len(people), len(ARKIT_NAMES), -1, 3)
-    for node in range(left.shape[2]):
-        here = (left[:, :, node] * counts[:, node]).reshape(len(people), -1)
-        spread, way = np.linalg.svd(here, full_matrices=False)[1:]
-        # An amount of 1 is usual.
-        way = way[:ways] * (spread[:ways, None] / np.sqrt(len(people)))
-        way = way.reshape(ways, len(ARKIT_NAMES), 3) / counts[:, node]
-        network.ways[:, :, node].copy_(torch.from_numpy(way.astype(np.float32)))
+    left = (wanted - faces @ directions.T @ bends) * weight
+    amounts = np.linalg.eigh(left @ left.T)[1]
+    parts = amounts[:, ::-1][:, :ways].T @ left / np.sqrt(len(people)) / weight
+    network.ways.copy_(torch.from_numpy(parts.astype(np.float32)).view_as(network.ways))
 
 
 @torch.no_grad()

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 PAIR_ROWS = np.array([(ROW[a], ROW[b]) for a, b in MOUTH_PAIRS])
 """[7, 2] nodes of the upper and the lower lip that meet."""
-ON_FACES = ("place", "geometry", "on_face", "whole", "shapes")
+ON_FACES = ("place", "geometry", "sizes", "on_face", "whole", "shapes")
 """Parts of the network that `train_faces` teaches; `train_motion` teaches the others."""
 _MILLIMETRES = 1000.0
 _UNHEARD = 0.1  # share of windows without speech, so that shapes alone tell of the face
@@ -48,14 +48,14 @@ Progress = Callable[[int, dict[str, float]], None]
 class LandmarkConfig:
     """How the graph network is trained."""
 
-    face_steps: int = 2000
+    face_steps: int = 2500
     faces: int = 12  # random faces a step whose shapes are asked for
-    steps: int = 800
+    steps: int = 600
     batch: int = 4  # windows a step
     frames: int = 24  # of a window
     filmed: float = 0.5  # shares of the windows that are filmed and retold; the others are spoken
     retold: float = 0.3
-    learning_rate: float = 3e-3  # at its highest; falls to 1 % along a half cosine
+    learning_rate: float = 4e-3  # at its highest; falls to 1 % along a half cosine
     warmup: int = 50
     weight_decay: float = 0.02
     average: float = 0.99  # decay of the running mean of the weights, which is what is kept
@@ -112,7 +112,7 @@ class LandmarkSampler:
         self._data, self._config = data, config
         self._common = network.common.numpy() / _MILLIMETRES
         told = {name: person.copied + face_shapes(network, person) for name, person in data.speakers.items()}
-        self._usual = usual_residuals(self._filmed, data.speakers, told)
+        self._usual = usual_residuals(self._filmed, told)
         counts = {name: sum(clip.speaker == name for clip in self._filmed) for name in self._usual}
         # As in `filmed_lips.shares`: a speaker of few films counts more, not everything.
         shares = np.array([counts[clip.speaker] ** -0.5 for clip in self._filmed])
@@ -156,11 +156,8 @@ class LandmarkSampler:
         return speech, clip.va[at].astype(np.float32), expression, person.neutral, residual, weight.astype(np.float32)
 
 
-def usual_residuals(
-    filmed: list[HeardClip], speakers: dict[str, PersonShapes], told: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """By speaker: [N, 3] metres by which copied shapes miss the nodes all the time, over all films, where shapes `told`
-    [52, N, 3] say what hangs on the expression."""
+def usual_residuals(filmed: list[HeardClip], told: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """By speaker: [N, 3] metres by which shapes `told` [52, N, 3] miss the nodes all the time, over all films."""
     off: dict[str, list[np.ndarray]] = {}
     for clip in filmed:
         off.setdefault(clip.speaker, []).append(clip.moved - copied_motion(clip.expression[0], told[clip.speaker]))

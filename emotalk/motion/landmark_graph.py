@@ -114,7 +114,7 @@ class GraphConfig:
     hidden: int = 48  # of a frame
     courses: int = 12
     directions: int = 40  # in which faces differ as a whole
-    ways: int = 12  # in which shapes differ at a node beside that
+    ways: int = 20  # in which shapes differ beside that
     heard: int = 48  # principal components of speech
     dilations: tuple[int, ...] = (1, 2, 4)
 
@@ -141,14 +141,16 @@ class GraphConvolution(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
-        self.linear = nn.Linear(3 * channels, channels)
+        self.linear = nn.Linear(3 * channels, 2 * channels)
 
     def forward(self, x: Tensor, joined: Tensor) -> Tensor:
         """`x` [..., N, C] and the graph `joined` [N, N] -> [..., N, C]."""
         own = self.norm(x)
         near = joined @ own
         far = 2 * (joined @ near) - own
-        return x + nn.functional.silu(self.linear(torch.cat([own, near, far], -1)))
+        # Products of what neighbours say: how a triangle bends is one of edges and what they do.
+        gate, value = self.linear(torch.cat([own, near, far], -1)).chunk(2, -1)
+        return x + nn.functional.silu(gate) * value
 
 
 class PastConvolution(nn.Module):
@@ -191,7 +193,7 @@ class LandmarkGraphNetwork(nn.Module):
         # rest to sizes of the directions, and what the shapes do along each.
         self.register_buffer("directions", torch.zeros(config.directions, nodes, 3))
         self.register_buffer("bends", torch.zeros(config.directions, len(ARKIT_NAMES), nodes, 3))
-        # What is left of it, in each node's own principal components: the graph convolutions say how much of each.
+        # What is left of it, in principal components: the graph convolutions say how much of each at each node.
         self.register_buffer("ways", torch.zeros(config.ways, len(ARKIT_NAMES), nodes, 3))
         # What filmed people do beside each shape, whoever they are (`learn_common`), in units of 1 mm.
         self.register_buffer("common", torch.zeros(len(ARKIT_NAMES), nodes, 3))
@@ -200,6 +202,7 @@ class LandmarkGraphNetwork(nn.Module):
         self.register_buffer("ear", torch.zeros(config.speech, config.heard))
         self.place = nn.Parameter(0.1 * torch.randn(nodes, c))
         self.geometry = nn.Linear(6, c)
+        self.sizes = nn.Linear(config.directions, c, bias=False)
         self.on_face = nn.ModuleList(GraphConvolution(c) for _ in range(3))
         self.whole = nn.Linear(c, c)
         self.movable = nn.Linear(c, m)
@@ -238,15 +241,18 @@ class LandmarkGraphNetwork(nn.Module):
         """The state before the first frame: for each convolution in time, [batch, 2 dilation, H] of zeros."""
         return [self.last.weight.new_zeros(batch, 2 * d, self.config.hidden) for d in self.config.dilations]
 
+    def _sizes(self, neutral: Tensor) -> Tensor:
+        return torch.einsum("bnc,dnc->bd", _MILLIMETRES * (neutral - self.mean), self.directions)
+
     def _nodes(self, neutral: Tensor) -> Tensor:
         mean = self.mean.expand_as(neutral)
         geometry = torch.cat([
             (neutral - mean) * (_MILLIMETRES / _DIFFERENCE), mean * (_MILLIMETRES / _PLACES)
         ], -1)  # fmt: skip
-        x = self.geometry(geometry) + self.place
+        # What a face is like as a whole, no neighbour knows.
+        x = self.geometry(geometry) + self.place + self.sizes(self._sizes(neutral))[..., None, :]
         for layer in self.on_face:
             x = layer(x, self.joined)
-            # A wide face is wide everywhere, which no neighbour knows.
             x = x + self.whole(x.mean(-2, keepdim=True))
         return x
 
@@ -261,8 +267,7 @@ class LandmarkGraphNetwork(nn.Module):
         # The mean face does what is copied: shapes differ by what the face differs.
         amounts = self.shapes(nodes) - self.shapes(self._nodes(self.mean[None]))
         shapes = torch.einsum("bnw,wknc->bknc", amounts, self.ways)
-        sizes = torch.einsum("bnc,dnc->bd", _MILLIMETRES * (neutral - self.mean), self.directions)
-        whole = torch.einsum("bd,dknc->bknc", sizes, self.bends)
+        whole = torch.einsum("bd,dknc->bknc", self._sizes(neutral), self.bends)
         return Face(
             self.movable(nodes),
             shapes + whole,

@@ -66,8 +66,10 @@ def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes], usage
 @torch.no_grad()
 def learn_common(network: LandmarkGraphNetwork, data: LandmarkData) -> None:
     """What filmed people do beside the shapes of their faces, linearly in these and alike for all, written into
-    `network.common`: ridge regression of motion (without a film's mean) where films tell something."""
+    `network.common`, and where, into `network.moving`: ridge regression of motion (without a film's mean) where films tell something."""
     network.common.zero_()
+    told = node_weights(filmed=True) > 0
+    network.moving.copy_(torch.from_numpy(told[:, 0].astype(np.float32)))
     counts = Counter(clip.speaker for clip in data.filmed)
     shapes = {name: data.speakers[name].copied + face_shapes(network, data.speakers[name]) for name in counts}
     normal, right = 0.0, 0.0
@@ -78,15 +80,15 @@ def learn_common(network: LandmarkGraphNetwork, data: LandmarkData) -> None:
         # As in `LandmarkSampler`: a speaker of few films counts more, not everything.
         share = counts[clip.speaker] ** -0.5 / len(clip.expression)
         for version in clip.expression:
-            told = version[there].astype(np.float64)
-            told = told - told.mean(0)
-            normal = normal + share * told.T @ told
-            right = right + share * told.T @ (off - off.mean(0))
+            seen = version[there].astype(np.float64)
+            seen = seen - seen.mean(0)
+            normal = normal + share * seen.T @ seen
+            right = right + share * seen.T @ (off - off.mean(0))
     if not counts:
         return
     mean = sum(count**0.5 for count in counts.values()) / len(data.filmed)
     slopes = np.linalg.solve(normal / mean + _RARE * np.eye(len(ARKIT_NAMES)), right / mean)
-    slopes = slopes.reshape(network.common.shape) * (node_weights(filmed=True) > 0)
+    slopes = slopes.reshape(network.common.shape) * told
     network.common.copy_(torch.from_numpy(slopes.astype(np.float32)))
 
 

@@ -50,12 +50,13 @@ class LandmarkConfig:
 
     face_steps: int = 2500
     faces: int = 12  # random faces a step whose shapes are asked for
-    steps: int = 600
+    steps: int = 400
     batch: int = 4  # windows a step
     frames: int = 24  # of a window
     filmed: float = 0.5  # shares of the windows that are filmed and retold; the others are spoken
     retold: float = 0.3
-    learning_rate: float = 4e-3  # at its highest; falls to 1 % along a half cosine
+    learning_rate: float = 4e-3  # of faces, at its highest; falls to 1 % along a half cosine
+    motion_rate: float = 1e-3  # of motion: eight speakers are soon learned by heart
     warmup: int = 50
     weight_decay: float = 0.02
     average: float = 0.99  # decay of the running mean of the weights, which is what is kept
@@ -199,7 +200,7 @@ def train_faces(
         wanted = torch.from_numpy(np.float32(_MILLIMETRES * np.stack([one.own - one.copied for one in chosen])))
         return {"shapes": shape_loss(network.face(neutral).shapes, wanted, counts)}
 
-    return _train(network, True, losses, {"shapes": 1.0}, config.face_steps, config, state_path, progress)
+    return _train(network, True, losses, {"shapes": 1.0}, config, state_path, progress)
 
 
 def train_motion(
@@ -222,7 +223,7 @@ def train_motion(
         return landmark_losses(residual, batch)
 
     weights = {"nodes": 1.0, "velocity": config.velocity, "gap": config.gap}
-    return _train(network, False, losses, weights, config.steps, config, state_path, progress)
+    return _train(network, False, losses, weights, config, state_path, progress)
 
 
 def _train(
@@ -230,17 +231,17 @@ def _train(
     on_faces: bool,  # whether the parts in `ON_FACES` learn, or all others
     losses_of: Callable[[np.random.Generator], Losses],
     weights: dict[str, float],
-    steps: int,
     config: LandmarkConfig,
     state_path: Path | None,
     progress: Progress | None,
 ) -> LandmarkGraphNetwork:
     """The running mean of the weights, ready to play."""
+    steps, rate = (config.face_steps, config.learning_rate) if on_faces else (config.steps, config.motion_rate)
     for name, parameter in network.named_parameters():
         parameter.requires_grad_((name.split(".")[0] in ON_FACES) == on_faces)
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     average = copy.deepcopy(network).requires_grad_(False)
-    optimizer = torch.optim.AdamW(learned, lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(learned, lr=rate, weight_decay=config.weight_decay)
     first = load_state(state_path, network, average, optimizer) if state_path else 0
     means: dict[str, float] = {}
     for step in range(first, steps):
@@ -250,7 +251,7 @@ def _train(
         losses = losses_of(np.random.default_rng(seed))
         total = sum(weight * losses[name] for name, weight in weights.items())
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, config.warmup, config.learning_rate)
+            group["lr"] = learning_rate(step, steps, config.warmup, rate)
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(learned, 1.0)

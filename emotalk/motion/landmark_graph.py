@@ -197,6 +197,8 @@ class LandmarkGraphNetwork(nn.Module):
         self.register_buffer("ways", torch.zeros(config.ways, len(ARKIT_NAMES), nodes, 3))
         # What filmed people do beside each shape, whoever they are (`learn_common`), in units of 1 mm.
         self.register_buffer("common", torch.zeros(len(ARKIT_NAMES), nodes, 3))
+        # Where films tell how faces move (1) and where the convolutions on motion are silent (0).
+        self.register_buffer("moving", torch.ones(nodes))
         # Speech in its principal components (`learn_hearing`).
         self.register_buffer("usual", torch.zeros(config.speech))
         self.register_buffer("ear", torch.zeros(config.speech, config.heard))
@@ -208,7 +210,7 @@ class LandmarkGraphNetwork(nn.Module):
         self.movable = nn.Linear(c, m)
         self.shapes = nn.Linear(c, config.ways)
         self.courses = nn.Linear(c, config.courses * 3)
-        self.drop = nn.Dropout(0.2)
+        self.drop = nn.Dropout(0.4)
         self.hear = nn.Linear(config.heard, h)
         self.feel = nn.Linear(5, h)
         self.see = nn.Linear(len(ARKIT_NAMES), h)
@@ -292,11 +294,11 @@ class LandmarkGraphNetwork(nn.Module):
             x, past = layer(x, past)
             after.append(past)
         moved = torch.einsum("btk,bknc->btnc", expression, face.shapes + self.common)
-        moved = moved + torch.einsum("btr,brnc->btnc", self.amounts(x), face.courses)
+        beside = torch.einsum("btr,brnc->btnc", self.amounts(x), face.courses)
         z = face.nodes[:, None] * (1 + self.scale(x)[:, :, None]) + self.shift(x)[:, :, None]
         for layer in self.on_frame:
             z = layer(z, self.joined)
-        return _SCALE * (moved + self.last(z)), after
+        return _SCALE * (moved + (beside + self.last(z)) * self.moving[:, None]), after
 
 
 def save_landmarks(network: LandmarkGraphNetwork, path: Path, facts: dict | None = None) -> None:

@@ -41,7 +41,7 @@ from emotalk.tracking.solve import Frames, Lens
 SPEECH = 6
 SMALL = GraphConfig(speech=SPEECH, channels=8, moving=6, hidden=10, courses=3, directions=2, ways=2, heard=4)
 CONFIG = LandmarkConfig(
-    face_steps=24, faces=2, steps=24, batch=3, frames=12, learning_rate=0.03, warmup=4, save_every=8
+    face_steps=24, faces=2, steps=24, batch=3, frames=12, learning_rate=0.03, motion_rate=0.03, warmup=4, save_every=8
 )
 
 
@@ -302,9 +302,13 @@ def test_what_films_have_in_common_is_found_where_they_tell_it(head):
     learn_common(network, LandmarkData([], clips, [], {"s1": person}))
     common, half = network.common.numpy() / 1000, 0.5 * person.copied
     jaw, lips = ARKIT_INDEX["jawOpen"], list(MOUTH)
-    np.testing.assert_allclose(common[jaw, lips], half[jaw, lips], atol=0.5 * np.abs(half[jaw, lips]).max())
+    # The ridge makes it smaller.
+    assert np.corrcoef(common[jaw, lips].ravel(), half[jaw, lips].ravel())[0, 1] > 0.98
+    assert 0.2 < np.abs(common[jaw, lips]).max() / np.abs(half[jaw, lips]).max() < 1
     assert np.abs(common[40]).max() < 0.05 * np.abs(common[jaw]).max()
     assert not common[:, ROW[159]].any()
+    assert network.moving[lips].all()
+    assert not network.moving[ROW[159]]
     np.testing.assert_array_equal(face_shapes(network, person), common)
 
 

@@ -103,6 +103,7 @@ def test_nodes_in_another_order_move_alike(network, person):
     weights = network.state_dict()
     weights |= {name: weights[name][order] for name in ("mean", "place")}
     weights |= {name: weights[name].index_select(-2, order) for name in ("directions", "bends", "ways", "common")}
+    weights["moving"] = weights["moving"][order]
     weights["joined"] = weights["joined"][order][:, order]
     other.load_state_dict(weights)
     other.eval().requires_grad_(False)

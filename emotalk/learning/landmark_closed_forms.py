@@ -66,7 +66,8 @@ def learn_faces(network: LandmarkGraphNetwork, people: list[PersonShapes], usage
 @torch.no_grad()
 def learn_common(network: LandmarkGraphNetwork, data: LandmarkData) -> None:
     """What filmed people do beside the shapes of their faces, linearly in these and alike for all, written into
-    `network.common`, and where, into `network.moving`: ridge regression of motion (without a film's mean) where films tell something."""
+    `network.common`, and where films tell something, into `network.moving`: ridge regression of motion (without a
+    film's mean)."""
     network.common.zero_()
     told = node_weights(filmed=True) > 0
     network.moving.copy_(torch.from_numpy(told[:, 0].astype(np.float32)))

@@ -29,7 +29,7 @@ FULL = 2.2
 KEPT = 0.45
 """Share of the lowering that stays: a brow then comes down by about 5 mm in full anger, as on actors' faces."""
 FROM = (0.0008, 0.0020)
-"""Metres that a full frown moves skin, from which it is held back, and wholly so: not the lids' edge with its lashes."""
+"""Metres that a full frown moves skin, from which on it is held back, and wholly so: not lashes."""
 LOOKED_AT = 1.0
 """Frown at which what is taken back is measured; it is nearly linear."""
 

@@ -43,6 +43,7 @@ from emotalk.portrait.photo_frames import PhotoFrames
 from emotalk.portrait.plate import photo_plate
 from emotalk.portrait.rest import at_rest
 from emotalk.portrait.teeth import tooth_color
+from emotalk.portrait.telling import telling
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -118,6 +119,7 @@ class _Portrait:
         shown = fit.shown_share().cpu()
         avatar = with_whole_eyes(avatar, shown, self.photo.landmarks[0], self.photo.motion, self.photo.camera)
         avatar = with_firm_brows(with_shut_lids(avatar, donor, rough.to("cpu")))
+        avatar = avatar.replace(corrections=telling(avatar.corrections))
         avatar = self._finished(avatar, donor, torso)
         self._tell("done", STEPS, avatar)
         return avatar

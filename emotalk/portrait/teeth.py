@@ -26,6 +26,8 @@ OF_WHITE = 0.85
 LIGHTNESS = (0.3, 0.92)
 WARMTH = 0.28
 """Exponent on the ratio of red and blue of skin that gives that of teeth (.2 to .55 in the same smiles)."""
+WARMEST = 1.5
+"""The redder light of a sunset or a wood makes teeth look like wood."""
 LIT = 0.92
 """Lightness of front teeth as a whole in that of their brightest quarter: a donor's have no shadows of their own."""
 FEWEST = 150
@@ -56,6 +58,7 @@ def tooth_color(
 def _warm(light: float, warmth: float) -> np.ndarray:
     """A white [3] of this lightness whose red is `warmth` times its blue. Green lies between: lips make a picture's
     teeth pink, which as the colour of all of them looks wrong."""
+    warmth = np.clip(warmth, 1 / WARMEST, WARMEST)
     tint = np.array([warmth**0.5, 1.0, warmth**-0.5])
     return (np.clip(light, *LIGHTNESS) * tint / tint.mean()).clip(0, 1)
 

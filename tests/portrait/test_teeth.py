@@ -62,3 +62,8 @@ def test_a_photo_without_colour_has_teeth_without_colour():
     grey = (picture.mean(-1, keepdims=True).repeat(3, -1), points, skin.mean(-1, keepdims=True).repeat(3, -1))
     found = tooth_color(*grey)
     assert found.max() - found.min() < 1e-6
+
+
+def test_teeth_are_never_orange():
+    found = tooth_color(*face(gap=30, between=(0.8, 0.5, 0.3)))
+    assert found[0] / found[2] <= 1.5 + 1e-6

@@ -31,16 +31,17 @@ FEWEST = 20
 
 
 @torch.no_grad()
-def with_even_edges(avatar: GaussianAvatar, shown: Tensor) -> GaussianAvatar:
+def with_even_edges(avatar: GaussianAvatar, shown: Tensor, open_mouth: bool = False) -> GaussianAvatar:
     """The avatar (on the CPU), of whose Gaussians the photo shows the shares `shown` [N]; lips and lids that it
-    hardly shows have the colours of those that it shows."""
+    hardly shows have the colours of those that it shows; not lips of an `open_mouth`, whose inner edge shows as much of
+    teeth: shut, it would look like a gap."""
     gaussians, mesh = avatar.gaussians, avatar.gaussians.mesh_count
     parted = HeadMotion.neutral()
     parted.expression[0, ARKIT_INDEX["jawOpen"]] = 0.6  # the colour of one lip is not the other's
     corners = avatar.mesh(parted)[0][0][avatar.head.triangles[gaussians.triangle]]
     places = (corners * gaussians.barycentric[..., None]).sum(1).double().numpy()
     color, share = gaussians.color.clone(), shown.cpu()
-    for name in EVENED:
+    for name in EVENED[1:] if open_mouth else EVENED:
         rows = (gaussians.region[:mesh] == REGION_INDEX[name]).nonzero()[:, 0]
         seen = rows[share[rows] > SHOWN[1]]
         if len(seen) < FEWEST:

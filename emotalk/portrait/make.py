@@ -119,7 +119,7 @@ class _Portrait:
         avatar = fit.result().to("cpu")
         shown = fit.shown_share().cpu()
         avatar = with_whole_eyes(avatar, shown, self.photo.landmarks[0], self.photo.motion, self.photo.camera)
-        avatar = with_even_edges(avatar, shown)
+        avatar = with_even_edges(avatar, shown, open_mouth)
         avatar = with_firm_brows(with_shut_lids(avatar, donor, rough.to("cpu")))
         avatar = avatar.replace(corrections=telling(avatar.corrections))
         avatar = self._finished(avatar, donor, torso)

@@ -49,3 +49,12 @@ def test_one_lip_does_not_colour_the_other(person):
 def test_where_nothing_shows_nothing_changes(person):
     nothing = torch.zeros(len(person.gaussians))
     assert torch.equal(with_even_edges(person, nothing).gaussians.color, person.gaussians.color)
+
+
+def test_lips_of_an_open_mouth_stay_as_they_are(person):
+    gaussians = person.gaussians
+    lips = gaussians.region == REGION_INDEX["lips"]
+    shown = torch.ones(len(gaussians))
+    shown[lips.nonzero()[::3, 0]] = 0
+    found = with_even_edges(person, shown, open_mouth=True).gaussians.color
+    assert torch.equal(found[lips], gaussians.color[lips])

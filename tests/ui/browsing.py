@@ -19,6 +19,9 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
 TOAST = "[data-testid=toast-body]"
+COMPLAINTS = ("error", "assert")
+"""Kinds of lines in a browser's console that say that something is wrong (Gradio warns of itself at the end of every
+stream)."""
 
 
 def expect(locator):
@@ -45,6 +48,23 @@ def wait_until_open(tab) -> None:
     tab.wait_for_selector("#stage .face[src]")
     tab.wait_for_selector("#mood-pad .knob")
     tab.get_by_role("radio", checked=True).first.wait_for()
+
+
+@contextmanager
+def watched(tab, served: str) -> Iterator[None]:
+    """Fails at the end on any script error of a tab, any complaint in its console and any call to another host than
+    the one at the address `served`."""
+    errors: list[str] = []
+    outside: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda told: errors.append(f"{told.text} {told.location}") if told.type in COMPLAINTS else None)
+    tab.on(
+        "request",
+        lambda request: outside.append(request.url) if not request.url.startswith((served, "data:", "blob:")) else None,
+    )
+    yield
+    assert errors == [], errors
+    assert outside == [], outside
 
 
 def box_of(locator) -> dict[str, float]:

@@ -11,6 +11,7 @@ import pytest
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.ui.controls import STARTERS
 from tests.conftest import CHROMIUM
+from tests.ui.accessibility import assert_accessible
 from tests.ui.browsing import box_of, expect, wait_until_open
 from tests.ui.live_canvas import SOFTWARE_WEBGL
 from tests.ui.lively_studio import LivelyStudio
@@ -172,6 +173,7 @@ def test_the_page_comes_to_life(page, seen: Seen) -> None:
     buttons = page.locator("#generate-row button").all_inner_texts()
     assert buttons == ["Talk", "Make video", "Stop"]
     expect(page.locator("#talk")).to_be_visible()
+    assert_accessible(page)
     assert len(seen.of("live-face/packs/")) == len(seen.of("live-face/face-")) == 1
     shown = page.evaluate("Array.from(alive.actor.shown)")
     frames_pass(page)

@@ -402,6 +402,7 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
     page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
     page.reload()
     page.wait_for_function("() => !!document.querySelector('#faces [data-name=anna-b]')")  # another visit too
+    wait_until_open(page)  # nothing is on its way any more when the avatar is taken away
 
 
 def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:

@@ -22,6 +22,8 @@ TOAST = "[data-testid=toast-body]"
 COMPLAINTS = ("error", "assert")
 """Kinds of lines in a browser's console that say that something is wrong (Gradio warns of itself at the end of every
 stream)."""
+LEAVING = ("AbortError", "Connection errored out")
+"""What Gradio says in the console when a page is left, or loaded anew, with something under way."""
 
 
 def expect(locator):
@@ -57,7 +59,12 @@ def watched(tab, served: str) -> Iterator[None]:
     errors: list[str] = []
     outside: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("console", lambda told: errors.append(f"{told.text} {told.location}") if told.type in COMPLAINTS else None)
+
+    def heard(told) -> None:
+        if told.type in COMPLAINTS and not any(words in told.text for words in LEAVING):
+            errors.append(f"{told.text} {told.location}")
+
+    tab.on("console", heard)
     tab.on(
         "request",
         lambda request: outside.append(request.url) if not request.url.startswith((served, "data:", "blob:")) else None,

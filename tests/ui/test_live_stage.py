@@ -226,7 +226,7 @@ def test_without_a_graphics_processor_the_page_is_as_it_was(painter, served: str
     expect(page.locator("#generate")).to_be_visible()
     expect(page.locator("#stage .face")).to_be_visible()
     assert page.locator("#stage canvas").count() == 0
-    page.locator("#say textarea").press("Shift+Enter")
+    page.locator("#say textarea").press("Enter")
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
     assert [asked for asked in seen.of("live-face/") if "script-" not in asked[1]] == []
     page.context.close()
@@ -282,7 +282,7 @@ def test_a_new_text_interrupts_the_old_one(page, seen: Seen) -> None:
     until(page, "speaking")
     page.evaluate("window.was = alive.voice")
     page.locator("#say textarea").fill("No.")
-    page.locator("#say textarea").press("Shift+Enter")
+    page.locator("#say textarea").press("Enter")
     until(page, "silent", "waiting", "speaking", "silent")
     assert page.evaluate("was.state") == "stopped"
     assert [said["text"] for said in seen.said()] == [LONG, "No."]

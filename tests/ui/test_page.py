@@ -591,9 +591,10 @@ def test_eight_people_at_once_all_get_their_clip(served: str, drawn: DrawnStudio
         places |= {job.status().rank for job in jobs}
         time.sleep(0.02)
     for job in jobs:
-        video, motion = job.result()
+        video, motion, remarks = job.result()
         assert Path(video).stat().st_size > 1000
         assert motion.endswith(".csv")
+        assert remarks == ""
     assert drawn.most_running == 1  # two cores: one after the other
     assert places - {None}  # they were told their place
 

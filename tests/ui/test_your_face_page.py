@@ -502,8 +502,28 @@ def test_a_second_person_is_told_to_wait_and_a_second_visit_sees_the_fit(
     other.goto(served)
     open_tab(other)
     wait_for_state(other, "working")  # on one's own machine every page shows the fit
+    expect(other.locator("#fit-name input, #fit-name textarea")).to_have_value("Eve")  # and what it was begun with
+    expect(other.locator("#fit-go")).to_be_visible()
+    expect(other.locator("#fit-consent input")).not_to_be_checked()
     assert len(fits.begun) == 1
+    fits.failing = TrackingError("No face was found in me.mp4.")
+    fits.stays_at = None
+    expect_toast(page, "No face was found")
+    expect(other.locator("#fit-report")).to_contain_text("No face was found")
+    expect(other.locator(TOAST)).to_have_count(0)  # nothing was pressed here
     other.close()
+
+
+def test_a_reloaded_page_has_the_photo_that_its_avatar_is_being_made_of(page, photo: Path, fits) -> None:
+    fits.stays_at = 1
+    fill_in_photo(page, photo, "Ida")
+    page.click("#photo-go")
+    wait_for_state(page, "working")
+    page.reload()
+    open_tab(page)
+    expect(page.locator("#fit-name input, #fit-name textarea")).to_have_value("Ida")
+    page.wait_for_function("() => document.querySelector('#fit-photo img')?.naturalWidth > 0")
+    wait_for_state(page, "working")
     fits.stays_at = None
     wait_for_state(page, "done")
 

@@ -209,6 +209,12 @@ def test_the_pad_is_in_the_very_next_frame_and_asks_the_server_for_nothing(
     assert seen.sent[sent:] == []
 
 
+def test_on_a_phone_both_buttons_are_as_high(page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    heights = "() => ['#talk', '#generate'].map((place) => document.querySelector(place).offsetHeight)"
+    page.wait_for_function(f"() => ({heights})().every((height) => height >= 52)")
+
+
 def test_a_lost_context_leaves_the_page_alive(page) -> None:
     page.evaluate("window.lose = alive.face.gl.getExtension('WEBGL_lose_context'); lose.loseContext()")
     page.wait_for_function("() => alive.face.lost")

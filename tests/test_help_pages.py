@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "docs" / name for name in ("troubleshooting.md", "machines.md", "how-good.md")]
+PAGES = [ROOT / "docs" / name for name in ("troubleshooting.md", "machines.md", "how-good.md", "training.md")]
 COMMAND = re.compile(r"python -m emotalk [^`\n#|]+")
 
 
@@ -33,6 +33,20 @@ def test_every_setting_is_read_somewhere(page: Path):
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "emotalk").rglob("*.py"))
     for setting in set(re.findall(r"EMOTALK_\w+", page.read_text(encoding="utf-8"))):
         assert setting in code
+
+
+def test_every_script_has_its_options():
+    for name, rest in re.findall(r"python -m scripts\.(\w+)([^`\n]*)", PAGES[-1].read_text(encoding="utf-8")):
+        place = ROOT / "scripts" / name
+        files = list(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+        code = "".join(file.read_text(encoding="utf-8") for file in files)
+        assert code
+        for option in re.findall(r"--([\w-]+)", rest):
+            # Written out, or the name of an argument that tyro makes an option of.
+            assert f'"--{option}"' in code or re.search(rf"\b{option.removeprefix('no-').replace('-', '_')}: ", code), (
+                name,
+                option,
+            )
 
 
 @pytest.mark.slow

@@ -164,7 +164,7 @@ def test_a_program_gets_a_clip_from_it(space: Space, tmp_path: Path) -> None:
     answer = space.ask(tmp_path)
     assert {entry["name"] for entry in answer["avatars"]} >= {"mira", "kofi", "elena", "jun", "asha", "henrik"}
     assert "at most 60 seconds" in answer["too long"]  # a Space is public, unasked
-    video, motion = answer["files"]
+    video, motion, _ = answer["files"]
     raw = subprocess.run(
         [ffmpeg_path(), "-v", "error", "-i", video, "-vf", "scale=64:64", "-f", "rawvideo", "-pix_fmt", "gray", "-"],
         capture_output=True, check=True,

@@ -53,7 +53,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         gaze: str = "ahead",
         emotion: str = "",
         encoder: str = "embedded",
-    ) -> tuple[str, str]:
+    ) -> tuple[str, str, str]:
         """Make a video of an animated face that says a text, or speaks along with an audio file, in a chosen mood.
 
         Args:
@@ -85,7 +85,8 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             encoder: What hears the voice: embedded, or another speech encoder that the server's owner has named.
 
         Returns:
-            The video (mp4, H.264 and AAC; a transparent one webm, VP9 and Opus) and the motion (Live Link Face CSV).
+            The video (mp4, H.264 and AAC; a transparent one webm, VP9 and Opus), the motion (Live Link Face CSV), and
+            what could not be followed: sentences, one a line, or nothing.
         """
         try:
             # A colour only: nobody may name files of the server.
@@ -114,8 +115,8 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
         except EmotalkError as error:
             raise friendly(error, shown=False) from error
         for remark in clip.remarks:
-            gr.Warning(remark)
-        return clip.path, clip.motion_path
+            gr.Warning(remark)  # while a job is watched; a tool's answer has the files and sentences alone
+        return clip.path, clip.motion_path, "\n".join(clip.remarks)
 
     def avatars() -> list[dict[str, str]]:
         """List the faces that can speak: name, title, licence, and whether the person is synthetic.
@@ -156,7 +157,7 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Dropdown(list(SHOTS), value="still", label="shot"), gr.Textbox("ahead", label="gaze"),
             gr.Textbox("", label="emotion"), gr.Dropdown(list(studio.encoders), value="embedded", label="encoder"),
         ]  # fmt: skip
-        outputs = [gr.File(label="video"), gr.File(label="motion")]
+        outputs = [gr.File(label="video"), gr.File(label="motion"), gr.Textbox(label="remarks")]
         gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)
     gr.api(avatars, api_name="avatars")
     gr.api(voices, api_name="voices")

@@ -65,6 +65,7 @@ class App:
         settle(replace(wanted, public=self.serving.public))
         options.setdefault("theme", theme())
         options.setdefault("css", static("page.css"))
+        options.setdefault("js", static("names.js"))
         options.setdefault("footer_links", ["api", "settings"])
         # The Node front end of server-side rendering adds nothing here and would sit between browser and clips.
         options.setdefault("ssr_mode", False)

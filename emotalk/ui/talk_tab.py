@@ -109,8 +109,8 @@ class TalkTab:
                         [TYPED, HEARD, CONVERSED], value=TYPED, show_label=False, container=False, elem_id="source"
                     )
                     text = gr.Textbox(
-                        FIRST_TEXT, label="What to say", show_label=False, lines=2, max_lines=8, elem_id="say",
-                        autofocus=False, placeholder="What to say",
+                        FIRST_TEXT, label="What to say", show_label=False, lines=1, max_lines=8, elem_id="say",
+                        autofocus=False, placeholder="What to say. Enter says it, Shift and Enter begin a line",
                     )  # fmt: skip
                     self.chat = self.live.chat()
                     with gr.Row(elem_id="directions") as chips:

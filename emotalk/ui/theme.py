@@ -70,4 +70,10 @@ def theme() -> gr.themes.Base:
         checkbox_border_color="#b9b0c8",
         checkbox_border_color_dark="#6a617f",
         button_large_radius="16px",
+        button_small_radius="12px",
+        # As dark as the cards, not grey; white on them has more than 4.5, under the pointer too.
+        button_secondary_background_fill_dark="#332d47",
+        button_secondary_background_fill_hover_dark="#433b5c",
+        checkbox_label_background_fill_dark="#332d47",
+        checkbox_label_background_fill_hover_dark="#433b5c",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from emotalk.core.errors import Cancelled, EmotalkError, InputError
-from emotalk.create.request import CONSENT, PortraitRequest
+from emotalk.create.request import CONSENT, ImproveRequest, PortraitRequest
 from emotalk.server.limits import limits
 from emotalk.server.line import FITS, abandoned
+from emotalk.server.sentences import sentence_of
 from emotalk.ui import parts
 from emotalk.ui.fit_views import choice_of, report_of, verdict_of, view_of
 from emotalk.ui.pictures import people_of
 from emotalk.ui.toasts import friendly
 
 if TYPE_CHECKING:
+    from emotalk.create.request import AvatarRequest
     from emotalk.create.worker import BackgroundFit
     from emotalk.server.fits import FitSessions
     from emotalk.talk.studio import Studio
@@ -125,6 +128,7 @@ class YourFaceTab:
             self.fit, self.report, self.who_box, self.who_line, self.who, self.next_row, self.make_photo,
             self.make_video, self.stop, self.further, self.improve,
         ]  # fmt: skip
+        form = [self.kind, self.photo, self.title, self.minutes, self.video_only]
         heavy = {"concurrency_id": FITS, "concurrency_limit": None, "trigger_mode": "once"} | shared
         of_photo = [self.photo, self.title, self.consent, self.video_only, self.who]
         of_video = [self.video, self.title, self.minutes, self.consent, self.video_only]
@@ -137,7 +141,7 @@ class YourFaceTab:
                 for button in (self.further, self.improve)
             ),
             # Another visit finds the fit that is still running, and the avatars made since the server started.
-            blocks.load(self.follow, None, watching, concurrency_limit=None, **shared),
+            blocks.load(self.follow, None, [*watching, *form], concurrency_limit=None, **shared),
         ]
         for event in made:
             told = event.then(self.gallery, self.faces, [self.faces, self.mine, self.mine_row], queue=False, **shared)
@@ -220,7 +224,18 @@ class YourFaceTab:
         if fit is None:
             yield {self.fit: gr.skip()}
         else:
-            yield from self._report(fit)
+            yield self._form_of(fit.request)
+            yield from self._report(fit, begun_here=False)
+
+    def _form_of(self, request: AvatarRequest) -> dict:
+        """The form as it was when a fit was begun, for a page that finds it running; consent is given anew each time.
+        A video is not shown again: Gradio may have to convert it for that."""
+        if isinstance(request, ImproveRequest):
+            return {self.kind: VIDEO, self.minutes: request.minutes}
+        told = {self.title: request.name, self.video_only: request.video_only}
+        if isinstance(request, PortraitRequest):
+            return told | {self.kind: PHOTO, self.photo: str(request.photo)}
+        return told | {self.kind: VIDEO, self.minutes: request.minutes}
 
     def cancel(self, request: gr.Request) -> None:
         """Stop the fit; the page hears of it from the report."""
@@ -291,7 +306,9 @@ class YourFaceTab:
         finally:
             self.fits.unwatch(fit)
 
-    def _report(self, fit: BackgroundFit) -> Iterator[dict]:
+    def _report(self, fit: BackgroundFit, begun_here: bool = True) -> Iterator[dict]:
+        """What a page is told of a fit until it has ended. Why one failed that was not begun here stands in the report:
+        a message that comes up is for whoever has just pressed something."""
         source = PHOTO if isinstance(fit.request, PortraitRequest) else VIDEO
         now = {"source": source, "fresh": True}
         yield {
@@ -320,12 +337,17 @@ class YourFaceTab:
         line, people = choice_of(fit.faces)
         if people:
             self.fits.prepare()  # the next run begins with a press
+        if not begun_here:
+            title, sentence = sentence_of(fit.error)
+            ended[self.report] = f'<p class="advice"><b>{html.escape(title)}.</b> {html.escape(sentence)}</p>'
         yield ended | {
             self.fit: now | {"state": "stopped", "at": time.monotonic()},
             self.who_box: gr.update(visible=bool(people)),
             self.who_line: line,
             self.who: gr.update(value="", people=people),
         }
+        if not begun_here:
+            return
         if isinstance(fit.error, Cancelled):
             gr.Info(str(fit.error), duration=4)
         elif not people:  # a choice speaks for itself

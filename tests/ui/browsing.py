@@ -19,6 +19,11 @@ from urllib.request import urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
 TOAST = "[data-testid=toast-body]"
+COMPLAINTS = ("error", "assert")
+"""Kinds of lines in a browser's console that say that something is wrong (Gradio warns of itself at the end of every
+stream)."""
+LEAVING = ("AbortError", "Connection errored out")
+"""What Gradio says in the console when a page is left, or loaded anew, with something under way."""
 
 
 def expect(locator):
@@ -45,6 +50,28 @@ def wait_until_open(tab) -> None:
     tab.wait_for_selector("#stage .face[src]")
     tab.wait_for_selector("#mood-pad .knob")
     tab.get_by_role("radio", checked=True).first.wait_for()
+
+
+@contextmanager
+def watched(tab, served: str) -> Iterator[None]:
+    """Fails at the end on any script error of a tab, any complaint in its console and any call to another host than
+    the one at the address `served`."""
+    errors: list[str] = []
+    outside: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+
+    def heard(told) -> None:
+        if told.type in COMPLAINTS and not any(words in told.text for words in LEAVING):
+            errors.append(f"{told.text} {told.location}")
+
+    tab.on("console", heard)
+    tab.on(
+        "request",
+        lambda request: outside.append(request.url) if not request.url.startswith((served, "data:", "blob:")) else None,
+    )
+    yield
+    assert errors == [], errors
+    assert outside == [], outside
 
 
 def box_of(locator) -> dict[str, float]:

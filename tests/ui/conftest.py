@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ui.browsing import wait_until_open
+from tests.ui.browsing import wait_until_open, watched
 from tests.ui.drawn_studio import DrawnStudio
 
 
@@ -36,22 +36,14 @@ def served(app) -> str:
 
 @pytest.fixture
 def page(browser, served: str) -> Iterator:
-    """A fresh tab with the page loaded; fails on any script error or any call to another host."""
+    """A fresh tab with the page loaded, and watched."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     tab = context.new_page()
-    errors: list[str] = []
-    outside: list[str] = []
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on(
-        "request",
-        lambda request: outside.append(request.url) if not request.url.startswith((served, "data:", "blob:")) else None,
-    )
-    tab.goto(served)
-    wait_until_open(tab)
-    yield tab
-    context.close()
-    assert errors == []
-    assert outside == []
+    with watched(tab, served):
+        tab.goto(served)
+        wait_until_open(tab)
+        yield tab
+        context.close()
 
 
 @pytest.fixture

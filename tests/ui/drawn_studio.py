@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from emotalk.avatar import AvatarCard, AvatarInfo
+from emotalk.avatar.gallery import own_folder
 from emotalk.core.clip import Clip
 from emotalk.core.errors import AvatarError, Cancelled, InputError, VoiceError
 from emotalk.core.progress import Progress
@@ -132,7 +133,9 @@ class DrawnStudio:
         self._check(name)
 
     def _check(self, avatar: str) -> None:
-        if avatar not in {info.name for info in self._infos} and HubAddress.parse(avatar) is None:
+        own = {folder.name for folder in own_folder().glob("*")}
+        known = {info.name for info in self._infos} | set(self.registered) | own
+        if avatar not in known and HubAddress.parse(avatar) is None:
             raise AvatarError(f"There is no avatar called {avatar!r}; choose one of mira, kofi.")
 
     def _draw(

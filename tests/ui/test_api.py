@@ -30,13 +30,13 @@ def test_what_could_not_be_followed_is_told_beside_the_files(tmp_path: Path, mon
     monkeypatch.setattr(gr, "Warning", told.append)
     remarks = ("The transcript does not fit the recording.", "[<b>oops</b>] is no direction.")
     made = endpoint(tmp_path, Clip("a.mp4", 1.0, 25, 64, 64, motion_path="a.csv", remarks=remarks))
-    assert made(text="Hello.") == ("a.mp4", "a.csv")
+    assert made(text="Hello.") == ("a.mp4", "a.csv", "\n".join(remarks))
     assert told == list(remarks)  # as they are: programs read them, no page
 
 
 def test_a_talk_without_remarks_warns_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gr, "Warning", lambda *_: pytest.fail("nothing is to be told"))
-    assert endpoint(tmp_path, Clip("a.mp4", 1.0, 25, 64, 64, motion_path="a.csv"))(text="Hello.")[0] == "a.mp4"
+    assert endpoint(tmp_path, Clip("a.mp4", 1.0, 25, 64, 64, motion_path="a.csv"))(text="Hello.")[2] == ""
 
 
 def test_the_page_s_choices_are_arguments_with_the_same_defaults(tmp_path: Path) -> None:

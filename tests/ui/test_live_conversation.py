@@ -12,6 +12,7 @@ import pytest
 
 from tests.chat.standin import DONE, StandIn, delta
 from tests.conftest import CHROMIUM
+from tests.ui.accessibility import assert_accessible
 from tests.ui.browsing import expect
 from tests.ui.live_canvas import SOFTWARE_WEBGL
 from tests.ui.live_sound import end, record, rows, sound
@@ -209,6 +210,7 @@ def test_a_typed_turn_is_answered_sentence_by_sentence_as_they_are_heard(page, m
     assert {"avatar": "mira", "text": "Hello, who are you?", "fresh": True, "valence": 0.62}.items() <= asked.items()
     assert set(asked) >= {"arousal", "expressiveness", "head_motion", "mood_in_voice", "seed", "voice"}
     assert line(page).input_value() == ""
+    assert_accessible(page)
 
 
 def test_a_key_in_the_line_silences_the_face_in_the_same_moment(page, model: Model) -> None:
@@ -262,6 +264,7 @@ def test_a_failure_is_told_and_the_next_turn_is_taken(page, model: Model) -> Non
     until(page, "waiting", "silent")
     expect(page.locator("#chat .hint")).to_have_text(model.refusal)
     expect(page.locator("#stage .note")).to_have_text(model.refusal)
+    assert_accessible(page)
     model.refusal = None
     tell(page, "Hello!")
     until(page, "silent", "waiting", "speaking")
@@ -292,6 +295,7 @@ def test_a_spoken_turn_needs_consent_and_is_interrupted_by_a_voice(page, model: 
     ear = page.get_by_role("button", name="Talk into your microphone")
     ear.click()
     expect(page.get_by_text("may send your voice to its maker")).to_be_visible()
+    assert_accessible(page)
     assert page.evaluate("asked") == 0
     page.get_by_role("button", name="Not now").click()
     expect(page.get_by_text("may send your voice to its maker")).to_be_hidden()

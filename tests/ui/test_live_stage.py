@@ -11,6 +11,7 @@ import pytest
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.ui.controls import STARTERS
 from tests.conftest import CHROMIUM
+from tests.ui.accessibility import assert_accessible
 from tests.ui.browsing import box_of, expect, wait_until_open
 from tests.ui.live_canvas import SOFTWARE_WEBGL
 from tests.ui.lively_studio import LivelyStudio
@@ -172,6 +173,7 @@ def test_the_page_comes_to_life(page, seen: Seen) -> None:
     buttons = page.locator("#generate-row button").all_inner_texts()
     assert buttons == ["Talk", "Make video", "Stop"]
     expect(page.locator("#talk")).to_be_visible()
+    assert_accessible(page)
     assert len(seen.of("live-face/packs/")) == len(seen.of("live-face/face-")) == 1
     shown = page.evaluate("Array.from(alive.actor.shown)")
     frames_pass(page)
@@ -207,6 +209,12 @@ def test_the_pad_is_in_the_very_next_frame_and_asks_the_server_for_nothing(
     assert seen.sent[sent:] == []
 
 
+def test_on_a_phone_both_buttons_are_as_high(page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    heights = "() => ['#talk', '#generate'].map((place) => document.querySelector(place).offsetHeight)"
+    page.wait_for_function(f"() => ({heights})().every((height) => height >= 52)")
+
+
 def test_a_lost_context_leaves_the_page_alive(page) -> None:
     page.evaluate("window.lose = alive.face.gl.getExtension('WEBGL_lose_context'); lose.loseContext()")
     page.wait_for_function("() => alive.face.lost")
@@ -224,7 +232,7 @@ def test_without_a_graphics_processor_the_page_is_as_it_was(painter, served: str
     expect(page.locator("#generate")).to_be_visible()
     expect(page.locator("#stage .face")).to_be_visible()
     assert page.locator("#stage canvas").count() == 0
-    page.locator("#say textarea").press("Shift+Enter")
+    page.locator("#say textarea").press("Enter")
     page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
     assert [asked for asked in seen.of("live-face/") if "script-" not in asked[1]] == []
     page.context.close()
@@ -280,7 +288,7 @@ def test_a_new_text_interrupts_the_old_one(page, seen: Seen) -> None:
     until(page, "speaking")
     page.evaluate("window.was = alive.voice")
     page.locator("#say textarea").fill("No.")
-    page.locator("#say textarea").press("Shift+Enter")
+    page.locator("#say textarea").press("Enter")
     until(page, "silent", "waiting", "speaking", "silent")
     assert page.evaluate("was.state") == "stopped"
     assert [said["text"] for said in seen.said()] == [LONG, "No."]

@@ -554,6 +554,54 @@ def test_an_empty_text_is_said_in_a_toast_every_time(page) -> None:
         dismiss_toasts(page)
 
 
+def test_enter_says_the_text_and_shift_and_enter_begin_a_line(page, drawn: DrawnStudio) -> None:
+    text = page.locator("#say textarea")
+    assert box_of(text)["height"] >= 60  # room for two lines, however short the text is
+    text.fill("One.")
+    text.press("Shift+Enter")
+    page.keyboard.type("Two.")
+    expect(text).to_have_value("One.\nTwo.")
+    text.press("Enter")
+    page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
+    assert drawn.requests[-1].text.split() == ["One.", "Two."]
+    expect(text).to_have_value("One.\nTwo.")
+
+
+def test_who_waits_in_line_is_told_so_in_words(page, browser, served: str, drawn: DrawnStudio) -> None:
+    drawn.frame_seconds = 0.2  # somebody else is at work until the page was looked at
+    other = browser.new_page()
+    try:
+        other.goto(served)
+        wait_until_open(other)
+        other.click("#generate")
+        expect(other.locator("#status")).to_contain_text("s of video")
+        page.click("#generate")
+        shown = "getComputedStyle(document.querySelector('#status .progress-text'), '::after').content"
+        page.wait_for_function(f"() => document.querySelector('#status .progress-text') && /moment|line/.test({shown})")
+        counter = page.locator("#status .progress-text")
+        assert counter.evaluate("(counter) => getComputedStyle(counter).fontSize") == "0px"
+    finally:
+        drawn.frame_seconds = 0.0
+        other.close()
+    page.wait_for_function("() => document.querySelector('#status').innerText.includes('of video made in')")
+
+
+def test_in_the_dark_buttons_are_as_round_as_in_the_light(browser, served: str) -> None:
+    looks = {}
+    for scheme in ("light", "dark"):
+        tab = browser.new_page(color_scheme=scheme)
+        tab.goto(served)
+        wait_until_open(tab)
+        places = ("#listen", "#generate", "#stop", "#fine-tune", "#sheet-button", "#starters button")
+        looks[scheme] = [
+            tab.locator(place).first.evaluate("(button) => parseFloat(getComputedStyle(button).borderRadius)")
+            for place in places
+        ]
+        tab.close()
+    assert looks["dark"] == looks["light"]
+    assert min(looks["dark"]) >= 10
+
+
 def test_a_toast_shows_tags_as_text(page) -> None:
     page.locator("#say textarea").fill("<img src=x onerror=document.title='owned'>")
     page.click("#generate")
@@ -591,9 +639,10 @@ def test_eight_people_at_once_all_get_their_clip(served: str, drawn: DrawnStudio
         places |= {job.status().rank for job in jobs}
         time.sleep(0.02)
     for job in jobs:
-        video, motion = job.result()
+        video, motion, remarks = job.result()
         assert Path(video).stat().st_size > 1000
         assert motion.endswith(".csv")
+        assert remarks == ""
     assert drawn.most_running == 1  # two cores: one after the other
     assert places - {None}  # they were told their place
 

@@ -30,6 +30,7 @@ from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY, ImproveRequest
 from emotalk.video import VideoWriter
 from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
+from tests.ui.accessibility import assert_accessible
 from tests.ui.browsing import TOAST, expect, expect_toast, running_app, wait_until_open
 
 pytestmark = pytest.mark.slow
@@ -226,12 +227,14 @@ def test_the_form_asks_for_what_a_photo_or_a_video_needs(page, fits) -> None:
     expect(page.locator("#fit-photo")).to_be_visible()
     expect(page.locator("#fit-minutes")).to_be_hidden()
     expect(page.locator("#fit-form .advice").first).to_contain_text("One sharp picture from the front")
+    assert_accessible(page)
     page.locator("#fit-name input, #fit-name textarea").fill("Anna")
     choose(page, "Video")
     expect(page.locator("#fit-video")).to_be_visible()
     expect(page.locator("#fit-minutes")).to_be_visible()
     expect(page.locator("#fit-photo")).to_be_hidden()
     expect(page.locator("#photo-go")).to_be_hidden()
+    assert_accessible(page)
     choose(page, "Photo")
     expect(page.locator("#fit-go")).to_be_hidden()
     expect(page.locator("#fit-name input, #fit-name textarea")).to_have_value("Anna")
@@ -257,6 +260,7 @@ def test_a_photo_becomes_an_avatar_and_the_way_to_a_better_one_keeps_its_name(
     page.wait_for_selector("#fit .now[src^='data:image/jpeg']")
     expect(page.locator("#fit-report")).to_contain_text("Usable photo")
     expect(page.locator("#photo-go")).to_be_disabled()
+    assert_accessible(page)
     fits.stays_at = None
     wait_for_state(page, "done")
     request = fits.begun[0].request
@@ -265,6 +269,7 @@ def test_a_photo_becomes_an_avatar_and_the_way_to_a_better_one_keeps_its_name(
     assert Path(request.photo).read_bytes() == photo.read_bytes()  # with what the camera says of how it was held
     expect(page.locator("#fit-talk")).to_be_visible()
     page.screenshot(path=shots / "photo-done.png", full_page=True)
+    assert_accessible(page)
 
     page.click("#fit-better")
     page.locator("#fit-go").wait_for()
@@ -313,6 +318,7 @@ def test_a_finished_avatar_of_a_video_is_judged_and_can_be_improved(
     assert fits.begun[-1].request.name == "carla"
     page.locator("#fit-further").wait_for()
     page.screenshot(path=shots / "improved.png", full_page=True)
+    assert_accessible(page)
 
 
 def test_who_wants_videos_only_ticks_a_box_for_photo_and_video(
@@ -349,6 +355,7 @@ def test_of_several_people_in_a_photo_one_is_pressed(page, photo: Path, fits, sh
     wait_for_state(page, "stopped")
     expect(page.locator(TOAST)).to_have_count(0)  # the faces speak for themselves
     page.screenshot(path=shots / "who.png", full_page=True)
+    assert_accessible(page)
     expect(faces_shown.nth(0)).to_have_attribute("tabindex", "0")  # the keyboard gets there
     faces_shown.nth(1).click()
     wait_for_state(page, "done")
@@ -380,6 +387,7 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
     page.wait_for_function("() => document.querySelector('#fit-report img').naturalWidth > 100")
     expect(page.locator("#fit-go")).to_be_disabled()
     page.screenshot(path=shots / "fitting.png", full_page=True)
+    assert_accessible(page)
 
     fits.stays_at = None
     wait_for_state(page, "done")
@@ -394,6 +402,7 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
     page.wait_for_function("() => document.querySelector('#faces [data-name=anna-b]').ariaChecked === 'true'")
     page.reload()
     page.wait_for_function("() => !!document.querySelector('#faces [data-name=anna-b]')")  # another visit too
+    wait_until_open(page)  # nothing is on its way any more when the avatar is taken away
 
 
 def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:
@@ -478,6 +487,7 @@ def test_what_is_wrong_with_a_video_is_said_in_a_toast(page, clip: Path, fits) -
     page.click("#fit-go")
     wait_for_state(page, "stopped")
     expect_toast(page, "Film one person from the front")
+    assert_accessible(page)
     expect(page.locator("#fit-go")).to_be_enabled()
 
 
@@ -492,8 +502,28 @@ def test_a_second_person_is_told_to_wait_and_a_second_visit_sees_the_fit(
     other.goto(served)
     open_tab(other)
     wait_for_state(other, "working")  # on one's own machine every page shows the fit
+    expect(other.locator("#fit-name input, #fit-name textarea")).to_have_value("Eve")  # and what it was begun with
+    expect(other.locator("#fit-go")).to_be_visible()
+    expect(other.locator("#fit-consent input")).not_to_be_checked()
     assert len(fits.begun) == 1
+    fits.failing = TrackingError("No face was found in me.mp4.")
+    fits.stays_at = None
+    expect_toast(page, "No face was found")
+    expect(other.locator("#fit-report")).to_contain_text("No face was found")
+    expect(other.locator(TOAST)).to_have_count(0)  # nothing was pressed here
     other.close()
+
+
+def test_a_reloaded_page_has_the_photo_that_its_avatar_is_being_made_of(page, photo: Path, fits) -> None:
+    fits.stays_at = 1
+    fill_in_photo(page, photo, "Ida")
+    page.click("#photo-go")
+    wait_for_state(page, "working")
+    page.reload()
+    open_tab(page)
+    expect(page.locator("#fit-name input, #fit-name textarea")).to_have_value("Ida")
+    page.wait_for_function("() => document.querySelector('#fit-photo img')?.naturalWidth > 0")
+    wait_for_state(page, "working")
     fits.stays_at = None
     wait_for_state(page, "done")
 

@@ -150,14 +150,14 @@ def film_people(arguments: Arguments, folder: Path) -> None:
         target = folder / f"film-{speaker}-{path.stem.replace('_', '')}.npz"
         if taken[speaker] > arguments.films_of_one or target.exists():
             continue
-        with tempfile.TemporaryDirectory() as temporary:
-            tracked = track_video(path, Path(temporary) / "film")
-            with np.load(Path(temporary) / "film" / "landmarks.npz") as file:
-                shots = Shots(**{name: file[name] for name in file.files if name != "version"})
-            seen = np.flatnonzero(tracked.seen)
-            rows = seen[np.linspace(0, len(seen) - 1, min(arguments.per_film, len(seen))).astype(int)]
-            driven = driven_photo(tracked, shots.points, neutral_row(tracked), rows)
-            filmed_pairs(target.stem, driven, tracked.frame, rows).save(target)
+        tracks = arguments.work / "tracks" / path.stem
+        tracked = track_video(path, tracks)
+        with np.load(tracks / "landmarks.npz") as file:
+            shots = Shots(**{name: file[name] for name in file.files if name != "version"})
+        seen = np.flatnonzero(tracked.seen)
+        rows = seen[np.linspace(0, len(seen) - 1, min(arguments.per_film, len(seen))).astype(int)]
+        driven = driven_photo(tracked, shots.points, neutral_row(tracked), rows)
+        filmed_pairs(target.stem, driven, tracked.frame, rows).save(target)
         log.info("%s", target.stem)
 
 

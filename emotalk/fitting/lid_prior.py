@@ -47,7 +47,11 @@ def blinks_filmed(motion: HeadMotion) -> float:
 
 
 class LidPrior:
-    """Responsibilities: know the colours of shut lids, and hold a fit to them."""
+    """Responsibilities: know the colours of shut lids, and hold a fit to them.
+
+    Attributes: `rows` [n] of the avatar's Gaussians that belong to lids, by `share` [n] in [0, 1]; `colors` [n, 3] of
+    them when shut; `latent` [n], which of the corrections' latents shuts each.
+    """
 
     def __init__(self, avatar: GaussianAvatar, hold: float, donor: Donor | None = None) -> None:
         """avatar: the one a fit starts from, in its frames' colours; hold: in [0, 1], 1 to follow nothing else."""
@@ -69,6 +73,9 @@ class LidPrior:
         total = np.maximum(weight.sum(1), 1e-9)[:, None]
         self._shut = torch.from_numpy((weight @ mixed / total).astype(np.float32))
         self._share = share
+        self.rows, self.colors = torch.from_numpy(near), self._shut
+        self.latent = torch.tensor(LIDS)[torch.from_numpy(side)]
+        self.share = torch.from_numpy(share.astype(np.float32))
 
     def find(self, parameters: GaussianParameters) -> None:
         """Look where lids are among the corrected Gaussians; again after these were split or dropped."""

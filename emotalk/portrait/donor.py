@@ -17,6 +17,8 @@ from torch import Tensor
 from emotalk.avatar import Corrections, GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX, BoundGaussians
 from emotalk.avatar.latents import GROUPS
+from emotalk.fitting.lid_prior import LidPrior
+from emotalk.fitting.mouth_prior import DARK
 from emotalk.fitting.shipped_donor import (
     INNER,
     LIDS,
@@ -25,11 +27,9 @@ from emotalk.fitting.shipped_donor import (
     eye_ratio,
     in_regions,
     less_vivid,
-    lid_share,
     light_ratio,
     saturation_ratio,
     shipped_donors,
-    shut_colors,
     skin,
     template_places,
     white_ratio,
@@ -45,15 +45,20 @@ MOVED = (*INNER, "lips", "lids", "lashes")
 """Regions that are taken from the donor."""
 FOLDED = ("face", "beard", "neck")
 """Regions whose change of colour with the expression is taken over."""
+FRONT = 0.8
+"""Quantile of the lightness of a donor's teeth from which they are the front ones, in full light."""
 OF_BROWS = [list(GROUPS).index(name) for name in ("brows down", "brows in", "brows out", "wide")]
 """Latents whose changes of colour are not: where they move the donor's brows, this face has skin or brows of another
 shape, and they would be grey blots. Its frown has the lines of `avatar.folds`."""
 
 
-def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -> GaussianAvatar:
+def with_donor(
+    avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False, teeth: np.ndarray | None = None
+) -> GaussianAvatar:
     """The avatar of a photo with mouth, lips, lids and lashes of the donor, in its own colours where the photo shows
     them, and with the donor's changes of colour by expression on its skin. `open_mouth`: the photo shows what is
-    between the lips, which is no colour of theirs."""
+    between the lips, which is no colour of theirs. `teeth`: the colour [3] of front teeth (`teeth.tooth_color`), by
+    default the donor's in the light of the eyes."""
     own, given = avatar.gaussians, donor.avatar.gaussians
     places = template_places(avatar)
     taken = in_regions(given.region, MOVED)
@@ -61,8 +66,11 @@ def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -
     part, part_places = given.select(taken), donor.places[taken[: given.mesh_count].numpy()]
     color = part.color * light_ratio(avatar, places, donor, part_places)
     inside = in_regions(part.region, INNER)
-    vividness = saturation_ratio(avatar, donor.avatar)
-    color[inside] = less_vivid(part.color[inside] * white_ratio(avatar, donor.avatar), vividness)
+    light = _mouth_light(part, avatar, donor, teeth)
+    vividness = torch.full((len(part), 1), saturation_ratio(avatar, donor.avatar))
+    if teeth is not None:
+        vividness[part.region == REGION_INDEX["teeth"]] = 1  # their tint is known
+    color[inside] = (less_vivid(part.color, vividness) * light)[inside]
     lips = part.region == REGION_INDEX["lips"]
     shown = in_regions(own.region[: own.mesh_count], ("lips",)).numpy()
     if shown.any():
@@ -75,7 +83,8 @@ def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -
     kept_places = places[kept[: own.mesh_count].numpy()]
     both = BoundGaussians.concatenate([part, own.select(kept)])
     moved = _moved_corrections(donor.avatar.corrections, taken)
-    changes = torch.where(inside[moved.index][:, None], less_vivid(moved.color, vividness), moved.color)
+    changed = less_vivid(moved.color, vividness[moved.index]) * light[moved.index]
+    changes = torch.where(inside[moved.index][:, None], changed, moved.color)
     corrections = _joined(
         dataclasses.replace(moved, color=changes),
         _fold_corrections(avatar, own.select(kept), kept_places, donor),
@@ -84,29 +93,35 @@ def with_donor(avatar: GaussianAvatar, donor: Donor, open_mouth: bool = False) -
     return avatar.replace(gaussians=both, corrections=corrections)
 
 
-def with_shut_lids(avatar: GaussianAvatar, donor: Donor) -> GaussianAvatar:
+def _mouth_light(part: BoundGaussians, avatar: GaussianAvatar, donor: Donor, teeth: np.ndarray | None) -> Tensor:
+    """Factors [N, 3] on the colours of a donor's mouth, in whose light it is brighter or darker."""
+    theirs = part.color[part.region == REGION_INDEX["teeth"]]
+    if teeth is None or not len(theirs):
+        ratio = torch.full((3,), white_ratio(avatar, donor.avatar))
+    else:
+        bright = theirs[theirs.mean(1) >= theirs.mean(1).quantile(FRONT)].mean(0)
+        ratio = torch.from_numpy(np.asarray(teeth, np.float32)) / bright.clamp_min(0.05)
+    factor = ratio.expand(len(part), 3).clone()
+    factor[part.region != REGION_INDEX["teeth"]] = ratio.mean()
+    for name, share in DARK.items():
+        factor[part.region == REGION_INDEX[name]] = share * ratio.mean().clamp_max(1)
+    return factor
+
+
+def with_shut_lids(avatar: GaussianAvatar, donor: Donor, begun: GaussianAvatar | None = None) -> GaussianAvatar:
     """The finished avatar whose shut lids look like the donor's in this face's light: what a fit to open eyes made of
-    the lids' colours (creases and lashes) must not be seen on shut ones. The skin next to them goes along."""
+    the lids' colours (creases and lashes) must not be seen on shut ones. The skin next to them goes along. `begun`: the
+    avatar before its fit, by default this one, with the same Gaussians at the same places of the head."""
     corrections, gaussians = avatar.corrections, avatar.gaussians
-    on_mesh = corrections.index < gaussians.mesh_count
-    rows = corrections.index[on_mesh]
-    places = template_places(avatar)
-    at = places[rows.numpy()]
-    region = gaussians.region[rows]
-    share = lid_share(donor, at, region)
-    near = np.flatnonzero(share > 0.02)
-    shut = shut_colors(donor, at[near])  # [2, N, 3]
-    ratio = eye_ratio(avatar, places, donor, at[near])
+    prior = LidPrior(avatar if begun is None else begun, 1.0, donor)
+    slot = torch.full((len(gaussians),), -1)
+    slot[corrections.index] = torch.arange(len(corrections.index))
+    chosen = (slot[prior.rows] >= 0).nonzero()[:, 0]
+    rows, columns = prior.rows[chosen], slot[prior.rows[chosen]]
     color = corrections.color.clone()
-    columns = on_mesh.nonzero()[:, 0][near]
-    weight = torch.from_numpy(share[near].astype(np.float32))[:, None]
-    own = gaussians.color[rows[near]]
-    for side, latent in enumerate(LIDS):
-        # The left eye is at +x; each lid colours its own side.
-        mine = torch.from_numpy(at[near][:, 0] > 0) == (side == 0)
-        wanted = (shut[side] * ratio - own) / SHUT
-        mixed = torch.lerp(color[latent, columns], wanted, weight)
-        color[latent, columns] = torch.where(mine[:, None], mixed, color[latent, columns])
+    at = (prior.latent[chosen], columns)
+    wanted = (prior.colors[chosen] - gaussians.color[rows]) / SHUT
+    color[at] = torch.lerp(color[at], wanted, prior.share[chosen][:, None])
     return avatar.replace(corrections=dataclasses.replace(corrections, color=color))
 
 

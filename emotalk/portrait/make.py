@@ -20,6 +20,7 @@ import torch
 
 from emotalk.avatar import AvatarCard, Consent, GaussianAvatar
 from emotalk.avatar.detail import PictureDetail
+from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.thumbnail import render_thumbnail
 from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
@@ -30,7 +31,9 @@ from emotalk.fitting.personalize import LICENCE, one_thread
 from emotalk.fitting.starting_avatar import starting_avatar
 from emotalk.fitting.video_fit import draw_frame, scores
 from emotalk.fitting.video_frames import box_mask, head_box
+from emotalk.portrait.brows import with_firm_brows
 from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
+from emotalk.portrait.eyeballs import with_whole_eyes
 from emotalk.portrait.flow import detail_of
 from emotalk.portrait.fringe import with_fringe
 from emotalk.portrait.hidden_sides import completed
@@ -39,6 +42,8 @@ from emotalk.portrait.photo_fit import STEPS, PhotoFit
 from emotalk.portrait.photo_frames import PhotoFrames
 from emotalk.portrait.plate import photo_plate
 from emotalk.portrait.rest import at_rest
+from emotalk.portrait.teeth import tooth_color
+from emotalk.portrait.telling import telling
 
 if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
@@ -105,11 +110,16 @@ class _Portrait:
             background=plate.cpu()
         )
         open_mouth = mouth_is_open(self.photo.landmarks[0])
-        rough = with_donor(begun, donor, open_mouth).to(start.avatar.device)
+        teeth = tooth_color(self.photo.frame(0), self.photo.landmarks[0], _facial_skin(begun))
+        rough = with_donor(begun, donor, open_mouth, teeth).to(start.avatar.device)
         self._tell("look", 0, rough)
         fit = PhotoFit(rough, frames, torso, STEPS, self.seed)
         self._improve(fit)
-        avatar = with_shut_lids(fit.result().to("cpu"), donor)
+        avatar = fit.result().to("cpu")
+        shown = fit.shown_share().cpu()
+        avatar = with_whole_eyes(avatar, shown, self.photo.landmarks[0], self.photo.motion, self.photo.camera)
+        avatar = with_firm_brows(with_shut_lids(avatar, donor, rough.to("cpu")))
+        avatar = avatar.replace(corrections=telling(avatar.corrections))
         avatar = self._finished(avatar, donor, torso)
         self._tell("done", STEPS, avatar)
         return avatar
@@ -173,3 +183,9 @@ class _Portrait:
         original = torch.nn.functional.interpolate(original, drawn.shape[:2], mode="area")[0].permute(1, 2, 0)
         both = np.concatenate([original.numpy(), drawn], axis=1)
         return (both * 255 + 0.5).clip(0, 255).astype(np.uint8)
+
+
+def _facial_skin(avatar: GaussianAvatar) -> np.ndarray:
+    """Colours [F, 3] of the face."""
+    gaussians = avatar.gaussians
+    return gaussians.color[gaussians.region == REGION_INDEX["face"]].cpu().numpy()

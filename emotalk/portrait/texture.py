@@ -31,7 +31,7 @@ LOWER = 0.06
 CHANNELS = 11
 FADE = 10
 """Pixels at the border of a crop over which what is added fades in."""
-COARSEST = 1.2
+COARSEST = 2.0
 """Pixels (standard deviation) that what is added is blurred by: it corrects colours and shapes, the finest detail stays
 the photo's. Free to add any detail, the network blurs what is there."""
 FORMAT = "emotalk-texture-2"

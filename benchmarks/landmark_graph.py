@@ -7,6 +7,7 @@ EMOTALK_TRACKS names the folder where they lie tracked (`benchmarks.portrait_cli
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import time
@@ -26,8 +27,9 @@ from emotalk.core.blas import one_blas_thread
 from emotalk.emotion import EmotionCurve
 from emotalk.head import HeadModel
 from emotalk.learning.landmark_data import felt_clip, load_heard, load_people
+from emotalk.learning.landmark_examples import HeardClip, copied_motion
 from emotalk.learning.landmark_films import seen_faces
-from emotalk.learning.landmark_training import PAIR_ROWS, HeardClip, copied_motion
+from emotalk.learning.landmark_training import PAIR_ROWS
 from emotalk.learning.landmark_transfer import PersonShapes
 from emotalk.motion import MotionModel, MotionStyle
 from emotalk.motion.landmark_corrections import LARGEST, solver
@@ -36,8 +38,9 @@ from emotalk.speech.encoder import SpeechEncoder
 from emotalk.tracking import TrackedVideo, load_tracked
 from emotalk.tracking.rig import FaceRig
 from emotalk.tracking.solve import Lens
+from scripts.motion_corpus.folds import FOLDS
 from scripts.speech_corpus.build import load_shard, shard_path, validation_sentence
-from scripts.train_landmarks import HALVES, fold_path, unseen_people
+from scripts.train_landmarks import fold_path, unseen_people
 from scripts.train_motion import heard_clip as heard_utterance
 
 RESULTS = Path(__file__).parent / "results" / "landmark_graph.md"
@@ -87,6 +90,7 @@ class Score:
         return f"| {name} | {self.every:.3f} | {self.mouth:.3f} | {r} | {self.spread:.2f} |"
 
 
+CLOSED, WHOLE = "closed forms alone", "whole network"
 HEAD_ROW = "| motion | all, mm | mouth, mm | opening r | spread |\n|---|---|---|---|---|"
 
 
@@ -110,6 +114,16 @@ def score(made: np.ndarray, true: np.ndarray, filmed: bool) -> Score:
     return Score(float(off.mean()), float(off[:, list(MOUTH)].mean()), r, float(gaps[0].std() / gaps[1].std()))
 
 
+def parts(network: LandmarkGraphNetwork, faces: bool = True, motion: bool = True) -> LandmarkGraphNetwork:
+    """The network without what its convolutions on faces, or those on motion, say: closed forms remain."""
+    other = copy.deepcopy(network)
+    silent = [*([] if faces else [other.shapes]), *([] if motion else [other.amounts, other.last])]
+    for layer in silent:
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    return other
+
+
 @torch.inference_mode()
 def residual(network: LandmarkGraphNetwork, clip: HeardClip, person: PersonShapes, hidden: bool = False) -> np.ndarray:
     """[T, N, 3] metres that the network adds on a clip as it is heard clean; `hidden`: it sees the mean face."""
@@ -128,9 +142,25 @@ def ways(network: LandmarkGraphNetwork, clip: HeardClip, person: PersonShapes) -
     return {
         "none": np.zeros_like(copied),
         "copied to the face": copied,
-        "network, knowing the face": copied + known,
-        "network, face hidden": copied + residual(network, clip, person, hidden=True),
-        "network, as expression": copied_motion(np.maximum(clip.expression[0] + change, 0), person.copied),
+        CLOSED: copied + residual(parts(network, faces=False, motion=False), clip, person),
+        "closed forms + convolutions on faces": copied + residual(parts(network, motion=False), clip, person),
+        WHOLE: copied + known,
+        "whole network, face hidden": copied + residual(network, clip, person, hidden=True),
+        "whole network, as expression": copied_motion(np.maximum(clip.expression[0] + change, 0), person.copied),
+    }
+
+
+def on_faces(network: LandmarkGraphNetwork, clip: HeardClip, person: PersonShapes) -> dict[str, np.ndarray]:
+    """Displacements [T, N, 3] by what is known of the face alone."""
+    copied = copied_motion(clip.expression[0], person.copied)
+    quiet = parts(network, motion=False)
+    quiet.common.zero_()
+    return {
+        "none": np.zeros_like(copied),
+        "copied to the face": copied,
+        "closed form": copied + residual(parts(quiet, faces=False), clip, person),
+        "closed form + convolutions": copied + residual(quiet, clip, person),
+        "face hidden": copied + residual(quiet, clip, person, hidden=True),
     }
 
 
@@ -148,11 +178,11 @@ def transferred(options: Options) -> Iterator[str]:
             count += 1
             for person in people[index::SENTENCES]:
                 true = copied_motion(clip.expression[0], person.own)
-                for name, made in ways(network, clip, person).items():
+                for name, made in on_faces(network, clip, person).items():
                     rows.setdefault(name, []).append(score(made, true, filmed=False))
     yield (
         f"{len(people)} random faces and {count} sentences (in random moods) that nothing was trained on. Truth: "
-        "shapes by deformation transfer; what the network is asked for is what a face's geometry changes.\n"
+        "shapes by deformation transfer; the network says what a face's geometry changes, nothing that films taught.\n"
     )
     yield HEAD_ROW
     for name, scores in rows.items():
@@ -160,31 +190,41 @@ def transferred(options: Options) -> Iterator[str]:
 
 
 def strangers(options: Options) -> Iterator[str]:
-    """GRID speakers that neither the motion network nor the graph network ever saw."""
+    """GRID speakers that neither the motion network nor the graph network ever saw, as they are and as random faces
+    would do the same."""
     speakers, filmed = load_people(options.work / "speakers.npz"), load_heard(options.work / "filmed.npz")
+    people = unseen_people(options.work)
     by: dict[str, dict[str, list[Score]]] = {}
-    for group in HALVES:
-        if not fold_path(options.work, group).exists():
-            continue
+    retold: dict[str, dict[str, list[Score]]] = {}
+    for group in FOLDS:
         network = load_landmarks(fold_path(options.work, group))
-        for clip in (clip for clip in filmed if clip.speaker in group):
-            for name, made in ways(network, clip, speakers[clip.speaker]).items():
-                by.setdefault(clip.speaker, {}).setdefault(name, []).append(score(made, clip.moved, filmed=True))
-    count = sum(clip.speaker in by for clip in filmed)
+        for index, clip in enumerate(clip for clip in filmed if clip.speaker in group):
+            speaker, other = speakers[clip.speaker], people[index % len(people)]
+            as_other = clip.moved + copied_motion(clip.tracked, other.own - speaker.copied)
+            for rows, person, true in ((by, speaker, clip.moved), (retold, other, as_other)):
+                for name, made in ways(network, clip, person).items():
+                    rows.setdefault(clip.speaker, {}).setdefault(name, []).append(score(made, true, filmed=True))
+    count = len(filmed)
     yield (
         f"{count} films of {len(by)} speakers, driven by their sound. Motion network and graph network both "
         "learned without the speaker. Means of the speakers' means; across and along the picture, without a film's "
         "mean; *all* are all nodes, lids and brows too, which sound does not move.\n"
     )
+    yield from _means(by)
+    yield "\nBy speaker, mouth in mm and opening r:\n"
+    yield "| speaker | films | copied | closed forms | whole | r copied | closed forms | whole |\n" + "|---" * 8 + "|"
+    for speaker, rows in by.items():
+        made = [Score.mean(rows[name]) for name in ("copied to the face", CLOSED, WHOLE)]
+        cells = [f"{s.mouth:.2f}" for s in made] + [f"{s.r:.3f}" for s in made]
+        yield f"| {speaker} | {len(rows['none'])} | {' | '.join(cells)} |"
+    yield "\nThe same films as random faces that were never trained on would do it (shapes by deformation transfer):\n"
+    yield from _means(retold)
+
+
+def _means(by: dict[str, dict[str, list[Score]]]) -> Iterator[str]:
     yield HEAD_ROW
     for name in next(iter(by.values())):
         yield Score.mean([Score.mean(rows[name]) for rows in by.values()]).row(name)
-    yield "\nBy speaker, mouth in mm and opening r, copied to the face and by the network that knows it:\n"
-    yield "| speaker | films | copied | network | r copied | r network |\n|---|---|---|---|---|---|"
-    for speaker, rows in by.items():
-        copied, known = (Score.mean(rows[name]) for name in ("copied to the face", "network, knowing the face"))
-        count = len(rows["none"])
-        yield f"| {speaker} | {count} | {copied.mouth:.2f} | {known.mouth:.2f} | {copied.r:.3f} | {known.r:.3f} |"
 
 
 def real_faces() -> Iterator[str]:

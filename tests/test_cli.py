@@ -16,7 +16,6 @@ import torch
 from PIL import Image
 
 from emotalk.cli import COMMANDS, main
-from emotalk.cli.talking import typed_transcript
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
@@ -27,6 +26,7 @@ from emotalk.motion.livelink import write_livelink
 from emotalk.speech import SpeechEncoder
 from emotalk.speech.adapter import LinearAdapter
 from emotalk.speech.hub_encoder import HubSpeechEncoder
+from emotalk.talk.typed import typed_transcript
 from tests.core.test_pictures import jpeg_that_claims
 from tests.preset_photo import preset_photo
 
@@ -202,6 +202,11 @@ def test_livelink_sends_a_recording_to_whoever_listens(tmp_path: Path, capsys: p
         (["evaluate", "--video", "missing.mp4", "--avatar", "mira"], "no video missing.mp4"),
         (["evaluate", "--video", __file__, "--avatar", "mira", "--share", "2"], "between 0 and 1"),
         ([*HELLO, "--device", "tpu"], "one of auto, cpu, cuda"),
+        (["batch", "gone.jsonl", "--out", "made"], "list gone.jsonl cannot be read"),
+        (["batch", __file__, "--out", "made"], "Line 1: it is no JSON"),
+        (["batch", __file__, "--out", __file__], "is no folder"),
+        (["batch", __file__, "--out", "made", "--workers", "0"], "number of workers must lie between 1 and 256"),
+        (["batch", __file__, "--out", "ftp://made"], "no address that files are fetched from"),
         (["personalize", __file__, "--name", "me", "--consent", "--device", "tpu"], "one of auto, cpu, cuda"),
         (["evaluate", "--video", __file__, "--avatar", "mira", "--device", "tpu"], "one of auto, cpu, cuda"),
     ],

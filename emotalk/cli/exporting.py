@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from emotalk.cli.talking import download_avatar, typed_transcript
+from emotalk.cli.talking import download_avatar
 from emotalk.core.errors import InputError
 
 
@@ -55,6 +55,8 @@ def export(
         "--arousal": arousal, "--seed": seed, "--title": title, "--parent": parent,
     }  # fmt: skip
     if page:
+        from emotalk.talk.typed import typed_transcript
+
         if motion is not None:
             raise InputError("A page is moved by what it says; leave --motion out, or write a .glb.")
         _page(avatar, output, refresh, title, parent, text=text, audio=audio, voice=voice, valence=valence,

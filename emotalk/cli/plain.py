@@ -14,7 +14,7 @@ _WORDS = {str: "TEXT", Path: "FILE", int: "NUMBER", float: "NUMBER"}
 """What stands for a value of a type."""
 
 
-def plain(command: Callable[..., None]) -> Callable[..., None]:
+def plain(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """The same command, its options so described where it does not say itself how; returns it."""
     hints = typing.get_type_hints(command, include_extras=True)
     command.__annotations__ = {name: _described(hint) for name, hint in hints.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
@@ -12,10 +12,6 @@ from emotalk.cli.progress import ProgressBar
 from emotalk.cli.scenes import make_scene, scene_request
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import InputError
-
-if TYPE_CHECKING:
-    from emotalk.core.motion import HeadMotion
-    from emotalk.talk.background import Background
 
 
 def talk(
@@ -109,9 +105,8 @@ def talk(
             with an adapter to wav2vec 2.0 or HuBERT (scripts.train_adapter).
         motion_model: another motion model, in the same way.
     """
-    from emotalk.talk.request import Look, talk_request
-    from emotalk.talk.shots import parse_gaze
     from emotalk.talk.studio import Studio
+    from emotalk.talk.typed import typed_look, typed_talk
 
     if landmarks is not None and (stdin or script is not None or text is not None):
         raise InputError(
@@ -122,8 +117,9 @@ def talk(
         raise InputError("Of --text or --audio, --script and --stdin one is needed; give one of the three.")
     if stdin:
         text = sys.stdin.read()
-    look = Look(
-        size, yaw, pitch, zoom, _background(background), mark, shape, captions_in_picture, shot, parse_gaze(gaze)
+    look = typed_look(
+        size=size, yaw=yaw, pitch=pitch, zoom=zoom, background=background, mark=mark, shape=shape,
+        captions_in_picture=captions_in_picture, shot=shot, gaze=gaze,
     )  # fmt: skip
     if script is not None:
         alone = {
@@ -141,21 +137,23 @@ def talk(
         studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
         make_scene(studio, request, output or Path(f"{script.stem or 'scene'}.mp4"), captions)
         return
-    request = talk_request(
+    request = typed_talk(
+        look,
         avatar=avatar,
         text=text,
         audio=audio,
         voice=voice,
         valence=valence,
         arousal=arousal,
-        emotion=_mood(emotion),
+        emotion=emotion,
         seed=seed,
         head_motion=head_motion,
         expressiveness=expressiveness,
         mood_in_voice=mood_in_voice,
-        look=look,
-        transcript=typed_transcript(transcript),
-        motion=None if landmarks is None else landmark_file_motion(landmarks, landmarks_fps, landmarks_size),
+        transcript=transcript,
+        landmarks=landmarks,
+        landmarks_fps=landmarks_fps,
+        landmarks_size=landmarks_size,
     )
     download_avatar(avatar, refresh)
     studio = Studio(folders=True, device=device, **_models(encoder, motion_model, refresh))
@@ -249,57 +247,3 @@ def _models(encoder: str, motion: str | None, refresh: bool) -> dict:
 
         models["motion"] = MotionModel.from_pretrained(motion, refresh=refresh)
     return models
-
-
-def _mood(emotion: str | None) -> Path | str | None:
-    """What somebody typed as --emotion: here, and nowhere else, a text may name a file."""
-    return Path(emotion) if emotion and Path(emotion).suffix.lower() in (".json", ".csv") else emotion
-
-
-def landmark_file_motion(file: Path, fps: float | None, size: str | None) -> HeadMotion:
-    """The motion of a file of landmarks; `size` is what somebody typed as --landmarks-size."""
-    from emotalk.tracking.landmark_drive import read_landmark_motion
-
-    sides = None
-    if size is not None:
-        width, _, height = size.lower().partition("x")
-        if not (width.isdecimal() and height.isdecimal()):
-            raise InputError(f"--landmarks-size is width and height in pixels, such as 1280x720, found {size!r:.40}.")
-        sides = int(width[:9]), int(height[:9])
-    return read_landmark_motion(file, fps=fps, size=sides)
-
-
-def typed_transcript(given: str | None) -> str | None:
-    """What somebody typed as --transcript: here, and nowhere else, a text may name a file."""
-    if not given or not given.lower().endswith(".txt"):
-        return given
-    try:
-        text = Path(given).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"The transcript {Path(given).name} is no text in UTF-8. Save it as plain text.") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"The transcript {given!r:.200} cannot be read; check the name of the file.") from error
-    if not text.strip():
-        raise InputError(f"The transcript {Path(given).name} is empty. Write into it what is said, or leave it out.")
-    return text
-
-
-def _background(given: str | None) -> Background | None:
-    """What somebody typed as --background: here, and nowhere else, a text may name a picture."""
-    from emotalk.talk.background import Blurred, Colour, PictureFile, Transparent
-
-    if given is None:
-        return None
-    if given == "transparent":
-        return Transparent()
-    if given.startswith("#"):
-        return Colour.parse(given)
-    blurred, name = given == "blur" or given.startswith("blur:"), given.removeprefix("blur").removeprefix(":")
-    if blurred and not name:
-        return Blurred()
-    if not Path(name if blurred else given).is_file():
-        raise InputError(
-            "The background must be a colour such as #d8e4f0, a picture file, blur, blur:FILE or transparent, found "
-            f"{given!r:.200}."
-        )
-    return Blurred(PictureFile(Path(name))) if blurred else PictureFile(Path(given))

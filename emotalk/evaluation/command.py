@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from emotalk.tracking import TrackedVideo
 
 
+def check(video: Path, avatar: str | None, protocol: str | None, share: float = 1.0) -> None:
+    """Raise InputError for what `run` could not begin with."""
+    if (avatar is None) == (protocol is None):
+        raise InputError("Name either an avatar (--avatar) or a protocol (--protocol) that makes one.")
+    if not 0 < share <= 1:
+        raise InputError(f"--share must lie between 0 and 1, found {share:g}.")
+    if not video.exists():
+        raise InputError(f"There is no video {video}; check the name.")
+
+
 def run(
     video: Path,
     avatar: str | None,
@@ -33,12 +43,7 @@ def run(
     progress: ProgressCallback,
 ) -> list[EvaluationReport]:
     """See the command's own help for the arguments; returns the reports that were written to `output`."""
-    if (avatar is None) == (protocol is None):
-        raise InputError("Name either an avatar (--avatar) or a protocol (--protocol) that makes one.")
-    if not 0 < share <= 1:
-        raise InputError(f"--share must lie between 0 and 1, found {share:g}.")
-    if not video.exists():
-        raise InputError(f"There is no video {video}; check the name.")
+    check(video, avatar, protocol, share)
     where = resolve_device(device)  # a GPU that is not there is known before the work begins
     with tempfile.TemporaryDirectory(prefix="emotalk-evaluate-") as work:
         tracked = _tracked(video, Path(work) / "track", seconds, progress)

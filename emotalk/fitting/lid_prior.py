@@ -53,8 +53,11 @@ class LidPrior:
     them when shut; `latent` [n], which of the corrections' latents shuts each.
     """
 
-    def __init__(self, avatar: GaussianAvatar, hold: float, donor: Donor | None = None) -> None:
-        """avatar: the one a fit starts from, in its frames' colours; hold: in [0, 1], 1 to follow nothing else."""
+    def __init__(
+        self, avatar: GaussianAvatar, hold: float, donor: Donor | None = None, light_lids: bool = False
+    ) -> None:
+        """avatar: the one a fit starts from, in its frames' colours; hold: in [0, 1], 1 to follow nothing else;
+        light_lids: what it has where lids are may be the colour of brows, so that it counts only where it is light."""
         avatar = avatar.to("cpu")
         donor = Donor.for_face(avatar) if donor is None else donor
         self.strength, self._head = hold, avatar.head
@@ -68,7 +71,9 @@ class LidPrior:
         begun, beside = avatar.gaussians.color[torch.from_numpy(near)].numpy(), share < 1
         light = begun.mean(1) / np.maximum(shut.mean(1), 1e-3)
         share[beside] *= ((light - HAIR[0]) / (HAIR[1] - HAIR[0])).clip(0, 1)[beside]
-        mixed = begun + ((1 - OWN) * share)[:, None] * (shut - begun)
+        own = OWN * ((light - HAIR[0]) / (HAIR[1] - HAIR[0])).clip(0, 1) if light_lids else np.full(len(share), OWN)
+        own[beside] = OWN
+        mixed = begun + ((1 - own) * share)[:, None] * (shut - begun)
         weight = np.exp(-0.5 * np.square(cdist(self._places, self._places) / BLUR)) * share
         total = np.maximum(weight.sum(1), 1e-9)[:, None]
         self._shut = torch.from_numpy((weight @ mixed / total).astype(np.float32))

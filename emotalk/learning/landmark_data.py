@@ -10,8 +10,8 @@ import torch
 
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.atomic import replacing
+from emotalk.learning.landmark_examples import HeardClip
 from emotalk.learning.landmark_films import SeenFace
-from emotalk.learning.landmark_training import HeardClip
 from emotalk.learning.landmark_transfer import PersonShapes
 from emotalk.learning.motion_data import random_emotion
 from emotalk.motion.network import AHEAD, BEFORE, RHYTHM_SIZE, MotionNetwork

@@ -5,15 +5,18 @@ emotion are inputs of their own. There the network makes all of the motion; here
 this face, make nearly all of it, and the graph network adds the rest (from scratch it is far worse, see
 docs/landmark-graph.md).
 
-    neutral [N, 3] ─ 3 graph convolutions ─┬─ how each shape differs on this face ─ x expression ─┐
-                                           ├─ courses [N, R, 3] ─ x amounts [R] ──────────────────┤
-    speech window ───┐                     │                       │                              ├─ +
-    valence, arousal ┼─ 3 causal convolutions in time ─────────────┤                              │
-    expression [52] ─┘                     │                       │                              │
-                                           └─ x scale + shift ─ 2 graph convolutions ─ last layer ┘
+    neutral [N, 3] ─┬─ linear, in closed form ─┬─ how each shape differs on this face ─ x expression ─┐
+                    └─ 3 graph convolutions ───┤                                                      │
+                                               ├─ courses [N, R, 3] ─ x amounts [R] ──────────────────┤
+    speech window ───┐                         │                       │                              ├─ +
+    valence, arousal ┼─ 3 causal convolutions in time ─────────────────┤                              │
+    expression [52] ─┤                         │                       │                              │
+                     │                         └─ x scale + shift ─ 2 graph convolutions ─ last layer ┤
+                     └─ linear, in closed form ───────────────────────────────────────────────────────┘
 
-How shapes differ on a face follows mostly from the whole face, linearly; the graph convolutions say the rest of it.
-Everything that hangs on the face alone is computed once a person (`LandmarkGraphNetwork.face`).
+Both kinds of convolutions learn what the closed forms leave: how shapes differ on a face follows mostly from the whole
+face, linearly, and what filmed lips do beside the copied shapes mostly from those shapes. Everything that hangs on the
+face alone is computed once a person (`LandmarkGraphNetwork.face`).
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ from emotalk.core.landmarks import (
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.head import HeadModel
 
-FORMAT = "emotalk-landmarks-1"
+FORMAT = "emotalk-landmarks-2"
 CHEEKS = (18, 36, 50, 83, 101, 187, 199, 200, 205, 212, 216, 266, 280, 313, 330, 411, 425, 432, 436)
 """Cheeks, the folds beside nose and mouth, and the chin."""
 LIDS = (*RIGHT_UPPER_LID, *RIGHT_LOWER_LID, *LEFT_UPPER_LID, *LEFT_LOWER_LID, *EYE_CORNERS)
@@ -110,7 +113,9 @@ class GraphConfig:
     moving: int = 24  # of a node, in every frame
     hidden: int = 48  # of a frame
     courses: int = 12
-    directions: int = 28  # in which faces differ as a whole
+    directions: int = 40  # in which faces differ as a whole
+    ways: int = 20  # in which shapes differ beside that
+    heard: int = 48  # principal components of speech
     dilations: tuple[int, ...] = (1, 2, 4)
 
     def __post_init__(self) -> None:
@@ -122,6 +127,8 @@ class GraphConfig:
             self.hidden,
             self.courses,
             self.directions,
+            self.ways,
+            self.heard,
             *self.dilations,
         )
         if not self.dilations or min(sizes) < 1:
@@ -134,14 +141,16 @@ class GraphConvolution(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(channels)
-        self.linear = nn.Linear(3 * channels, channels)
+        self.linear = nn.Linear(3 * channels, 2 * channels)
 
     def forward(self, x: Tensor, joined: Tensor) -> Tensor:
         """`x` [..., N, C] and the graph `joined` [N, N] -> [..., N, C]."""
         own = self.norm(x)
         near = joined @ own
         far = 2 * (joined @ near) - own
-        return x + nn.functional.silu(self.linear(torch.cat([own, near, far], -1)))
+        # Products of what neighbours say: how a triangle bends is one of edges and what they do.
+        gate, value = self.linear(torch.cat([own, near, far], -1)).chunk(2, -1)
+        return x + nn.functional.silu(gate) * value
 
 
 class PastConvolution(nn.Module):
@@ -165,7 +174,7 @@ class Face:
     """What the network knows of B faces before anything is said (`LandmarkGraphNetwork.face`)."""
 
     nodes: Tensor  # [B, N, M]
-    shapes: Tensor  # [B, 52, N, 3] by which each shape differs from the copied one, in units of 1 mm
+    shapes: Tensor  # [B, 52, N, 3] by which the face makes each shape differ from the copied one, in units of 1 mm
     courses: Tensor  # [B, R, N, 3]
 
 
@@ -184,15 +193,25 @@ class LandmarkGraphNetwork(nn.Module):
         # rest to sizes of the directions, and what the shapes do along each.
         self.register_buffer("directions", torch.zeros(config.directions, nodes, 3))
         self.register_buffer("bends", torch.zeros(config.directions, len(ARKIT_NAMES), nodes, 3))
+        # What is left of it, in principal components: the graph convolutions say how much of each at each node.
+        self.register_buffer("ways", torch.zeros(config.ways, len(ARKIT_NAMES), nodes, 3))
+        # What filmed people do beside each shape, whoever they are (`learn_common`), in units of 1 mm.
+        self.register_buffer("common", torch.zeros(len(ARKIT_NAMES), nodes, 3))
+        # Where films tell how faces move (1) and where the convolutions on motion are silent (0).
+        self.register_buffer("moving", torch.ones(nodes))
+        # Speech in its principal components (`learn_hearing`).
+        self.register_buffer("usual", torch.zeros(config.speech))
+        self.register_buffer("ear", torch.zeros(config.speech, config.heard))
         self.place = nn.Parameter(0.1 * torch.randn(nodes, c))
         self.geometry = nn.Linear(6, c)
+        self.sizes = nn.Linear(config.directions, c, bias=False)
         self.on_face = nn.ModuleList(GraphConvolution(c) for _ in range(3))
         self.whole = nn.Linear(c, c)
         self.movable = nn.Linear(c, m)
-        self.shapes = nn.Linear(c, len(ARKIT_NAMES) * 3)
+        self.shapes = nn.Linear(c, config.ways)
         self.courses = nn.Linear(c, config.courses * 3)
-        self.drop = nn.Dropout(0.2)
-        self.hear = nn.Linear(config.speech, h)
+        self.drop = nn.Dropout(0.4)
+        self.hear = nn.Linear(config.heard, h)
         self.feel = nn.Linear(5, h)
         self.see = nn.Linear(len(ARKIT_NAMES), h)
         self.in_time = nn.ModuleList(PastConvolution(h, d) for d in config.dilations)
@@ -217,21 +236,25 @@ class LandmarkGraphNetwork(nn.Module):
     @property
     def weights(self) -> int:
         """How many numbers were learned."""
-        return sum(tensor.numel() for tensor in (*self.parameters(), self.directions, self.bends))
+        others = self.ways, self.common, self.usual, self.ear
+        return sum(tensor.numel() for tensor in (*self.parameters(), self.directions, self.bends, *others))
 
     def start(self, batch: int = 1) -> list[Tensor]:
         """The state before the first frame: for each convolution in time, [batch, 2 dilation, H] of zeros."""
         return [self.last.weight.new_zeros(batch, 2 * d, self.config.hidden) for d in self.config.dilations]
+
+    def _sizes(self, neutral: Tensor) -> Tensor:
+        return torch.einsum("bnc,dnc->bd", _MILLIMETRES * (neutral - self.mean), self.directions)
 
     def _nodes(self, neutral: Tensor) -> Tensor:
         mean = self.mean.expand_as(neutral)
         geometry = torch.cat([
             (neutral - mean) * (_MILLIMETRES / _DIFFERENCE), mean * (_MILLIMETRES / _PLACES)
         ], -1)  # fmt: skip
-        x = self.geometry(geometry) + self.place
+        # What a face is like as a whole, no neighbour knows.
+        x = self.geometry(geometry) + self.place + self.sizes(self._sizes(neutral))[..., None, :]
         for layer in self.on_face:
             x = layer(x, self.joined)
-            # A wide face is wide everywhere, which no neighbour knows.
             x = x + self.whole(x.mean(-2, keepdim=True))
         return x
 
@@ -244,12 +267,12 @@ class LandmarkGraphNetwork(nn.Module):
             )
         nodes = self._nodes(neutral)
         # The mean face does what is copied: shapes differ by what the face differs.
-        shapes = self.shapes(nodes) - self.shapes(self._nodes(self.mean[None]))
-        sizes = torch.einsum("bnc,dnc->bd", _MILLIMETRES * (neutral - self.mean), self.directions)
-        whole = torch.einsum("bd,dknc->bknc", sizes, self.bends)
+        amounts = self.shapes(nodes) - self.shapes(self._nodes(self.mean[None]))
+        shapes = torch.einsum("bnw,wknc->bknc", amounts, self.ways)
+        whole = torch.einsum("bd,dknc->bknc", self._sizes(neutral), self.bends)
         return Face(
             self.movable(nodes),
-            shapes.unflatten(-1, (len(ARKIT_NAMES), 3)).transpose(1, 2) + whole,
+            shapes + whole,
             self.courses(nodes).unflatten(-1, (self.config.courses, 3)).transpose(1, 2),
         )
 
@@ -265,17 +288,17 @@ class LandmarkGraphNetwork(nn.Module):
         where None)."""
         v, a = va.unbind(-1)
         felt = torch.stack([v, a, v * a, v * v, a * a], -1)
-        x = self.hear(self.drop(speech)) + self.feel(felt) + self.see(expression)
+        x = self.hear(self.drop((speech - self.usual) @ self.ear)) + self.feel(felt) + self.see(expression)
         after = []
         for layer, past in zip(self.in_time, state or self.start(len(speech)), strict=True):
             x, past = layer(x, past)
             after.append(past)
-        moved = torch.einsum("btk,bknc->btnc", expression, face.shapes)
-        moved = moved + torch.einsum("btr,brnc->btnc", self.amounts(x), face.courses)
+        moved = torch.einsum("btk,bknc->btnc", expression, face.shapes + self.common)
+        beside = torch.einsum("btr,brnc->btnc", self.amounts(x), face.courses)
         z = face.nodes[:, None] * (1 + self.scale(x)[:, :, None]) + self.shift(x)[:, :, None]
         for layer in self.on_frame:
             z = layer(z, self.joined)
-        return _SCALE * (moved + self.last(z)), after
+        return _SCALE * (moved + (beside + self.last(z)) * self.moving[:, None]), after
 
 
 def save_landmarks(network: LandmarkGraphNetwork, path: Path, facts: dict | None = None) -> None:

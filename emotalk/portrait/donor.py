@@ -113,7 +113,7 @@ def with_shut_lids(avatar: GaussianAvatar, donor: Donor, begun: GaussianAvatar |
     the lids' colours (creases and lashes) must not be seen on shut ones. The skin next to them goes along. `begun`: the
     avatar before its fit, by default this one, with the same Gaussians at the same places of the head."""
     corrections, gaussians = avatar.corrections, avatar.gaussians
-    prior = LidPrior(avatar if begun is None else begun, 1.0, donor)
+    prior = LidPrior(avatar if begun is None else begun, 1.0, donor, light_lids=True)
     slot = torch.full((len(gaussians),), -1)
     slot[corrections.index] = torch.arange(len(corrections.index))
     chosen = (slot[prior.rows] >= 0).nonzero()[:, 0]

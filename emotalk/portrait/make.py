@@ -33,6 +33,7 @@ from emotalk.fitting.video_fit import draw_frame, scores
 from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.portrait.brows import with_firm_brows
 from emotalk.portrait.donor import Donor, with_donor, with_shut_lids
+from emotalk.portrait.evened import with_even_edges
 from emotalk.portrait.eyeballs import with_whole_eyes
 from emotalk.portrait.flow import detail_of
 from emotalk.portrait.fringe import with_fringe
@@ -118,6 +119,7 @@ class _Portrait:
         avatar = fit.result().to("cpu")
         shown = fit.shown_share().cpu()
         avatar = with_whole_eyes(avatar, shown, self.photo.landmarks[0], self.photo.motion, self.photo.camera)
+        avatar = with_even_edges(avatar, shown, open_mouth)
         avatar = with_firm_brows(with_shut_lids(avatar, donor, rough.to("cpu")))
         avatar = avatar.replace(corrections=telling(avatar.corrections))
         avatar = self._finished(avatar, donor, torso)

@@ -24,8 +24,12 @@ the portraits folder is 1.04 of it, .75 to 1.3."""
 OF_WHITE = 0.85
 """Lightness of teeth in that of the white of the eyes."""
 LIGHTNESS = (0.3, 0.92)
-WARMTH = 0.35
-"""Exponent on the ratio of red and blue of skin that gives that of teeth (the same smiles)."""
+WARMTH = 0.28
+"""Exponent on the ratio of red and blue of skin that gives that of teeth (.2 to .55 in the same smiles)."""
+WARMEST = 1.5
+"""The redder light of a sunset or a wood makes teeth look like wood."""
+LIT = 0.92
+"""Lightness of front teeth as a whole in that of their brightest quarter: a donor's have no shadows of their own."""
 FEWEST = 150
 """Pixels at 512 that must lie between open lips to be read, and a quarter as many in the eyes."""
 BRIGHTEST = 0.75, 0.7
@@ -43,17 +47,18 @@ def tooth_color(
     middle = np.median(skin, axis=0)
     seen = _brightest(picture, _between(picture, landmarks, INNER_LIPS), BRIGHTEST[0], FEWEST)
     if seen is not None and _redness(seen) < LESS_RED * _redness(middle) + 0.02:
-        return _warm(float(seen.mean()), float(seen[0] / max(seen[2], 0.02)))
+        return _warm(LIT * float(seen.mean()), float(seen[0] / max(seen[2], 0.02)))
     light = float(np.quantile(skin.mean(1), BRIGHT_SKIN))
     white = _brightest(picture, _whites(picture, landmarks), BRIGHTEST[1], FEWEST // 4)
     if white is not None:
         light = max(light, OF_WHITE * float(white.mean()))
-    return _warm(light, float(middle[0] / max(middle[2], 0.02)) ** WARMTH)
+    return _warm(LIT * light, float(middle[0] / max(middle[2], 0.02)) ** WARMTH)
 
 
 def _warm(light: float, warmth: float) -> np.ndarray:
     """A white [3] of this lightness whose red is `warmth` times its blue. Green lies between: lips make a picture's
     teeth pink, which as the colour of all of them looks wrong."""
+    warmth = np.clip(warmth, 1 / WARMEST, WARMEST)
     tint = np.array([warmth**0.5, 1.0, warmth**-0.5])
     return (np.clip(light, *LIGHTNESS) * tint / tint.mean()).clip(0, 1)
 

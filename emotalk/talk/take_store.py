@@ -107,7 +107,7 @@ class TakeKeys:
     def of(self, request: TalkRequest, folder: Path, listening: int | None = None) -> str:
         """The key of a request's take; `folder` is that of its avatar, `listening` as for `Take`."""
         if folder not in self._avatars:
-            self._avatars[folder] = _digest_of(folder)
+            self._avatars[folder] = digest_of(folder)
         asked = {
             field.name: _plain(getattr(request, field.name))
             for field in dataclasses.fields(request)
@@ -132,7 +132,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _digest_of(folder: Path) -> str:
+def digest_of(folder: Path) -> str:
+    """SHA-256 of the names and contents of a folder's own files, as of an avatar's."""
     content = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         if file.is_file():

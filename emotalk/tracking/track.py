@@ -53,6 +53,14 @@ PROFILE = 45.0
 """Degrees of head turn beyond which landmarks of the far side are guesses."""
 
 
+def check_asked(seconds: float | None = None, start: float = 0.0, size: int = 512) -> None:
+    """Raise TrackingError for a stretch or a size that `track_video` does not take."""
+    if size % 2 or not 128 <= size <= 1024:
+        raise TrackingError(f"The size of the crop must be an even number from 128 to 1024, found {size}.")
+    if start < 0 or (seconds is not None and seconds < LEAST_SECONDS):
+        raise TrackingError(f"start must be >= 0 and seconds >= {LEAST_SECONDS:.0f}, found {start} and {seconds}.")
+
+
 def track_video(
     video: str | Path,
     folder: str | Path,
@@ -75,10 +83,7 @@ def track_video(
     turns true.
     """
     video, folder = Path(video), Path(folder)
-    if size % 2 or not 128 <= size <= 1024:
-        raise TrackingError(f"The size of the crop must be an even number from 128 to 1024, found {size}.")
-    if start < 0 or (seconds is not None and seconds < LEAST_SECONDS):
-        raise TrackingError(f"start must be >= 0 and seconds >= {LEAST_SECONDS:.0f}, found {start} and {seconds}.")
+    check_asked(seconds, start, size)
     work = _Work(video, folder, seconds, start, size, texture_seconds, progress or (lambda _: None), cancelled)
     return work.run()
 

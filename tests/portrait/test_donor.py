@@ -122,14 +122,14 @@ def test_shut_lids_are_the_donors_in_the_light_of_the_face(donor):
     lids = of(dim.gaussians.region, "lids")
     color[lids] = 0.02
     spoiled = dim.replace(gaussians=dataclasses.replace(dim.gaussians, color=color))
-    mended = with_shut_lids(spoiled, donor)
+    mended = with_shut_lids(spoiled, donor, dim)
     shut = HeadMotion.neutral()
     shut.eyelids[:] = 1
     latents = mended.corrections.latents(torch.from_numpy(signals(shut)[0]))
     assert latents[list(LIDS)].tolist() == [SHUT, SHUT]
     found = mended.pose(shut, 0).colors[lids]
     wanted = 0.5 * donor.avatar.pose(shut, 0).colors[lids]
-    assert float((found - wanted).abs().mean()) < 0.03
+    assert float((found - wanted).abs().mean()) < 0.05  # without its single lashes and spots
     assert float((spoiled.pose(shut, 0).colors[lids] - wanted).abs().mean()) > 0.1
     open_eyes = mended.pose(HeadMotion.neutral(), 0).colors
     assert torch.equal(open_eyes, spoiled.pose(HeadMotion.neutral(), 0).colors)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emotalk.core.landmarks import INNER_LIPS
-from emotalk.portrait.teeth import EYES, IRISES, tooth_color
+from emotalk.portrait.teeth import EYES, IRISES, LIT, tooth_color
 
 SKIN = np.array([0.75, 0.52, 0.42])
 
@@ -35,7 +35,7 @@ def with_eyes(picture, points, white):
 
 def test_teeth_that_the_photo_shows_tell_their_colour():
     found = tooth_color(*face(gap=30, between=(0.86, 0.82, 0.74)))
-    assert found.mean() == pytest.approx(np.mean([0.86, 0.82, 0.74]), abs=0.01)
+    assert found.mean() == pytest.approx(LIT * np.mean([0.86, 0.82, 0.74]), abs=0.01)
     assert found[0] > found[1] > found[2]
 
 
@@ -47,14 +47,14 @@ def test_a_tongue_or_a_dark_gap_between_open_lips_is_no_tooth():
 @pytest.mark.parametrize("light", [0.7, 1.0])
 def test_else_they_are_as_light_as_bright_skin_and_less_tinted(light):
     found, skin = tooth_color(*face(light=light)), light * SKIN
-    assert found.mean() == pytest.approx(skin.mean(), abs=0.01)
+    assert found.mean() == pytest.approx(LIT * skin.mean(), abs=0.01)
     assert 1 < found[0] / found[2] < 1.4 < skin[0] / skin[2]
 
 
 def test_in_a_dark_face_the_white_of_its_eyes_tells_their_light():
     picture, points, skin = face(light=0.5)
     picture, points = with_eyes(picture, points, 0.8)
-    assert tooth_color(picture, points, skin).mean() == pytest.approx(0.85 * 0.8, abs=0.02)
+    assert tooth_color(picture, points, skin).mean() == pytest.approx(LIT * 0.85 * 0.8, abs=0.02)
 
 
 def test_a_photo_without_colour_has_teeth_without_colour():
@@ -62,3 +62,8 @@ def test_a_photo_without_colour_has_teeth_without_colour():
     grey = (picture.mean(-1, keepdims=True).repeat(3, -1), points, skin.mean(-1, keepdims=True).repeat(3, -1))
     found = tooth_color(*grey)
     assert found.max() - found.min() < 1e-6
+
+
+def test_teeth_are_never_orange():
+    found = tooth_color(*face(gap=30, between=(0.8, 0.5, 0.3)))
+    assert found[0] / found[2] <= 1.5 + 1e-6

@@ -18,7 +18,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from benchmarks.portrait_clips import CLIPS, OWN, TRACKS, Clip, compared, tracked_clip
+from benchmarks.portrait_clips import CLIPS, OWN, TRACKS, Clip, compared, tracked_clip, with_detail
 from emotalk.core.image_metrics import peak_ratio
 from emotalk.evaluation.clip_detector import ClipDetector
 from emotalk.evaluation.faces import landmark_distance, lip_agreement
@@ -27,7 +27,6 @@ from emotalk.fitting.video_frames import box_mask, head_box
 from emotalk.learning.driven_photo import DrivenPhoto, driven_photo, neutral_row
 from emotalk.learning.texture_training import gradient
 from emotalk.portrait import make
-from emotalk.portrait.detail import DetailPainter
 from emotalk.portrait.texture import Crop
 
 INTRODUCTION = """# What each part of a photo's avatar brings
@@ -42,40 +41,30 @@ percent of the eye distance; r of its opening.
 |---|---|---|---|---|---|"""
 AFTER = """
 "Without the transplant" the mouth is covered with the photo's own colours: no teeth, no cavity, no shut lids of a
-shipped avatar. The landmark graph network and shapes by deformation transfer move landmarks, not pixels: what they
-bring is in [landmark_graph.md](landmark_graph.md).
+shipped avatar. The texture network, which no talk uses, is measured in [portrait_texture.md](portrait_texture.md). The
+landmark graph network and shapes by deformation transfer, which no talk uses either, move landmarks: what they bring is
+in [landmark_graph.md](landmark_graph.md).
 """
 
 
 class Shown:
     """One way to draw a photo's avatar."""
 
-    def __init__(self, name: str, transplant: bool = True, flow: bool = True, texture: bool = True) -> None:
-        self.name, self.transplant = name, transplant
-        self._flow, self._texture = flow, texture
+    def __init__(self, name: str, transplant: bool = True, flow: bool = True) -> None:
+        self.name, self.transplant, self._flow = name, transplant, flow
 
     def drawn(self, driven: DrivenPhoto) -> Callable[[int], np.ndarray]:
         """What draws frame t: [H, W, 3] float32 in [0, 1]."""
         avatar, motion = driven.avatar, driven.motion
-        painter = DetailPainter(avatar, self._texture) if self._flow else None
-
-        def picture(t: int) -> np.ndarray:
-            torso = driven.torso[t]
-            pixels = (255 * draw_frame(avatar, motion, t, torso) + 0.5).astype(np.uint8)
-            if painter is not None:
-                cloud = avatar.pose(motion, t, avatar.camera, torso)
-                painter.paint(pixels, painter.move(cloud, avatar.camera, motion, t))
-            return pixels.astype(np.float32) / 255
-
-        return picture
+        draw = with_detail(avatar) if self._flow else draw_frame
+        return lambda t: draw(avatar, motion, t, driven.torso[t])
 
 
 WAYS = (
     Shown("as in talks"),
-    Shown("without the texture network", texture=False),
-    Shown("without flow and texture: Gaussians alone", flow=False),
+    Shown("without the flow: Gaussians alone", flow=False),
     Shown("without the transplant", transplant=False),
-    Shown("without transplant and texture", transplant=False, texture=False),
+    Shown("without both", transplant=False, flow=False),
 )
 
 
@@ -128,8 +117,8 @@ def measured(clip: Clip, rows: np.ndarray, driven: DrivenPhoto, picture: Callabl
 def _no_transplant() -> Iterator[None]:
     """Avatars are made of the photo alone."""
     with (
-        mock.patch.object(make, "with_donor", lambda avatar, donor, open_mouth: avatar),
-        mock.patch.object(make, "with_shut_lids", lambda avatar, donor: avatar),
+        mock.patch.object(make, "with_donor", lambda avatar, *_: avatar),
+        mock.patch.object(make, "with_shut_lids", lambda avatar, *_: avatar),
     ):
         yield
 

@@ -1,10 +1,9 @@
-"""Rebuilds the texture branch of portraits (checkpoints/texture.safetensors) and its card from synthetic people and
-licensed films.
+"""Trains the texture branch of portraits on synthetic people and licensed films: texture.safetensors and its card.
 
     python -m scripts.train_texture --work ../texture-training --films ../shared/data/grid
 
-Everything made on the way stays in --work; started again, it goes on where it stopped. The card's table of real people
-comes from `python -m benchmarks.portrait_texture`.
+Both, and everything made on the way, are in --work; started again, it goes on where it stopped. What it brings on real
+people `python -m benchmarks.portrait_texture` measures.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ import tyro
 from emotalk.core.atomic import write_text
 from emotalk.core.blas import one_blas_thread
 from emotalk.core.motion import HeadMotion
-from emotalk.core.paths import CHECKPOINTS
 from emotalk.emotion import EmotionCurve
 from emotalk.learning.driven_photo import driven_photo, neutral_row
 from emotalk.learning.texture_pairs import TexturePairs, filmed_pairs, synthetic_pairs
@@ -83,7 +81,6 @@ class Arguments:
     films_of_one: int = 10  # of one speaker at most
     steps: int = 3000
     seed: int = 0
-    out: Path = CHECKPOINTS  # where the checkpoint and its card go
 
 
 def main(arguments: Arguments) -> None:
@@ -112,8 +109,8 @@ def main(arguments: Arguments) -> None:
         "seed": arguments.seed, "steps": arguments.steps, "minutes": (time.process_time() - started) / 60,
         "options": f"--people {arguments.people} --films-of-one {arguments.films_of_one}", **metrics,
     }  # fmt: skip
-    save_texture(network, arguments.out / "texture.safetensors", facts)
-    write_text(arguments.out / "texture.md", CARD.format(attribution=ATTRIBUTION, **facts))
+    save_texture(network, arguments.work / "texture.safetensors", facts)
+    write_text(arguments.work / "texture.md", CARD.format(attribution=ATTRIBUTION, **facts))
     log.info("%s", metrics)
 
 

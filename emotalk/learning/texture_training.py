@@ -36,8 +36,8 @@ class TextureTraining:
     gradients: float = 1.0
     """Weight of the differences between neighbours beside colours."""
     sharpness: float = 1.5
-    """Weight of what the mended mouth is softer: none leaves held-out speakers .87 of their gradients and gains them 1.14
-    dB, 1 leaves .90 and costs nothing, 4 leaves .97 and costs a seventh of the gain."""
+    """Weight of what the mended mouth is softer: none leaves held-out speakers .87 of their gradients and gains them
+    1.14 dB, 1 leaves .90 and costs nothing, 4 leaves .97 and costs a seventh of the gain."""
     seed: int = 0
     average: float = 0.995
     report_every: int = 250

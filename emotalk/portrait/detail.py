@@ -11,7 +11,6 @@ import numpy as np
 
 from emotalk.core.kernels.workers import pool
 from emotalk.portrait.flow import DenseFlow, projected
-from emotalk.portrait.mended_mouth import MouthMender
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from emotalk.core.camera import Camera
     from emotalk.core.gaussians import GaussianCloud
     from emotalk.core.motion import HeadMotion
-    from emotalk.portrait.texture import Crop, TextureNetwork
 
 COARSE = 2
 """The flow is smooth: drawn at half of the resolution it costs a third, and 50 dB lie between both frames."""
@@ -34,41 +32,30 @@ class MovedDetail:
     flow: np.ndarray  # [2, h, w] float32, pixels of the photo
     shown: np.ndarray  # [h, w] float32
     gathered: float  # pixels of the photo in one of the frame's
-    mouth: Crop | None = None  # where it is to be mended
 
 
 class DetailPainter:
-    """Responsibilities: paint the detail that an avatar keeps of its photo over frames drawn of it, and mend their
-    mouths. For one thread at a time, except that `move` may run in another than `paint`."""
+    """Responsibilities: paint the detail that an avatar keeps of its photo over frames drawn of it. For one thread at
+    a time, except that `move` may run in another than `paint`."""
 
-    def __init__(self, avatar: GaussianAvatar, texture: TextureNetwork | bool = True) -> None:
-        """`avatar.detail` must be there. `texture` mends mouths: the shipped network (True), another one, or none
-        (False)."""
+    def __init__(self, avatar: GaussianAvatar) -> None:
+        """`avatar.detail` must be there."""
         self._flow = DenseFlow(avatar, avatar.detail.pose)
         self._size = avatar.camera.width, avatar.camera.height
         self._image = 255 * avatar.detail.image  # [H, W, 3] grey levels
         self._planes: dict[int, np.ndarray] = {}
         rest = avatar.pose(avatar.detail.pose, 0, avatar.camera)
         self._scale = _pixels_per_metre(rest.means, avatar.camera)
-        self._mender = None
-        if texture is not False:
-            self._mender = MouthMender(avatar, None if texture is True else texture)
 
     def move(self, cloud: GaussianCloud, camera: Camera, motion: HeadMotion, row: int) -> MovedDetail:
         """Of the Gaussians of frame `row` of a motion, as `camera` sees them."""
         flow, shown = self._flow.draw(cloud, _coarser(camera), motion, row)
         gathered = self._scale / _pixels_per_metre(cloud.means, camera)
-        mouth = None if self._mender is None else self._mender.mouth(camera, motion, row)
-        return MovedDetail(_array(flow), _array(shown), gathered, mouth)
+        return MovedDetail(_array(flow), _array(shown), gathered)
 
     def paint(self, pixels: np.ndarray, moved: MovedDetail) -> None:
         """Add the detail to the `pixels` of a frame [H, W, 3] uint8, in place, or of one with alpha [H, W, 4] that its
         colours are multiplied by."""
-        self._add_detail(pixels, moved)
-        if self._mender is not None and moved.mouth is not None:
-            self._mender.mend(pixels, moved.mouth, moved.flow, moved.shown)
-
-    def _add_detail(self, pixels: np.ndarray, moved: MovedDetail) -> None:
         rows, columns = np.flatnonzero((moved.shown > LEAST).any(1)), np.flatnonzero((moved.shown > LEAST).any(0))
         if not len(rows):
             return

@@ -48,7 +48,7 @@ def test_painted_frames_are_those_of_the_motion_branch(person):
     flow = PhotoFlow(person, picture, REST)
     flow.detail = torch.from_numpy(person.detail.image).permute(2, 0, 1) * (plain.alpha > 0)
     wanted = 255 * flow.draw(TURNED, 0).blended.permute(1, 2, 0).numpy()
-    painter = DetailPainter(person, texture=False)
+    painter = DetailPainter(person)
     pixels = drawn(person, person.camera, TURNED)
     before = np.abs(pixels - wanted)
     painter.paint(pixels, painter.move(person.pose(TURNED, 0, person.camera), person.camera, TURNED, 0))
@@ -105,7 +105,7 @@ def test_where_the_photo_shows_nothing_the_frame_stays_as_it_is(person):
     pixels = drawn(person, person.camera, REST)
     before = pixels.copy()
     nothing = np.zeros((96, 96), np.float32)
-    DetailPainter(person, texture=False).paint(pixels, MovedDetail(np.zeros((2, 96, 96), np.float32), nothing, 1.0))
+    DetailPainter(person).paint(pixels, MovedDetail(np.zeros((2, 96, 96), np.float32), nothing, 1.0))
     assert np.array_equal(pixels, before)
 
 
@@ -115,7 +115,7 @@ def test_a_smaller_frame_has_the_detail_that_fits_it(person):
     dots = (0.05 * (2 * ((x + y) % 2) - 1))[..., None].repeat(3, 2).astype(np.float32)
     person = person.replace(detail=PictureDetail(dots, REST))
     camera = portrait_camera(SIZE // 3, zoom=1.2)
-    painter = DetailPainter(person, texture=False)
+    painter = DetailPainter(person)
     pixels = drawn(person, camera, REST)
     before = pixels.astype(int)
     moved = painter.move(person.pose(REST, 0, camera), camera, REST, 0)

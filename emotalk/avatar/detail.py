@@ -48,7 +48,7 @@ class PictureDetail:
             with opened_picture(data.tobytes(), "The picture of its detail", ("WEBP",), MOST_SIDE**2) as picture:
                 found = picture.size
                 levels = np.asarray(picture.convert("RGB"), np.float32) if found == size[::-1] else None
-            split = np.split(pose, np.cumsum([52, 3]))
+            split = np.split(np.array(pose), np.cumsum([52, 3]))  # writable, as torch wants it
             values = {name: part[None] for name, part in zip(POSE, split, strict=True)}
             motion = HeadMotion(**values, gaze=np.zeros((1, 2)), head_pose=np.zeros((1, 6)))
         except InputError as error:

@@ -190,13 +190,19 @@ def varied(avatar: GaussianAvatar, other: GaussianAvatar, random: np.random.Gene
 def batches(
     people: list[TexturePairs], size: int, seed: int, start: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless batches of inputs [B, CHANNELS, HEIGHT, WIDTH], drawn and true mouths [B, 3, HEIGHT, WIDTH], from all
-    people alike, half of them mirrored; those after `start` steps are the same however often training stopped."""
+    """Endless batches of inputs [B, CHANNELS, HEIGHT, WIDTH], drawn and true mouths [B, 3, HEIGHT, WIDTH]: filmed and
+    made-up people (the first word of their names) as often as each other, however many there are of either; half of
+    them mirrored. Those after `start` steps are the same however often training stopped."""
+    kinds: dict[str, list[TexturePairs]] = {}
+    for one in people:
+        kinds.setdefault(one.person.split("-")[0], []).append(one)
+    groups = [kinds[kind] for kind in sorted(kinds)]
     for step in range(start, 10**9):
         random = np.random.default_rng([seed, step])
         chosen = []
         for _ in range(size):
-            pairs = people[int(random.integers(len(people)))]
+            group = groups[int(random.integers(len(groups)))]
+            pairs = group[int(random.integers(len(group)))]
             chosen.append((pairs, int(random.integers(len(pairs))), random.random() < 0.5))
         rows = [prepared(pairs, k, mirrored) for pairs, k, mirrored in chosen]
         yield tuple(torch.stack(part) for part in zip(*rows, strict=True))

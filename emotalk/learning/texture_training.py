@@ -1,7 +1,8 @@
 """Training of the texture branch (`portrait.texture`) on pairs of mouths.
 
 What the network adds is compared with what is missing, by colours and by their differences between neighbours on three
-scales: colours alone are best matched by a blur.
+scales: colours alone are best matched by a blur. Where the mended mouth is softer than the true one, that costs as
+well.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from emotalk.learning.texture_pairs import TexturePairs, batches, prepared
 from emotalk.learning.training_state import load_state, save_state
 from emotalk.portrait.texture import TextureConfig, TextureNetwork
 
+PATCH = 8
+"""Pixels over which the sharpness of a mouth is compared."""
+
 
 @dataclass(frozen=True)
 class TextureTraining:
@@ -31,6 +35,9 @@ class TextureTraining:
     rate: float = 1e-3
     gradients: float = 1.0
     """Weight of the differences between neighbours beside colours."""
+    sharpness: float = 1.5
+    """Weight of what the mended mouth is softer: none leaves held-out speakers .87 of their gradients and gains them
+    1.14 dB, 1 leaves .90 and costs nothing, 4 leaves .97 and costs a seventh of the gain."""
     seed: int = 0
     average: float = 0.995
     report_every: int = 250
@@ -56,7 +63,7 @@ def train_texture(
         warm = min(1.0, step / 100) * max(0.02, 0.5 * (1 + np.cos(np.pi * step / settings.steps)))
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * warm
-        loss = texture_loss(drawn + network(crops), truth, settings.gradients)
+        loss = texture_loss(drawn + network(crops), truth, settings.gradients, settings.sharpness)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -71,10 +78,14 @@ def train_texture(
     return average, scores(average, judged)
 
 
-def texture_loss(mended: Tensor, truth: Tensor, gradients: float) -> Tensor:
+def texture_loss(mended: Tensor, truth: Tensor, gradients: float, sharpness: float) -> Tensor:
     """Mean absolute difference between `mended` and `truth` [B, 3, H, W] and, times `gradients`, between how both
-    differ from pixel to pixel, at full, half and quarter resolution."""
+    differ from pixel to pixel, at full, half and quarter resolution; and, times `sharpness`, by how much less `mended`
+    differs from pixel to pixel, on the mean of PATCH x PATCH pixels."""
     total = torch.zeros(())
+    for axis in (-1, -2):
+        steps = (nn.functional.avg_pool2d(part.diff(dim=axis).abs(), PATCH) for part in (truth, mended))
+        total = total + sharpness * torch.sub(*steps).clamp_min(0).mean()
     for _ in range(3):
         total = total + (mended - truth).abs().mean()
         for axis in (-1, -2):

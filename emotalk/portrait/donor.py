@@ -35,6 +35,7 @@ from emotalk.fitting.shipped_donor import (
     white_ratio,
 )
 from emotalk.portrait.lips import lip_colors, lips_among
+from emotalk.portrait.teeth import side_shadow
 
 __all__ = [
     "INNER", "LIDS", "MOVED", "SHUT", "Donor", "eye_ratio", "light_ratio", "shipped_donors", "skin", "template_places",
@@ -67,9 +68,12 @@ def with_donor(
     color = part.color * light_ratio(avatar, places, donor, part_places)
     inside = in_regions(part.region, INNER)
     light = _mouth_light(part, avatar, donor, teeth)
+    of_teeth = part.region == REGION_INDEX["teeth"]
+    if teeth is not None:
+        light[of_teeth] *= torch.from_numpy(side_shadow(part_places[of_teeth.numpy()]))[:, None]
     vividness = torch.full((len(part), 1), saturation_ratio(avatar, donor.avatar))
     if teeth is not None:
-        vividness[part.region == REGION_INDEX["teeth"]] = 1  # their tint is known
+        vividness[of_teeth] = 1  # their tint is known
     color[inside] = (less_vivid(part.color, vividness) * light)[inside]
     lips = part.region == REGION_INDEX["lips"]
     shown = in_regions(own.region[: own.mesh_count], ("lips",)).numpy()

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from emotalk.avatar import GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.core.arkit import ARKIT_INDEX
 from emotalk.core.camera import Camera
 from emotalk.core.gaussians import GaussianCloud
 from emotalk.core.motion import HeadMotion
@@ -32,7 +33,9 @@ NEVER = ("mouth", "gums", "teeth", "tongue")
 BEHIND = 0.006
 """Metres behind what the picture shows at its place, from which a Gaussian is hidden in it."""
 SHUT_FROM, SHUT_BY = 0.1, 0.4
-"""By how much further shut than in the picture its lids begin to be other than it shows them, and are so wholly."""
+"""By how much further shut than in the picture, or wider open, lids begin to be other than it shows them, and are so
+wholly."""
+WIDE = [ARKIT_INDEX["eyeWideLeft"], ARKIT_INDEX["eyeWideRight"]]
 STRETCHED = (1.6, 3.0)
 """Growth of a triangle from which, and at which, the picture tells nothing of its detail."""
 
@@ -46,7 +49,7 @@ class DenseFlow:
         `GaussianAvatar.pose`."""
         self.avatar, self.camera = avatar, avatar.camera
         cloud = avatar.pose(motion, row, self.camera, torso)
-        self._shut = float(motion.eyelids[row].max())
+        self._shut, self._wide = _lids(motion, row)
         self._areas = self._triangle_areas(motion, row)
         self.places, self._seen = self._visible(cloud)
         self._lids = torch.isin(
@@ -81,7 +84,8 @@ class DenseFlow:
     def _weights(self, motion: HeadMotion, row: int) -> Tensor:
         """How much of each Gaussian [N] in this pose is as the picture shows it."""
         seen = self._seen.clone()
-        further = float(motion.eyelids[row].max()) - self._shut
+        shut, wide = _lids(motion, row)
+        further = max(shut - self._shut, wide - self._wide)
         seen[self._lids] *= 1 - min(max((further - SHUT_FROM) / (SHUT_BY - SHUT_FROM), 0.0), 1.0)
         growth = self._triangle_areas(motion, row) / self._areas.clamp_min(1e-12)
         least, most = STRETCHED
@@ -148,6 +152,11 @@ def detail_of(
     drawn = rasterize(avatar.pose(motion, row, avatar.camera, torso), avatar.camera, avatar.background)
     more = torch.from_numpy(np.ascontiguousarray(picture)).to(drawn.image) - drawn.image
     return (more * drawn.alpha[..., None]).cpu().contiguous().numpy()
+
+
+def _lids(motion: HeadMotion, row: int) -> tuple[float, float]:
+    """How far the lids of a frame are shut, and opened wide."""
+    return float(motion.eyelids[row].max()), float(motion.expression[row, WIDE].max())
 
 
 def projected(means: Tensor, camera: Camera) -> tuple[Tensor, Tensor]:

@@ -31,7 +31,10 @@ LOWER = 0.06
 CHANNELS = 11
 FADE = 10
 """Pixels at the border of a crop over which what is added fades in."""
-FORMAT = "emotalk-texture-1"
+COARSEST = 2.0
+"""Pixels (standard deviation) that what is added is blurred by: it corrects colours and shapes, the finest detail stays
+the photo's. Free to add any detail, the network blurs what is there."""
+FORMAT = "emotalk-texture-2"
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,18 @@ class TextureNetwork(nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
         self.register_buffer("window", _window(), persistent=False)
+        self.register_buffer("blur", _gaussian(COARSEST).expand(3, 1, -1).contiguous(), persistent=False)
 
     def forward(self, crops: Tensor) -> Tensor:
         """[B, CHANNELS, HEIGHT, WIDTH] -> [B, 3, HEIGHT, WIDTH]."""
         hidden = self.enter(nn.functional.pixel_unshuffle(crops, 2))
         for block in self.blocks:
             hidden = hidden + block(nn.functional.silu(hidden))
-        return nn.functional.pixel_shuffle(self.leave(nn.functional.silu(hidden)), 2) * self.window
+        added = nn.functional.pixel_shuffle(self.leave(nn.functional.silu(hidden)), 2)
+        half = self.blur.shape[-1] // 2
+        added = nn.functional.conv2d(added, self.blur[..., None], padding=(half, 0), groups=3)
+        added = nn.functional.conv2d(added, self.blur[..., None, :], padding=(0, half), groups=3)
+        return added * self.window
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,12 @@ def load_texture(path: Path, table: dict | None = None) -> TextureNetwork:
 
     remedy = checkpoint.remake("train_texture")
     return checkpoint.load_network(path, build, FORMAT, "texture network", remedy, table)
+
+
+def _gaussian(deviation: float) -> Tensor:
+    steps = torch.arange(-int(3 * deviation + 0.5), int(3 * deviation + 0.5) + 1)
+    weights = torch.exp(-0.5 * (steps / deviation) ** 2)
+    return weights / weights.sum()
 
 
 def _window() -> Tensor:

@@ -81,8 +81,17 @@ def test_the_loss_prefers_sharp_to_blurred_where_both_are_as_far_off():
     truth = torch.rand(1, 3, 32, 32)
     blurred = torch.nn.functional.avg_pool2d(truth, 5, 1, 2)
     brighter = truth + (blurred - truth).abs().mean()
-    assert texture_loss(brighter, truth, 1.0) < texture_loss(blurred, truth, 1.0)
-    assert texture_loss(truth, truth, 1.0) == 0
+    assert texture_loss(brighter, truth, 1.0, 0.0) < texture_loss(blurred, truth, 1.0, 0.0)
+    assert texture_loss(truth, truth, 1.0, 1.0) == 0
+
+
+def test_what_is_softer_than_the_truth_costs_and_what_is_sharper_does_not():
+    torch.manual_seed(0)
+    truth = torch.rand(1, 3, 32, 32)
+    for contrast, costs in ((0.8, True), (1.2, False)):
+        other = 0.5 + contrast * (truth - 0.5)
+        more = texture_loss(other, truth, 1.0, 1.0) - texture_loss(other, truth, 1.0, 0.0)
+        assert (more > 1e-3) == costs
 
 
 def test_a_network_that_adds_nothing_gains_nothing():

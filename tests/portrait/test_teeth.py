@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emotalk.core.landmarks import INNER_LIPS
-from emotalk.portrait.teeth import EYES, IRISES, LIT, tooth_color
+from emotalk.portrait.teeth import EYES, IN_SHADOW, IRISES, LIT, SIDES, side_shadow, tooth_color
 
 SKIN = np.array([0.75, 0.52, 0.42])
 
@@ -67,3 +67,12 @@ def test_a_photo_without_colour_has_teeth_without_colour():
 def test_teeth_are_never_orange():
     found = tooth_color(*face(gap=30, between=(0.8, 0.5, 0.3)))
     assert found[0] / found[2] <= 1.5 + 1e-6
+
+
+def test_side_teeth_lie_in_the_shadow_of_the_cheeks():
+    across = np.linspace(-0.035, 0.035, 29)
+    share = side_shadow(np.stack([across, np.zeros(29), np.full(29, 0.09)], 1))
+    assert np.array_equal(share, share[::-1])
+    assert (share[np.abs(across) <= SIDES[0]] == 1).all()
+    assert share[0] == pytest.approx(IN_SHADOW)
+    assert (np.diff(share[14:]) <= 0).all()

@@ -189,7 +189,8 @@ def train_faces(
 ) -> LandmarkGraphNetwork:
     """A copy of `network` that knows how shapes differ on faces: the closed form, and by convolutions what it leaves.
     Shapes count by their `usage` [52]. The same arguments give the same weights, stopped and resumed (`state_path`) or
-    not. `progress(step, losses)` is called every 50 steps. Raises InputError where there are too few faces, CheckpointError for a damaged state."""
+    not. `progress(step, losses)` is called every 50 steps. Raises InputError where there are too few faces,
+    CheckpointError for a damaged state."""
     network = copy.deepcopy(network).train()
     learn_faces(network, people, usage)
     counts = torch.from_numpy(usage)

@@ -26,7 +26,7 @@ from emotalk.avatar import Consent, load_avatar
 from emotalk.avatar.gallery import folder_name
 from emotalk.core.errors import Cancelled, InputError, TrackingError
 from emotalk.create.news import FitNews, picture_address
-from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY, ImproveRequest
+from emotalk.create.request import CONSENT, CONSENT_VIDEO_ONLY, ImproveRequest, PersonalizeRequest
 from emotalk.video import VideoWriter
 from tests.preset_photo import preset_photo
 from tests.preset_video import preset_video
@@ -405,7 +405,7 @@ def test_a_fit_is_watched_and_its_avatar_is_in_the_gallery(page, clip: Path, fit
     wait_until_open(page)  # nothing is on its way any more when the avatar is taken away
 
 
-def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, own_cache: Path) -> None:
+def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, clip: Path, fits, own_cache: Path) -> None:
     from emotalk.server.fits import FitSessions
     from emotalk.ui import parts
     from emotalk.ui.your_face_tab import YourFaceTab
@@ -417,7 +417,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
     def reports(*news: FitNews, last: FitNews) -> list[str]:
         """The reports that a page gets of a fit whose next news comes whenever the page has just been told something,
         and the last one just as it ends."""
-        request = SimpleNamespace(SOURCE="video")
+        request = PersonalizeRequest(clip, "Anna", consent=CONSENT)
         fit = SimpleNamespace(news=FitNews(), error=None, faces=(), judged=None, request=request)
         coming, waits = list(news), iter(range(10))
 
@@ -430,7 +430,7 @@ def test_news_that_comes_while_the_page_is_being_told_is_told_next(drawn, fits, 
         fit.wait, sessions.running = wait, lambda session: fit
         heard = []
         for told in tab.follow(SimpleNamespace(session_hash="a")):
-            heard.append(told[tab.report])
+            heard.append(told.get(tab.report))  # the form comes before it
             if coming:
                 fit.news = coming.pop(0)
         return [report for report in heard if isinstance(report, str) and report]

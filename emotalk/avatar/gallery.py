@@ -11,6 +11,7 @@ import unicodedata
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emotalk.avatar.card import AvatarCard
 from emotalk.avatar.files import (
@@ -32,6 +33,9 @@ from emotalk.core.errors import AvatarError, CheckpointError, InputError
 from emotalk.core.paths import CHECKPOINTS, cache_dir
 from emotalk.head.model import HeadModel
 from emotalk.motion.person import MotionAdaptation
+
+if TYPE_CHECKING:
+    import numpy as np
 
 log = logging.getLogger(__name__)
 
@@ -124,9 +128,7 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
             f"The avatar in {folder} was made for head {card.head_version or 'unknown'}, this program has head "
             f"{head_version(head)}; get a matching avatar or make it again."
         )
-    what = f"{TENSORS} in {folder}"
-    arrays = decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what, OPTIONAL)
-    avatar = unpack(arrays, card, head, what)
+    avatar = unpack(read_arrays(folder), card, head, f"{TENSORS} in {folder}")
     avatar.thumbnail = read_regular(folder / THUMBNAIL, SIZE_LIMITS[THUMBNAIL])
     if (folder / MOTION).exists():
         try:
@@ -134,6 +136,13 @@ def load_avatar(name_or_folder: str | Path, head: HeadModel | None = None) -> Ga
         except CheckpointError as error:
             raise AvatarError(f"{MOTION} in {folder}: {error}") from error
     return avatar
+
+
+def read_arrays(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of an avatar's folder as they are stored, each with its shape in `files.SPEC`: enough to know its
+    colours, and a fraction of the time and memory of the avatar. AvatarError where they are damaged."""
+    what = f"{TENSORS} in {folder}"
+    return decode(read_regular(folder / TENSORS, SIZE_LIMITS[TENSORS]), SPEC, LIMITS, what, OPTIONAL)
 
 
 def avatar_folders() -> list[tuple[Path, bool]]:

@@ -19,6 +19,7 @@ import numpy as np
 
 from emotalk.avatar.gallery import folder_name, own_folder
 from emotalk.core.errors import Cancelled
+from emotalk.core.heap import give_memory_back
 from emotalk.core.progress import FitCallback
 from emotalk.create.request import PersonalizeResult, PortraitRequest
 from emotalk.create.stages import Waiting
@@ -56,6 +57,7 @@ def portrait(
     from emotalk.portrait.tracked_photo import track_photo
 
     started = time.perf_counter()
+    give_memory_back()
     progress = progress or (lambda _: None)
     cancelled = cancelled or (lambda: False)
     device = resolve_device(request.device)

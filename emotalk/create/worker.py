@@ -247,13 +247,13 @@ def _warm_up() -> None:
     """Load what a portrait needs before it is asked for."""
     import numpy as np
 
+    from emotalk.fitting.shipped_donor import shipped_tones
     from emotalk.portrait import make, tracked_photo  # noqa: F401
-    from emotalk.portrait.donor import shipped_donors
     from emotalk.portrait.faces import find_faces
     from emotalk.rendering import warmup
     from emotalk.tracking import overlay  # noqa: F401
 
-    shipped_donors()
+    shipped_tones()
     warmup()
     find_faces(np.zeros((64, 64, 3), np.uint8))  # the first look for a face loads half of the detector's library
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,11 +17,14 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 from emotalk.avatar import GaussianAvatar, list_avatars, load_avatar
-from emotalk.avatar.gallery import avatar_folders
+from emotalk.avatar.gallery import avatar_folders, read_arrays
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.latents import GROUPS
 from emotalk.core.errors import AvatarError
 from emotalk.head import HeadModel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INNER = ("mouth", "gums", "teeth", "tongue")
 LIDS = (len(GROUPS), len(GROUPS) + 1)
@@ -64,20 +68,37 @@ class Donor:
 
     @classmethod
     def for_face(cls, avatar: GaussianAvatar) -> Donor:
-        """The shipped avatar whose skin is most like this one's, whatever the exposure."""
-        own = _tone(skin(avatar))
-        return min(shipped_donors(), key=lambda donor: float((_tone(skin(donor.avatar)) - own).square().sum()))
+        """The shipped avatar whose skin is most like this one's, whatever the exposure; AvatarError where there is
+        none. Only that one is loaded: all six are 300 MB."""
+        own, tones = _tone(skin(avatar)), shipped_tones()
+        return _loaded(min(tones, key=lambda folder: float((tones[folder] - own).square().sum())))
 
 
 @functools.cache
 def shipped_donors() -> tuple[Donor, ...]:
-    """All shipped avatars that can be used, read once in a process; AvatarError where there is none."""
+    """All shipped avatars that can be used, loaded; AvatarError where there is none."""
     head = HeadModel.load()
-    shipped = list_avatars([folder for folder in avatar_folders() if folder[1]])
-    donors = tuple(Donor.of(load_avatar(info.folder, head)) for info in shipped if info.problem is None)
-    if not donors:
+    return tuple(Donor.of(load_avatar(folder, head)) for folder in shipped_tones())
+
+
+@functools.cache
+def shipped_tones() -> dict[Path, Tensor]:
+    """What the skin of each shipped avatar that can be used looks like, by its folder: its tint [3] and half its
+    lightness; AvatarError where there is none. Read once in a process, from the files alone."""
+    tones = {}
+    for info in list_avatars([folder for folder in avatar_folders() if folder[1]]):
+        if info.problem is None:
+            arrays = read_arrays(info.folder)
+            color, region = (torch.from_numpy(arrays[name].copy()) for name in ("color", "region"))
+            tones[info.folder] = _tone(_face_color(color, region))
+    if not tones:
         raise AvatarError("No shipped avatar can be read, and a photo's mouth comes from one; install emotalk again.")
-    return donors
+    return tones
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(folder: Path) -> Donor:
+    return Donor.of(load_avatar(folder, HeadModel.load()))
 
 
 def template_places(avatar: GaussianAvatar) -> np.ndarray:
@@ -90,8 +111,11 @@ def template_places(avatar: GaussianAvatar) -> np.ndarray:
 
 def skin(avatar: GaussianAvatar) -> Tensor:
     """The median colour [3] of the facial skin."""
-    gaussians = avatar.gaussians
-    return gaussians.color[gaussians.region == REGION_INDEX["face"]].median(0).values
+    return _face_color(avatar.gaussians.color, avatar.gaussians.region)
+
+
+def _face_color(color: Tensor, region: Tensor) -> Tensor:
+    return color[region == REGION_INDEX["face"]].float().median(0).values
 
 
 def _tone(color: Tensor) -> Tensor:

@@ -29,7 +29,6 @@ from emotalk.fitting.shipped_donor import (
     less_vivid,
     light_ratio,
     saturation_ratio,
-    shipped_donors,
     skin,
     template_places,
     white_ratio,
@@ -38,7 +37,7 @@ from emotalk.portrait.lips import lip_colors, lips_among
 from emotalk.portrait.teeth import side_shadow
 
 __all__ = [
-    "INNER", "LIDS", "MOVED", "SHUT", "Donor", "eye_ratio", "light_ratio", "shipped_donors", "skin", "template_places",
+    "INNER", "LIDS", "MOVED", "SHUT", "Donor", "eye_ratio", "light_ratio", "skin", "template_places",
     "white_ratio", "with_donor", "with_shut_lids",
 ]  # fmt: skip
 

@@ -39,6 +39,7 @@ from emotalk.portrait.flow import detail_of
 from emotalk.portrait.fringe import with_fringe
 from emotalk.portrait.hidden_sides import completed
 from emotalk.portrait.lips import mouth_is_open, soft_gap
+from emotalk.portrait.open_lips import with_own_lips
 from emotalk.portrait.photo_fit import STEPS, PhotoFit
 from emotalk.portrait.photo_frames import PhotoFrames
 from emotalk.portrait.plate import photo_plate
@@ -120,6 +121,8 @@ class _Portrait:
         shown = fit.shown_share().cpu()
         avatar = with_whole_eyes(avatar, shown, self.photo.landmarks[0], self.photo.motion, self.photo.camera)
         avatar = with_even_edges(avatar, shown, open_mouth)
+        if open_mouth:
+            avatar = with_own_lips(avatar, donor, shown, self.photo.landmarks[0], self.photo.motion, self.photo.camera)
         avatar = with_firm_brows(with_shut_lids(avatar, donor, rough.to("cpu")))
         avatar = avatar.replace(corrections=telling(avatar.corrections))
         avatar = self._finished(avatar, donor, torso)

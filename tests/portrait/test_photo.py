@@ -173,3 +173,28 @@ def test_heic_needs_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "me.heic").write_bytes(struct.pack(">I", 24) + b"ftypheic" + bytes(40))
     with pytest.raises(InputError, match="pillow-heif"):
         read_photo(tmp_path / "me.heic")
+
+
+def test_a_photo_of_an_iphone_is_read(tmp_path: Path) -> None:
+    """HEIC is coded as video is: its colours are nearly right. The camera was held upright."""
+    heif = pytest.importorskip("pillow_heif", reason="the optional package that reads HEIC is not installed")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = halves().transpose(Image.Transpose.ROTATE_90)
+    heif.from_pillow(lying).save(tmp_path / "me.heic", quality=95, exif=exif.tobytes())
+    picture = read_photo(tmp_path / "me.heic")
+    assert picture.shape == (40, 60, 3)
+    assert np.abs(picture[5:15].astype(int) - RED).max() < 12
+    assert np.abs(picture[25:35].astype(int) - GREEN).max() < 12
+
+
+def test_a_large_or_damaged_heic_is_refused(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="the optional package that reads HEIC is not installed")
+    heif.from_pillow(halves()).save(tmp_path / "me.heic")
+    whole = (tmp_path / "me.heic").read_bytes()
+    (tmp_path / "cut.heic").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError):
+        read_photo(tmp_path / "cut.heic")
+    heif.from_pillow(Image.new("RGB", (9000, 6000))).save(tmp_path / "huge.heic", quality=10)
+    with pytest.raises(InputError, match="megapixels"):
+        read_photo(tmp_path / "huge.heic")

@@ -19,16 +19,19 @@ from torch import Tensor
 from emotalk.avatar import GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.core.camera import Camera
+from emotalk.core.landmarks import apertures, eye_distance
 from emotalk.core.motion import HeadMotion
 from emotalk.fitting.shipped_donor import Donor, in_regions, skin, template_places
 from emotalk.portrait.donor import MOVED
 from emotalk.portrait.evened import SHOWN
 from emotalk.portrait.flow import projected
-from emotalk.portrait.lips import FEWEST, RIM, between_lips, lips_among
+from emotalk.portrait.lips import FEWEST, OPEN, RIM, between_lips, lips_among
 
 OWN = 0.4
 """Share of its own colour that a lip at the gap keeps: by eye, on photos 009, 014, 071 and 089 of the portraits folder.
 With none of it one mouth of four read as open in anger."""
+WIDE = 0.1
+"""Gap between the lips in eye distances from which that is so; it keeps the more the less the mouth is open."""
 DARK = 0.7
 """Lightness of the corner of a mouth in that of the skin below which it is a gap."""
 
@@ -63,7 +66,7 @@ def with_own_lips(
     tint = (own[trusted] / lent[trusted].clamp_min(0.05)).median(0).values
     color = gaussians.color.clone()
     others = lips & ~trusted
-    color[:mesh][others] = torch.lerp((lent * tint).clamp(0, 1), own, OWN)[others]
+    color[:mesh][others] = torch.lerp((lent * tint).clamp(0, 1), own, _own_share(landmarks))[others]
 
     face = region == REGION_INDEX["face"]
     dark = face & gap & (own.mean(1) < DARK * skin(avatar).mean())
@@ -73,6 +76,12 @@ def with_own_lips(
         near = cKDTree(places[beside.numpy()]).query(places[dark.numpy()], k=FEWEST)[1]
         color[:mesh][dark] = color[:mesh][beside][torch.from_numpy(near)].median(1).values
     return avatar.replace(gaussians=dataclasses.replace(gaussians, color=color))
+
+
+def _own_share(landmarks: np.ndarray) -> float:
+    points = landmarks[None].astype(np.float64)
+    wide = (float(apertures(points)[0, 0] / eye_distance(points)) - OPEN) / (WIDE - OPEN)
+    return 1 - (1 - OWN) * float(np.clip(wide, 0, 1))
 
 
 def _within_gap(

@@ -208,8 +208,8 @@ def main() -> None:
         parts = [
             "# Formats",
             "`python -m benchmarks.formats`: each file is made, decoded by ffmpeg and measured. Milliseconds: sound "
-            "after picture, the worst of four claps (a white frame, 20 ms of noise), by cross-correlation and time stamps; "
-            "20 are allowed. A loop has every second picture.",
+            "after picture, the worst of four claps (a white frame, 20 ms of noise), by cross-correlation and time "
+            "stamps; 20 are allowed. A loop has every second picture.",
             "## Shapes and sizes (.mp4)\n\n| look | decoded | frames | ms |\n|---|---|---|---|\n"
             + "\n".join(shape_rows(folder)),
             "## Formats\n\n| file | streams | decoded | ms |\n|---|---|---|---|\n" + "\n".join(format_rows(folder)),
@@ -221,8 +221,8 @@ def main() -> None:
             "colour. Above and beside: the least free space around the head in any frame.\n\n"
             "| video | upper border, most | face, least | on a colour | above | beside |\n|---|---|---|---|---|---|\n"
             + "\n".join(alpha_rows(studio, folder)),
-            "## Captions in the picture\n\nSafe area: 3 to 97 % of the width, 60 to 93 % of the height (9:16: to 86 %). "
-            "Words: during how many of them something is shown.\n\n"
+            "## Captions in the picture\n\nSafe area: 3 to 97 % of the width, 60 to 93 % of the height (9:16: to 86 "
+            "%). Words: during how many of them something is shown.\n\n"
             "| shape | style | across | down | in the safe area | words |\n|---|---|---|---|---|---|\n"
             + "\n".join(caption_rows(studio, folder)),
         ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
+import math
 import time
 import wave
 from collections import Counter
@@ -32,9 +33,10 @@ from emotalk.talk.cast import Part, cast, voice_of
 from emotalk.talk.request import LARGEST_SEED, Look, TalkRequest
 from emotalk.talk.screenplay import Line, Screenplay, parse_screenplay, same_name
 from emotalk.talk.sound import SAMPLES_PER_FRAME
-from emotalk.talk.take import BEFORE, BEHIND, PICTURE, SOUND, Take, TakeFacts
+from emotalk.talk.take import BEFORE, BEHIND, CLEAR_PICTURE, PICTURE, SOUND, Take, TakeFacts
 from emotalk.talk.take_store import TakeKeys, TakeStore
 from emotalk.video import Mark, VideoWriter
+from emotalk.video.alpha_writer import AlphaWriter, check_alpha_format, multiplied_alpha, straight_alpha
 from emotalk.video.formats import check_format, made_as
 from emotalk.video.reader import read_frames
 
@@ -45,6 +47,9 @@ STAGINGS = ("cut", "side-by-side")
 """Who is in the picture: the one who speaks; or all of them, side by side (one above the other in a tall picture)."""
 MOST_BESIDE = 4
 """Speakers side by side at most."""
+
+_BESIDE, _ABOVE = (0.0, 22.0, 27.0, 30.0), (0.0, 13.0, 16.0, 18.0)
+"""Degrees by which somebody is turned to a speaker so many panes away, to the side and up or down: by eye."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,6 @@ class PlayRequest:
             raise InputError(f"A scene is made of a Screenplay, found {type(self.screenplay).__name__}.")
         if self.staging not in STAGINGS:
             raise InputError(f"There is no staging {self.staging!r:.40}; choose one of {', '.join(STAGINGS)}.")
-        if isinstance(self.look.background, Transparent):
-            raise InputError("A scene of several speakers cannot be transparent; choose a colour or a picture.")
         count = len(self.screenplay.speakers)
         if self.staging == "side-by-side" and count > MOST_BESIDE:
             raise InputError(
@@ -167,6 +170,7 @@ class _Play:
         self.parts = cast(studio, request.screenplay)
         beside = request.staging == "side-by-side"
         self.panes = panes(request.look, len(self.parts)) if beside else panes(request.look, 1)
+        self.clear = isinstance(request.look.background, Transparent)
         self.keys = TakeKeys(studio)
         self.remarks: dict[str, None] = {}  # in order, each once
         self.words_wanted = False
@@ -174,15 +178,20 @@ class _Play:
     def run(self, target: Path, captions_out: str | Path | None) -> SceneClip:
         """Make the scene; arguments as `play` has them."""
         started = time.perf_counter()
-        check_format(target)
+        (check_alpha_format if self.clear else check_format)(target)
         if captions_out is not None:
             check_captions_path(captions_out)
         look = self.request.look
         self.words_wanted = captions_out is not None or look.captions != "off"
         pieces = self._film_all()
         made = time.perf_counter()
-        with made_as(target) as video, VideoWriter(video, look.width, look.height, title=self._title()) as writer:
-            self._join(pieces, writer)
+        with contextlib.ExitStack() as stack:
+            if self.clear:
+                writer = AlphaWriter(target, look.width, look.height, title=self._title())
+            else:
+                video = stack.enter_context(made_as(target))
+                writer = VideoWriter(video, look.width, look.height, title=self._title())
+            self._join(pieces, stack.enter_context(writer))
         lines = tuple(_spoken_lines(pieces))
         if captions_out is not None:
             try:
@@ -242,21 +251,29 @@ class _Play:
                 listener = self.parts[name]
                 request = self._request(listener, self._pane_look(pane), line, again)
                 stage_beside = f"{stage}, {listener.speaker} listens"
-                key, folder, _, _ = self._take(request, listener, stage_beside, facts.frames)
+                # Who is told where to look does not look elsewhere because somebody speaks.
+                turned = towards(self.panes[pane], self.panes[names.index(speaker)])
+                turned = turned if self.request.look.gaze == "ahead" else None
+                key, folder, _, _ = self._take(request, listener, stage_beside, facts.frames, turned)
                 taken[name] = key, folder
         shown = [taken[name] for name in (names if beside else [speaker])]
         return _Filmed(line, facts, tuple(f for _, f in shown), tuple(k for k, _ in shown), reused)
 
     def _take(
-        self, request: TalkRequest, part: Part, stage: str, listening: int | None = None
+        self,
+        request: TalkRequest,
+        part: Part,
+        stage: str,
+        listening: int | None = None,
+        turned: tuple[float, float] | None = None,
     ) -> tuple[str, Path, TakeFacts, bool]:
         def told(news: Progress) -> None:
             self.progress(Progress(stage, news.done, news.total))
 
         if listening is not None:
             request = replace(request, text="...", voice=None)  # whatever is said, it is the same listening
-        key = self.keys.of(request, part.folder, listening)
-        take = Take(self.studio, request, told, self.cancelled, listening)
+        key = self.keys.of(request, part.folder, listening, turned)
+        take = Take(self.studio, request, told, self.cancelled, listening, turned)
         return key, *self.store.get(key, take.film)
 
     def _request(self, part: Part, look: Look, line: Line, again: int) -> TalkRequest:
@@ -281,10 +298,11 @@ class _Play:
             return look
         return PaneLook(**{f.name: getattr(look, f.name) for f in fields(look)}, pane=size)
 
-    def _join(self, pieces: list[_Filmed], writer: VideoWriter) -> None:
+    def _join(self, pieces: list[_Filmed], writer: VideoWriter | AlphaWriter) -> None:
         look = self.request.look
         mark = Mark(look.width, look.height, look.mark)
-        frame = np.zeros((look.height, look.width, 3), np.uint8)
+        kept = CLEAR_PICTURE if self.clear else PICTURE
+        frame = np.zeros((look.height, look.width, 4 if self.clear else 3), np.uint8)
         total = sum(piece.facts.frames for piece in pieces)
         for piece in pieces:
             burned = BurnedCaptions(look, piece.facts.words) if look.captions != "off" else None
@@ -292,7 +310,7 @@ class _Play:
                 pictures = [
                     stack.enter_context(
                         contextlib.closing(
-                            read_frames(folder / PICTURE, columns.stop - columns.start, rows.stop - rows.start)
+                            read_frames(folder / kept, columns.stop - columns.start, rows.stop - rows.start, self.clear)
                         )
                     )
                     for folder, (rows, columns) in zip(piece.folders, self.panes, strict=True)
@@ -305,11 +323,11 @@ class _Play:
                         picture = next(source, None)
                         if picture is None:
                             self._lost(piece)
-                        frame[rows, columns] = picture
+                        frame[rows, columns] = multiplied_alpha(picture) if self.clear else picture
                     if burned is not None:
                         burned.draw(frame, number, piece.facts.written)
                     mark.draw(frame)
-                    writer.write(frame, samples)
+                    writer.write(straight_alpha(frame) if self.clear else frame, samples)
                     self.progress(Progress("joining", writer.frames, total))
             if burned is not None and burned.remark:
                 self.remarks[burned.remark] = None
@@ -339,6 +357,17 @@ def panes(look: Look, count: int) -> list[tuple[slice, slice]]:
     if look.height > look.width:
         return [(part, slice(0, look.width)) for part in parts]
     return [(slice(0, look.height), part) for part in parts]
+
+
+def towards(listener: tuple[slice, slice], speaker: tuple[slice, slice]) -> tuple[float, float]:
+    """Where somebody in one pane (rows, columns) looks to see somebody in another: degrees to the right and up, as in
+    the picture. Neighbours stand at an angle to each other, so that both are seen well; whoever is further off is
+    further round."""
+    down, right = (
+        round((theirs.start + theirs.stop - mine.start - mine.stop) / 2 / (mine.stop - mine.start))
+        for mine, theirs in zip(listener, speaker, strict=True)
+    )
+    return math.copysign(_BESIDE[abs(right)], right), -math.copysign(_ABOVE[abs(down)], down)
 
 
 def scene_captions(lines: tuple[SpokenLine, ...], takes: list[TakeFacts]) -> tuple[Caption, ...]:

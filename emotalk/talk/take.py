@@ -21,16 +21,21 @@ from emotalk.core.errors import Cancelled
 from emotalk.core.motion import HeadMotion
 from emotalk.core.progress import Progress, ProgressCallback
 from emotalk.core.rates import FPS, SAMPLE_RATE
+from emotalk.talk.background import Transparent
 from emotalk.talk.job import Talk
 from emotalk.talk.scene import Scene
+from emotalk.talk.shots import looking
 from emotalk.talk.sound import SAMPLES_PER_FRAME
 from emotalk.video import Encoding, VideoWriter
+from emotalk.video.alpha_writer import AlphaWriter, straight_alpha
 
 if TYPE_CHECKING:
     from emotalk.talk.request import TalkRequest
     from emotalk.talk.studio import Studio
 
 PICTURE, SOUND, FACTS = "picture.mp4", "sound.wav", "take.json"
+CLEAR_PICTURE = "picture.mov"
+"""The picture where the background is transparent."""
 EASE_IN, EASE_OUT = 5, 8
 """Frames in which a head leaves its rest and comes back to it."""
 BEFORE, BEHIND = EASE_IN / FPS, EASE_OUT / FPS
@@ -51,7 +56,8 @@ class TakeFacts:
 
 
 class Take(Talk):
-    """A line being said, or `listening` to that many frames of somebody else's."""
+    """A line being said, or `listening` to that many frames of somebody else's, who is `towards` there: degrees to the
+    right and up, as seen in the picture."""
 
     def __init__(
         self,
@@ -60,20 +66,24 @@ class Take(Talk):
         progress: ProgressCallback | None = None,
         cancelled: Callable[[], bool] | None = None,
         listening: int | None = None,
+        towards: tuple[float, float] | None = None,
     ) -> None:
         super().__init__(studio, request, progress, cancelled)
-        self._listening = listening
+        self._listening, self._towards = listening, towards
 
     def film(self, folder: Path) -> TakeFacts:
         """Make the take in an empty folder; returns what is known of it. Raises the package's errors."""
         look = self.request.look
+        clear = isinstance(look.background, Transparent)
         scene = Scene(self.studio.avatar(self.request.avatar), look, self.sentences)
         blocks = self.sound()
         first = next(blocks)  # what cannot be spoken is known before anything is written
         frames = 0
         with (
             wave.open(str(folder / SOUND), "wb") as sound,
-            VideoWriter(folder / PICTURE, look.width, look.height, encoding=_ENCODING) as writer,
+            AlphaWriter(folder / CLEAR_PICTURE, look.width, look.height)
+            if clear
+            else VideoWriter(folder / PICTURE, look.width, look.height, encoding=_ENCODING) as writer,
         ):
             sound.setnchannels(1)
             sound.setsampwidth(2)
@@ -85,7 +95,7 @@ class Take(Talk):
                 heard = self.samples.popleft()
                 samples[: len(heard)] = heard
                 sound.writeframes(np.rint(np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-                writer.write(picture, samples)
+                writer.write(straight_alpha(picture) if clear else picture, samples)
                 frames += 1
                 self.progress(Progress("frames", frames, self.total))
         said = () if self._listening is not None else tuple(self.words)
@@ -106,7 +116,11 @@ class Take(Talk):
             left -= frames
 
     def _motion(self, first: np.ndarray, blocks: Iterator[np.ndarray]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
-        return eased(super()._motion(first, blocks))
+        stretches = super()._motion(first, blocks)
+        if self._towards is not None:
+            # Before the easing: who listens turns to the speaker as the line begins, and back at its end.
+            stretches = ((_turned(motion, self._towards), samples) for motion, samples in stretches)
+        return eased(stretches)
 
 
 def eased(stretches: Iterator[tuple[HeadMotion, np.ndarray]]) -> Iterator[tuple[HeadMotion, np.ndarray]]:
@@ -122,6 +136,11 @@ def eased(stretches: Iterator[tuple[HeadMotion, np.ndarray]]) -> Iterator[tuple[
     left = np.arange(len(waiting))
     shares = _smooth((gone + left) / EASE_IN) * _smooth(left[::-1] / EASE_OUT)
     yield _scaled(waiting, shares), np.zeros(0, np.float32)
+
+
+def _turned(motion: HeadMotion, towards: tuple[float, float]) -> HeadMotion:
+    yaw, pitch = (np.full(len(motion), np.radians(angle)) for angle in towards)
+    return looking(motion, yaw, pitch)
 
 
 def _smooth(at: np.ndarray) -> np.ndarray:

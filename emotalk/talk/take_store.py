@@ -18,7 +18,7 @@ from emotalk.core.errors import VideoError
 from emotalk.core.paths import cache_dir
 from emotalk.emotion import EmotionCurve
 from emotalk.talk.background import PictureFile
-from emotalk.talk.take import FACTS, PICTURE, SOUND, TakeFacts
+from emotalk.talk.take import CLEAR_PICTURE, FACTS, PICTURE, SOUND, TakeFacts
 
 if TYPE_CHECKING:
     from emotalk.talk.request import TalkRequest
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = 1 << 30
 """What all takes together may take on the disk once a scene is done: about 20 minutes at 512 x 512."""
-_FORMAT = "emotalk-take-1"
+_FORMAT = "emotalk-take-2"
 _KILLED_SECONDS = 3600.0  # a writer that has not changed its files for so long is gone
 
 
@@ -85,7 +85,8 @@ class TakeStore:
             facts = TakeFacts(
                 int(table["frames"]), words, str(table["written"]), str(table["voice"]), tuple(table["remarks"])
             )
-            whole = (place / PICTURE).stat().st_size > 0 and (place / SOUND).stat().st_size > 0
+            picture = place / PICTURE if (place / PICTURE).is_file() else place / CLEAR_PICTURE
+            whole = picture.stat().st_size > 0 and (place / SOUND).stat().st_size > 0
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return facts if whole and facts.frames > 0 else None
@@ -104,8 +105,14 @@ class TakeKeys:
         self._studio = studio
         self._avatars: dict[Path, str] = {}  # digest of an avatar's folder
 
-    def of(self, request: TalkRequest, folder: Path, listening: int | None = None) -> str:
-        """The key of a request's take; `folder` is that of its avatar, `listening` as for `Take`."""
+    def of(
+        self,
+        request: TalkRequest,
+        folder: Path,
+        listening: int | None = None,
+        towards: tuple[float, float] | None = None,
+    ) -> str:
+        """The key of a request's take; `folder` is that of its avatar, `listening` and `towards` as for `Take`."""
         if folder not in self._avatars:
             self._avatars[folder] = digest_of(folder)
         asked = {
@@ -115,7 +122,8 @@ class TakeKeys:
         }
         hears = self._studio.encoder_of(request.encoder).digest
         facts = self._shared | {
-            "request": asked, "avatar": self._avatars[folder], "listening": listening, "encoder": hears,
+            "request": asked, "avatar": self._avatars[folder], "listening": listening, "towards": towards,
+            "encoder": hears,
         }  # fmt: skip
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from emotalk.avatar.hub_avatars import recommended_avatars
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.checks import check_whole
-from emotalk.core.errors import EmotalkError
+from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.server.clip_files import offered
 from emotalk.server.limits import max_seconds
 from emotalk.server.line import abandoned
 from emotalk.server.temporary import fresh_folder
 from emotalk.talk.background import Background, Blurred, Colour, Transparent
-from emotalk.talk.request import LARGEST_SIZE, SHAPES, Look, talk_request
+from emotalk.talk.request import LARGEST_SIZE, SHAPES, Look, TalkRequest, talk_request
 from emotalk.talk.shots import SHOTS, parse_gaze
 from emotalk.ui.controls import check_mark, marks_offered
 from emotalk.ui.toasts import friendly
 from emotalk.video import CAPTION_STYLES
 
 if TYPE_CHECKING:
+    from emotalk.server.clips import LiveClip, LiveClips
     from emotalk.server.zero_gpu import Talker
     from emotalk.talk.studio import Studio
 
 
-def add_endpoints(studio: Studio, talk_on: Talker) -> None:
-    """Add the endpoints /talk, /avatars and /voices to the current `gr.Blocks`."""
+def add_endpoints(studio: Studio, talk_on: Talker, clips: LiveClips) -> None:
+    """Add the endpoints /talk, /stream, /avatars and /voices to the current `gr.Blocks`; `clips` serves what /stream
+    makes."""
 
     def talk(
         text: str = "",
@@ -89,34 +95,56 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             what could not be followed: sentences, one a line, or nothing.
         """
         try:
-            # A colour only: nobody may name files of the server.
-            ground = _background(background)
-            size = check_whole("The size", size, 64, LARGEST_SIZE)
-            request = talk_request(
-                avatar=avatar,
-                text=text,
-                audio=audio,
-                voice=voice,
-                valence=valence,
-                arousal=arousal,
-                emotion="auto" if follow_voice else emotion or None,
-                seed=seed,
-                head_motion=head_motion,
-                expressiveness=expressiveness,
-                mood_in_voice=mood_in_voice,
-                look=Look(size, yaw, pitch, zoom, ground, check_mark(mark), shape, captions, shot, parse_gaze(gaze)),
-                max_seconds=max_seconds(),
-                transcript=transcript,
-                encoder=encoder,
-            )
+            request = _request(
+                text, audio, avatar, valence, arousal, follow_voice, voice, seed, head_motion, expressiveness, yaw,
+                zoom, size, background, mark, mood_in_voice, transcript, pitch, shape, captions, shot, gaze, emotion,
+                encoder,
+            )  # fmt: skip
             folder = fresh_folder("calls")
-            files = folder / f"emotalk.{'webm' if ground == Transparent() else 'mp4'}", folder / "emotalk-motion.csv"
+            ending = "webm" if isinstance(request.look.background, Transparent) else "mp4"
+            files = folder / f"emotalk.{ending}", folder / "emotalk-motion.csv"
             clip = talk_on(request, files[0], motion_out=files[1], cancelled=abandoned())
         except EmotalkError as error:
             raise friendly(error, shown=False) from error
         for remark in clip.remarks:
             gr.Warning(remark)  # while a job is watched; a tool's answer has the files and sentences alone
         return clip.path, clip.motion_path, "\n".join(clip.remarks)
+
+    def stream(*values: Any) -> Iterator[dict[str, Any]]:
+        """Make the same video as /talk, and tell where it can be watched while it is made and where its files are.
+
+        Args:
+            text: What to say; this and the other arguments are those of /talk.
+
+        Returns:
+            Addresses below this server's. First `live`, an mp4 that grows while it is read (none of a transparent
+            video). At the end also `files`, by their endings (mp4 or webm, m4a, wav, png, gif, webp, csv, and srt and
+            vtt where the words are known, each made when it is fetched), `seconds` and `remarks`.
+        """
+        gone = abandoned()
+        try:
+            clip = clips.start(
+                secrets.token_urlsafe(), _request(*values)
+            )  # a session of its own: nobody else's ends it
+        except EmotalkError as error:
+            raise friendly(error, shown=False) from error
+        try:
+            told = False
+            while not clip.wait(0.4):
+                if gone():
+                    return
+                if clip.playable and not told:
+                    told = True
+                    yield {"live": clip.live_path}
+        finally:
+            if not clip.done:
+                clip.cancel()
+        if clip.error is not None:
+            stopped = isinstance(clip.error, Cancelled)
+            raise friendly(clip.error, shown=False) from (None if stopped else clip.error)
+        yield _made(clip)
+
+    stream.__signature__ = inspect.signature(talk)
 
     def avatars() -> list[dict[str, str]]:
         """List the faces that can speak: name, title, licence, and whether the person is synthetic.
@@ -158,9 +186,47 @@ def add_endpoints(studio: Studio, talk_on: Talker) -> None:
             gr.Textbox("", label="emotion"), gr.Dropdown(list(studio.encoders), value="embedded", label="encoder"),
         ]  # fmt: skip
         outputs = [gr.File(label="video"), gr.File(label="motion"), gr.Textbox(label="remarks")]
-        gr.Button("talk").click(talk, inputs, outputs, api_name="talk", concurrency_id="talk", concurrency_limit=1)
+        one_at_a_time = {"concurrency_id": "talk", "concurrency_limit": 1}
+        gr.Button("talk").click(talk, inputs, outputs, api_name="talk", **one_at_a_time)
+        gr.Button("stream").click(stream, inputs, gr.JSON(label="addresses"), api_name="stream", **one_at_a_time)
     gr.api(avatars, api_name="avatars")
     gr.api(voices, api_name="voices")
+
+
+def _request(
+    text: str, audio: str | None, avatar: str, valence: float, arousal: float, follow_voice: bool, voice: str,
+    seed: int, head_motion: float, expressiveness: float, yaw: float, zoom: float, size: int, background: str,
+    mark: str, mood_in_voice: bool, transcript: str, pitch: float, shape: str, captions: str, shot: str, gaze: str,
+    emotion: str, encoder: str,
+) -> TalkRequest:  # fmt: skip
+    """What the arguments of /talk ask for; raises the package's errors."""
+    # A colour only: nobody may name files of the server.
+    ground = _background(background)
+    size = check_whole("The size", size, 64, LARGEST_SIZE)
+    return talk_request(
+        avatar=avatar,
+        text=text,
+        audio=audio,
+        voice=voice,
+        valence=valence,
+        arousal=arousal,
+        emotion="auto" if follow_voice else emotion or None,
+        seed=seed,
+        head_motion=head_motion,
+        expressiveness=expressiveness,
+        mood_in_voice=mood_in_voice,
+        look=Look(size, yaw, pitch, zoom, ground, check_mark(mark), shape, captions, shot, parse_gaze(gaze)),
+        max_seconds=max_seconds(),
+        transcript=transcript,
+        encoder=encoder,
+    )
+
+
+def _made(clip: LiveClip) -> dict[str, Any]:
+    """What /stream tells of a finished clip."""
+    files = {ending: f"{clip.files_path}.{ending}" for ending in offered(clip.clip)}
+    live = {"live": clip.live_path} if clip.playable else {}
+    return live | {"files": files, "seconds": clip.clip.seconds, "remarks": list(clip.clip.remarks)}
 
 
 def _background(given: str) -> Background | None:

@@ -109,7 +109,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
                 talk = TalkTab(studio, clips, hub, fits.own, faces, blocks)
             with gr.Tab("Your face", id="your-face"):
                 YourFaceTab(studio, fits, blocks, talk.controls.face, tabs)
-        add_endpoints(studio, talk_on)
+        add_endpoints(studio, talk_on, clips)
 
         def leave(request: gr.Request) -> None:
             clips.end_session(request.session_hash or "")

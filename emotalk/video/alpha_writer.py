@@ -48,6 +48,13 @@ def straight_alpha(picture: np.ndarray) -> np.ndarray:
     return np.concatenate([colours, alpha], -1).astype(np.uint8)
 
 
+def multiplied_alpha(picture: np.ndarray) -> np.ndarray:
+    """The opposite: a picture [H, W, 4] uint8 with straight alpha, with colours that are multiplied by it."""
+    alpha = picture[..., 3:].astype(np.uint16)
+    colours = (picture[..., :3].astype(np.uint16) * alpha + 127) // 255
+    return np.concatenate([colours, alpha], -1).astype(np.uint8)
+
+
 class AlphaWriter:
     """Writes one video of `width` x `height` (even numbers) with alpha at 25 fps and mono sound, in the format of the
     target's name.

@@ -41,13 +41,16 @@ def test_an_odd_argument_of_the_page_is_answered_in_words(page: OpenPage, door, 
     assert door.knocks == knocks, "the server fetched an address"
 
 
+@pytest.mark.parametrize("endpoint", ["talk", "stream"])
 @pytest.mark.parametrize("at", range(len(TALK)))
-def test_an_odd_argument_of_the_documented_endpoint_is_answered_in_words(page: OpenPage, door, at: int) -> None:
+def test_an_odd_argument_of_the_documented_endpoint_is_answered_in_words(
+    page: OpenPage, door, at: int, endpoint: str
+) -> None:
     visitor, knocks, wrong = page.visitor(), door.knocks, []
     valid = TALK if at in SPOKEN["talk"] else ["", *TALK[1:]]
     for value in FEW:
         odd = value.filled(page.secret, page.door)
-        answer = visitor.public("talk", [*valid[:at], odd, *valid[at + 1 :]])
+        answer = visitor.public(endpoint, [*valid[:at], odd, *valid[at + 1 :]])
         wrong += told(value, page.problems(answer, *parts(odd)))
     assert not wrong, "\n".join(wrong)
     assert door.knocks == knocks, "the server fetched an address"

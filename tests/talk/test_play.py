@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from emotalk.core.errors import Cancelled, InputError, VideoError, VoiceError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.rates import FPS, SAMPLE_RATE
-from emotalk.talk import Look, Studio
+from emotalk.talk import Look, Studio, TalkRequest, Transparent
 from emotalk.talk.captions import Caption
-from emotalk.talk.play import PlayRequest, SpokenLine, panes, play, scene_captions
+from emotalk.talk.play import PlayRequest, SpokenLine, panes, play, scene_captions, towards
 from emotalk.talk.screenplay import parse_screenplay
-from emotalk.talk.take import EASE_IN, EASE_OUT, SOUND, TakeFacts, eased
+from emotalk.talk.take import EASE_IN, EASE_OUT, SOUND, Take, TakeFacts, eased
 from emotalk.talk.take_store import TakeStore
 from emotalk.video.reader import read_frames
 from tests.video.test_writer import decoded_sound, describe
@@ -141,6 +141,51 @@ def test_side_by_side_everybody_is_there_and_listens(studio, tmp_path):
     assert jumps[second - 1] <= jumps.max()
     assert jumps[second - 1] < 3 * np.median(jumps) + 1  # no jump where the line changes
     assert len(list((tmp_path / "takes").iterdir())) == 4
+
+
+def test_who_listens_looks_at_who_speaks_and_blinks_as_ever(studio):
+    request = TalkRequest(avatar="mira", text="...", seed=4, look=LOOK)
+
+    def listening(towards: tuple[float, float] | None) -> HeadMotion:
+        take = Take(studio, request, listening=6 * FPS, towards=towards)
+        blocks = take.sound()
+        return HeadMotion.concatenate([motion for motion, _ in take._motion(next(blocks), blocks)])
+
+    ahead, turned = listening(None), listening((22.0, -13.0))
+    looks = [motion.gaze + motion.head_pose[:, [1, 0]] * (1, -1) for motion in (ahead, turned)]  # to the right, and up
+    inner = slice(EASE_IN, -EASE_OUT)
+    assert np.degrees((looks[1] - looks[0])[inner].mean(0)) == pytest.approx([22, -13], abs=1)
+    assert (turned.eyelids == ahead.eyelids).all()
+    assert turned.eyelids.max() > 0.9  # within six seconds
+    assert not turned.head_pose[[0, -1]].any()  # so that no line begins with a jump
+    assert not turned.gaze[[0, -1]].any()
+
+
+def test_the_further_away_somebody_speaks_the_more_a_listener_is_turned():
+    wide, tall = panes(Look(size=360, shape="16:9"), 3), panes(Look(size=360, shape="9:16"), 2)
+    assert towards(wide[0], wide[1]) == (22, 0)
+    assert towards(wide[2], wide[1]) == (-22, 0)
+    assert towards(wide[0], wide[2])[0] > towards(wide[0], wide[1])[0]
+    assert towards(tall[0], tall[1]) == (0, -13)  # who is below is looked down at
+    assert towards(tall[1], tall[0]) == (0, 13)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("staging", "ending"), [("cut", ".webm"), ("side-by-side", ".mov")])
+def test_a_scene_on_nothing(studio, tmp_path, staging, ending):
+    look = replace(LOOK, size=96, shape="16:9", background=Transparent(), captions="lines")
+    store = TakeStore(tmp_path / "takes")
+    made = play(studio, PlayRequest(parse_screenplay(SCRIPT), staging, look), tmp_path / f"a{ending}", store=store)
+    frames = np.stack(list(read_frames(made.path, made.width, made.height, alpha=True)))
+    assert len(frames) == made.frames
+    assert frames[:, :6, :6, 3].max() <= 6
+    for rows, columns in panes(look, 1 if staging == "cut" else 2):
+        middle = (columns.start + columns.stop) // 2
+        assert frames[:, rows.stop // 2, middle - 2 : middle + 2, 3].min() >= 240  # a face
+    again = play(studio, PlayRequest(parse_screenplay(SCRIPT), staging, look), tmp_path / f"b{ending}", store=store)
+    assert again.reused == 2
+    with pytest.raises(InputError, match=r"\.webm .* or a \.mov"):
+        play(studio, PlayRequest(parse_screenplay(SCRIPT), staging, look), tmp_path / "a.mp4", store=store)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from tests.ui.test_controls import VALUES
 def endpoint(folder: Path, clip: Clip) -> Callable:
     """The function behind /talk, whose talks all become this clip."""
     with gr.Blocks() as blocks:
-        add_endpoints(DrawnStudio(folder), lambda *_, **__: clip)
+        add_endpoints(DrawnStudio(folder), lambda *_, **__: clip, None)
     return next(fn.fn for fn in blocks.fns.values() if fn.api_name == "talk")
 
 
@@ -47,7 +47,7 @@ def test_the_page_s_choices_are_arguments_with_the_same_defaults(tmp_path: Path)
         return Clip(str(target), 1.0, 25, 64, 64, motion_path="a.csv")
 
     with gr.Blocks() as blocks:
-        add_endpoints(DrawnStudio(tmp_path), talk)
+        add_endpoints(DrawnStudio(tmp_path), talk, None)
     made = next(fn.fn for fn in blocks.fns.values() if fn.api_name == "talk")
     made(text="Hello.")
     plain, ending = asked[-1]

@@ -230,7 +230,7 @@ def _talk_tab(studio: DrawnStudio, blocks: Page, made: list[Any]) -> tuple[Any, 
     clips = SimpleNamespace(start=lambda session, request: made.append(request))
     faces = SimpleNamespace(script_path="live.js", dialogue_path="talk.js")
     tab = TalkTab(studio, clips, HubFaces(studio), lambda session: [], faces, blocks)
-    add_endpoints(studio, lambda request, target, **_: made.append(request))
+    add_endpoints(studio, lambda request, target, **_: made.append(request), None)
     return tab, _handler(blocks, "talk")
 
 

@@ -214,11 +214,8 @@ class TalkSound:
         ended = True
         voice = request.voice or self._fitting_voice(script)
         for part in say_stream(script, voice, emotion=mood):
-            if self.captioned and part.text and not part.words:
-                raise VoiceError(
-                    f"The voice {part.source} does not tell when it says which word, so there can be no captions; "
-                    "choose a voice of kokoro or espeak."
-                )
+            if self.captioned and part.text.strip() and not part.words:
+                part = replace(part, words=self._words_in(part))
             self.known.said(part)
             self.untold |= bool(part.text.strip()) and not part.phones
             self.costly |= bool(part.text.strip()) and part.source.partition(":")[0] not in CHEAP_VOICES
@@ -237,6 +234,19 @@ class TalkSound:
             self.total = round(samples / SAMPLES_PER_FRAME * rest)
             yield part.samples
         self.total = -(-samples // SAMPLES_PER_FRAME)
+
+    def _words_in(self, part: Speech) -> tuple[tuple[float, float, str], ...]:
+        """The words of a voice that does not tell when it says which, as they are heard in its sound."""
+        # Imported here: only where a voice does not tell them.
+        from emotalk.speech.alignment import find_transcript
+
+        try:
+            return find_transcript(part, part.text, self.studio.encoder, self.cancelled).words
+        except (InputError, VoiceError) as error:
+            raise VoiceError(
+                f"The voice {part.source} does not tell when it says which word, and they are not heard in its sound, "
+                "so there can be no captions; choose a voice of kokoro or espeak."
+            ) from error
 
     def _fitting_voice(self, script: Script) -> str | None:
         """The voice of the avatar, in the language that the text is in: where it grows, that of its first sentence

@@ -405,6 +405,29 @@ def test_captions_are_written_beside_the_video(studio: Studio, tmp_path: Path) -
     assert any("[oops]" in remark for remark in clip.remarks)
 
 
+@pytest.mark.skipif(not flite_usable(), reason="flite is not installed")
+def test_a_voice_that_tells_no_words_is_listened_to(studio: Studio, tmp_path: Path) -> None:
+    request = TalkRequest(text="Five big maps. We saw 12 more.", voice="flite:slt", look=SMALL)
+    clip = studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.vtt")
+    assert [word.strip(".") for _, _, word in clip.words] == ["Five", "big", "maps", "We", "saw", "12", "more"]
+    starts = [start for start, _, _ in clip.words]
+    assert starts == sorted(starts)
+    assert starts[-1] < clip.seconds
+    assert "We saw 12 more." in (tmp_path / "a.vtt").read_text(encoding="utf-8")
+
+
+def test_a_voice_whose_words_are_not_heard_has_no_captions(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+    said = Speech(noise, text="Five big maps are on the table today.", source="flite:slt")
+    monkeypatch.setattr("emotalk.speech.say_stream", lambda *_, **__: iter([said]))
+    request = TalkRequest(text=said.text, voice="flite:slt", look=SMALL)
+    with pytest.raises(VoiceError, match="does not tell when it says which word"):
+        studio.talk(request, tmp_path / "a.mp4", captions=tmp_path / "a.vtt")
+    assert not (tmp_path / "a.vtt").exists()
+
+
 def test_a_text_without_words_has_no_captions_and_says_so(
     studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

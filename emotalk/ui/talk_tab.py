@@ -404,7 +404,7 @@ def _line(clip: LiveClip) -> str:
     """One quiet line below the stage."""
     if clip.clip is not None:
         made, took = clip.clip, clip.clip.timings["total"]
-        remarks = "".join(f'<div class="line">{html.escape(remark)}</div>' for remark in made.remarks)
+        remarks = "".join(f'<div class="line" dir="auto">{html.escape(remark)}</div>' for remark in made.remarks)
         return f'<div class="line">{made.seconds:.1f} s of video made in {took:.1f} s</div>{remarks}'
     p = clip.progress
     if not p.done:

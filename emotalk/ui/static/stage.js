@@ -109,7 +109,9 @@ function follow() {
   if ((value.at || 0) < latest) return;
   latest = value.at || 0;
   say.textContent = value.note || "";
-  bar.style.width = Math.round(100 * (value.share || 0)) + "%";
+  const percent = Math.round(100 * (value.share || 0));
+  bar.style.width = percent + "%";
+  bar.parentElement.setAttribute("aria-valuenow", percent);
   busy(value.state === "working");
   smaller.hidden = !value.smaller;
   if (value.starts && promised !== value.id) {

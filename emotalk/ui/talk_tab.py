@@ -116,7 +116,7 @@ class TalkTab:
                         pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
                     zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
                     shot = gr.Radio(list(SHOTS.items()), value="still", label="Movement", elem_id="shot")
-                    gaze = gr.Radio(list(GAZES.items()), value="ahead", label="Looking", elem_id="gaze")
+                    gaze = parts.gaze(GAZES)
             with gr.Column(scale=5, min_width=320, elem_id="words-column"):
                 with gr.Group(elem_id="words-card"):
                     source = gr.Radio(

@@ -302,6 +302,26 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
     assert (look.shape, look.captions, look.shot, look.gaze) == ("16:9", "lines", "cut-in", "camera")
 
 
+def test_a_point_to_look_at_is_chosen_with_the_pointer_or_the_keyboard(page, drawn: DrawnStudio) -> None:
+    open_section(page, "Camera")
+    page.get_by_label("At a point").check()
+    field = page.get_by_role("slider", name="The point to look at")
+    box = box_of(field)
+    old = still(page)
+    field.click(position={"x": 0.9 * box["width"], "y": 0.75 * box["height"]})
+    expect(field).to_have_attribute("aria-valuetext", "28\u00b0 to the right, 10\u00b0 down")
+    wait_for_new_still(page, old)
+    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    expect(field).to_have_attribute("aria-valuetext", "22\u00b0 to the right, 9\u00b0 down")
+    settle(page)
+    assert generate(page, drawn).look.gaze == (22.0, -9.0)
+    page.get_by_label("Aside", exact=True).check()
+    expect(field).to_be_hidden()
+    settle(page)
+    assert generate(page, drawn).look.gaze == "aside"
+
+
 @pytest.mark.parametrize(
     ("label", "value"), [("Camera left/right (degrees)", 30), ("Zoom", 1.6), ("Expressiveness", 0.1)]
 )

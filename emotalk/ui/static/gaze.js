@@ -46,7 +46,7 @@ function follow(event) {
 
 for (const [title, word] of [...props.ways, ["At a point", POINT]]) {
   const label = document.createElement("label"), input = document.createElement("input");
-  Object.assign(input, { type: "radio", name: group, value: word });
+  Object.assign(input, { type: "radio", name: group, value: word, className: "ways-dot" });
   input.addEventListener("change", () => put(word === POINT ? at.join(",") : word));
   label.append(input, title);
   ways.append(label);

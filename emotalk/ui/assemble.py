@@ -10,6 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from emotalk.core.errors import InputError
+from emotalk.live.whole_blocks import in_whole_blocks
 from emotalk.server.answers import ABOUT, Answers
 from emotalk.server.clips import LiveClips
 from emotalk.server.embedding import Embedding, embed_origins
@@ -94,7 +95,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     serving = settle(serve_at(server_name, share))
     uploads = uploads_folder()  # before a part of the page is made, which remembers it
     talk_on = talker(studio)
-    clips = LiveClips(talk_on)
+    clips = LiveClips(in_whole_blocks(talk_on))
     faces = LiveFaces(studio, lambda: live_script("living"), dialogue=lambda: live_script("dialogue"))
     fits = FitSessions(studio, forgotten=faces.forget, deleted=clips.forget)
     hub = HubFaces(studio)

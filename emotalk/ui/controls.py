@@ -16,6 +16,7 @@ from emotalk.emotion.space import checked_point
 from emotalk.server.limits import is_public, max_seconds
 from emotalk.talk.background import Background, Blurred, Colour, PictureFile, Transparent
 from emotalk.talk.request import LARGEST_SIZE, Look, TalkRequest, talk_request
+from emotalk.talk.shots import parse_gaze
 from emotalk.video import MARK_POSITIONS
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Controls:
     shape: gr.Radio
     captions: gr.Radio
     shot: gr.Radio
-    gaze: gr.Radio
+    gaze: gr.HTML
     encoder: gr.Dropdown
 
     def all(self) -> list[Any]:
@@ -135,13 +136,14 @@ def look_of(
     size: int, yaw: float, pitch: float, zoom: float, ground: str, colour: str, picture: str, mark: str,
     shape: str = "1:1", captions: str = "off", shot: str = "still", gaze: str = "ahead",
 ) -> Look:  # fmt: skip
-    """The camera and background from the controls' values; InputError with a sentence.
+    """The camera and background from the controls' values (`gaze`: a word, or a point "20,-5"); InputError with a
+    sentence.
 
     `picture` is the upload as Gradio hands it over, the one value here that is the name of a file.
     """
     background = _background(ground, colour, picture)
     size = check_whole("The size", size, 64, LARGEST_SIZE)
-    return Look(size, yaw, pitch, zoom, background, check_mark(mark), shape, captions, shot, gaze)
+    return Look(size, yaw, pitch, zoom, background, check_mark(mark), shape, captions, shot, parse_gaze(gaze))
 
 
 def _background(ground: str | None, colour: str | None, picture: str | None) -> Background | None:

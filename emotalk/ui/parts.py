@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from emotalk.emotion.prototypes import PROTOTYPES
+from emotalk.talk.shots import GAZE_DEGREES
 from emotalk.ui.theme import static
 
 
@@ -82,6 +83,12 @@ def mood_pad(valence: float, arousal: float) -> gr.HTML:
     """The valence/arousal plane; its value is [valence, arousal] in [-1, 1]."""
     names = [[name, degrees] for name, (degrees, _) in PROTOTYPES.items()]
     return _part("mood_pad", [valence, arousal], elem_id="mood-pad", names=names)
+
+
+def gaze(ways: dict[str, str]) -> gr.HTML:
+    """Where the person looks: one of `ways` (title -> word), or a point, which is chosen in a small field or with arrow
+    keys. Its value is what `talk.shots.parse_gaze` takes."""
+    return _part("gaze", "ahead", elem_id="gaze", ways=[list(way) for way in ways.items()], most=list(GAZE_DEGREES))
 
 
 def timeline(valence: float, arousal: float) -> gr.HTML:

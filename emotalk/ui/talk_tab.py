@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import gradio as gr
 
 from emotalk.core.camera import PORTRAIT_ZOOM
 from emotalk.core.errors import Cancelled, EmotalkError
+from emotalk.live.smooth_start import SmoothStart
 from emotalk.server.clip_files import offered
 from emotalk.server.line import abandoned, leave_line
 from emotalk.server.stills import Stills
@@ -52,6 +54,18 @@ if TYPE_CHECKING:
     from emotalk.talk.studio import Studio
 
 log = logging.getLogger(__name__)
+
+SMALLEST = 256
+"""Pixels: what is proposed where a larger video begins late."""
+SLOW_RATE, LONG_WAIT = 20.0, 3
+"""Frames a second below which, and seconds from which, a smaller video is proposed."""
+SMALLER = """async () => {
+  const working = () => document.body.classList.contains("emotalk-busy");
+  document.querySelector("#stop").click();
+  for (let turn = 0; working() && turn < 100; turn++) await new Promise((done) => setTimeout(done, 50));
+  if (!working()) document.querySelector("#generate").click();
+}"""
+"""The same again: what is being made is stopped first."""
 
 
 class TalkTab:
@@ -102,7 +116,7 @@ class TalkTab:
                         pitch = gr.Slider(-20, 20, 0, step=1, label="Camera down/up (degrees)")
                     zoom = gr.Slider(0.6, 1.8, PORTRAIT_ZOOM, step=0.05, label="Zoom")
                     shot = gr.Radio(list(SHOTS.items()), value="still", label="Movement", elem_id="shot")
-                    gaze = gr.Radio(list(GAZES.items()), value="ahead", label="Looking", elem_id="gaze")
+                    gaze = parts.gaze(GAZES)
             with gr.Column(scale=5, min_width=320, elem_id="words-column"):
                 with gr.Group(elem_id="words-card"):
                     source = gr.Radio(
@@ -267,6 +281,8 @@ class TalkTab:
         self.live.say(surprised.then, c)
         self.live.hush(self.stop.click)
         self._talks = {event["id"]}
+        smaller = self.stage.select(None, None, c.size, js=f"() => {SMALLEST}", show_progress="hidden")
+        smaller.then(None, None, None, js=SMALLER, show_progress="hidden")
         # Refused at the door, where no word of the talk reaches the stage.
         event.failure(None, None, None, js=REFUSED, show_progress="hidden")
         self.stop.click(
@@ -314,12 +330,13 @@ class TalkTab:
         except EmotalkError as error:
             yield _ended(), "", same, same
             raise friendly(error) from error
+        start = SmoothStart()
         try:
-            yield _stage(clip), "", {}, gr.update(said=[])
-            while not clip.wait(0.4):
+            yield _stage(clip, start), "", {}, gr.update(said=[])
+            while not _ended_meanwhile(clip, start):
                 if gone():
                     return
-                yield _stage(clip), _line(clip), same, same
+                yield _stage(clip, start), _line(clip), same, same
         finally:
             if not clip.done:
                 clip.cancel()
@@ -330,7 +347,7 @@ class TalkTab:
             return
         made = clip.clip
         yield (
-            _stage(clip), _line(clip),
+            _stage(clip, start), _line(clip),
             {"base": clip.files_path, "name": clip.request.file_name, "endings": offered(made)},
             gr.update(said=[list(mood) for mood in made.moods]),
         )  # fmt: skip
@@ -348,16 +365,35 @@ def _ended() -> dict[str, Any]:
     return {"state": "stopped", "at": time.monotonic()}
 
 
-def _stage(clip: LiveClip) -> dict[str, Any]:
+def _ended_meanwhile(clip: LiveClip, start: SmoothStart) -> bool:
+    """Wait for what is worth telling the page, at most 0.4 s; whether the talk has ended."""
+    waited = not start.ready
+    for _ in range(4):
+        ended = clip.wait(0.1)
+        start.note(clip.progress)
+        if ended or (waited and start.ready):
+            return ended
+    return False
+
+
+def _stage(clip: LiveClip, start: SmoothStart) -> dict[str, Any]:
     if clip.cancelled:
         return _ended()
     value = {"id": clip.token, "state": "working", "note": _words(clip), "share": round(clip.progress.share, 3)}
     value["at"] = time.monotonic()
-    if clip.playable:
+    left = start.told_wait() if clip.ending == "mp4" else None  # others are shown when they are finished
+    if clip.playable and start.ready:
         value["live"] = clip.live_path
+    elif left is not None:
+        value |= {"starts": left, "note": f"Starts in {_seconds(left)}"}
+        value["smaller"] = clip.request.look.size > SMALLEST and left >= LONG_WAIT and start.rate < SLOW_RATE
     if clip.clip is not None:
         value |= {"state": "done", "final": clip.final_path}
     return value
+
+
+def _seconds(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 100 else f"{math.ceil(seconds / 60)} minutes"
 
 
 def _words(clip: LiveClip) -> str:
@@ -368,7 +404,7 @@ def _line(clip: LiveClip) -> str:
     """One quiet line below the stage."""
     if clip.clip is not None:
         made, took = clip.clip, clip.clip.timings["total"]
-        remarks = "".join(f'<div class="line">{html.escape(remark)}</div>' for remark in made.remarks)
+        remarks = "".join(f'<div class="line" dir="auto">{html.escape(remark)}</div>' for remark in made.remarks)
         return f'<div class="line">{made.seconds:.1f} s of video made in {took:.1f} s</div>{remarks}'
     p = clip.progress
     if not p.done:

@@ -38,6 +38,11 @@ def theme() -> gr.themes.Base:
         background_fill_secondary_dark="#181523",
         block_background_fill="#ffffff",
         block_background_fill_dark="#211d30",
+        input_background_fill_dark="#2b2640",
+        input_background_fill_focus_dark="#2b2640",
+        # What stands in an empty field is read too: 4.5 and more on it.
+        input_placeholder_color="#6d6680",
+        input_placeholder_color_dark="#a9a2bd",
         border_color_primary="#e8e2f0",
         border_color_primary_dark="#373149",
         block_border_width="1px",

@@ -24,11 +24,14 @@ from emotalk.video.alpha_writer import AlphaWriter
 
 
 class DrawnStudio:
-    """Stands in for `emotalk.talk.studio.Studio`; `frame_seconds` makes it as slow as a test wants."""
+    """Stands in for `emotalk.talk.studio.Studio`; `frame_seconds` makes it as slow as a test wants, `most_rate`
+    (frames a second) lets it be no quicker than that; a talk has `frames`."""
 
     def __init__(self, folder: Path, names: tuple[str, ...] = ("mira", "kofi"), frame_seconds: float = 0.0) -> None:
         self.device = torch.device("cpu")
         self.frame_seconds = frame_seconds
+        self.most_rate: float | None = None
+        self.frames = 75
         self.requests: list[TalkRequest] = []
         self.looks: list[Look] = []
         self.samples: list[tuple] = []
@@ -89,7 +92,7 @@ class DrawnStudio:
             self.running -= 1
 
     def _talk(self, request, target, motion_out, on_piece, progress, cancelled) -> Clip:
-        frames = 75
+        frames = self.frames
         curve = request.emotion.at(frames) if request.emotion != "auto" else np.zeros((frames, 2))
         look, started = request.look, time.perf_counter()
         mark = Mark(look.size, look.size, look.mark)
@@ -111,6 +114,8 @@ class DrawnStudio:
                 if progress is not None:
                     progress(Progress("frames", t + 1, frames, time.perf_counter() - started))
                 time.sleep(self.frame_seconds)
+                if self.most_rate:
+                    time.sleep(max(0.0, started + (t + 1) / self.most_rate - time.perf_counter()))
         if motion_out is not None:
             Path(motion_out).write_text("Timecode\n")
         took = time.perf_counter() - started

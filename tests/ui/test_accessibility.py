@@ -74,3 +74,55 @@ def test_a_talk_on_its_way_stopped_refused_and_finished_and_the_mood_sheet(page,
     page.click("#sheet-button")
     page.locator("#sheet img").wait_for()
     assert_accessible(page)
+
+
+def test_the_page_says_its_language_and_what_is_typed_runs_its_own_way(page) -> None:
+    assert page.evaluate("document.documentElement.lang") == "en"
+    field = page.locator("#say textarea")
+    for text, way in (("مرحبا بالعالم", "rtl"), ("Hello", "ltr"), ("שלום", "rtl")):
+        field.fill(text)
+        page.wait_for_function(
+            "(way) => getComputedStyle(document.querySelector('#say textarea')).direction === way", arg=way
+        )
+
+
+def test_screen_readers_hear_how_a_video_begins_goes_and_ends(page, drawn: DrawnStudio) -> None:
+    said = page.locator("#stage .said")
+    bar = page.get_by_role("progressbar", name="How much of the video is made")
+    expect(bar).to_have_count(0)  # nothing is made
+    drawn.frame_seconds = 0.2
+    try:
+        page.click("#generate")
+        expect(said).to_have_text("Making the video")
+        page.wait_for_function("() => Number(document.querySelector('#stage .bar').getAttribute('aria-valuenow')) > 3")
+        expect(bar).to_have_count(1)
+        expect(said).to_contain_text("The video starts in about")
+    finally:
+        drawn.frame_seconds = 0.0
+    expect(said).to_have_text("The video is there: it can be played and saved")
+    expect(bar).to_have_count(0)
+
+
+def test_names_are_put_right_once_a_picture_however_much_changes(page) -> None:
+    rounds = page.evaluate(
+        """async () => {
+            const all = document.querySelectorAll.bind(document);
+            let rounds = 0;
+            document.querySelectorAll = (where) => all(where, where === ".progress-text" && rounds++);
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            await frame();
+            await frame();
+            rounds = 0;
+            const place = document.body.appendChild(document.createElement("p"));
+            for (let turn = 0; turn < 50; turn++) {
+                place.textContent = turn;
+                await null; // what watches the page hears of each
+            }
+            await frame();
+            await frame();
+            place.remove();
+            delete document.querySelectorAll;
+            return rounds;
+        }"""
+    )
+    assert 1 <= rounds <= 2

@@ -519,3 +519,50 @@ def test_whatever_takes_the_word_switches_the_microphone_off(page, ends: str) ->
     page.click(ends)
     page.wait_for_function("() => was.state === 'stopped'")
     expect(page.locator("#stage .mic")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.fixture
+def calm(painter, served: str) -> Iterator:
+    """The page of somebody who wants no movement that nobody asked for."""
+    context = painter.new_context(viewport={"width": 1000, "height": 560}, reduced_motion="reduce")
+    tab = context.new_page()
+    tab.add_init_script(WATCHED)
+    tab.goto(served)
+    tab.wait_for_function(LIVE)
+    tab.locator("#mood-pad .knob").wait_for()
+    yield tab
+    context.close()
+
+
+RESTS = "() => alive.rests(performance.now())"
+
+
+def test_where_no_movement_is_wanted_a_face_that_says_nothing_stands_still_with_open_eyes(calm) -> None:
+    calm.wait_for_function(RESTS)
+    drawn = calm.evaluate("alive.actor.drawn")
+    calm.mouse.move(30, 300)  # it does not look after the pointer
+    calm.mouse.move(600, 100)
+    # Twenty pictures of the screen later nothing was drawn.
+    calm.evaluate(
+        """() => new Promise((done) => {
+            let left = 20;
+            const next = () => (left-- ? requestAnimationFrame(next) : done());
+            next();
+        })"""
+    )
+    assert calm.evaluate("alive.actor.drawn") == drawn
+    assert calm.evaluate("alive.actor.life.last[57]") < 0.1  # the left lid
+
+
+def test_where_no_movement_is_wanted_the_pad_and_speech_move_the_face_all_the_same(calm) -> None:
+    calm.wait_for_function(RESTS)
+    drawn = calm.evaluate("alive.actor.drawn")
+    press_pad(calm, -0.5, 0.5)
+    calm.wait_for_function("(drawn) => alive.actor.drawn > drawn", arg=drawn)
+    calm.wait_for_function(RESTS)
+    calm.evaluate("hook()")
+    calm.locator("#say textarea").fill("Hello there.")
+    calm.click("#talk")
+    until(calm, "speaking", "silent")
+    assert calm.evaluate("steps.some((step) => step.spoken)")
+    calm.wait_for_function(RESTS)

@@ -80,6 +80,10 @@ def wait_until_playing(page, after: float = 0.1) -> None:
     page.wait_for_function(f"() => document.querySelector('#stage video').currentTime > {after}")
 
 
+def wait_until_at_work(page) -> None:
+    expect(page.locator("#status")).to_contain_text("s of video are made")
+
+
 def generate(page, drawn: DrawnStudio) -> TalkRequest:
     """Press Generate, wait for the finished clip, and return what the studio was asked for."""
     count = len(drawn.requests)
@@ -164,7 +168,7 @@ def test_the_browsers_names_are_those_of_the_package(page) -> None:
 
 
 def test_generate_plays_with_sound_while_it_works_and_offers_both_files(page, drawn: DrawnStudio, tmp_path) -> None:
-    drawn.frame_seconds = 0.2  # it is at work until the page was looked at
+    drawn.frame_seconds, drawn.frames = 0.05, 250  # it is at work until the page was looked at
     try:
         page.click("#generate")
         wait_until_playing(page)
@@ -172,12 +176,12 @@ def test_generate_plays_with_sound_while_it_works_and_offers_both_files(page, dr
         assert page.locator("#status").inner_text().count("made in") == 0  # still at work
         assert "/live/" in page.evaluate("document.querySelector('#stage video').src")
     finally:
-        drawn.frame_seconds = 0.0
+        drawn.frame_seconds, drawn.frames = 0.0, 75
     page.wait_for_function(f"() => {STATE} === 'ready'")
     # The finished file, which can be scrubbed, takes the place of the growing one.
     page.wait_for_function("() => document.querySelector('#stage video').src.includes('/clip/')")
     page.wait_for_function("() => document.querySelector('#stage video').readyState >= 1")
-    assert page.evaluate("document.querySelector('#stage video').duration") == pytest.approx(3.0, abs=0.1)
+    assert page.evaluate("document.querySelector('#stage video').duration") == pytest.approx(10.0, abs=0.1)
     page.locator("#stage .replay").click()
     page.wait_for_function("() => document.querySelector('#stage video').webkitAudioDecodedByteCount > 0")
     saved = saved_as(page, "#save-video", tmp_path)
@@ -296,6 +300,26 @@ def test_every_control_reaches_the_request(page, drawn: DrawnStudio) -> None:
     look = request.look
     assert (look.size, look.yaw, look.pitch, look.zoom, look.background) == (256, 20, 10, 1.3, Colour.parse("#cfe3f2"))
     assert (look.shape, look.captions, look.shot, look.gaze) == ("16:9", "lines", "cut-in", "camera")
+
+
+def test_a_point_to_look_at_is_chosen_with_the_pointer_or_the_keyboard(page, drawn: DrawnStudio) -> None:
+    open_section(page, "Camera")
+    page.get_by_label("At a point").check()
+    field = page.get_by_role("slider", name="The point to look at")
+    box = box_of(field)
+    old = still(page)
+    field.click(position={"x": 0.9 * box["width"], "y": 0.75 * box["height"]})
+    expect(field).to_have_attribute("aria-valuetext", "28\u00b0 to the right, 10\u00b0 down")
+    wait_for_new_still(page, old)
+    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    expect(field).to_have_attribute("aria-valuetext", "22\u00b0 to the right, 9\u00b0 down")
+    settle(page)
+    assert generate(page, drawn).look.gaze == (22.0, -9.0)
+    page.get_by_label("Aside", exact=True).check()
+    expect(field).to_be_hidden()
+    settle(page)
+    assert generate(page, drawn).look.gaze == "aside"
 
 
 @pytest.mark.parametrize(
@@ -452,7 +476,7 @@ def test_stop_stops_and_the_page_is_ready_again(page, drawn: DrawnStudio) -> Non
     try:
         before = drawn.cancelled
         page.click("#generate")
-        wait_until_playing(page, 0.0)
+        wait_until_at_work(page)
         page.click("#stop")
         page.wait_for_function(IDLE)
         page.wait_for_function(f"() => {STATE} === 'still'")
@@ -469,7 +493,7 @@ def test_who_presses_again_in_the_moment_of_the_stop_gets_the_next_talk(page, dr
         for _ in range(4):
             count = len(drawn.requests)
             page.click("#generate")
-            wait_until_playing(page, 0.0)
+            wait_until_at_work(page)
             page.evaluate("""() => new MutationObserver((_, observer) => {
                 if (document.body.classList.contains("emotalk-busy")) return;
                 observer.disconnect();

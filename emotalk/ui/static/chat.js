@@ -29,12 +29,15 @@ function turn(kind, who, text) {
   line.className = kind;
   said.className = "who";
   said.textContent = who + " ";
-  line.append(said, text);
+  // What is said may run from right to left, beside a name that does not.
+  const speech = document.createElement("bdi");
+  speech.append(text);
+  line.append(said, speech);
   log.append(line);
   while (log.children.length > KEPT) log.firstChild.remove();
   log.scrollTop = log.scrollHeight;
   if (document.activeElement === words) words.scrollIntoView({ block: "nearest" }); // a longer log pushes it down
-  return line;
+  return speech;
 }
 
 const TOLD = {

@@ -49,6 +49,7 @@ function put(person) {
   button.title = person.about;
   const title = document.createElement("span");
   title.textContent = person.title;
+  title.dir = "auto";
   button.append(picture(person), title);
   if (person.note) {
     const note = document.createElement("small");

@@ -2,6 +2,7 @@
 // curve: [[second, dB], ...], preview: a data address of two squares side by side, a moment of the video and the avatar
 // in its pose, or missing to keep the last one}.
 const fit = element.querySelector(".fit");
+let told = ""; // what screen readers know
 const pictures = element.querySelectorAll(".now, .then");
 
 function draw(curve) {
@@ -18,13 +19,30 @@ function draw(curve) {
   );
 }
 
+// Screen readers are told how it begins and ends, and every quarter on the way.
+function tell(state, quarter, detail) {
+  const news = state + (state === "working" ? quarter : "");
+  if (news === told) return;
+  const begun = told !== "";
+  told = news;
+  const words = {
+    working: quarter ? `${25 * quarter} percent of the avatar are made` : "Making the avatar",
+    done: detail || "The avatar is made",
+    stopped: "The avatar is not made",
+  };
+  if (begun) element.querySelector(".said").textContent = words[state] || "";
+}
+
 function show() {
   const value = props.value || {};
   fit.dataset.state = value.state || "idle";
   element.querySelector(".say").textContent = value.note || "";
   element.querySelector(".detail").textContent = value.detail || "";
   element.querySelector(".axis").textContent = value.axis || "";
-  element.querySelector(".bar i").style.width = `${100 * (value.share || 0)}%`;
+  const share = value.share || 0;
+  element.querySelector(".bar i").style.width = `${100 * share}%`;
+  element.querySelector(".bar").setAttribute("aria-valuenow", Math.round(100 * share));
+  tell(value.state, Math.floor(4 * share), value.detail || "");
   for (const picture of pictures) {
     if (value.fresh) picture.removeAttribute("src");
     if (value.preview) picture.src = value.preview;

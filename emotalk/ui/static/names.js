@@ -1,5 +1,6 @@
 // Names for screen readers where Gradio's own parts have none, or one that says other words than are to be read there,
-// and plain words in place of "queue: 2/3 | 1.2/40.0s" (page.css shows them).
+// plain words in place of "queue: 2/3 | 1.2/40.0s" (page.css shows them), and fields in which a language may run from right
+// to left. All of it before the next picture is painted, and at most once for it, whatever changes meanwhile.
 () => {
   const plain = (text) => {
     const [, place, took, usual] = text.match(/^\s*(?:queue: (\d+)\/\d+ \||processing \|)?\s*([\d.]+)(?:\/([\d.]+))?s/) || [];
@@ -23,7 +24,17 @@
       const words = plain(counter.textContent);
       if (words && counter.dataset.words !== words) counter.dataset.words = words;
     }
+    for (const field of document.querySelectorAll("textarea:not([dir=auto]), input[type=text]:not([dir=auto])")) field.dir = "auto";
   };
-  new MutationObserver(mend).observe(document.body, { childList: true, characterData: true, subtree: true });
+  let due = false;
+  const soon = () => {
+    if (due) return;
+    due = true;
+    requestAnimationFrame(() => {
+      due = false;
+      mend();
+    });
+  };
+  new MutationObserver(soon).observe(document.body, { childList: true, characterData: true, subtree: true });
   mend();
 }

@@ -1,22 +1,27 @@
 // The big face. `value` is the clip's state: {id, state: "idle" | "working" | "done" | "stopped", live, final,
-// share, note, at}; one with an earlier `at` than the last was overtaken on its way and is no news. The picture that
-// follows the mood comes from the `still` part as an event.
-// A clip plays from `live` (a growing file) while it is rendered and from `final` afterwards.
+// share, note, starts, smaller, at}; one with an earlier `at` than the last was overtaken on its way and is no news. The
+// picture that follows the mood comes from the `still` part as an event.
+// A clip plays from `live` (a growing file) while it is rendered and from `final` afterwards. `live` comes when it can play
+// without a pause, and until then `starts`, the seconds that are left; where `smaller`, a smaller video is proposed, and who
+// presses that fires `select`.
 const stage = element.querySelector(".stage");
 const face = element.querySelector(".face");
 const video = element.querySelector(".clip");
 const say = element.querySelector(".say");
+const smaller = element.querySelector(".smaller");
 const bar = element.querySelector(".bar i");
 let clip = null;    // id of the clip that the video element holds
 let source = "";    // "live" or "final"
 let liveBroke = false;
 let latest = 0;     // `at` of the last news
+let promised = "";  // id of the clip of which it was told when it starts
 
 const address = (path) => new URL(path + (location.search.includes("__sign") ? location.search : ""), document.baseURI).href;
 // Screen readers are told what is to be seen; a new picture of the face is no news to them.
+const tell = (words) => (element.querySelector(".said").textContent = words);
 const TOLD = { working: "Making the video", playing: "The video plays", ready: "The video is there: it can be played and saved" };
 const show = (state) => {
-  if (stage.dataset.state !== state && TOLD[state]) element.querySelector(".said").textContent = TOLD[state];
+  if (stage.dataset.state !== state && TOLD[state]) tell(TOLD[state]);
   stage.dataset.state = state;
 };
 
@@ -57,6 +62,11 @@ element.querySelector(".replay").addEventListener("click", () => {
   video.play();
 });
 
+smaller.addEventListener("click", () => {
+  smaller.hidden = true;
+  trigger("select");
+});
+
 function busy(on) {
   document.body.classList.toggle("emotalk-busy", on);
   stage.classList.toggle("busy", on);
@@ -90,7 +100,7 @@ function stop() {
   video.pause();
   video.removeAttribute("src");
   video.load();
-  element.querySelector(".said").textContent = "There is no video";
+  tell("There is no video");
   show("still");
 }
 
@@ -99,8 +109,15 @@ function follow() {
   if ((value.at || 0) < latest) return;
   latest = value.at || 0;
   say.textContent = value.note || "";
-  bar.style.width = Math.round(100 * (value.share || 0)) + "%";
+  const percent = Math.round(100 * (value.share || 0));
+  bar.style.width = percent + "%";
+  bar.parentElement.setAttribute("aria-valuenow", percent);
   busy(value.state === "working");
+  smaller.hidden = !value.smaller;
+  if (value.starts && promised !== value.id) {
+    promised = value.id;
+    tell("The video starts in about " + value.starts + " seconds");
+  }
   if (value.state === "working") {
     if (value.id !== clip) {
       clip = value.id;

@@ -1,6 +1,7 @@
 // The living face of a page: fetches what the server names, draws it into a canvas of its own, speaks and listens.
 import { Actor } from "./actor.js";
 import { LiveFace } from "./face.js";
+import { EYELIDS } from "./head.js";
 import { Life } from "./life.js";
 import { readPack } from "./pack.js";
 import { Puppet } from "./puppet.js";
@@ -10,6 +11,7 @@ import { Voice } from "./voice.js";
 const AWAY = 1.5; // widths of the picture from the face to whoever looks at it, for the direction of the pointer
 const FURTHEST = 0.38; // radians that eyes follow a pointer
 const RESTED = 4000; // milliseconds after which a pointer that rests is looked at no more
+const SETTLED = 2000; // milliseconds in which a face comes to rest where no movement is wanted
 const DEGREES = Math.PI / 180;
 
 export class Living {
@@ -22,6 +24,9 @@ export class Living {
     this.corner = undefined;
     this.background = null;
     this.moving = false;
+    // Whether the visitor wants no movement that nobody asked for.
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.calm.onchange = () => this.stir();
     this.onPointer = (event) => this.follow(event);
     this.sizes = new ResizeObserver(() => this.fit());
     this.seen = new IntersectionObserver(([entry]) => (entry.isIntersecting ? this.start() : this.pause()));
@@ -50,7 +55,7 @@ export class Living {
     this.hush();
     if (!this.actor) this.actor = new Actor(new Life(shared, shown.who, Date.now() & 0xffff));
     else this.actor.life.setWho(shown.who);
-    this.actor.life.alive = true;
+    this.stir();
     const canvas = document.createElement("canvas"), face = new LiveFace(canvas, pack, { corner: this.corner, software: this.software });
     canvas.style.cssText = "display:block;width:100%;aspect-ratio:1"; // whatever its pixels are
     canvas.setAttribute("role", "img");
@@ -87,6 +92,7 @@ export class Living {
 
   fit() {
     if (!this.face) return;
+    this.stir();
     const shown = this.canvas.clientWidth * (window.devicePixelRatio || 1);
     if (shown > 0) this.face.adapt(shown);
   }
@@ -97,10 +103,22 @@ export class Living {
     const next = (now) => {
       if (!this.moving) return;
       if (this.actor.pointer && now - this.pointed > RESTED) this.actor.pointer = null;
-      this.actor.draw(now);
+      if (!this.rests(now)) this.actor.draw(now);
       requestAnimationFrame(next);
     };
     requestAnimationFrame(next);
+  }
+
+  // Something is to be seen: a face that rests moves for a moment.
+  stir() {
+    this.stirred = performance.now();
+    if (this.actor?.life) this.actor.life.alive = !this.calm.matches;
+  }
+
+  // Where no movement is wanted, a face that says nothing stands still, its eyes open.
+  rests(now) {
+    const { last } = this.actor.life;
+    return this.calm.matches && !this.voice && !this.puppet && now > this.stirred + SETTLED && last && last[EYELIDS] < 0.1;
   }
 
   pause() {
@@ -114,6 +132,7 @@ export class Living {
     if (corner) this.corner = corner;
     if (background !== undefined) this.background = background;
     if (!this.face) return;
+    this.stir();
     this.face.look(this.view);
     if (corner) this.face.corner = corner;
     if (background !== undefined) this.face.setBackground(background);
@@ -121,12 +140,13 @@ export class Living {
 
   mood(valence, arousal, expressiveness = 1) {
     if (!this.actor) return;
+    this.stir();
     this.actor.mood(valence, arousal);
     this.actor.expressiveness = expressiveness;
   }
 
   follow(event) {
-    if (!this.canvas || event.pointerType === "touch") return;
+    if (!this.canvas || event.pointerType === "touch" || this.calm.matches) return;
     const box = this.canvas.getBoundingClientRect(), far = AWAY * box.width;
     const limited = (angle) => Math.min(Math.max(angle, -FURTHEST), FURTHEST);
     const across = event.clientX - (box.left + box.width / 2), down = event.clientY - (box.top + 0.42 * box.height);
@@ -188,6 +208,7 @@ export class Living {
   ended(voice) {
     if (voice !== this.voice) return;
     this.voice = null;
+    this.stir();
     this.actor.hush();
     this.told("silent");
   }
@@ -224,6 +245,7 @@ export class Living {
     const { puppet } = this;
     if (!puppet) return;
     this.puppet = null;
+    this.stir();
     puppet.stop();
     this.actor.hush();
     this.told("silent");

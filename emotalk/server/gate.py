@@ -23,6 +23,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 
 from emotalk.server.limits import is_public, limits
+from emotalk.server.meters import METERS
 from emotalk.server.serving import host_name, settled
 from emotalk.server.visitors import address_of, forwarding_header
 
@@ -45,6 +46,8 @@ _CLOSED = (
 )  # fmt: skip
 """Parts of Gradio that this page does not use: fetching of addresses, screen recordings, snapshots of states, editing
 of the page, statistics."""
+_FILES = ("/emotalk/live/", "/emotalk/clip/", f"{_API}file=")
+"""Whoever reads one of these is waited for when the server ends."""
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -70,6 +73,12 @@ class Gate:
             scope = scope | {"headers": [ours, *(header for header in scope["headers"] if header[0] != ours[0])]}
         if path.startswith(f"{_API}upload") and scope["method"] == "POST":
             await self._upload(scope, receive, send)
+        elif path.startswith(_FILES):
+            METERS.reading(1)
+            try:
+                await self._capped(scope, receive, send, JSON_BYTES)
+            finally:
+                METERS.reading(-1)
         elif (key := _listens_to(scope)) is not None:
             await self._news(key, scope, receive, send)
         else:
@@ -210,6 +219,7 @@ def _with_headers(send: Send) -> Send:
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
+    METERS.add("emotalk_refusals_total", value="gate")
     # "detail" is where Gradio's page and clients look for words.
     close = {"Connection": "close"} if scope["method"] in _CHANGING else {}  # the rest of the body is not waited for
     await JSONResponse({"detail": sentence}, status, headers=close)(scope, receive, _with_headers(send))

@@ -38,6 +38,7 @@ from emotalk.server.live_requests import JSON_BYTES, PUPPET_ID, Refusal, body_of
 from emotalk.server.live_talks import LiveTalks, Work
 from emotalk.server.live_tickets import Ticket, Tickets
 from emotalk.server.stills import Stills
+from emotalk.server.stopping import RETRY_SECONDS, SENTENCE, is_stopping
 from emotalk.server.visitors import address_of
 from emotalk.talk.mood import style_of
 
@@ -163,6 +164,11 @@ class LiveFaces:
         """That avatar was deleted, or made anew: its packs are forgotten."""
         self.packs.forget(avatar)
 
+    @property
+    def making(self) -> int:
+        """Packs on their way."""
+        return self._line.count
+
     def leftovers(self) -> list[Leftover]:
         """Every ticket, for the housekeeping; one that talks is in use. Silent puppets are forgotten by the way."""
         self.puppets.sweep()
@@ -257,7 +263,9 @@ class LiveFaces:
         return self.talk(request, ticket, work)
 
     def talk(self, request: Request, ticket: Ticket, work: Work) -> Response:
-        """The records of a talk as an answer; an older talk of the page is interrupted. Raises TooMany."""
+        """The records of a talk as an answer; an older talk of the page is interrupted. Raises TooMany, and a
+        Refusal where the server ends."""
+        _check_open()
         talk = self.talks.start(ticket.token, address_of(request), work, max_seconds())
         if self.tickets.find(ticket.token) is None:  # closed this moment
             talk.stop()
@@ -277,6 +285,8 @@ class LiveFaces:
             raise Refusal(403, "This page shows no live face yet; choose one first.")
         avatar = values.get("avatar", ticket.shown[-1])
         check_shown(avatar, ticket.shown)
+        if not self.puppets.follows(ticket.token, values["id"]):
+            _check_open()
         sound = await body_of(request, SOUND_BYTES)
         rows = await self.puppets.push(ticket, values["id"], avatar, sound, values.get("last") == "1")
         if self.tickets.find(ticket.token) is None:  # closed this moment
@@ -303,6 +313,12 @@ class LiveFaces:
     @functools.cached_property
     def _dialogue_now(self) -> tuple[str, bytes]:
         return _named(self._dialogue())
+
+
+def _check_open() -> None:
+    """Refuse to begin anything where the server ends."""
+    if is_stopping():
+        raise Refusal(503, SENTENCE, RETRY_SECONDS)
 
 
 def _named(script: str) -> tuple[str, bytes]:

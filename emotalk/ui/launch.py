@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import threading
 
 from emotalk.core.errors import InputError
 from emotalk.server.limits import limits
+from emotalk.server.running import stop_by_signals
 from emotalk.server.serving import serve_at, settle
 from emotalk.server.zero_gpu import page_device
 from emotalk.talk import Studio
@@ -21,8 +21,8 @@ def launch() -> None:
 
     Raises InputError for a device that is not there or where no temporary file can be kept.
     """
-    # A container is stopped by this signal: leave as after Ctrl-C, so that no clip stays on the disk.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    apps: list[App] = []
+    stop_by_signals(lambda: apps[0] if apps else None)
     settle(serve_at())  # whose machine this is decides what a studio keeps
     others = [name.strip() for name in os.environ.get("EMOTALK_ENCODERS", "").split(",") if name.strip()]
     studio = Studio(kept_downloads=limits().hub_avatars, device=page_device(), encoders=others)
@@ -39,4 +39,5 @@ def launch() -> None:
     except OSError as error:
         raise InputError(f"No temporary files can be kept ({error}); make room or set TMPDIR.") from error
     built.put(app)
+    apps.append(app)
     app.launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)

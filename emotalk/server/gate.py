@@ -20,11 +20,13 @@ from fastapi import HTTPException
 from gradio.server_messages import UnexpectedErrorMessage
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from emotalk.server.limits import is_public, limits
 from emotalk.server.meters import METERS
+from emotalk.server.replicas import cookie, replica
 from emotalk.server.serving import host_name, settled
+from emotalk.server.stopping import RETRY_SECONDS, SENTENCE, is_stopping
 from emotalk.server.visitors import address_of, forwarding_header
 
 if TYPE_CHECKING:
@@ -68,6 +70,12 @@ class Gate:
             await _answer(scope, receive, send, status, sentence)
             return
         path, send = scope["path"], _with_headers(send)
+        if path == "/" and replica():
+            if is_stopping():  # the proxy asks another process, whose cookie takes the place of this one's
+                told = {"Retry-After": str(RETRY_SECONDS)}
+                await PlainTextResponse(SENTENCE, 503, headers=told)(scope, receive, send)
+                return
+            send = _with_cookie(send, scope.get("scheme") == "https")
         if path.startswith(f"{_API}mcp"):
             ours = forwarding_header(HTTPConnection(scope))
             scope = scope | {"headers": [ours, *(header for header in scope["headers"] if header[0] != ours[0])]}
@@ -213,6 +221,17 @@ def _with_headers(send: Send) -> Send:
             headers["Referrer-Policy"] = "same-origin"
             if not serving.share:  # a notebook elsewhere shows it in a frame
                 headers["Content-Security-Policy"] = framing
+        await send(message)
+
+    return told
+
+
+def _with_cookie(send: Send, secure: bool) -> Send:
+    """Tell the browser which of several processes its page lives in."""
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            MutableHeaders(scope=message).append("Set-Cookie", cookie(secure) or "")
         await send(message)
 
     return told

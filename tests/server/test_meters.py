@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: a text that its parser takes, bounded labels, nothing of a visitor, nobody reads in public."""
+"""Numbers for Prometheus: a text that its parser takes, bounded labels, nothing of a visitor, none for strangers."""
 
 from __future__ import annotations
 

@@ -60,7 +60,10 @@ class Refused(Exception):
 
 def web_of(address: str, number: int) -> httpx.AsyncClient:
     """The browser of client `number`."""
-    transport = httpx.AsyncHTTPTransport(local_address=f"127.1.{number // 250}.{1 + number % 250}")
+    # The server closes a connection that was idle for 5 s.
+    limits = httpx.Limits(keepalive_expiry=3)
+    source = f"127.1.{number // 250}.{1 + number % 250}"
+    transport = httpx.AsyncHTTPTransport(local_address=source, limits=limits)
     return httpx.AsyncClient(base_url=address, transport=transport, timeout=120)
 
 

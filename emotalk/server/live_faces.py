@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from emotalk.core.checks import check_number
 from emotalk.core.errors import EmotalkError, InputError
+from emotalk.server.hearing_service import making_here
 from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import max_seconds
 from emotalk.server.live_answers import FOREVER, PRIVATE, answered, packed
@@ -70,7 +71,7 @@ class LiveFaces:
         clock: Callable[[], float] = time.monotonic,
         dialogue: Callable[[], str] = str,
     ) -> None:
-        self._studio, self._script, self._making = studio, script, making or Making()
+        self._studio, self._script, self._making = studio, script, making or making_here()
         self._dialogue = dialogue
         self.talks = LiveTalks()
         self.puppets = Puppets(lambda avatar: self._making.puppet(studio, avatar), clock)

@@ -119,6 +119,13 @@ def test_three_servers_hammer_the_same_caches(tmp_path: Path) -> None:
     assert not list((tmp_path / "tmp").iterdir())
 
 
+def joined(page: Page, address: str) -> int:
+    """The status that somebody behind a proxy of this machine is answered with who asks for a video."""
+    visitor = page.visitor()
+    body = {"data": spoken("Hello."), "fn_index": visitor.handler("generate")["id"], "session_hash": visitor.session}
+    return visitor.post("/gradio_api/queue/join", body, **{"X-Forwarded-For": address}).status
+
+
 @pytest.mark.slow
 def test_two_processes_share_one_disk_and_count_visitors_behind_a_proxy(tmp_path: Path) -> None:
     shared = {"EMOTALK_PUBLIC": "1", "TMPDIR": str(tmp_path / "tmp")}
@@ -130,6 +137,8 @@ def test_two_processes_share_one_disk_and_count_visitors_behind_a_proxy(tmp_path
         for page, name in zip(pages, "ab", strict=True):
             assert page.visitor().get("/").headers["set-cookie"].startswith(f"emotalk_replica={name};")
             assert made(page.visitor().call("generate", spoken("Hello.")))
+        assert [joined(pages[1], "198.51.100.7") for _ in range(3)] == [200, 200, 429]
+        assert joined(pages[1], "198.51.100.8") == 200  # another visitor of the same proxy
         pages[0].stop()
         assert pages[1].answers()  # the end of one is not the end of the other's files
         assert made(pages[1].visitor().call("generate", spoken("Hello again.")))

@@ -157,9 +157,12 @@ async def _maker(web, notes, dice, ready, end, seconds, voice) -> None:
         notes.took("page", since)
         entries = {str(entry["api_name"]): entry for entry in config["dependencies"]}
         since = time.perf_counter()
-        async for _ in _job(web, entries["still"], face(dice.uniform(-1, 1)), session):
-            pass
-        notes.took("still", since)
+        try:
+            async for _ in _job(web, entries["still"], face(dice.uniform(-1, 1)), session):
+                pass
+            notes.took("still", since)
+        except Refused:  # the page shows the next one
+            notes.refusals += 1
         since = time.perf_counter()
         arguments = spoken(SHORT)
         arguments[3] = voice
@@ -215,6 +218,8 @@ async def _job(web, entry: dict, data: list, session: str) -> AsyncIterator[str]
 
 
 async def _check(answer: httpx.Response) -> None:
+    if answer.status_code == 400 and "Many faces" in (await answer.aread()).decode():
+        raise Refused(3.0)
     if answer.status_code in (429, 503):
         raise Refused(float(answer.headers.get("Retry-After", 5)))
     answer.raise_for_status()

@@ -65,9 +65,15 @@ def stop_by_signals(served: Callable[[], Served | None]) -> None:
     at the second one. `served` gives the page server, None before it is there. To be called in the main thread."""
     left = False
 
+    def cut() -> None:
+        server = served()
+        if server is not None:
+            server.cut()
+
     def leave() -> None:
         nonlocal left
         left = True
+        cut()
         _thread.interrupt_main()  # the server's own end: nothing stays on the disk
 
     def running() -> dict[str, int]:
@@ -82,13 +88,10 @@ def stop_by_signals(served: Callable[[], Served | None]) -> None:
     stopping = Stopping(running, dismiss, leave)
 
     def stop(number: int, frame: Any) -> None:
-        if left:
-            signal.default_int_handler(number, frame)
-        elif not stopping.begin():
-            server = served()
-            if server is not None:
-                server.cut()
-            signal.default_int_handler(number, frame)
+        if not left and stopping.begin():
+            return
+        cut()
+        signal.default_int_handler(number, frame)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)

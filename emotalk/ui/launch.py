@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import queue
 import threading
@@ -33,11 +35,17 @@ def launch() -> None:
         built.get().faces.warm_up(FIRST_FACE)
 
     # The page is there at once; models load, the renderer compiles and faces are packed (once per machine) meanwhile.
-    threading.Thread(target=warm_up, name="emotalk-warm-up", daemon=True).start()
+    warming = threading.Thread(target=warm_up, name="emotalk-warm-up", daemon=True)
+    warming.start()
     try:
         app = build_app(studio)
     except OSError as error:
         raise InputError(f"No temporary files can be kept ({error}); make room or set TMPDIR.") from error
     built.put(app)
     apps.append(app)
-    app.launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)
+    with contextlib.suppress(KeyboardInterrupt):  # stopped while it was starting
+        app.launch(mcp_server=os.environ.get("EMOTALK_MCP") == "1" or None)
+    if warming.is_alive():
+        # What loads or compiles there is no Python: it would abort the process in the middle of its end.
+        atexit._run_exitfuncs()
+        os._exit(0)

@@ -106,7 +106,7 @@ def running(page: Page) -> int:
 
 @pytest.mark.slow
 def test_a_process_that_is_stopped_finishes_its_talk(tmp_path: Path) -> None:
-    page = Page(tmp_path, EMOTALK_PUBLIC="1", EMOTALK_METRICS_TOKEN="secret").start()
+    page = Page(tmp_path, EMOTALK_PUBLIC="1", EMOTALK_METRICS_TOKEN="secret", EMOTALK_STOP_SECONDS="200").start()
     try:
         answers: dict = {}
         words = "The harbour was quiet when we arrived, and the boats were back from the sea. " * 3

@@ -111,25 +111,25 @@ def test_a_process_that_is_stopped_finishes_its_talk(tmp_path: Path) -> None:
         answers: dict = {}
         words = "The harbour was quiet when we arrived, and the boats were back from the sea. " * 3
         talk = in_the_background(page, "127.0.0.2", words, answers)
-        assert eventually(lambda: running(page) == 1, 60)
+        assert eventually(lambda: running(page) == 1, 180)
         second = in_the_background(page, "127.0.0.3", words, answers)
         waits = 'emotalk_queue_waiting{kind="talk"} 1'
-        assert eventually(lambda: waits in metrics(page), 30)
+        assert eventually(lambda: waits in metrics(page), 120)
         page.process.send_signal(signal.SIGTERM)
-        assert eventually(lambda: page.visitor().get("/healthz").status == 503, 10)
+        assert eventually(lambda: page.visitor().get("/healthz").status == 503, 60)
 
         refused = page.visitor("127.0.0.4").call("generate", spoken("Hello."))
         assert (refused.status, refused.error) == (503, SENTENCE)
-        second.join(20)
+        second.join(120)
         assert answers["127.0.0.3"].error == SENTENCE  # it waited in line
         assert page.process.poll() is None
 
-        talk.join(120)
+        talk.join(240)
         assert made(answers["127.0.0.2"]), answers["127.0.0.2"].text[:300]
         where = next(part["final"] for part in answers["127.0.0.2"].data if isinstance(part, dict) and "final" in part)
         clip = page.visitor("127.0.0.2").get(f"/{where}")
         assert (clip.status, clip.body[4:8]) == (200, b"ftyp")
-        assert page.process.wait(30) == 0
+        assert page.process.wait(120) == 0
     finally:
         if page.process.poll() is None:
             page.kill()
@@ -143,12 +143,12 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     page = Page(tmp_path, EMOTALK_METRICS_TOKEN="secret").start()
     try:
         in_the_background(page, "127.0.0.2", "The harbour was quiet when we arrived. " * 20, {})
-        assert eventually(lambda: running(page) == 1, 60)
+        assert eventually(lambda: running(page) == 1, 180)
         page.process.send_signal(signal.SIGINT)
-        assert eventually(lambda: page.visitor().get("/healthz").status == 503, 10)
+        assert eventually(lambda: page.visitor().get("/healthz").status == 503, 60)
         page.process.send_signal(signal.SIGINT)
         asked = time.monotonic()
-        assert page.process.wait(30) == 0
+        assert page.process.wait(120) == 0
         print(f"ended {time.monotonic() - asked:.1f} s after the second signal")
     finally:
         if page.process.poll() is None:

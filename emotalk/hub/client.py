@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+from filelock import FileLock
+
 from emotalk.core.atomic import replacing_folder, write_json
 from emotalk.core.errors import HubError
 from emotalk.core.paths import cache_dir
@@ -55,6 +57,8 @@ KEPT_REPOSITORIES = 200
 _Result = TypeVar("_Result")
 _DOWNLOADING = threading.Lock()
 """One download at a time: two of the same thing would share their half-finished files."""
+_LOCK = ".lock"
+"""The same for several processes, in the folder of all repositories."""
 _SEGMENT = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?"
 _ADDRESS = re.compile(
     rf"(?P<repo>{_SEGMENT}/{_SEGMENT})(?P<subfolder>(?:/{_SEGMENT})*)(?:@(?P<revision>{_SEGMENT}(?:/{_SEGMENT})*))?"
@@ -118,7 +122,8 @@ def fetch(
         _require_reachable(address)
         commit, files = _describe(address, wanted, optional)
         folder = _place(home, commit, address.subfolder)
-        with _DOWNLOADING:
+        # Also among processes: none makes room by removing what another one is bringing.
+        with _DOWNLOADING, FileLock(home.parent / _LOCK):
             if not folder.is_dir():
                 _download(address, commit, files, folder, progress)
             _remember(home, address.revision, commit)

@@ -160,6 +160,12 @@ class FitSessions:
             why = getattr(error, "strerror", None) or error
             raise InputError(f"The fit could not be started ({why}); try again later.") from error
 
+    @property
+    def busy(self) -> bool:
+        """Whether a fit runs, whoever began it."""
+        now = self._running
+        return now is not None and not now.fit.done
+
     def touch(self, session: str) -> None:
         """The page did something: what it made stays for some time from now on."""
         if session in self._used:

@@ -20,10 +20,13 @@ from fastapi import HTTPException
 from gradio.server_messages import UnexpectedErrorMessage
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from emotalk.server.limits import is_public, limits
+from emotalk.server.meters import METERS
+from emotalk.server.replicas import cookie, replica
 from emotalk.server.serving import host_name, settled
+from emotalk.server.stopping import RETRY_SECONDS, SENTENCE, is_stopping
 from emotalk.server.visitors import address_of, forwarding_header
 
 if TYPE_CHECKING:
@@ -45,6 +48,8 @@ _CLOSED = (
 )  # fmt: skip
 """Parts of Gradio that this page does not use: fetching of addresses, screen recordings, snapshots of states, editing
 of the page, statistics."""
+_FILES = ("/emotalk/live/", "/emotalk/clip/", f"{_API}file=")
+"""Whoever reads one of these is waited for when the server ends."""
 _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -65,11 +70,23 @@ class Gate:
             await _answer(scope, receive, send, status, sentence)
             return
         path, send = scope["path"], _with_headers(send)
+        if path == "/" and replica():
+            if is_stopping():  # the proxy asks another process, whose cookie takes the place of this one's
+                told = {"Retry-After": str(RETRY_SECONDS)}
+                await PlainTextResponse(SENTENCE, 503, headers=told)(scope, receive, send)
+                return
+            send = _with_cookie(send, scope.get("scheme") == "https")
         if path.startswith(f"{_API}mcp"):
             ours = forwarding_header(HTTPConnection(scope))
             scope = scope | {"headers": [ours, *(header for header in scope["headers"] if header[0] != ours[0])]}
         if path.startswith(f"{_API}upload") and scope["method"] == "POST":
             await self._upload(scope, receive, send)
+        elif path.startswith(_FILES):
+            METERS.reading(1)
+            try:
+                await self._capped(scope, receive, send, JSON_BYTES)
+            finally:
+                METERS.reading(-1)
         elif (key := _listens_to(scope)) is not None:
             await self._news(key, scope, receive, send)
         else:
@@ -209,7 +226,19 @@ def _with_headers(send: Send) -> Send:
     return told
 
 
+def _with_cookie(send: Send, secure: bool) -> Send:
+    """Tell the browser which of several processes its page lives in."""
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            MutableHeaders(scope=message).append("Set-Cookie", cookie(secure) or "")
+        await send(message)
+
+    return told
+
+
 async def _answer(scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
+    METERS.add("emotalk_refusals_total", value="gate")
     # "detail" is where Gradio's page and clients look for words.
     close = {"Connection": "close"} if scope["method"] in _CHANGING else {}  # the rest of the body is not waited for
     await JSONResponse({"detail": sentence}, status, headers=close)(scope, receive, _with_headers(send))

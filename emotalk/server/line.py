@@ -10,6 +10,7 @@ sheets, downloads from the Hub, fits, the endpoint /talk and its MCP tool.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import statistics
 import time
@@ -23,6 +24,9 @@ from gradio.context import LocalContext
 from gradio.server_messages import ProcessCompletedMessage
 
 from emotalk.server.limits import is_public, limits
+from emotalk.server.meters import METERS
+from emotalk.server.sentences import SORRY
+from emotalk.server.stopping import RETRY_SECONDS, SENTENCE, is_stopping
 from emotalk.server.visitors import address_of, is_forwarded
 
 if TYPE_CHECKING:
@@ -65,6 +69,10 @@ class Listeners:
         if self._open[key] <= 0:
             del self._open[key]
 
+    def __len__(self) -> int:
+        """All of them together."""
+        return sum(self._open.values())
+
     def any(self, *keys: str) -> bool:
         """Whether anybody listens to one of these."""
         return any(self._open.get(key, 0) > 0 for key in keys)
@@ -87,15 +95,22 @@ class FairQueue(queueing.Queue):
         self._seen = seen
         self._took = {kind: deque(maxlen=9) for kind in HEAVY}
         self._began: dict[str, float] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def push(self, body: Any, request: fastapi.Request, username: str | None) -> tuple[bool, Any, Any]:
-        """Gradio's, for whoever has a place left; HTTPException 429 with a sentence for everybody else."""
+        """Gradio's, for whoever has a place left; HTTPException 429 with a sentence for everybody else, 503 where the
+        server ends."""
+        self._loop = asyncio.get_running_loop()
         kind = getattr(self.blocks.fns.get(body.fn_index), "concurrency_id", None)
         body.session_hash = body.session_hash or None  # Gradio loses the news of a session without a name
+        if kind in HEAVY and is_stopping():
+            METERS.add("emotalk_refusals_total", value="stopping")
+            raise HTTPException(503, SENTENCE, headers={"Retry-After": str(RETRY_SECONDS)})
         session = None if is_forwarded(request) else body.session_hash
         refusal = self.refusal(kind, session, address_of(request))
         if refusal is not None:
             sentence, seconds = refusal
+            METERS.add("emotalk_refusals_total", value=kind if kind in HEAVY else "light")
             raise HTTPException(429, sentence, headers={"Retry-After": str(math.ceil(seconds))})
         if session is not None:
             self._seen(session)
@@ -159,6 +174,28 @@ class FairQueue(queueing.Queue):
                 self.send_message(job, ProcessCompletedMessage(output={"data": nothing_new}, success=True))
                 job.alive = False
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Heavy jobs by what they do now ("waiting", "running") and by kind."""
+        told = {state: dict.fromkeys(HEAVY, 0) for state in ("waiting", "running")}
+        for job in self.jobs():
+            if job.concurrency_id in HEAVY:
+                told["running" if job._id in self._began else "waiting"][job.concurrency_id] += 1
+        return told
+
+    def dismiss(self, sentence: str) -> None:
+        """Tell every heavy job whose turn has not come that it will not come, and why. From any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # that server has stopped
+                self._loop.call_soon_threadsafe(self._dismiss, sentence)
+
+    def _dismiss(self, sentence: str) -> None:
+        for line in list(self.event_queue_per_concurrency_id.values()):
+            for job in [job for job in line.queue if job.alive and job.concurrency_id in HEAVY]:
+                told = {"error": sentence, "title": SORRY, "duration": 10, "visible": True}
+                self.send_message(job, ProcessCompletedMessage(output=told, title=SORRY, success=False))
+                job.alive = False
+                METERS.add("emotalk_refusals_total", value="stopping")
+
     def wanted(self, job: queueing.Event, grace: float | None = None) -> bool:
         """Whether anybody still waits for this job. On one's own machine an outcome may be fetched at any time."""
         if not job.alive:
@@ -198,10 +235,15 @@ class FairQueue(queueing.Queue):
         counted = events[0].concurrency_id in HEAVY and any(job.alive for job in events)
         began = time.monotonic()
         self._began |= {job._id: began for job in events} if counted else {}
+        if counted:
+            METERS.add("emotalk_job_wait_seconds_total", began - events[0].enqueue_time, events[0].concurrency_id)
         try:
             await super().process_events(events, batch, begin_time, fn)
         finally:
             took = time.monotonic() - began
+            if counted:
+                METERS.add("emotalk_jobs_total", value=events[0].concurrency_id)
+                METERS.add("emotalk_job_seconds_total", took, events[0].concurrency_id)
             if counted and took >= _SHORTEST and events[0].alive:
                 self._took[events[0].concurrency_id].append(took)
             for job in events:

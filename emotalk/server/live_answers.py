@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from emotalk.core.errors import EmotalkError
 from emotalk.server.live_requests import Refusal
 from emotalk.server.live_talks import TooMany
+from emotalk.server.meters import METERS
 from emotalk.server.sentences import sentence_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ FOREVER = "public, max-age=31536000, immutable"
 """What has its hash for an address never changes."""
 PRIVATE = "private, no-store"
 """A real person's."""
+_CROWDED = {429: "live", 503: "stopping"}
+"""As what a refusal for want of room is counted."""
 _UNREAD = (400, 408, 413)
 """Refusals of a body that is not waited for."""
 
@@ -56,6 +59,8 @@ def _told(status: int, sentence: str, seconds: int | None = None) -> Response:
     headers = {"Cache-Control": "no-store"}
     if seconds is not None:
         headers["Retry-After"] = str(seconds)
+    if status in _CROWDED:
+        METERS.add("emotalk_refusals_total", value=_CROWDED[status])
     if status in _UNREAD:
         headers["Connection"] = "close"
     words = sentence.encode("utf-8", "replace").decode()  # no answer can carry halves of letters

@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from emotalk.core.checks import check_number
 from emotalk.core.errors import EmotalkError, InputError
+from emotalk.server.hearing_service import making_here
 from emotalk.server.housekeeping import Leftover
 from emotalk.server.limits import max_seconds
 from emotalk.server.live_answers import FOREVER, PRIVATE, answered, packed
@@ -38,6 +39,7 @@ from emotalk.server.live_requests import JSON_BYTES, PUPPET_ID, Refusal, body_of
 from emotalk.server.live_talks import LiveTalks, Work
 from emotalk.server.live_tickets import Ticket, Tickets
 from emotalk.server.stills import Stills
+from emotalk.server.stopping import RETRY_SECONDS, SENTENCE, is_stopping
 from emotalk.server.visitors import address_of
 from emotalk.talk.mood import style_of
 
@@ -69,7 +71,7 @@ class LiveFaces:
         clock: Callable[[], float] = time.monotonic,
         dialogue: Callable[[], str] = str,
     ) -> None:
-        self._studio, self._script, self._making = studio, script, making or Making()
+        self._studio, self._script, self._making = studio, script, making or making_here()
         self._dialogue = dialogue
         self.talks = LiveTalks()
         self.puppets = Puppets(lambda avatar: self._making.puppet(studio, avatar), clock)
@@ -162,6 +164,11 @@ class LiveFaces:
     def forget(self, avatar: str) -> None:
         """That avatar was deleted, or made anew: its packs are forgotten."""
         self.packs.forget(avatar)
+
+    @property
+    def making(self) -> int:
+        """Packs on their way."""
+        return self._line.count
 
     def leftovers(self) -> list[Leftover]:
         """Every ticket, for the housekeeping; one that talks is in use. Silent puppets are forgotten by the way."""
@@ -257,7 +264,9 @@ class LiveFaces:
         return self.talk(request, ticket, work)
 
     def talk(self, request: Request, ticket: Ticket, work: Work) -> Response:
-        """The records of a talk as an answer; an older talk of the page is interrupted. Raises TooMany."""
+        """The records of a talk as an answer; an older talk of the page is interrupted. Raises TooMany, and a
+        Refusal where the server ends."""
+        _check_open()
         talk = self.talks.start(ticket.token, address_of(request), work, max_seconds())
         if self.tickets.find(ticket.token) is None:  # closed this moment
             talk.stop()
@@ -277,6 +286,8 @@ class LiveFaces:
             raise Refusal(403, "This page shows no live face yet; choose one first.")
         avatar = values.get("avatar", ticket.shown[-1])
         check_shown(avatar, ticket.shown)
+        if not self.puppets.follows(ticket.token, values["id"]):
+            _check_open()
         sound = await body_of(request, SOUND_BYTES)
         rows = await self.puppets.push(ticket, values["id"], avatar, sound, values.get("last") == "1")
         if self.tickets.find(ticket.token) is None:  # closed this moment
@@ -303,6 +314,12 @@ class LiveFaces:
     @functools.cached_property
     def _dialogue_now(self) -> tuple[str, bytes]:
         return _named(self._dialogue())
+
+
+def _check_open() -> None:
+    """Refuse to begin anything where the server ends."""
+    if is_stopping():
+        raise Refusal(503, SENTENCE, RETRY_SECONDS)
 
 
 def _named(script: str) -> tuple[str, bytes]:

@@ -31,6 +31,8 @@ AT_ONCE = 2
 """Pieces that are heard at once."""
 SILENT_SECONDS = 30.0
 """A puppet whose page sends nothing for that long is forgotten."""
+ACTIVE_SECONDS = 3.0
+"""A microphone that has sent nothing for that long may be off."""
 LONGEST_SECONDS = 2.0
 """Of one piece."""
 AHEAD_SECONDS = 6.0
@@ -69,6 +71,19 @@ class Puppets:
     def count(self) -> int:
         """Puppets that are not forgotten."""
         return len(self._held)
+
+    @property
+    def active(self) -> int:
+        """Puppets whose page has sent something within the last seconds."""
+        now = self._clock()
+        with self._lock:
+            return sum(held.busy or now - held.used < ACTIVE_SECONDS for held in self._held.values())
+
+    def follows(self, token: str, id: str) -> bool:
+        """Whether the page with that token has a puppet with that id."""
+        with self._lock:
+            held = self._held.get(token)
+            return held is not None and held.id == id
 
     async def push(self, ticket: Ticket, id: str, avatar: str, sound: bytes, last: bool = False) -> bytes:
         """The records that a piece of sound (`samples_of`) makes; where it is the `last`, those that were waited for

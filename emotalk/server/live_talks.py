@@ -25,6 +25,7 @@ from emotalk.core.errors import Cancelled, EmotalkError
 from emotalk.core.rates import SAMPLE_RATE
 from emotalk.server.limits import limits
 from emotalk.server.live_turns import Turns
+from emotalk.server.meters import METERS
 from emotalk.server.sentences import sentence_of
 
 if TYPE_CHECKING:
@@ -67,11 +68,12 @@ class LiveTalk:
         older: LiveTalk | None = None,
         max_seconds: float = 600.0,
         ended: Callable[[LiveTalk], None] = lambda _: None,
+        heard: Callable[[LiveTalk, bool], None] = lambda _talk, _begins: None,
     ) -> None:
         self.token, self.address = token, address
         self.sound = 0.0  # seconds that were made so far
         self._work, self._turns, self._older = work, turns, older
-        self._max_seconds, self._on_end = max_seconds, ended
+        self._max_seconds, self._on_end, self._on_heard = max_seconds, ended, heard
         self._records: deque[bytes] = deque()
         self._bytes, self._seconds = 0, 0.0  # of what waits
         self._changed = threading.Condition()
@@ -163,6 +165,7 @@ class LiveTalk:
                     continue
                 record = _discreet(record)
                 self.sound += sound_seconds(record)
+                METERS.add("emotalk_live_sound_seconds_total", sound_seconds(record))
                 if self.sound > self._max_seconds + 1:
                     self._hand_over(_error(f"At most {self._max_seconds:.0f} seconds are said here. Say less at once."))
                     break
@@ -224,10 +227,12 @@ class _Answer(StreamingResponse):
         self._talk = talk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._talk._on_heard(self._talk, True)
         try:
             await super().__call__(scope, receive, send)
         finally:
             self._talk.stop()
+            self._talk._on_heard(self._talk, False)
 
     async def stream_response(self, send: Send) -> None:
         async def patiently(message: dict) -> None:
@@ -246,11 +251,23 @@ class LiveTalks:
         self._turns = turns or Turns()
         self._lock = threading.Lock()
         self._talks: list[LiveTalk] = []  # whose threads have not ended
+        self._heard: set[LiveTalk] = set()  # whose answers are on their way
 
     @property
     def count(self) -> int:
         """Talks whose threads have not ended."""
         return len(self._talks)
+
+    @property
+    def going(self) -> int:
+        """Talks that are made or heard now: a listener may be half a minute behind what was made."""
+        with self._lock:
+            return len(self._heard.union(self._talks))
+
+    @property
+    def turns_waiting(self) -> int:
+        """Talks that wait for their turn to compute."""
+        return self._turns.waiting
 
     def start(self, token: str, address: str, work: Work, max_seconds: float = 600.0) -> LiveTalk:
         """Begin the talk of the page with that token; an older one of the page is interrupted. Raises TooMany where
@@ -269,8 +286,9 @@ class LiveTalks:
                 raise TooMany(f"{here} faces are talking to your address already; wait until one has ended.", 5)
             # A page has two threads at most that compute: the newest waits for all interrupted ones but the last.
             older = mine[-2] if len(mine) > 1 else None
-            talk = LiveTalk(work, self._turns, token, address, older, max_seconds, self._ended)
+            talk = LiveTalk(work, self._turns, token, address, older, max_seconds, self._ended, self._hearing)
             self._talks.append(talk)
+        METERS.add("emotalk_live_talks_total")
         for one in mine:
             one.stop()
         try:
@@ -300,6 +318,10 @@ class LiveTalks:
     def _ended(self, talk: LiveTalk) -> None:
         with self._lock:
             self._talks.remove(talk)
+
+    def _hearing(self, talk: LiveTalk, begins: bool) -> None:
+        with self._lock:
+            (self._heard.add if begins else self._heard.discard)(talk)
 
 
 def sound_seconds(record: bytes) -> float:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from emotalk.server.clips import folder_of
 from emotalk.server.limits import limits
+from emotalk.server.replicas import ticket_prefix
 
 SHOWN = 8
 """Faces of a page that may speak: those that were shown last."""
@@ -59,7 +60,7 @@ class Tickets:
             known = self._use(self._of.get(key))
             if known is not None:
                 return known
-            ticket = Ticket(secrets.token_urlsafe(24), key, address, self._clock())
+            ticket = Ticket(ticket_prefix() + secrets.token_urlsafe(24), key, address, self._clock())
             self._tickets[ticket.token] = ticket
             self._of[key] = ticket.token
             gone = []

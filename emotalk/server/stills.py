@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from emotalk.core.errors import InputError
 from emotalk.server.limits import limits
+from emotalk.server.meters import METERS
 
 Drawn = TypeVar("Drawn")
 
@@ -62,6 +63,7 @@ class Stills:
         allowed = limits()
         with self._lock:
             if self.count >= allowed.stills or self._of_address[address] >= allowed.stills_of_address:
+                METERS.add("emotalk_refusals_total", value="still")
                 raise InputError(self._refusal)
             self._of_address[address] += 1
         try:

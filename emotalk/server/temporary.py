@@ -181,8 +181,13 @@ def _has_running_fit(folder: Path) -> bool:
 
 
 def _remove_but_lock(folder: Path) -> None:
-    """Everything in it but the lock, which some systems do not remove while it is held."""
-    for entry in folder.iterdir():
+    """Everything in it but the lock, which some systems do not remove while it is held; nothing where the folder is
+    gone: a server that ends lets its lock go before the folder, and another one's sweep may come between."""
+    try:
+        entries = list(folder.iterdir())
+    except FileNotFoundError:
+        return
+    for entry in entries:
         if entry.name == LOCK:
             continue
         if entry.is_dir() and not entry.is_symlink():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,16 @@ from emotalk.server.clips import LiveClips
 from emotalk.server.embedding import Embedding, embed_origins
 from emotalk.server.fits import FitSessions
 from emotalk.server.gate import Gate
+from emotalk.server.health import health_routes
 from emotalk.server.housekeeping import Housekeeping, Shelf
 from emotalk.server.limits import limits
 from emotalk.server.line import FairQueue
 from emotalk.server.live_faces import LiveFaces
+from emotalk.server.meters import METERS, Gauges
+from emotalk.server.running import gauges_of, running_of
 from emotalk.server.same_pages import SamePages
 from emotalk.server.serving import Serving, serve_at, settle
+from emotalk.server.stopping import SENTENCE
 from emotalk.server.temporary import folder_for, uploads_folder
 from emotalk.server.zero_gpu import talker
 from emotalk.ui.api import add_endpoints
@@ -80,10 +85,32 @@ class App:
         self.housekeeping.start()
         origins = embed_origins()
         parts = {
-            "routes": [*self.clips.routes(), *self.faces.routes(embedded=bool(origins))], "middleware": middleware,
+            "routes": [
+                *health_routes(self.gauges), *self.clips.routes(), *self.faces.routes(embedded=bool(origins)),
+            ],
+            "middleware": middleware,
             "exception_handlers": CALL_ERRORS, "lifespan": Embedding(None, origins).in_front,
         }  # fmt: skip
         return self.blocks.launch(app_kwargs=parts, **options)
+
+    def running(self) -> dict[str, int]:
+        """What runs now and should come to its end before the server does (`server.stopping`)."""
+        return running_of(self.blocks._queue, self.faces, self.fits)
+
+    def dismiss(self) -> None:
+        """Tell everybody who waits in line that their turn will not come."""
+        self.blocks._queue.dismiss(SENTENCE)
+
+    def cut(self) -> None:
+        """Let the server end without waiting for connections: every open page holds one."""
+        server = getattr(self.blocks, "server", None)
+        if server is not None:
+            server.force_exit = True
+            logging.getLogger("uvicorn.error").disabled = True  # it would tell of every one that was cut off
+
+    def gauges(self) -> Gauges:
+        """What is there now, for `GET /metrics`."""
+        return gauges_of(self.blocks._queue, self.faces, self.housekeeping)
 
 
 def build_app(studio: Studio, server_name: str | None = None, share: bool | None = None) -> App:
@@ -94,7 +121,7 @@ def build_app(studio: Studio, server_name: str | None = None, share: bool | None
     """
     serving = settle(serve_at(server_name, share))
     uploads = uploads_folder()  # before a part of the page is made, which remembers it
-    talk_on = talker(studio)
+    talk_on = METERS.counted(talker(studio))
     clips = LiveClips(in_whole_blocks(talk_on))
     faces = LiveFaces(studio, lambda: live_script("living"), dialogue=lambda: live_script("dialogue"))
     fits = FitSessions(studio, forgotten=faces.forget, deleted=clips.forget)

@@ -46,7 +46,7 @@ class Page:
     def start(self) -> Page:
         """Start the process and wait until it answers."""
         self.port = free_port()
-        environment = os.environ | self.settings | {
+        environment = os.environ | {"EMOTALK_STOP_SECONDS": "20"} | self.settings | {
             "GRADIO_SERVER_PORT": str(self.port), "GRADIO_SERVER_NAME": "127.0.0.1", "HF_HUB_OFFLINE": "1",
             "GRADIO_TEMP_DIR": str(self.folder / "gradio"), "TMPDIR": str(self.folder / "tmp"),
             "GRADIO_ANALYTICS_ENABLED": "False",

@@ -232,3 +232,27 @@ def test_times_are_said_in_words() -> None:
     assert [w.removeprefix("in about ") for w in words] == [
         "10 seconds", "20 seconds", "80 seconds", "2 minutes", "5 minutes",
     ]  # fmt: skip
+
+
+def test_who_waits_is_told_that_the_server_ends_and_whose_turn_has_come_goes_on(blocks):
+    queue = blocks._queue
+    running, waiting = join(blocks, TALK, "one", "198.51.100.1"), join(blocks, TALK, "two", "198.51.100.2")
+    light = join(blocks, LIGHT, "two", "198.51.100.2")
+    begin(blocks, running)
+    assert queue.counts()["running"]["talk"] == 1
+    assert queue.counts()["waiting"]["talk"] == 1
+    queue._dismiss("It ends.")
+    assert (running.alive, waiting.alive, light.alive) == (True, False, True)
+    told = queue.pending_messages_per_session["two"].get_nowait()
+    while told.event_id != waiting._id or not hasattr(told, "output"):
+        told = queue.pending_messages_per_session["two"].get_nowait()
+    assert (told.success, told.output["error"]) == (False, "It ends.")
+    assert queue.counts()["waiting"]["talk"] == 0
+
+
+def test_a_server_that_ends_takes_no_heavy_job(blocks, monkeypatch):
+    monkeypatch.setattr(module, "is_stopping", lambda: True)
+    with pytest.raises(HTTPException) as caught:
+        join(blocks, TALK, "one", "198.51.100.1")
+    assert (caught.value.status_code, caught.value.headers["Retry-After"]) == (503, "60")
+    assert join(blocks, LIGHT, "one", "198.51.100.1").alive

@@ -15,10 +15,12 @@ from starlette.testclient import TestClient
 
 from emotalk.avatar import AvatarCard, Consent
 from emotalk.core.errors import AvatarError, InputError
+from emotalk.server import live_faces as live_faces_module
 from emotalk.server import live_packs, live_tickets
 from emotalk.server.housekeeping import Housekeeping
 from emotalk.server.limits import PUBLIC, limits
 from emotalk.server.live_faces import PREFIX, LiveFaces
+from emotalk.server.stopping import SENTENCE
 from tests.loops import run_alone
 from tests.server.live_doubles import (
     HELLO,
@@ -239,6 +241,41 @@ def test_a_new_word_interrupts_the_one_before() -> None:
         assert plan.made <= 53
 
     run_alone(visit())
+
+
+def test_a_server_that_ends_lets_a_talk_be_heard_and_begins_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def visit() -> None:
+        plan = Plan(*[sound(0.1)] * 5, held=True)
+        faces = live_faces(plan)
+        await faces.show("page", "mira")
+        app, token = Starlette(routes=faces.routes()), faces.ticket("page")
+        path = f"/{PREFIX}/say?ticket={token}"
+        call = Call(app, path, json.dumps(HELLO).encode())
+        plan.go(2)
+        await call.until(2 * len(sound(0.1)))
+        monkeypatch.setattr(live_faces_module, "is_stopping", lambda: True)
+        assert faces.talks.going == 1
+        late = await Call(app, path, json.dumps(HELLO).encode()).end()
+        assert (late.status, late.headers["retry-after"]) == (503, "60")
+        assert json.loads(late.body)["detail"] == SENTENCE
+        microphone = await Call(app, f"/{PREFIX}/puppet?ticket={token}&id=new", bytes(3200)).end()
+        assert microphone.status == 503
+        plan.go(100)
+        await call.end()
+        assert kinds(call.body) == 5 * "A"
+        await asyncio.to_thread(until, lambda: faces.talks.going == 0)
+
+    run_alone(visit())
+
+
+def test_a_microphone_that_is_on_goes_on_where_the_server_ends(faces: LiveFaces, web: TestClient, monkeypatch) -> None:
+    path = f"/{PREFIX}/puppet?ticket={ticket(faces)}&id=one"
+    assert web.post(path, content=bytes(3200)).status_code == 200
+    assert faces.puppets.active == 1
+    monkeypatch.setattr(live_faces_module, "is_stopping", lambda: True)
+    assert web.post(path, content=bytes(3200)).status_code == 200
+    assert web.post(f"{path}&last=1", content=bytes(3200)).status_code == 200
+    assert faces.puppets.active == 0
 
 
 @pytest.mark.parametrize("way", ["hang up", "stop", "end of the page", "end of the server"])

@@ -5,7 +5,8 @@
 
 What a page has (its session, its clips, its live face) lies in the memory of one process. So each has a name, tells it
 to whoever opens its page, and puts it in front of the tickets of live faces, which pages of other sites use without
-cookies. The name is the process's, the same for everybody: it says nothing of who has it. scripts/deploy/nginx.conf reads both.
+cookies. The name is the process's, the same for everybody: it says nothing of who has it.
+scripts/deploy/nginx.conf reads both.
 """
 
 from __future__ import annotations

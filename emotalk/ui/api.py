@@ -123,9 +123,8 @@ def add_endpoints(studio: Studio, talk_on: Talker, clips: LiveClips) -> None:
         """
         gone = abandoned()
         try:
-            clip = clips.start(
-                secrets.token_urlsafe(), _request(*values)
-            )  # a session of its own: nobody else's ends it
+            # A session of its own: nobody else's ends it.
+            clip = clips.start(secrets.token_urlsafe(), _request(*values))
         except EmotalkError as error:
             raise friendly(error, shown=False) from error
         try:

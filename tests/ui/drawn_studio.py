@@ -154,6 +154,9 @@ class DrawnStudio:
         skin = (232, 190, 160) if avatar == "mira" else (120, 80, 55)
         zoom = look.zoom if look is not None else 1.0
         shift = (look.yaw / 60 if look is not None else 0.0) * size / 2
+        looks = {"ahead": (0, 0), "camera": (0, 2), "aside": (20, 0)}
+        gaze = "ahead" if look is None else look.gaze
+        right, up = looks[gaze] if isinstance(gaze, str) else gaze
 
         def at(x: float, y: float) -> tuple[float, float]:
             return size / 2 + x * zoom * size / 2 + shift, size / 2 + y * zoom * size / 2
@@ -162,7 +165,8 @@ class DrawnStudio:
         draw.ellipse([*at(-0.45, -0.65), *at(0.45, 0.55)], fill=skin)
         for x in (-0.18, 0.18):
             high = 0.05 + 0.03 * arousal
-            draw.ellipse([*at(x - 0.05, -0.15 - high), *at(x + 0.05, -0.15 + high)], fill=(30, 25, 40))
+            x, y = x + right / 300, -0.15 - up / 300
+            draw.ellipse([*at(x - 0.05, y - high), *at(x + 0.05, y + high)], fill=(30, 25, 40))
         curve = [at(x, 0.25 + 0.12 * valence * (1 - (x / 0.22) ** 2)) for x in np.linspace(-0.22, 0.22, 15)]
         draw.line(curve, fill=(120, 30, 40), width=max(2, size // 60))
         draw.ellipse([*at(-0.1, 0.28), *at(0.1, 0.29 + 0.12 * mouth)], fill=(90, 20, 30))

@@ -677,7 +677,7 @@ def test_the_api_lists_typed_endpoints_and_refuses_what_is_out_of_range(served: 
 
     client = Client(served, verbose=False)
     known = client.view_api(return_format="dict")["named_endpoints"]
-    assert set(known) == {"/talk", "/avatars", "/voices"}
+    assert set(known) == {"/talk", "/stream", "/avatars", "/voices"}
     names = [parameter["parameter_name"] for parameter in known["/talk"]["parameters"]]
     assert names[:5] == ["text", "audio", "avatar", "valence", "arousal"]
     assert [entry["name"] for entry in client.predict(api_name="/avatars")] == ["mira", "kofi"]

@@ -23,7 +23,7 @@ FIRST_PIECE = 21
 """Frames that are made when the first piece of 10 leaves the encoder."""
 MARGIN = 0.1
 """What is still to be made is taken to need so much longer than the same amount has needed so far."""
-BEHIND_SECONDS = 1.0
+BEHIND_SECONDS = 1.1
 """So much of what is made is not in the browser yet: up to FIRST_PIECE frames (8 to look ahead, two threads, a piece),
 and the way."""
 STARTING_SECONDS = 3.0

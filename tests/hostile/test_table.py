@@ -30,7 +30,7 @@ from tests.hostile.videos import VIDEOS
 DOC = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 SHEET = len(STILL) - len(DARK)
 POSTED = (len(STILL) + len(LIVE) + len(CONVERSE)) * len(VALUES) + (
-    SHEET + len(GENERATE) + len(BEGIN) + len(PORTRAIT) + len(FURTHER) + len(TALK)
+    SHEET + len(GENERATE) + len(BEGIN) + len(PORTRAIT) + len(FURTHER) + 2 * len(TALK)
 ) * len(FEW)
 
 

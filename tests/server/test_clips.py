@@ -8,6 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from emotalk.live.smooth_start import SmoothStart
 from emotalk.server.clips import LiveClips, folder_of
 from emotalk.server.limits import limits
 from emotalk.talk.request import TalkRequest
@@ -116,12 +117,13 @@ def test_a_stopped_talk_says_so_from_then_on(clips: LiveClips, drawn: DrawnStudi
     drawn.frame_seconds = 0.05
     finished = made(clips, "a")
     clip = clips.start("a", TalkRequest(text="Hello."))
-    before = _stage(clip)
+    start = SmoothStart()
+    before = _stage(clip, start)
     clips.cancel_session("a")
-    after = _stage(clip)
+    after = _stage(clip, start)
     assert (before["state"], after["state"]) == ("working", "stopped")
     assert after["at"] > before["at"]  # the page knows which came last, whichever arrives last
-    assert _stage(finished)["state"] == "done"
+    assert _stage(finished, start)["state"] == "done"
     clip.join(60)
 
 

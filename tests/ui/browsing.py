@@ -45,11 +45,22 @@ def dismiss_toasts(tab) -> None:
     expect(tab.locator(TOAST)).to_have_count(0)
 
 
+# Whether anything lies over the middle of the pad.
+VEILED = """() => {
+  const pad = document.querySelector('#mood-pad .pad');
+  const { left, top, width, height } = pad.getBoundingClientRect();
+  const there = document.elementsFromPoint(left + width / 2, top + height / 2);
+  return there.includes(pad) && !pad.contains(there[0]);
+}"""
+
+
 def wait_until_open(tab) -> None:
-    """The face is drawn, the pad is there, and the row of faces has been told by the server."""
+    """The face is drawn, the pad is there, the row of faces has been told by the server, and Gradio's veil over the
+    opening page, which takes every click, is gone."""
     tab.wait_for_selector("#stage .face[src]")
     tab.wait_for_selector("#mood-pad .knob")
     tab.get_by_role("radio", checked=True).first.wait_for()
+    tab.wait_for_function(f"() => !({VEILED})()")
 
 
 @contextmanager

@@ -1,9 +1,11 @@
-"""The README's pictures: a clip in five moods (docs/images/moods.mp4, moods.gif) and the page (page.png).
+"""The README's pictures: a story in five moods (docs/images/moods.mp4, moods.webp), what becomes of a photo
+(portrait.webp) and the page (page.png).
 
-    python -m scripts.readme_pictures            # all of them
-    python -m scripts.readme_pictures --no-page
+    python -m scripts.readme_pictures                          # all of them
+    python -m scripts.readme_pictures --only portrait page
 
-The page needs Chromium and playwright (requirements-dev.txt).
+The page needs Chromium and playwright (requirements-dev.txt). The photo, docs/images/photo.jpg, shows nobody: it is the
+first picture that `python -m scripts.make_preset nora --no-fit --limit 1 --size 768 --samples 64` draws, on a wall.
 """
 
 from __future__ import annotations
@@ -12,15 +14,20 @@ import os
 import shutil
 import subprocess
 import tempfile
-from itertools import accumulate, pairwise
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from unittest.mock import patch
 
 import tyro
 
-from emotalk.emotion import EmotionCurve
-from emotalk.talk.request import TalkRequest
+from emotalk.create import CONSENT, PortraitRequest, portrait
+from emotalk.talk.background import Colour
+from emotalk.talk.play import PlayRequest, play
+from emotalk.talk.request import Look, TalkRequest
+from emotalk.talk.screenplay import parse_screenplay
 from emotalk.talk.studio import Studio
 from emotalk.video.writer import ffmpeg_path
 
@@ -28,45 +35,53 @@ if TYPE_CHECKING:
     from emotalk.ui.assemble import App
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
-STORY = (
-    ("Hello! How lovely that you came.", (0.75, 0.35)),
-    ("Wait, what was that?", (0.1, 0.9)),
-    ("I told you not to touch it!", (-0.75, 0.6)),
-    ("Now it is broken, and I liked it so much.", (-0.75, -0.5)),
-    ("Never mind. Let us have some tea.", (0.65, -0.2)),
-)
-"""Sentences and the mood, (valence, arousal), in which each is said."""
-SWITCH = 0.15
-"""Seconds before and after the end of a sentence in which the mood moves on to the next one's."""
-GIF = "fps=12.5,scale=256:-1:flags=lanczos,split[a][b];[a]palettegen=max_colors=96[p];[b][p]paletteuse=dither=none"
+STORY = """
+Mira [happy]: Hello! How lovely that you came.
+Henrik [surprised]: Wait, what was that?
+Asha [angry]: I told you not to touch it!
+Kofi [sad]: Now it is broken, and I liked it so much.
+Elena [relaxed]: Never mind. Let us have some tea.
+"""
+SAID = (("Hello, it is me.", "happy"), ("What have you done?", "angry 0.7"), ("Oh! That is me.", "surprised 0.8"))
+"""What the avatar of the photo says, and in which moods."""
+LOOP = "fps=12.5,scale=-2:{height}:flags=lanczos"
 
 
-def story_curve(seconds: float) -> EmotionCurve:
-    """The moods of the story over a clip of this length; a sentence takes time by its letters."""
-    letters = list(accumulate((len(text) for text, _ in STORY), initial=0))
-    ends = [seconds * n / letters[-1] for n in letters]
-    keys = []
-    for (_, mood), (start, end) in zip(STORY, pairwise(ends), strict=True):
-        keys += [(start + SWITCH, *mood), (end - SWITCH, *mood)]
-    return EmotionCurve.from_keys(keys)
+def make_moods(studio: Studio, images: Path) -> None:
+    target = images / "moods.mp4"
+    play(studio, PlayRequest(parse_screenplay(STORY), "cut", Look(size=512)), target)
+    _loop(["-i", target], LOOP.format(height=400), images / "moods.webp")
 
 
-def make_moods(avatar: str, studio: Studio, images: Path) -> None:
-    text, target = " ".join(text for text, _ in STORY), images / "moods.mp4"
-    seconds = studio.talk(TalkRequest(avatar, text), None).seconds
-    studio.talk(TalkRequest(avatar, text, emotion=story_curve(seconds), seed=1), target)
-    subprocess.run(
-        [ffmpeg_path(), "-y", "-loglevel", "error", "-i", str(target), "-vf", GIF, str(target.with_suffix(".gif"))],
-        check=True,
-    )
+def make_portrait(studio: Studio, images: Path) -> None:
+    """The photo beside what its avatar says."""
+    with _own_cache() as folder:
+        portrait(PortraitRequest(images / "photo.jpg", "nora", CONSENT))
+        said = folder / "said.mp4"
+        words = " ".join(f"[{mood}] {text}" for text, mood in SAID)
+        studio.talk(TalkRequest("nora", words, look=Look(512, background=Colour.parse("#c9d1cc"))), said)
+        beside = "[0:v]scale=360:360,setsar=1[photo];[1:v]scale=360:360,setsar=1[said];[photo][said]hstack=shortest=1"
+        _loop(["-loop", "1", "-i", images / "photo.jpg", "-i", said], f"{beside},fps=12.5", images / "portrait.webp")
+
+
+def _loop(inputs: list[str | Path], filters: str, target: Path) -> None:
+    settings = ["-c:v", "libwebp_anim", "-quality", "70", "-compression_level", "6", "-loop", "0", "-an"]
+    command = [ffmpeg_path(), "-y", "-loglevel", "error", *map(str, inputs), "-filter_complex", filters, *settings]
+    subprocess.run([*command, str(target)], check=True)
+
+
+@contextmanager
+def _own_cache() -> Iterator[Path]:
+    """A cache of its own: no avatar that somebody has made here may stand in the README."""
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, EMOTALK_CACHE=folder):
+        yield Path(folder)
 
 
 def make_page(studio: Studio, images: Path) -> None:
     """The page as it looks a moment after opening, its face alive, 1280 x 900."""
     from emotalk.ui import build_app
 
-    # A cache of its own: no avatar that somebody has personalised here may stand in the README.
-    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, EMOTALK_CACHE=folder):
+    with _own_cache():
         _photograph(build_app(studio), images / "page.png")
 
 
@@ -89,12 +104,24 @@ def _photograph(app: App, target: Path) -> None:
     app.clips.close()
 
 
-def main(avatar: str = "kofi", page: bool = True, images: Path = IMAGES) -> None:
+MAKERS = {"moods": make_moods, "portrait": make_portrait, "page": make_page}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Draw the README's pictures."""
+
+    only: tuple[Literal["moods", "portrait", "page"], ...] = tuple(MAKERS)
+    """Which of them."""
+    images: Path = IMAGES
+    """Where they go; the photo is read there."""
+
+
+def main(options: Options) -> None:
     studio = Studio()
-    make_moods(avatar, studio, images)
-    if page:
-        make_page(studio, images)
+    for name in options.only:
+        MAKERS[name](studio, options.images)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(tyro.cli(Options))

@@ -1,13 +1,18 @@
-"""docs/http.md does what it says: its Python and its JavaScript get a video from a page that is served."""
+"""docs/http.md does what it says: its Python and its JavaScript get a video from a page that is served; so does the
+client of docs/api.md."""
 
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from emotalk.video.reader import read_frames
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "http.md").read_text(encoding="utf-8")
+CLIENT = re.findall(r"```python\n(.*?)```", (DOCS / "api.md").read_text(encoding="utf-8"), re.DOTALL)[-1]
 (PROGRAM, GROWING), (SCRIPT, WATCHING) = (
     re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL) for kind in ("python", "js")
 )
@@ -15,8 +20,10 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text(enco
 pytestmark = pytest.mark.slow
 
 
-def run(program: str, served: str) -> None:
-    exec(compile(program.replace("http://127.0.0.1:7860", served.rstrip("/")), "docs/http.md", "exec"), {})
+def run(program: str, served: str) -> dict:
+    names = {}
+    exec(compile(program.replace("http://127.0.0.1:7860", served.rstrip("/")), "an example", "exec"), names)
+    return names
 
 
 def test_its_program_saves_a_video(served: str, drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,3 +80,13 @@ def test_its_script_plays_a_video_while_it_is_made(page, drawn, monkeypatch: pyt
         "() => watch('', { text: '' }, document.createElement('video')).catch((error) => `failed ${error.message}`)"
     )
     assert "There is nothing to say" in page.evaluate(refused)
+
+
+def test_gradios_own_client_gets_a_video_of_a_recording(
+    served: str, drawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open("speech.mp3", "wb") as file:
+        soundfile.write(file, 0.3 * np.sin(np.arange(32_000) * 0.05), 16_000, format="MP3")
+    assert Path(run(CLIENT, served)["video"]).is_file()
+    assert (drawn.requests[-1].text, drawn.requests[-1].emotion) == (None, "auto")

@@ -82,23 +82,31 @@ class Desk:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found: a name for the result where nobody gives one, and folders that it depends on (avatars)."""
+    """What a check found: a name for the result where nobody gives one, folders that it depends on (avatars, models),
+    and the ids of the voices that will speak, also where the job names none."""
 
     name: str
     folders: tuple[Path, ...] = ()
+    voices: tuple[str, ...] = ()
+
+
+LONGEST = 12 * 3600.0
+"""Seconds of a job at most: a recording of an hour takes one or two, a fit of the longest kind some three."""
 
 
 @dataclass(frozen=True)
 class Kind:
     """One kind of job. `check(desk, options)` raises EmotalkError for what cannot be made, without long work.
     `make(desk, options, result, work)` fills the empty folder `result` and returns what there is to tell, as JSON
-    knows it; `work` is where a kind that `resumes` finds what an earlier run left."""
+    knows it; `work` is where a kind that `resumes` finds what an earlier run left. What takes longer than `seconds` is
+    taken for hung, unless the user says how long a job may take."""
 
     options: Mapping[str, Option]
     check: Callable[[Desk, Options], Checked]
     make: Callable[[Desk, Options, Path, Path], dict[str, Any]]
     needed: tuple[str, ...] = ()
     resumes: bool = False
+    seconds: float = LONGEST
 
 
 TABLE = "emotalk.batch.kinds:known_kinds"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +24,12 @@ WORKER, DRIVER = "worker", "driver"
 
 
 def kinds() -> dict[str, Kind]:
-    """`echo` writes what it is told; `steps` does so in three steps that a later try goes on with."""
+    """`echo` writes what it is told, `steps` in three steps that a later try goes on with; `hang` never ends."""
     options = {"say": TEXT, "file": MEDIA, "fail": TEXT, "ledger": TEXT, "memory": NUMBER, "times": WHOLE}
     return {
         "echo": Kind(options, _check, _echo, ("say",)),
         "steps": Kind(options, _check, _steps, ("say",), resumes=True),
+        "hang": Kind({"say": TEXT, "mark": TEXT}, _check, _hang, ("say",), resumes=True, seconds=60.0),
     }
 
 
@@ -63,6 +67,17 @@ def _steps(desk: Desk, options: Options, result: Path, work: Path) -> dict:
             _count(options)
             done.write_text(options["say"])
     (result / "said.txt").write_text("".join((work / f"step{step}").read_text() for step in range(3)))
+    return {}
+
+
+def _hang(desk: Desk, options: Options, result: Path, work: Path) -> dict:
+    """Never ends, and neither does what it starts; the file `mark` has both process ids from then on."""
+    (work / "begun").touch()
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    mark = Path(options["mark"])
+    mark.with_suffix(".new").write_text(f"{os.getpid()} {child.pid}")
+    mark.with_suffix(".new").rename(mark)
+    threading.Event().wait()
     return {}
 
 

@@ -43,8 +43,7 @@ class KeptPool(RayPool):
     """One that leaves the cluster to the next test."""
 
     def close(self):
-        for worker in list(self._actors):
-            self.renew(worker)
+        self.end_actors()
 
 
 def lines(count, **options):
@@ -71,4 +70,4 @@ def test_a_job_that_ends_its_actor_fails_and_the_others_go_on(tmp_path, cluster)
     jobs = doubles.read(tmp_path / "jobs.jsonl", *written)
     report = run_jobs(jobs, place, KeptPool(place.address, cluster, 1, 1, doubles.TABLE))
     assert (report.made, report.lost) == (2, 3)
-    assert report.failures[0].sentence.startswith("Its worker was lost each of the 3 times")
+    assert report.failures[0].sentence.startswith("Its worker was ended by signal 9 each of the 3 times")

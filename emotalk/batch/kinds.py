@@ -7,6 +7,7 @@ behind that command; what is left out is what that function takes by default.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,11 @@ def _picture(value: str) -> tuple[str, str] | None:
     return front, value.removeprefix(front)
 
 
+def _folder(value: str) -> tuple[str, str] | None:
+    """The folder that somebody wrote as a model, where it is one and no address on the Hub (`speech.encoders`)."""
+    return ("", value) if value != "embedded" and os.path.isdir(value) else None
+
+
 TEXT = Option((str,), "a text")
 NUMBER = Option((int, float), "a number")
 WHOLE = Option((int,), "a whole number")
@@ -58,7 +64,12 @@ MEDIA = Option((str,), "the name of a file", _always, large=True)
 SCRIPT = Option((str,), "the name of a file", _always)
 WORDS = Option((str,), "a text, or the name of a .txt file", _with_ending(".txt"))
 MOOD = Option((str,), "a mood, or the name of a .json or .csv file", _with_ending(".json", ".csv"))
+MODEL = Option((str,), "a folder or an address on the Hub", _folder)
 BACKGROUND = Option((str,), "a colour, a picture, blur or transparent", _picture)
+
+
+KEPT_STUDIOS = 2
+"""Sets of models, with the avatars that they were used for, in one worker; others are loaded anew."""
 
 
 @dataclass
@@ -66,6 +77,7 @@ class Desk:
     """What a checker or a worker has at hand between jobs: models that were loaded once."""
 
     kept: dict[str, Any] = field(default_factory=dict)
+    studios: dict[tuple, Any] = field(default_factory=dict)  # the one used last at the end
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` made for that name, now or earlier."""
@@ -73,11 +85,20 @@ class Desk:
             self.kept[name] = make()
         return self.kept[name]
 
-    def studio(self, device: str) -> Any:
-        """The `talk.Studio` for a device."""
+    def studio(
+        self, device: str, named: tuple[str | None, ...] = (), models: Callable[[], dict[str, Any]] = dict
+    ) -> Any:
+        """The `talk.Studio` for a device, with the `models` of these names as it takes them; the shipped ones by
+        default. `KEPT_STUDIOS` stay."""
+        # Imported here: torch with the first job that needs it.
         from emotalk.talk.studio import Studio
 
-        return self.keep(f"studio {device}", lambda: Studio(folders=True, device=device))
+        key = device, *named
+        studio = self.studios.pop(key, None) or Studio(folders=True, device=device, **models())
+        self.studios[key] = studio
+        while len(self.studios) > KEPT_STUDIOS:
+            self.studios.pop(next(iter(self.studios)))
+        return studio
 
 
 @dataclass(frozen=True)

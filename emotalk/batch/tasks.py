@@ -92,8 +92,9 @@ class Naming:
         }
 
     def of(self, job: Job) -> str:
-        """SHA-256 of the kind, the options, the bytes of the inputs and avatars, the shipped models and the version of
-        the program; of a file elsewhere, what its store says of it. Raises InputError where a file is gone."""
+        """SHA-256 of the kind, the options, the bytes of the inputs, avatars and models that it names, the ids of the
+        voices that will speak, the shipped models and the version of the program; of a file elsewhere, what its store
+        says of it. Raises InputError where a file is gone."""
         try:
             inputs = {
                 option: [front, PurePosixPath(file).name, state_of(file) if is_address(file) else self._local(file)]
@@ -103,7 +104,7 @@ class Naming:
         except OSError as error:
             raise InputError(f"{error.filename} cannot be read any more ({error.strerror or error}).") from error
         facts = {
-            "program": self._program, "kind": job.kind, "inputs": inputs, "folders": folders,
+            "program": self._program, "kind": job.kind, "inputs": inputs, "folders": folders, "voices": job.voices,
             "options": {name: value for name, value in job.options.items() if name not in job.inputs},
         }  # fmt: skip
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()

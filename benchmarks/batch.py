@@ -339,7 +339,8 @@ def main(options: Options) -> None:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_json(kept, runs)
         text = options.out.read_text(encoding="utf-8") if options.out.exists() else ABOUT
-        write_text(options.out, with_sections(text, sections(options, runs)))
+        _, mark, rest = text.partition("\n## ")
+        write_text(options.out, with_sections(f"{ABOUT}{mark}{rest}", sections(options, runs)))
     print(options.out.read_text(encoding="utf-8") if options.out.exists() else "")
 
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from emotalk.batch.pools import LocalPool
 from emotalk.batch.tasks import Limits
 from scripts.soak.measure import eventually
 from tests.batch import doubles
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def lines(count, **options):
@@ -118,6 +123,21 @@ class TestLimits:
             doubles.read(tmp_path / "jobs.jsonl", *lines(3)), place_of(tmp_path / "out"), pool, limits=Limits(0, 0)
         )
         assert (report.made, report.ended, len(pool.seen)) == (3, 0, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker that hangs may outlive its driver")
+def test_a_worker_that_hangs_ends_with_its_driver(tmp_path):
+    mark = tmp_path / "mark"
+    doubles.read(tmp_path / "jobs.jsonl", {"kind": "hang", "say": "hanging", "mark": str(mark)})
+    order = [sys.executable, "-m", "tests.batch.driving", str(tmp_path / "jobs.jsonl"), str(tmp_path / "out"), "1"]
+    driver = subprocess.Popen(order, cwd=ROOT)
+    assert eventually(mark.exists, 60)
+    worker, child = map(int, mark.read_text().split())
+    os.kill(worker, signal.SIGSTOP)  # it hears of nothing any more
+    driver.kill()
+    driver.wait()
+    assert eventually(lambda: ended(worker), 60)
+    os.kill(child, signal.SIGKILL)
 
 
 def test_the_memory_of_a_process_is_what_it_holds():

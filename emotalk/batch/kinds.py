@@ -52,7 +52,8 @@ def _picture(value: str) -> tuple[str, str] | None:
 
 
 def _folder(value: str) -> tuple[str, str] | None:
-    """The folder that somebody wrote as a model, where it is one and no address on the Hub (`speech.encoders`)."""
+    """The folder that somebody wrote as a model, where it is one and no address on the Hub; `speech.encoders` knows the
+    shipped encoder by that word, and is not loaded for it."""
     return ("", value) if value != "embedded" and os.path.isdir(value) else None
 
 

@@ -24,12 +24,13 @@ WORKER, DRIVER = "worker", "driver"
 
 
 def kinds() -> dict[str, Kind]:
-    """`echo` writes what it is told, `steps` in three steps that a later try goes on with; `hang` never ends."""
+    """`echo` writes what it is told, `steps` in three steps that a later try goes on with; the others never end."""
     options = {"say": TEXT, "file": MEDIA, "fail": TEXT, "ledger": TEXT, "memory": NUMBER, "times": WHOLE}
     return {
         "echo": Kind(options, _check, _echo, ("say",)),
         "steps": Kind(options, _check, _steps, ("say",), resumes=True),
         "hang": Kind({"say": TEXT, "mark": TEXT}, _check, _hang, ("say",), resumes=True, seconds=60.0),
+        "stall": Kind({"say": TEXT, "mark": TEXT}, _check, _hang, ("say",), seconds=0.2),
     }
 
 
@@ -53,6 +54,9 @@ def _echo(desk: Desk, options: Options, result: Path, work: Path) -> dict:
         raise ZeroDivisionError("by nothing")
     if options.get("fail") == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if options.get("fail") == "kills its actor":
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()  # its own end comes when its input does
     (result / "deep").mkdir()
     (result / "said.txt").write_text(options["say"] * options.get("times", 1))
     heard = Path(options["file"]).read_bytes() if "file" in options else b""

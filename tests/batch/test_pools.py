@@ -108,6 +108,13 @@ class TestLimits:
         assert said.startswith("It was not done after 60 s, so its worker was ended. ")
         assert "--job-timeout" in said
 
+    def test_no_clock_but_the_machines_is_needed(self, tmp_path, pool):
+        written = lines(3)
+        written[1] = {"kind": "stall", "say": "stalling", "out": "stalled", "mark": str(tmp_path / "mark")}
+        report = run_jobs(doubles.read(tmp_path / "jobs.jsonl", *written), place_of(tmp_path / "out"), pool)
+        assert (report.made, report.lost, report.ended) == (2, 0, 1)
+        assert report.failures[0].sentence.startswith("It was not done after 0.2 s")
+
     def test_the_user_may_say_how_long_a_job_takes(self, tmp_path, mark):
         assert "not done after 12.5 s" in self.run(tmp_path, mark, 13.0, Limits(12.5))
 

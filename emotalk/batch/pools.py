@@ -196,7 +196,7 @@ class _Process:
             return None
         if task.seconds is not None and now - self._since > task.seconds:
             words = (
-                f"It was not done after {task.seconds:,g} s, so its worker was ended. Where it needs longer, say so "
+                f"It was not done after {task.seconds:,.10g} s, so its worker was ended. Where it needs longer, say so "
                 "with --job-timeout."
             )
             return Answer(task.index, error=words, memory=memory_of(self.pid), ended=TIME)

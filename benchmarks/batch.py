@@ -315,7 +315,7 @@ def sections(options: Options, runs: dict[str, dict]) -> Iterator[str]:
 def same(runs: list[dict]) -> str:
     """Whether the results of runs are the same."""
     equal = len({run["files"] for run in runs}) == 1
-    return f"The results are {'the same, byte for byte: nothing lost, nothing twice' if equal else 'NOT the same'}."
+    return f"The results are {'the same, byte for byte' if equal else 'NOT the same'}."
 
 
 def main(options: Options) -> None:

@@ -109,8 +109,9 @@ class Naming:
         }  # fmt: skip
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
-    def task(self, index: int, job: Job, limits: Limits) -> Task:
-        """The job as a task."""
+    def task(self, index: int, job: Job, limits: Limits | None = None) -> Task:
+        """The job as a task within these limits; without them it may take what one of its kind may."""
+        limits = limits or Limits()
         seconds = job.seconds if limits.seconds is None else limits.seconds
         return Task(
             index, job.kind, job.options, job.inputs, job.out, self.of(job), seconds or None, limits.memory or None

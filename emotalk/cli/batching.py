@@ -25,7 +25,7 @@ def batch(
     memory: int = 2048,
     renew: int = 500,
     threads: int | None = None,
-    job_timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None,
+    job_timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None,
 ) -> int:
     """Make what a list of jobs asks for: talks, scenes, portraits, personalisations, tracking, evaluations. What is
     there already is not made again, so the same command goes on with a run that was stopped (docs/scale.md).

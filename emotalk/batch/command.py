@@ -11,11 +11,15 @@ from emotalk.batch.jobs import Job, read_jobs
 from emotalk.batch.places import Place, place_of
 from emotalk.batch.pools import LocalPool, Pool
 from emotalk.batch.report import BatchProgress, BatchReport, Failure
-from emotalk.core.checks import check_whole
+from emotalk.batch.tasks import Limits
+from emotalk.core.checks import check_number, check_whole
 from emotalk.core.errors import InputError
 from emotalk.core.kernels.workers import available_cores
 
 MOST_WORKERS = 256
+LEAST_AT_WORK = 2048
+"""MB that a worker may hold at work, however early it is renewed: models alone take a third of it."""
+LONGEST_TIMEOUT = 366 * 86_400
 WORKER_BYTES = 2 << 30
 """What a worker is counted with where nobody says how many there are to be: twice what it holds (docs/scale.md)."""
 
@@ -29,6 +33,7 @@ def run_batch(
     memory: int = 2048,
     tasks: int = FRESH_TASKS,
     threads: int | None = None,
+    job_timeout: float | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
     on_begin: Callable[[int, int], None] | None = None,
@@ -38,7 +43,9 @@ def run_batch(
 
     `workers` processes share this machine's cores, or actors those of the Ray cluster `ray` ("auto" or an address). One
     is renewed after `tasks` jobs, or a job after which it holds more than `memory` MB. `threads` is how many each
-    draws with; by default its share of the cores. `on_begin` hears the number of jobs and of workers. Raises
+    draws with; by default its share of the cores. A worker is ended, and its job fails, where a job is not done after
+    `job_timeout` seconds (None: what its kind has; 0: however long it takes), or where the worker holds more than twice
+    `memory`, and more than `LEAST_AT_WORK`, meanwhile. `on_begin` hears the number of jobs and of workers. Raises
     InputError, with nothing begun, for what cannot be done; what goes wrong with a job later is in the report.
     """
     if workers is not None:
@@ -47,12 +54,15 @@ def run_batch(
     check_whole("The number of jobs after which a worker is renewed", tasks, 1, 1 << 24)
     if threads is not None:
         check_whole("The number of threads", threads, 1, 1024)
+    if job_timeout is not None:
+        check_number("The seconds that a job may take", job_timeout, 0, LONGEST_TIMEOUT)
     place = place_of(out)
     jobs = read_jobs(source)
     pool = _pool(place, jobs, workers, ray, threads)
     if on_begin is not None:
         on_begin(len(jobs), pool.size)
-    return run_jobs(jobs, place, pool, Renewal(memory << 20, tasks), progress, on_failure)
+    limits = Limits(job_timeout, max(LEAST_AT_WORK, 2 * memory) << 20)
+    return run_jobs(jobs, place, pool, Renewal(memory << 20, tasks), progress, on_failure, limits)
 
 
 def _pool(place: Place, jobs: Sequence[Job], workers: int | None, ray: str | None, threads: int | None) -> Pool:

@@ -1,7 +1,9 @@
 """The run over a list of jobs: what is missing is handed to workers, what comes back is counted.
 
 jobs ─► digest ─► there already? ─► worker ─► result in its place
-                                      └─► a sentence in the report; a worker that is lost: the job to another one
+                                      ├─► a sentence in the report
+                                      ├─► a worker that is lost: the job to another one
+                                      └─► a job over its limits: its worker is ended, and the job is in the report
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from emotalk.batch.names import REPORT
 from emotalk.batch.places import Place
 from emotalk.batch.pools import Pool
 from emotalk.batch.report import BatchProgress, BatchReport, Failure
-from emotalk.batch.tasks import Answer, Naming, Task
+from emotalk.batch.tasks import MEMORY, Answer, Limits, Naming, Task
 from emotalk.core.errors import InputError
 
 TRIES = 3
@@ -42,6 +44,7 @@ def run_jobs(
     renewal: Renewal | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     on_failure: Callable[[Failure], None] | None = None,
+    limits: Limits | None = None,
 ) -> BatchReport:
     """Make what is missing of the jobs' results and write the report beside them; returns it.
 
@@ -57,7 +60,9 @@ def run_jobs(
                 raise InputError(
                     "\n".join(["Not everything can be put where it belongs; nothing was begun.", *wrong[:20]])
                 )
-            return _Run(jobs, place, pool, renewal or Renewal(), progress, on_failure).run()
+            return _Run(
+                jobs, place, pool, renewal or Renewal(), progress, on_failure, limits or Limits()
+            ).run()  # fmt: skip
     finally:
         pool.close()
 
@@ -73,11 +78,12 @@ class _Run:
         renewal: Renewal,
         progress: Callable[[BatchProgress], None] | None,
         on_failure: Callable[[Failure], None] | None,
+        limits: Limits,
     ) -> None:
-        self._jobs, self._place, self._pool, self._renewal = jobs, place, pool, renewal
+        self._jobs, self._place, self._pool, self._renewal, self._limits = jobs, place, pool, renewal, limits
         self._progress, self._on_failure = progress or (lambda _: None), on_failure or (lambda _: None)
         self._started = time.perf_counter()
-        self._made = self._already = self._renewed = self._lost = self._memory = 0
+        self._made = self._already = self._renewed = self._lost = self._ended = self._memory = 0
         self._failures: dict[int, Failure] = {}
         self._again: deque[Task] = deque()  # whose worker was lost
         self._tries: Counter[int] = Counter()
@@ -111,7 +117,7 @@ class _Run:
         naming = Naming()
         for index, job in enumerate(self._jobs):
             try:
-                task = naming.task(index, job)
+                task = naming.task(index, job, self._limits)
             except InputError as error:  # a file that was there when the list was checked
                 self._fail(index, str(error))
                 continue
@@ -143,6 +149,16 @@ class _Run:
             self._unfinished.add(task.digest)
             return
         self._memory = max(self._memory, answer.memory)
+        if answer.ended:
+            fresh, self._since[worker] = not self._since[worker], 0
+            self._ended += 1
+            # Most of it may have been left from earlier jobs.
+            if answer.ended == MEMORY and not fresh and self._tries[task.index] < TRIES:
+                self._again.append(task)
+                return
+            self._fail(task.index, answer.error, answer.detail)
+            self._unfinished.add(task.digest)
+            return
         self._since[worker] += 1
         if answer.memory > self._renewal.memory or self._since[worker] >= self._renewal.tasks:
             self._pool.renew(worker)
@@ -175,5 +191,5 @@ class _Run:
         failures = tuple(self._failures[index] for index in sorted(self._failures))
         return BatchReport(
             len(self._jobs), self._made, self._already, failures, time.perf_counter() - self._started, self._renewed,
-            self._lost, self._memory, stopped,
+            self._lost, self._ended, self._memory, stopped,
         )  # fmt: skip

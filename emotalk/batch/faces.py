@@ -105,7 +105,7 @@ def _make_evaluate(desk: Desk, options: Options, result: Path, work: Path) -> di
 
 
 KINDS = {
-    "portrait": Kind(_PORTRAIT, _check_portrait, _make_portrait, ("photo", "name")),
+    "portrait": Kind(_PORTRAIT, _check_portrait, _make_portrait, ("photo", "name"), seconds=3600.0),
     "personalize": Kind(_PERSONALIZE, _check_personalize, _make_personalize, ("video", "name"), True),
     "track": Kind(_TRACK, _check_track, _make_track, ("video",), True),
     "evaluate": Kind(_EVALUATE, _check_evaluate, _make_evaluate, ("video",)),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from emotalk.batch.files import fetch, is_address, local_path, plain_name, state_of
-from emotalk.batch.kinds import Desk, Kind, known_kinds
+from emotalk.batch.kinds import LONGEST, Desk, Kind, known_kinds
 from emotalk.batch.names import Taken, checked_out
 from emotalk.core.errors import EmotalkError, InputError
 
@@ -30,7 +30,8 @@ _DEVICES = ("auto", "cpu", "cuda")
 @dataclass(frozen=True)
 class Job:
     """One line that can be done. `options` are as they were written; `inputs` say of those that name a file what
-    stands in front of the name, and the absolute path or the address. `folders` are avatars that it depends on."""
+    stands in front of the name, and the absolute path or the address. `folders` are avatars and models that it depends
+    on, `voices` the ids of those that will speak. `seconds` is how long one of its kind takes at most."""
 
     line: int  # of the list, from 1
     kind: str
@@ -38,6 +39,8 @@ class Job:
     options: dict[str, Any]
     inputs: dict[str, tuple[str, str]] = field(default_factory=dict)
     folders: tuple[Path, ...] = ()
+    voices: tuple[str, ...] = ()
+    seconds: float = LONGEST
 
 
 def read_jobs(source: str | Path, kinds: Mapping[str, Kind] | None = None) -> list[Job]:
@@ -156,7 +159,7 @@ class _Reader:
         if out is None:
             written = json.dumps([name, options], sort_keys=True).encode("utf-8", "surrogatepass")
             out = checked_out(f"{checked.name}-{hashlib.sha256(written).hexdigest()[:8]}")
-        return Job(line, name, out, options, inputs, checked.folders)
+        return Job(line, name, out, options, inputs, checked.folders, checked.voices, kind.seconds)
 
     def _local(self, option: str, file: str, large: bool) -> str:
         """A local file to check instead of one elsewhere; a large one is not fetched for that, but must be there."""

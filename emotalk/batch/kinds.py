@@ -7,6 +7,7 @@ behind that command; what is left out is what that function takes by default.
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,12 @@ def _picture(value: str) -> tuple[str, str] | None:
     return front, value.removeprefix(front)
 
 
+def _folder(value: str) -> tuple[str, str] | None:
+    """The folder that somebody wrote as a model, where it is one and no address on the Hub; `speech.encoders` knows the
+    shipped encoder by that word, and is not loaded for it."""
+    return ("", value) if value != "embedded" and os.path.isdir(value) else None
+
+
 TEXT = Option((str,), "a text")
 NUMBER = Option((int, float), "a number")
 WHOLE = Option((int,), "a whole number")
@@ -58,7 +65,12 @@ MEDIA = Option((str,), "the name of a file", _always, large=True)
 SCRIPT = Option((str,), "the name of a file", _always)
 WORDS = Option((str,), "a text, or the name of a .txt file", _with_ending(".txt"))
 MOOD = Option((str,), "a mood, or the name of a .json or .csv file", _with_ending(".json", ".csv"))
+MODEL = Option((str,), "a folder or an address on the Hub", _folder)
 BACKGROUND = Option((str,), "a colour, a picture, blur or transparent", _picture)
+
+
+KEPT_STUDIOS = 2
+"""Sets of models, with the avatars that they were used for, in one worker; others are loaded anew."""
 
 
 @dataclass
@@ -66,6 +78,7 @@ class Desk:
     """What a checker or a worker has at hand between jobs: models that were loaded once."""
 
     kept: dict[str, Any] = field(default_factory=dict)
+    studios: dict[tuple, Any] = field(default_factory=dict)  # the one used last at the end
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """What `make` made for that name, now or earlier."""
@@ -73,32 +86,49 @@ class Desk:
             self.kept[name] = make()
         return self.kept[name]
 
-    def studio(self, device: str) -> Any:
-        """The `talk.Studio` for a device."""
+    def studio(
+        self, device: str, named: tuple[str | None, ...] = (), models: Callable[[], dict[str, Any]] = dict
+    ) -> Any:
+        """The `talk.Studio` for a device, with the `models` of these names as it takes them; the shipped ones by
+        default. `KEPT_STUDIOS` stay."""
+        # Imported here: torch with the first job that needs it.
         from emotalk.talk.studio import Studio
 
-        return self.keep(f"studio {device}", lambda: Studio(folders=True, device=device))
+        key = device, *named
+        studio = self.studios.pop(key, None) or Studio(folders=True, device=device, **models())
+        self.studios[key] = studio
+        while len(self.studios) > KEPT_STUDIOS:
+            self.studios.pop(next(iter(self.studios)))
+        return studio
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found: a name for the result where nobody gives one, and folders that it depends on (avatars)."""
+    """What a check found: a name for the result where nobody gives one, folders that it depends on (avatars, models),
+    and the ids of the voices that will speak, also where the job names none."""
 
     name: str
     folders: tuple[Path, ...] = ()
+    voices: tuple[str, ...] = ()
+
+
+LONGEST = 12 * 3600.0
+"""Seconds of a job at most: a recording of an hour takes one or two, a fit of the longest kind some three."""
 
 
 @dataclass(frozen=True)
 class Kind:
     """One kind of job. `check(desk, options)` raises EmotalkError for what cannot be made, without long work.
     `make(desk, options, result, work)` fills the empty folder `result` and returns what there is to tell, as JSON
-    knows it; `work` is where a kind that `resumes` finds what an earlier run left."""
+    knows it; `work` is where a kind that `resumes` finds what an earlier run left. What takes longer than `seconds` is
+    taken for hung, unless the user says how long a job may take."""
 
     options: Mapping[str, Option]
     check: Callable[[Desk, Options], Checked]
     make: Callable[[Desk, Options, Path, Path], dict[str, Any]]
     needed: tuple[str, ...] = ()
     resumes: bool = False
+    seconds: float = LONGEST
 
 
 TABLE = "emotalk.batch.kinds:known_kinds"

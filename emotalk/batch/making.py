@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import shutil
@@ -27,8 +26,6 @@ try:
     import resource
 except ImportError:  # Windows
     resource = None
-
-log = logging.getLogger(__name__)
 
 LOCK = "lock"
 _PATIENCE = 10.0
@@ -118,12 +115,18 @@ def _empty(work: Path) -> None:
                 os.unlink(entry.path)
 
 
+def memory_of(process: int | str) -> int:
+    """Bytes of memory that a process holds, without what it has started; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
 def memory_in_use() -> int:
     """Bytes of memory that this process holds; where the system does not tell, the most that it ever held, or 0."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        log.debug("there is no /proc here")
+    if held := memory_of("self"):
+        return held
     if resource is None:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

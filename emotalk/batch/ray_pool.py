@@ -1,4 +1,9 @@
-"""Workers of a Ray cluster: actors, on as many machines as it has. Ray is loaded here and nowhere else."""
+"""Workers of a Ray cluster: actors, on as many machines as it has. Ray is loaded here and nowhere else.
+
+    driver ── Ray ──► actor on some machine ── pools.LocalPool of one ──► python -m emotalk.batch.worker
+
+So that a job that hangs, or takes too much memory, is ended where it is made, by the same code as without Ray.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emotalk.batch.kinds import TABLE
+from emotalk.batch.pools import LocalPool
 from emotalk.batch.tasks import Answer, Task
 from emotalk.core.errors import InputError
 
@@ -51,7 +57,7 @@ class RayPool:
         self._kind = ray.remote(
             num_cpus=threads, num_gpus=1 if gpus else 0, max_restarts=0, runtime_env={"env_vars": variables}
         )(MakingActor)
-        self._arguments = place, table
+        self._arguments = place, threads, table
         self._actors: dict[int, Any] = {}
         self._given: dict[Any, tuple[int, int]] = {}  # worker and index by what Ray will answer with
 
@@ -68,35 +74,43 @@ class RayPool:
         try:
             return worker, Answer(**self._ray.get(ready))
         except self._ray.exceptions.RayError as error:  # the actor died, or the machine that it was on
-            self.renew(worker)
+            self._drop(worker)
             return worker, Answer(index, error="was lost", detail=str(error)[-4000:], lost=True)
 
     def renew(self, worker: int) -> None:
-        """See `pools.Pool`."""
-        actor = self._actors.pop(worker, None)
-        if actor is not None:
-            self._ray.kill(actor)
+        """See `pools.Pool`; the actor stays."""
+        if worker in self._actors:
+            self._actors[worker].renew.remote()  # before it is given anything else
 
     def close(self) -> None:
         """See `pools.Pool`; the cluster stays, unless it was begun for this run."""
-        for worker in list(self._actors):
-            self.renew(worker)
+        self.end_actors()
         self._ray.shutdown()
+
+    def end_actors(self) -> None:
+        """End all actors, also those that are at work; their processes end with them."""
+        for worker in list(self._actors):
+            self._drop(worker)
+
+    def _drop(self, worker: int) -> None:
+        self._ray.kill(self._actors.pop(worker))
 
 
 class MakingActor:
-    """A worker as Ray starts it: a `making.Maker` in a process of its own."""
+    """A worker as Ray starts it, which sees to a process that makes the tasks."""
 
-    def __init__(self, place: str, table: str) -> None:
-        """Arguments as for `making.Maker`."""
-        # Imported here: on the machine where it works.
-        from emotalk.batch.making import Maker
-
-        self._maker = Maker(place, table)
+    def __init__(self, place: str, threads: int, table: str) -> None:
+        """Arguments as for `pools.LocalPool`."""
+        self._pool = LocalPool(place, 1, threads, table)
 
     def answer(self, table: dict[str, Any]) -> dict[str, Any]:
         """What became of a task (`tasks.Task.to_json`), as a table of a `tasks.Answer`."""
-        return asdict(self._maker.answer(Task.from_json(table)))
+        self._pool.give(0, Task.from_json(table))
+        return asdict(self._pool.wait()[1])
+
+    def renew(self) -> None:
+        """End the process, so that the next task has a fresh one."""
+        self._pool.renew(0)
 
 
 def _knock(address: str) -> None:

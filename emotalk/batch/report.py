@@ -35,7 +35,8 @@ class BatchReport:
     seconds: float
     renewed: int = 0  # workers that were ended for a fresh one
     lost: int = 0  # workers that ended by themselves
-    memory: int = 0  # bytes of the largest worker after a task
+    ended: int = 0  # workers that were ended over a job that took too long or too much memory
+    memory: int = 0  # bytes of the largest worker, after a task or when it was ended
     stopped: bool = False
 
     @property

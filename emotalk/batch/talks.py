@@ -21,14 +21,15 @@ from emotalk.batch.kinds import (
     Kind,
     Options,
 )
+from emotalk.batch.models import MODELS, check_models, studio_for
 from emotalk.core.errors import InputError
 from emotalk.core.file_names import file_name_of
 from emotalk.talk.background import Transparent
 from emotalk.talk.captions import check_captions_path
-from emotalk.talk.cast import cast
+from emotalk.talk.cast import cast, voice_of
 from emotalk.talk.play import PlayRequest, play
 from emotalk.talk.request import Look
-from emotalk.talk.screenplay import read_screenplay
+from emotalk.talk.screenplay import read_screenplay, same_name
 from emotalk.talk.take_store import TakeStore
 from emotalk.talk.typed import typed_look, typed_talk
 from emotalk.video.alpha_writer import check_alpha_format
@@ -65,10 +66,25 @@ def _request(options: Options, look: Look, without: tuple[str, ...] = ()) -> Tal
 
 
 @functools.cache
-def _check_voice(voice: str) -> None:
+def _voice(voice: str) -> str:
+    # Imported here: voices only for jobs that speak.
     from emotalk.speech.tts import find_voice
 
-    find_voice(voice)
+    return find_voice(voice).id
+
+
+def _reader(desk: Desk, request: TalkRequest) -> str:
+    """The id of the voice that reads a text: the one asked for, or the one that fits the avatar and the language."""
+    # Imported here: as above.
+    from emotalk.speech.direction import parse
+    from emotalk.speech.language import detect
+    from emotalk.speech.tts import find_voice
+
+    if request.voice is not None:
+        return _voice(request.voice)
+    avatar, language = request.avatar, detect(parse(request.text).written) or "en"
+    studio = desk.studio("auto")
+    return desk.keep(f"voice {language} {avatar}", lambda: find_voice(studio.voice_for(avatar, language)).id)
 
 
 def _check_files(options: Options, look: Look) -> None:
@@ -81,25 +97,30 @@ def _check_files(options: Options, look: Look) -> None:
 def _check_talk(desk: Desk, options: Options) -> Checked:
     look = _look(options)
     _check_files(options, look)
+    voices: tuple[str, ...] = ()
     if "landmarks" in options:
         # They are read when the talk is made: the motion of an hour takes a minute.
         if "text" in options:
             raise InputError("Landmarks bring lips of their own: leave the text out, or give the sound as 'audio'.")
         name = file_name_of(Path(options["landmarks"]).stem)
     else:
-        name = _request(options, look).file_name
+        request = _request(options, look)
+        name = request.file_name
+        if request.text is not None:
+            voices = (_reader(desk, request),)
     if options.get("landmarks_out", "json") not in ("json", "npz"):
         raise InputError(f"'landmarks_out' must be json or npz, found {options['landmarks_out']!r:.40}.")
     if "audio" in options and "transcript" not in options and ("captions" in options or look.captions != "off"):
         raise InputError("Captions need words, and a recording comes without its own: give them as its transcript.")
     if "voice" in options:
-        _check_voice(options["voice"])
-    return Checked(name, (desk.studio("auto").avatar_folder(options.get("avatar", "mira")),))
+        _voice(options["voice"])
+    avatar = desk.studio("auto").avatar_folder(options.get("avatar", "mira"))
+    return Checked(name, (avatar, *check_models(desk, options)), voices)
 
 
 def _make_talk(desk: Desk, options: Options, result: Path, work: Path) -> dict[str, Any]:
     request = _request(options, _look(options))
-    studio = desk.studio(options.get("device", "auto"))
+    studio = studio_for(desk, options)
     beside: dict[str, Path] = {}
     if options.get("motion_out"):
         beside["motion_out"] = result / "motion.csv"
@@ -120,13 +141,16 @@ def _play(options: Options, look: Look) -> PlayRequest:
 def _check_scene(desk: Desk, options: Options) -> Checked:
     look = _look(options)
     _check_files(options, look)
-    parts = cast(desk.studio("auto"), _play(options, look).screenplay)
+    studio, script = desk.studio("auto"), _play(options, look).screenplay
+    parts = cast(studio, script)
     folders = sorted({part.folder for part in parts.values()})
-    return Checked(file_name_of(Path(options["script"]).stem, "scene"), tuple(folders))
+    voices = sorted({voice_of(studio, parts[same_name(line.speaker)], line) for line in script.lines})
+    name = file_name_of(Path(options["script"]).stem, "scene")
+    return Checked(name, (*folders, *check_models(desk, options)), tuple(voices))
 
 
 def _make_scene(desk: Desk, options: Options, result: Path, work: Path) -> dict[str, Any]:
-    studio = desk.studio(options.get("device", "auto"))
+    studio = studio_for(desk, options)
     captions = result / f"scene.{options['captions']}" if "captions" in options else None
     target = result / f"scene.{options.get('format', 'mp4')}"
     # Takes of its own: other workers' scenes must not push them out while they are needed.
@@ -141,8 +165,12 @@ def _told(clip: Clip) -> dict[str, Any]:
 
 
 KINDS = {
-    "talk": Kind({**_SAID, **_SHARED, **_LOOK, **_FILES, **_BESIDE}, _check_talk, _make_talk),
+    "talk": Kind({**_SAID, **_SHARED, **_LOOK, **_FILES, **MODELS, **_BESIDE}, _check_talk, _make_talk),
     "scene": Kind(
-        {"script": SCRIPT, "staging": TEXT, **_SHARED, **_LOOK, **_FILES}, _check_scene, _make_scene, ("script",), True
+        {"script": SCRIPT, "staging": TEXT, **_SHARED, **_LOOK, **_FILES, **MODELS},
+        _check_scene,
+        _make_scene,
+        ("script",),
+        True,
     ),
 }

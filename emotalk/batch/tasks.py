@@ -20,9 +20,16 @@ _SETTINGS = ("EMOTALK_VOICE", "EMOTALK_KOKORO")
 """What the environment says about voices."""
 
 
+MOST_MEMORY = 4 << 30
+"""Bytes that a worker holds at most while it works. The largest of the shipped kinds' (docs/scale.md) hold a third."""
+TIME, MEMORY = "time", "memory"
+"""What a worker may have been ended over."""
+
+
 @dataclass(frozen=True)
 class Task:
-    """What a worker needs to make a job's result. All of it is JSON."""
+    """What a worker needs to make a job's result, and what that may take: `seconds`, and bytes of `memory` that its
+    worker holds meanwhile (None: any). All of it is JSON."""
 
     index: int  # of the job among those of the run, from 0
     kind: str
@@ -30,6 +37,8 @@ class Task:
     inputs: dict[str, tuple[str, str]]
     out: str
     digest: str
+    seconds: float | None = None
+    memory: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As a table for `from_json`."""
@@ -45,7 +54,8 @@ class Task:
 @dataclass(frozen=True)
 class Answer:
     """What became of a task. Without `facts` it failed: `error` says why in a sentence, `detail` for those who look
-    for a mistake in the program. `lost` where its worker is gone, and nobody knows why. `memory` is in bytes."""
+    for a mistake in the program. `lost` where its worker is gone, and nobody knows why; `ended`, where the pool ended
+    it, says over what (`TIME` or `MEMORY`). `memory` is in bytes."""
 
     index: int
     facts: dict[str, Any] | None = None
@@ -53,6 +63,16 @@ class Answer:
     detail: str = ""
     memory: int = 0
     lost: bool = False
+    ended: str = ""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a job may take. One that takes longer than `seconds` (None: what its kind has; 0: any time), or whose worker
+    holds more than `memory` bytes meanwhile (0: any), is given up with its worker."""
+
+    seconds: float | None = None
+    memory: int = MOST_MEMORY
 
 
 class Naming:
@@ -72,8 +92,9 @@ class Naming:
         }
 
     def of(self, job: Job) -> str:
-        """SHA-256 of the kind, the options, the bytes of the inputs and avatars, the shipped models and the version of
-        the program; of a file elsewhere, what its store says of it. Raises InputError where a file is gone."""
+        """SHA-256 of the kind, the options, the bytes of the inputs, avatars and models that it names, the ids of the
+        voices that will speak, the shipped models and the version of the program; of a file elsewhere, what its store
+        says of it. Raises InputError where a file is gone."""
         try:
             inputs = {
                 option: [front, PurePosixPath(file).name, state_of(file) if is_address(file) else self._local(file)]
@@ -83,14 +104,18 @@ class Naming:
         except OSError as error:
             raise InputError(f"{error.filename} cannot be read any more ({error.strerror or error}).") from error
         facts = {
-            "program": self._program, "kind": job.kind, "inputs": inputs, "folders": folders,
+            "program": self._program, "kind": job.kind, "inputs": inputs, "folders": folders, "voices": job.voices,
             "options": {name: value for name, value in job.options.items() if name not in job.inputs},
         }  # fmt: skip
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
-    def task(self, index: int, job: Job) -> Task:
-        """The job as a task."""
-        return Task(index, job.kind, job.options, job.inputs, job.out, self.of(job))
+    def task(self, index: int, job: Job, limits: Limits | None = None) -> Task:
+        """The job as a task within these limits; without them it may take what one of its kind may."""
+        limits = limits or Limits()
+        seconds = job.seconds if limits.seconds is None else limits.seconds
+        return Task(
+            index, job.kind, job.options, job.inputs, job.out, self.of(job), seconds or None, limits.memory or None
+        )
 
     def _local(self, file: str) -> str:
         return self._digests.of(Path(file))

@@ -4,11 +4,14 @@
        ▲                                          │
        └────────── one line of JSON per answer ───┘
 
-It ends when its input ends, however that comes about, also in the middle of a task: no worker outlives its driver.
+It ends when its input ends, however that comes about, also in the middle of a task, and on Linux even where it hangs:
+no worker outlives its driver.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -17,9 +20,14 @@ import sys
 import threading
 from dataclasses import asdict
 
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+
 
 def main() -> int:
     """The process: where results go and the table of kinds as arguments, tasks from standard input."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # Whatever else prints must not get between the answers.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -25,6 +25,7 @@ def batch(
     memory: int = 2048,
     renew: int = 500,
     threads: int | None = None,
+    job_timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None,
 ) -> int:
     """Make what a list of jobs asks for: talks, scenes, portraits, personalisations, tracking, evaluations. What is
     there already is not made again, so the same command goes on with a run that was stopped (docs/scale.md).
@@ -36,9 +37,12 @@ def batch(
             not be made, and why.
         workers: how many processes share this machine's cores; one for each core by default, or for each GPU.
         ray: make the jobs in a Ray cluster: auto (the one that runs here, or one for this run) or its address.
-        memory: MB from which on a worker is ended, after its job, for a fresh one.
-        renew: jobs after which that is done too.
+        memory: MB from which on a worker is ended, after its job, for a fresh one. One that holds twice that (and more
+            than 2048) at work is ended at once, and its job is reported.
+        renew: jobs after which a worker is ended for a fresh one too.
         threads: how many threads each worker draws with; its share of the cores by default.
+        job_timeout: seconds after which a job counts as hung: its worker is ended, the job is reported, the others go
+            on. 12 hours by default, one for a portrait; 0: none.
     """
     from emotalk.batch import run_batch
 
@@ -48,8 +52,8 @@ def batch(
     with _Told() as told:
         try:
             report = run_batch(
-                jobs, out, workers, ray, memory=memory, tasks=renew, threads=threads, progress=told,
-                on_failure=told.failure, on_begin=begin,
+                jobs, out, workers, ray, memory=memory, tasks=renew, threads=threads, job_timeout=job_timeout,
+                progress=told, on_failure=told.failure, on_begin=begin,
             )  # fmt: skip
         except KeyboardInterrupt:
             print("stopped; results that were finished stay: the same command goes on from there", file=sys.stderr)

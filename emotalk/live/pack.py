@@ -131,7 +131,11 @@ def _read(path: Path | None) -> bytes | None:
 def _keep(path: Path, data: bytes) -> None:
     try:
         write_bytes(path, data)
-        for old in sorted(path.parent.glob("*.pack.gz"), key=lambda kept: kept.stat().st_mtime)[:-KEPT]:
+        used: dict[Path, float] = {}
+        for kept in path.parent.glob("*.pack.gz"):
+            with contextlib.suppress(FileNotFoundError):  # another process has removed it this moment
+                used[kept] = kept.stat().st_mtime
+        for old in sorted(used, key=used.get)[:-KEPT]:
             old.unlink(missing_ok=True)
     except OSError as error:  # a full disk makes packs slow, not impossible
         log.warning("A pack cannot be kept: %s.", error.strerror or error)

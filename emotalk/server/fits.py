@@ -68,6 +68,7 @@ class FitSessions:
         self._uploads: dict[str, set[Path]] = {}  # session -> videos and photos of a stranger
         self._used: dict[str, float] = {}  # session -> when its page last did something, by the clock
         self._gone: set[str] = set()  # closed pages whose fit has yet to stop
+        self._closing = False
         self.temporary = fresh_folder("own")
         self._spare = SpareWorker()
         self._packed = Shelf(self.temporary / "packed", clock=clock)
@@ -257,9 +258,10 @@ class FitSessions:
         shutil.rmtree(self._folder(session), ignore_errors=True)
 
     def close(self) -> None:
-        """The server ends: stop the fit, remove what was temporary."""
+        """The server ends: stop the fit, remove what was temporary. On one's own machine what a fit to a video has done
+        stays, as where a server is killed: `personalize --resume` goes on with it."""
         with self._lock:
-            now = self._running
+            now, self._closing = self._running, True
         if now is not None and not now.fit.done:
             now.fit.cancel()
             now.fit.join(12)
@@ -274,6 +276,8 @@ class FitSessions:
             shutil.rmtree(now.folder, ignore_errors=True)
         elif fit.name is None and isinstance(fit.request, PortraitRequest | ImproveRequest):
             sweep(now.folder)  # what a killed one left; what can be gone on with under that name stays
+        elif fit.name is None and self._closing and limits().keep_avatars:
+            pass  # nobody has asked it to stop but the server
         elif fit.name is None:
             discard(fit.request.name, now.folder)
         elif not limits().keep_avatars:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,11 +24,13 @@ WORKER, DRIVER = "worker", "driver"
 
 
 def kinds() -> dict[str, Kind]:
-    """`echo` writes what it is told; `steps` does so in three steps that a later try goes on with."""
+    """`echo` writes what it is told, `steps` in three steps that a later try goes on with; the others never end."""
     options = {"say": TEXT, "file": MEDIA, "fail": TEXT, "ledger": TEXT, "memory": NUMBER, "times": WHOLE}
     return {
         "echo": Kind(options, _check, _echo, ("say",)),
         "steps": Kind(options, _check, _steps, ("say",), resumes=True),
+        "hang": Kind({"say": TEXT, "mark": TEXT}, _check, _hang, ("say",), resumes=True, seconds=60.0),
+        "stall": Kind({"say": TEXT, "mark": TEXT}, _check, _hang, ("say",), seconds=0.2),
     }
 
 
@@ -49,6 +54,9 @@ def _echo(desk: Desk, options: Options, result: Path, work: Path) -> dict:
         raise ZeroDivisionError("by nothing")
     if options.get("fail") == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
+    if options.get("fail") == "kills its actor":
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()  # its own end comes when its input does
     (result / "deep").mkdir()
     (result / "said.txt").write_text(options["say"] * options.get("times", 1))
     heard = Path(options["file"]).read_bytes() if "file" in options else b""
@@ -63,6 +71,17 @@ def _steps(desk: Desk, options: Options, result: Path, work: Path) -> dict:
             _count(options)
             done.write_text(options["say"])
     (result / "said.txt").write_text("".join((work / f"step{step}").read_text() for step in range(3)))
+    return {}
+
+
+def _hang(desk: Desk, options: Options, result: Path, work: Path) -> dict:
+    """Never ends, and neither does what it starts; the file `mark` has both process ids from then on."""
+    (work / "begun").touch()
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    mark = Path(options["mark"])
+    mark.with_suffix(".new").write_text(f"{os.getpid()} {child.pid}")
+    mark.with_suffix(".new").rename(mark)
+    threading.Event().wait()
     return {}
 
 

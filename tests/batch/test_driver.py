@@ -8,9 +8,10 @@ import pytest
 
 from emotalk.batch import BatchProgress, Renewal, run_jobs
 from emotalk.batch.driver import TRIES
+from emotalk.batch.kinds import LONGEST
 from emotalk.batch.places import place_of
 from emotalk.batch.pools import InlinePool
-from emotalk.batch.tasks import Answer
+from emotalk.batch.tasks import MEMORY, MOST_MEMORY, TIME, Answer, Limits
 from emotalk.core.errors import InputError
 from tests.batch import doubles
 
@@ -140,10 +141,11 @@ def test_progress_counts_and_tells_rate_and_time_left(tmp_path):
 class TestWorkers:
     """What the driver does with workers that end, grow or stay."""
 
-    def run(self, tmp_path, answer, size=1, count=4, renewal=None):
+    def run(self, tmp_path, answer, size=1, count=4, renewal=None, limits=None):
+        tmp_path.mkdir(exist_ok=True)
         pool = doubles.ScriptedPool(answer, size)
         jobs = doubles.read(tmp_path / "jobs.jsonl", *lines(tmp_path / "ledger", count))
-        return run_jobs(jobs, place_of(tmp_path / "out"), pool, renewal), pool
+        return run_jobs(jobs, place_of(tmp_path / "out"), pool, renewal, limits=limits), pool
 
     def test_a_job_whose_worker_is_lost_is_given_to_another_a_few_times(self, tmp_path):
         tries = {}
@@ -170,6 +172,41 @@ class TestWorkers:
         # After the third, after the fourth for its memory, and three later.
         assert [len(pool.renewed), report.renewed, report.memory] == [3, 3, 2000]
         assert report.made == 8
+
+    def test_a_job_over_its_memory_is_begun_once_more_only_where_its_worker_was_not_fresh(self, tmp_path):
+        tries = []
+
+        def answer(task):
+            tries.append(task.index)
+            if task.index in (0, 2):
+                return Answer(task.index, error="Its worker held too much.", memory=9000, ended=MEMORY)
+            return Answer(task.index, {}, memory=900)
+
+        report, pool = self.run(tmp_path, answer, renewal=Renewal(memory=1000))
+        # The first had a fresh worker; what the third held may have been left from the second.
+        assert tries == [0, 1, 2, 2, 3]
+        assert (report.made, report.ended, report.lost, report.renewed, report.memory) == (2, 3, 0, 0, 9000)
+        assert [(failure.line, failure.tries) for failure in report.failures] == [(1, 1), (3, 2)]
+        assert pool.renewed == []
+
+    def test_a_job_that_took_too_long_is_not_begun_again(self, tmp_path):
+        def answer(task):
+            return Answer(task.index, error="It was not done.", ended=TIME) if task.index == 1 else Answer(0, {})
+
+        report, pool = self.run(tmp_path, answer)
+        assert [out for _, out in pool.given] == [f"deep/{i}" for i in range(4)]
+        assert (report.ended, report.failures[0].sentence) == (1, "It was not done.")
+
+    def test_every_task_knows_what_it_may_take(self, tmp_path):
+        seen = []
+
+        def answer(task):
+            seen.append((task.seconds, task.memory))
+            return Answer(task.index, {})
+
+        for limits in (None, Limits(7.5, 8), Limits(0, 0)):
+            self.run(tmp_path / str(len(seen)), answer, count=1, limits=limits)
+        assert seen == [(LONGEST, MOST_MEMORY), (7.5, 8), (None, None)]
 
     def test_what_is_not_done_when_it_is_stopped_is_left_in_the_report(self, tmp_path):
         def answer(task):

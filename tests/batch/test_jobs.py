@@ -36,7 +36,7 @@ def refusal(path: Path, *lines: object, kinds=None) -> str:
         ('{"kind": "echo", "say": "a", "times": 1' + "0" * 5000 + "}", "it is no JSON"),
         ('{"kind": "echo", "say": "a", "say": "b"}', "'say' stands in it twice"),
         ('{"kind": "echo", "say": "a", "memory": NaN}', "NaN is no number"),
-        ({"say": "a"}, '"kind" must be one of echo, steps, found None'),
+        ({"say": "a"}, '"kind" must be one of echo, steps, hang, stall, found None'),
         ({"kind": "shout", "say": "a"}, "found 'shout'"),
         ({"kind": ["echo"], "say": "a"}, '"kind" must be one of'),
         ({"kind": "echo"}, "'echo' needs 'say'"),

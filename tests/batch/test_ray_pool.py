@@ -43,8 +43,7 @@ class KeptPool(RayPool):
     """One that leaves the cluster to the next test."""
 
     def close(self):
-        for worker in list(self._actors):
-            self.renew(worker)
+        self.end_actors()
 
 
 def lines(count, **options):
@@ -58,7 +57,9 @@ def test_actors_make_the_same_bytes_as_processes(tmp_path, cluster):
     assert run_jobs(jobs, near, LocalPool(near.address, 2, 1, doubles.TABLE)).made == 6
     pool = KeptPool(far.address, cluster, 2, 1, doubles.TABLE)
     assert pool.size == 2
-    assert run_jobs(jobs, far, pool, Renewal(tasks=2)).made == 6
+    report = run_jobs(jobs, far, pool, Renewal(tasks=2))
+    assert (report.made, report.lost) == (6, 0)
+    assert report.renewed >= 2
     assert doubles.contents(near.folder) == doubles.contents(far.folder)
     assert run_jobs(jobs, far, KeptPool(far.address, cluster, 2, 1, doubles.TABLE)).already == 6
 
@@ -67,6 +68,28 @@ def test_actors_make_the_same_bytes_as_processes(tmp_path, cluster):
 def test_a_job_that_ends_its_actor_fails_and_the_others_go_on(tmp_path, cluster):
     written = lines(3)
     written[1]["fail"] = "dies"
+    place = place_of(tmp_path / "out")
+    jobs = doubles.read(tmp_path / "jobs.jsonl", *written)
+    report = run_jobs(jobs, place, KeptPool(place.address, cluster, 1, 1, doubles.TABLE))
+    assert (report.made, report.lost) == (2, 3)
+    assert report.failures[0].sentence.startswith("Its worker was ended by signal 9 each of the 3 times")
+
+
+@pytest.mark.slow
+def test_a_job_that_hangs_is_ended_where_it_is_made_and_the_others_go_on(tmp_path, cluster):
+    written = lines(4)
+    written[1] = {"kind": "stall", "say": "stalling", "out": "stalled", "mark": str(tmp_path / "mark")}
+    place = place_of(tmp_path / "out")
+    jobs = doubles.read(tmp_path / "jobs.jsonl", *written)
+    report = run_jobs(jobs, place, KeptPool(place.address, cluster, 1, 1, doubles.TABLE))
+    assert (report.made, report.lost, report.ended) == (3, 0, 1)
+    assert report.failures[0].sentence.startswith("It was not done after 0.2 s, so its worker was ended.")
+
+
+@pytest.mark.slow
+def test_a_job_whose_actor_is_killed_is_given_to_another(tmp_path, cluster):
+    written = lines(3)
+    written[1]["fail"] = "kills its actor"
     place = place_of(tmp_path / "out")
     jobs = doubles.read(tmp_path / "jobs.jsonl", *written)
     report = run_jobs(jobs, place, KeptPool(place.address, cluster, 1, 1, doubles.TABLE))

@@ -1,5 +1,6 @@
 """docs/scale.md does what it says: its list is read, its Python runs."""
 
+import inspect
 import json
 import re
 import shutil
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from emotalk.batch import BatchProgress, read_jobs
+from emotalk.batch import BatchProgress, read_jobs, run_batch
+from emotalk.batch.command import LEAST_AT_WORK
+from emotalk.batch.driver import FRESH_TASKS
 from emotalk.batch.jobs import MOST_JOBS
-from emotalk.batch.kinds import known_kinds
+from emotalk.batch.kinds import KEPT_STUDIOS, LONGEST, known_kinds
 from emotalk.batch.report import BatchReport, Failure
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
@@ -47,6 +50,18 @@ def test_its_report_has_the_words_and_names_of_a_real_one():
     progress = BatchProgress("jobs", 12, 200, 120.0, 1800.0, made=9, already=2, failed=1)
     assert progress.line in PAGE.replace("\n", " ")
     assert f"{MOST_JOBS:,} lines" in PAGE
+
+
+def test_its_limits_are_those_of_the_program():
+    words = " ".join(PAGE.split())
+    assert f"It counts as hung after {LONGEST / 3600:.0f} hours, a `portrait` after one" in words
+    assert {name: kind.seconds for name, kind in known_kinds().items() if kind.seconds != LONGEST} == {"portrait": 3600}
+    kept = inspect.signature(run_batch).parameters["memory"].default
+    assert f"more than `--memory` ({kept}) MB" in words
+    assert f"it may hold twice that, {2 * kept} MB, and always {LEAST_AT_WORK}" in words
+    assert f"after `--renew` ({FRESH_TASKS}) jobs" in words
+    assert KEPT_STUDIOS == 2
+    assert "A worker keeps two sets of models" in words
 
 
 @pytest.mark.slow

@@ -4,8 +4,12 @@ import json
 
 import pytest
 
-from emotalk.batch import run_batch
+from emotalk.batch import read_jobs, run_batch, run_jobs
+from emotalk.batch.places import place_of
+from emotalk.batch.pools import InlinePool
 from emotalk.cli import main
+from emotalk.motion import MotionModel
+from emotalk.speech import SpeechEncoder
 
 pytestmark = pytest.mark.slow
 SAID = {"text": "[happy] Hello.", "voice": "espeak:en-us", "size": 128, "seed": 3}
@@ -38,3 +42,25 @@ def test_a_talk_and_a_scene_are_made_once_and_are_those_of_the_command(tmp_path,
     path.write_text("\n".join(map(json.dumps, jobs[:2])))
     report = run_batch(path, out, 1)
     assert (report.made, report.already) == (0, 2)
+
+
+def test_models_of_a_job_hear_and_move_in_it(tmp_path):
+    SpeechEncoder.load().save_pretrained(tmp_path / "hears")
+    MotionModel.load().save_pretrained(tmp_path / "moves")
+    another = MotionModel.load()
+    for tensor in another.network.state_dict().values():
+        tensor.mul_(0.95)
+    another.save_pretrained(tmp_path / "another")
+    named = {"own": {}, "copies": {"encoder": "hears", "motion_model": "moves"}, "another": {"motion_model": "another"}}
+    jobs = [
+        {"kind": "talk", "out": name, "motion_out": True, **SAID, "size": 64}
+        | {option: str(tmp_path / folder) for option, folder in models.items()}
+        for name, models in named.items()
+    ]
+    (tmp_path / "jobs.jsonl").write_text("\n".join(map(json.dumps, jobs)))
+    place = place_of(tmp_path / "out")
+    report = run_jobs(read_jobs(tmp_path / "jobs.jsonl"), place, InlinePool(place.address))
+    assert (report.made, report.failures) == (3, ())
+    own, copies, another = ((place.folder / name / "motion.csv").read_bytes() for name in named)
+    assert own == copies
+    assert own != another

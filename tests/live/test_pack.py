@@ -94,6 +94,24 @@ def test_the_packs_that_were_used_last_stay(all_seen, own_cache, monkeypatch):
     assert files(own_cache) == sorted(f"{name}.pack.gz" for name in names[1:])
 
 
+def test_a_pack_that_another_process_removes_meanwhile_is_none_to_warn_of(all_seen, own_cache, monkeypatch, caplog):
+    monkeypatch.setattr(pack, "KEPT", 1)
+    first = live_pack(sparse_avatar(mesh=50, joint=10, seed=0)).name
+    listed = type(own_cache).glob
+
+    def glob(folder, pattern):
+        found = list(listed(folder, pattern))
+        for path in found:
+            if path.name.startswith(first):
+                path.unlink()
+        return found
+
+    monkeypatch.setattr(type(own_cache), "glob", glob)
+    second = live_pack(sparse_avatar(mesh=50, joint=10, seed=1)).name
+    assert files(own_cache) == [f"{second}.pack.gz"]
+    assert caplog.records == []
+
+
 def test_a_full_disk_makes_packs_slow_and_not_impossible(all_seen, monkeypatch):
     def full(*_args, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -14,6 +14,7 @@ from emotalk.server import stopping
 from emotalk.server.health import TOKEN, health_routes, process_gauges
 from emotalk.server.meters import COUNTERS, GAUGES, LATEST, Meters, exposition
 from emotalk.server.running import gauges_of, running_of
+from emotalk.talk.play import SceneClip
 
 LINE = re.compile(r'([a-z_]+)(?:\{([a-z]+)="([a-z]+)"\})? (-?[0-9.e+-]+)')
 
@@ -78,6 +79,14 @@ def test_seconds_of_video_by_stage() -> None:
     assert meters.speeds() == {"speech": 10, "motion": 20, "pose": 10, "draw": 2.5, "encode": 5, "whole": 2}
     assert meters.get("emotalk_stage_seconds_total", "draw") == 8
     assert meters.get("emotalk_video_seconds_total") == 20
+
+
+def test_a_scene_counts_as_a_clip() -> None:
+    meters = Meters()
+    scene = SceneClip("x.mp4", 8.0, 200, 512, 512, {"takes": 3.0, "join": 1.0, "total": 4.0})
+    meters.counted(lambda: scene)()
+    assert (meters.get("emotalk_clips_total"), meters.get("emotalk_video_seconds_total")) == (1, 8)
+    assert meters.speeds() == {"whole": 2.0}
 
 
 def test_speeds_are_those_of_the_latest_clips() -> None:

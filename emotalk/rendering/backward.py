@@ -54,6 +54,7 @@ from emotalk.rendering.footprint import (
     RIGHT,
     SLOPE_X,
     SLOPE_Y,
+    TINY,
     TOP,
     column_rows,
     falloff,
@@ -150,7 +151,8 @@ def draw_backward(
                         q = grad_red * red + grad_green * green + grad_blue * blue
                         rest = load(planes, at + plane) - weight * q
                         store(planes, at + plane, rest)
-                        store(planes, at, transmittance - weight)
+                        behind = transmittance - weight
+                        store(planes, at, keep_where(behind, behind, TINY))
                         slope = transmittance * q - rest / (splat(_ONE) - alpha_i)
                         g = keep_where(slope * alpha_i, ALPHA_MAX, unclipped)
                         g_y = g * dy

@@ -28,6 +28,8 @@ LOW_PASS = 0.3
 """Square pixels added to the screen covariance, so that nothing is thinner than a pixel."""
 TRANSMITTANCE_STOP = np.float32(1e-4)
 """A pixel that lets less light through than this is finished."""
+TINY = np.float32(1e-12)
+"""Less light than this is none: numbers near the end of the float range are computed many times more slowly."""
 BAND_ROWS = 16
 """Rows of a band, the unit of work in drawing: its four planes fit in the second-level cache."""
 

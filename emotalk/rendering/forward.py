@@ -28,6 +28,7 @@ from emotalk.core.kernels.simd import (
     load,
     maximum,
     minimum,
+    prefetch,
     splat,
     store,
     store_rgb,
@@ -58,6 +59,8 @@ from emotalk.rendering.footprint import (
 
 LOOK = 256
 """After so many Gaussians of a band it is looked up again what is finished (64 to 512 are as fast)."""
+AHEAD = 16
+"""How many Gaussians before it is drawn the memory is asked for a Gaussian (8 is as fast)."""
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _BYTE = np.float32(255)
@@ -93,6 +96,7 @@ def _blend_band(records, boxes, entries, first, last, y0, y1, stride, stop, plan
     for entry in range(first, last):
         if entry == look:
             open_blocks, look = _open_blocks(planes, stride, y1 - y0, shift, stop), entry + LOOK
+        prefetch(records, np.int64(entries[min(entry + AHEAD, last - 1)]))
         i = entries[entry]
         left, right = np.int64(boxes[i, LEFT]), np.int64(boxes[i, RIGHT])
         # With the columns that its last vector reaches, so that passing it over changes nothing.

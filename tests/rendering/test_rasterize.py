@@ -120,6 +120,26 @@ def test_tiny_pictures(width, height):
     assert max(gradient_errors(cloud, view, BACKGROUND, early_stop=False).values()) <= 1e-3
 
 
+@pytest.mark.slow
+def test_pictures_that_are_finished_long_before_their_last_gaussian_equal_the_reference():
+    """Solid Gaussians over the left of the picture, in so many layers that no light could be written down there."""
+    wall, rest = random_cloud(1500, seed=2, size=0.012), random_cloud(400, seed=3)
+    left = torch.tensor([0.1, 0.0, 0.0])
+    both = GaussianCloud(
+        *(torch.cat([getattr(wall, name), getattr(rest, name)]) for name in ("means", "scales", "quats")),
+        torch.cat([torch.full((1500,), 0.9999), rest.opacities]),
+        torch.cat([wall.colors, rest.colors]),
+    )
+    both.means[:1500] -= left
+    view = camera(96, 48, yaw=0.0)
+    image, alpha, hair = picture_errors(both, view, BACKGROUND, early_stop=True)
+    assert hair < 0.1
+    assert max(image, alpha) <= 2e-3
+    image, alpha, _ = picture_errors(both, view, BACKGROUND, early_stop=False)
+    assert max(image, alpha) <= 1e-4
+    assert max(gradient_errors(both, view, BACKGROUND, early_stop=False).values()) <= 1e-3
+
+
 def test_background_picture_and_its_gradient():
     cloud, view = random_cloud(200, 8), camera(50, 40)
     g = torch.Generator().manual_seed(1)

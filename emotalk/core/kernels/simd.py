@@ -156,6 +156,24 @@ def store(typing, array, index, value):
 
 
 @intrinsic
+def prefetch(typing, array, index):
+    """Have the row `index` of an array [N, ...] brought into the caches; nothing waits for it."""
+
+    def generate(context, builder, signature, a):
+        made = context.make_array(signature.args[0])(context, builder, a[0])
+        octets = ir.IntType(8).as_pointer()
+        offset = builder.mul(builder.extract_value(made.strides, 0), a[1])
+        pointer = builder.gep(builder.bitcast(made.data, octets), [offset])
+        kind = ir.FunctionType(ir.VoidType(), [octets, _INT32, _INT32, _INT32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        how = [ir.Constant(_INT32, value) for value in (0, 3, 1)]  # to be read, into all caches, data
+        builder.call(function, [pointer, *how])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+@intrinsic
 def store_rgb(typing, array, index, red, green, blue):
     """Write LANES pixels of 8-bit RGB (3 LANES bytes from `index` on): 255 channel, rounded and clipped."""
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ SHARD_FRAMES = 15_000
 USES = ("any", "non-commercial", "private")
 """What may be done with weights that learned from somebody's film: anything, anything that earns nothing, or nothing
 outside of the house where they were made. From free to narrow."""
+_MOST_TEXTS = 20  # different ones that a card repeats
 _VERSIONED = {"rows": 2 * (ROW_SIZE + HIDDEN), "rhythm": 6}
 _SINGLE = {
     "expression": 52, "jaw": 3, "gaze": 2, "eyelids": 2, "head_pose": 6, "measures": 4, "emotion": 2, "seen": 0,
@@ -263,7 +265,8 @@ def _check(facts: ClipFacts, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _counted(texts: Iterable[str]) -> dict[str, int]:
-    table: dict[str, int] = {}
-    for text in texts:
-        table[text] = table.get(text, 0) + 1
-    return dict(sorted(table.items()))
+    """How often each text is there; the rarest of many are counted together."""
+    table = Counter(texts)
+    common = dict(sorted(table.most_common(_MOST_TEXTS)))
+    rest = table.total() - sum(common.values())
+    return {**common, "others": rest} if rest else common

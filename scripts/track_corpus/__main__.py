@@ -14,6 +14,7 @@ import json
 import logging
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,8 +62,9 @@ class Options:
     """What a film must reach to be learned from; other limits need no tracking."""
 
 
-def main(options: Options) -> int:
-    """The whole; returns the status of the process: 0, or 1 where a film could not be worked on."""
+def main(options: Options, pool: Callable[[Options, int], Pool] | None = None) -> int:
+    """The whole; returns the status of the process: 0, or 1 where a film could not be worked on. `pool` makes the
+    workers for so many films, as the options say where it is not given. Raises InputError or HubError."""
     check_asked(size=options.size)
     if options.workers is not None:
         check_whole("The number of workers", options.workers, 1, MOST_WORKERS)
@@ -72,7 +74,7 @@ def main(options: Options) -> int:
     found = _found(films, options)
     if missing := _missing(found, options.size):
         log.info("%s of %s films are to be tracked", f"{len(missing):,}", f"{len(found):,}")
-        report = run_jobs(missing, place, _pool(options, len(missing)), progress=_Told())
+        report = run_jobs(missing, place, (pool or _pool)(options, len(missing)), progress=_Told())
         why = {found[failure.line - 1][2]: failure.sentence for failure in report.failures}
         failed = {film.name: why[result] for film, _, result in found if result in why}
     else:

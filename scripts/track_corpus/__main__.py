@@ -192,4 +192,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(tyro.cli(Options)))
     except EmotalkError as error:
-        raise SystemExit(f"track_corpus: {error}") from error
+        print(f"track_corpus: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,4 +1,4 @@
-"""Datasets on the Hub: the wanted files as they lie there, whole or not at all, and nothing waits without a connection."""
+"""Datasets on the Hub: the wanted files as they lie there, whole or not at all; nothing waits without a connection."""
 
 import huggingface_hub.constants as constants
 import pytest

@@ -1,5 +1,5 @@
-"""A folder of films becomes shards: described, tracked once, judged, packed; killed and gone on with; forgotten when the
-people in it say so."""
+"""A folder of films becomes shards: described, tracked once, judged, packed; killed and gone on with; forgotten when
+the people in it say so."""
 
 import json
 import os

@@ -21,12 +21,13 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 import tyro
 
+from emotalk.core import checkpoint
 from emotalk.core.atomic import write_bytes, write_text
 from emotalk.core.blas import one_blas_thread
 from emotalk.core.errors import EmotalkError, InputError
@@ -46,12 +47,12 @@ from emotalk.learning.shared_batch import distributed
 from emotalk.learning.tracked_windows import TrackedWindows, steps_of
 from emotalk.motion.emotion_recogniser import load_recogniser
 from emotalk.motion.eye_network import load_eyes
-from emotalk.motion.model import save_network
+from emotalk.motion.model import FORMAT, save_network
 from emotalk.motion.network import MotionNetwork
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncModel, load_sync
-from scripts.motion_cards import write_cards
+from scripts.motion_cards import card, write_cards
 from scripts.motion_corpus.folds import learn_from_films
 from scripts.motion_corpus.grid import ATTRIBUTION
 from scripts.motion_corpus.heard import heard_films
@@ -106,8 +107,12 @@ class Options:
     """Windows a step, shared by all processes: their number must divide it."""
     tracked_share: float = PretrainConfig.tracked_share
     """Share of the steps that are on tracked videos and corpora; the others are on synthetic speech."""
+    voices: tuple[str, ...] = ()
+    """Voices of the synthetic speech, such as flite:slt; all of VOICES where not given."""
     speech: float = 1.0
     """Share of the minutes of synthetic speech that is made."""
+    bfloat16: bool = PretrainConfig.bfloat16
+    """Matrix products of the motion network in half precision."""
     sync_steps: int = 1200
     """Training steps of either sync network."""
     lip_steps: int = FilmedConfig.steps
@@ -186,9 +191,18 @@ def main(options: Options) -> None:
         for name in judges:
             write_bytes(options.out / f"{name}.safetensors", _judge(options, name).read_bytes())
         write_cards(options.out, ("motion", *judges), facts)
+        if corpora:
+            _save_folder(network, options.out, facts)
         log.info("done: %s", json.dumps(facts))
     if processes > 1:
         torch.distributed.destroy_process_group()
+
+
+def _save_folder(network: MotionNetwork, out: Path, facts: dict) -> None:
+    """The motion network as a folder of its own, its terms in it, for `--motion-model` and the Hub."""
+    config = {"format": FORMAT, "config": asdict(network.config)}
+    save_network(network, checkpoint.write_config(out / "motion", config), facts)
+    write_text(out / "motion" / "README.md", card("motion", facts))
 
 
 def check_out(out: Path, corpora: Sequence[Corpus]) -> None:
@@ -218,8 +232,9 @@ def _tracked(options: Options, corpora: Sequence[Corpus]) -> list[TrackedClip | 
 
 def _config(options: Options, tracked: Sequence[TrackedClip | CorpusClip]) -> PretrainConfig:
     config = PretrainConfig(
-        steps=options.steps, batch=options.batch, seed=options.seed, tracked_share=options.tracked_share
-    )
+        steps=options.steps, batch=options.batch, seed=options.seed, tracked_share=options.tracked_share,
+        bfloat16=options.bfloat16,
+    )  # fmt: skip
     if options.epochs is None:
         return config
     windows = len(TrackedWindows(tracked, config.frames, config.seed))
@@ -258,7 +273,9 @@ def voices(options: Options) -> dict[str, float]:
     """Minutes of sound by voice: VOICES, and those of Kokoro whose shards are there; a share of them where asked."""
     kokoro = (path.stem.replace("_", ":", 1) for path in sorted(_corpus(options).glob("kokoro_??_*.npz")))
     minutes = VOICES | {voice: KOKORO_MINUTES for voice in kokoro if "." not in voice and voice not in HELD_OUT}
-    return {voice: options.speech * own for voice, own in minutes.items()}
+    if strange := set(options.voices) - minutes.keys():
+        raise InputError(f"There is no voice {sorted(strange)[0]!r} to train with; there are {', '.join(minutes)}.")
+    return {voice: options.speech * own for voice, own in minutes.items() if voice in (options.voices or minutes)}
 
 
 def _corpus(options: Options) -> Path:

@@ -25,7 +25,7 @@ from emotalk.batch.command import MOST_WORKERS
 from emotalk.batch.files import Digests
 from emotalk.batch.places import LocalPlace
 from emotalk.batch.pools import LocalPool, Pool
-from emotalk.core.atomic import write_json
+from emotalk.core.atomic import sweep_unfinished, write_json
 from emotalk.core.checks import check_whole
 from emotalk.core.errors import EmotalkError, InputError
 from emotalk.core.kernels.workers import available_cores
@@ -42,6 +42,7 @@ log = logging.getLogger("track_corpus")
 HUB = "hf://datasets/"
 TRACKED, KNOWN = "tracked", "films.json"
 _HELD = ".batch"
+_OLD = 3600.0  # seconds after which nobody goes on with a file that has no name yet
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def main(options: Options, pool: Callable[[Options, int], Pool] | None = None) -
         packed = pack(options.out, terms, found, options.limits, failed)
         _forget(options.out / TRACKED, {result for _, _, result in found})
         place.leave(())  # pictures that a killed worker had before it
+        sweep_unfinished(options.out, older_than=_OLD)
     log.info("%s", sentence(packed, len(found)))
     for line in told(packed.left_out):
         log.info("left out: %s", line)

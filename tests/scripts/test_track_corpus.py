@@ -140,7 +140,7 @@ def test_shards_are_of_a_size_and_old_ones_go(run, monkeypatch, tmp_path):
     monkeypatch.setattr(packed, "SHARD_FRAMES", 100)
     whole = run()
     assert len(contents(tmp_path / "out")) == 1 + 2
-    monkeypatch.setattr(packed, "SHARD_FRAMES", 60)
+    monkeypatch.setattr(packed, "SHARD_FRAMES", 50)
     assert names(run()) == names(whole)
     assert len(contents(tmp_path / "out")) == 1 + 4
 

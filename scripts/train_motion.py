@@ -155,7 +155,7 @@ def main(options: Options) -> None:
         clip for corpus in corpora for clip in for_lips(corpus.clips, round(options.lip_minutes * 60 * FPS))
     ]
     torch.manual_seed(options.seed)
-    config = _config(options, tracked)
+    config = training_config(options, tracked)
     critics = {"sync": (SYNCHRONY, sync_critic(sync, config.frames)), "emotion": (EMOTION, emotion_critic(recogniser))}
     if filmed:
         freedom = lip_freedom(filmed)
@@ -230,7 +230,8 @@ def _tracked(options: Options, corpora: Sequence[Corpus]) -> list[TrackedClip | 
     return clips
 
 
-def _config(options: Options, tracked: Sequence[TrackedClip | CorpusClip]) -> PretrainConfig:
+def training_config(options: Options, tracked: Sequence[TrackedClip | CorpusClip]) -> PretrainConfig:
+    """How the network is trained; epochs are counted over the windows of what was `tracked`."""
     config = PretrainConfig(
         steps=options.steps, batch=options.batch, seed=options.seed, tracked_share=options.tracked_share,
         bfloat16=options.bfloat16,

@@ -22,6 +22,7 @@ from emotalk.learning.teacher import teach
 from emotalk.learning.tracked_windows import TrackedWindows
 from emotalk.motion.network import MotionNetwork, NetworkConfig
 from tests.learning.test_corpus import clip, corpus_of
+from tests.learning.train_alone import Stopped, begun, train
 from tests.motion.test_model import spoken
 
 SMALL = NetworkConfig(hidden=48, inner=64, style_hidden=16, dilations=(1, 2))
@@ -184,25 +185,24 @@ def test_tracked_and_undershot_lips_still_follow_the_original():
 @pytest.mark.slow
 def test_an_epoch_in_two_processes_is_one_in_one_process(clips, tmp_path):
     """torchrun with gloo on the CPU over a corpus of shards: the same windows in the same order, each process half of
-    every batch. The second run is stopped half way and gone on with in another number of processes."""
+    every batch; also where one process began and two go on."""
     save_clips(tmp_path / "clips.npz", clips)
     corpus_of(tmp_path / "corpus", [clip(f"{i}.mp4", 30 + 25 * i) for i in range(4)], [clip("4.mp4", 140)])
-
-    def trained(name: str, *processes: int, stop: int = 0) -> dict[str, torch.Tensor]:
-        root = Path(__file__).resolve().parents[2]
-        environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-        for count, steps in zip(processes, (stop, 0), strict=False):
-            launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-            order = [sys.executable, *launch, "-m", "tests.learning.train_alone", str(tmp_path), name, str(steps)]
-            done = subprocess.run(order, env=environment, cwd=root, capture_output=True, text=True, timeout=300)
-            assert done.returncode == 0, done.stderr[-2000:]
-        return load_file(tmp_path / f"{name}.safetensors")
-
-    alone, together = trained("alone", 1), trained("together", 2)
-    stopped = trained("stopped", 2, 1, stop=3)
-    begun = _network().state_dict()
-    moved = max(float((alone[name] - begun[name]).abs().max()) for name in alone)
-    assert moved > 0.01
+    train(tmp_path, "alone")
+    with pytest.raises(Stopped):
+        train(tmp_path, "stopped", stop=3)
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    order = [*launch, "-m", "tests.learning.train_alone", str(tmp_path), "together", "stopped"]
+    done = subprocess.run(order, env=environment, cwd=root, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone, together, stopped = (
+        load_file(tmp_path / f"{name}.safetensors") for name in ("alone", "together", "stopped")
+    )  # fmt: skip
+    before = begun().state_dict()
+    moved = max(float((alone[name] - before[name]).abs().max()) for name in alone)
+    assert moved > 0.001
     for name, value in alone.items():
         torch.testing.assert_close(together[name], value, atol=0.01 * moved, rtol=0)
         torch.testing.assert_close(stopped[name], value, atol=0.01 * moved, rtol=0)

@@ -1,7 +1,8 @@
 """Tracking of a corpus whose films are texts: workers that make numbers of them at once, and count what they begin.
 
 A film that says "dark" is refused, one that says "machine" meets a fault of the machine, one that says "slow" is seen
-badly. `python -m tests.scripts.corpus_doubles FILMS OUT WORKERS` is the whole command in a process of its own.
+badly. `python -m tests.scripts.corpus_doubles FILMS OUT WORKERS [TABLE]` is the whole command in a process of its own;
+with the table `counted` it tracks real films, and counts those that it has looked at.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from emotalk.batch.kinds import Desk, Kind, Options
 from emotalk.batch.pools import InlinePool, LocalPool
 from emotalk.core import checkpoint
 from emotalk.core.atomic import write_json
+from emotalk.tracking import TrackedVideo
 from scripts.track_corpus import tracked
 from scripts.track_corpus.__main__ import TRACKED, main
 from scripts.track_corpus.__main__ import Options as Asked
@@ -36,6 +38,19 @@ def kinds() -> dict[str, Kind]:
     """As `tracked.kinds`, but nothing is looked at."""
     real = tracked.kinds()[tracked.KIND]
     return {tracked.KIND: Kind(real.options, real.check, _make, real.needed)}
+
+
+def counted() -> dict[str, Kind]:
+    """The real kinds; a film is counted, and its worker or driver killed, when its pictures are still there."""
+    numbers = tracked.numbers_of
+
+    def numbers_of(video: TrackedVideo, desk: Desk) -> tuple[dict[str, np.ndarray], float]:
+        assert (video.folder / "frames").is_dir()
+        _count("a film")
+        return numbers(video, desk)
+
+    tracked.numbers_of = numbers_of
+    return tracked.kinds()
 
 
 def facts_of(frames: int, data: bytes, **changes: Any) -> dict[str, Any]:
@@ -99,5 +114,5 @@ def contents(out: Path) -> dict[str, bytes]:
 if __name__ == "__main__":
     driver.TRIES = 99  # which film a kill hits is not drawn: one may be hit often
     asked = Asked(films=sys.argv[1], out=Path(sys.argv[2]))
-    place = str((asked.out / TRACKED).resolve())
-    sys.exit(main(asked, lambda options, films: LocalPool(place, int(sys.argv[3]), 1, TABLE)))
+    place, table = str((asked.out / TRACKED).resolve()), sys.argv[4] if sys.argv[4:] else TABLE
+    sys.exit(main(asked, lambda options, films: LocalPool(place, int(sys.argv[3]), 1, table)))

@@ -18,6 +18,7 @@ from scripts.track_corpus import packed, tracked
 from scripts.track_corpus.__main__ import Options, films_folder, main
 from scripts.track_corpus.described import CLIPS, DESCRIPTION, read_corpus
 from scripts.track_corpus.packed import Limits, told
+from tests.conftest import SHARED_DATA
 from tests.killing import Forks
 from tests.scripts.corpus_doubles import DRIVER, GOOD, WORKER, contents, facts_of, inline_pool
 
@@ -26,6 +27,8 @@ DESCRIBED = {
     "name": "Aunts", "source": "a drawer", "licence": "CC BY 4.0", "attribution": "The aunts, 2020",
     "consent": "in writing, kept by us", "weights": "any",
 }  # fmt: skip
+GRID = SHARED_DATA / "grid"
+COUNTED = "tests.scripts.corpus_doubles:counted"
 FILMS = {"ann/1.mp4": "one", "ann/2.MOV": "two two", "bea/1.mp4": "three", "bea/2.mp4": "four of them"}
 
 
@@ -193,16 +196,41 @@ def test_killed_before_drawn_changes_of_files_it_ends_the_same(run, films, tmp_p
     assert not list((base / "out").rglob("*.jpg"))  # of pictures that were being looked at nothing is left
 
 
+def killed(films: Path, out: Path, kills: dict[str, str], *table: str) -> dict[str, bytes]:
+    """What two workers leave that are killed at these counts of what is begun, or their driver, and go on."""
+    ledger = Path(os.environ["CORPUS_LEDGER"])
+    ledger.unlink(missing_ok=True)
+    ledger.with_suffix(".json").write_text(json.dumps(kills))
+    order = [sys.executable, "-m", "tests.scripts.corpus_doubles", str(films), str(out), "2", *table]
+    for expected in [-signal.SIGKILL] * list(kills.values()).count(DRIVER) + [0]:
+        done = subprocess.run(order, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == expected, done.stderr[-2000:]
+    assert not list(out.rglob("*.jpg"))
+    return contents(out)
+
+
 @pytest.mark.slow
 def test_two_workers_killed_and_their_driver_too_make_the_same_shards(run, films, begun, tmp_path):
     run()
-    ledger = Path(os.environ["CORPUS_LEDGER"])
-    ledger.unlink()
-    ledger.with_suffix(".json").write_text(json.dumps({"2": WORKER, "4": DRIVER}))
-    order = [sys.executable, "-m", "tests.scripts.corpus_doubles", str(films), str(tmp_path / "two"), "2"]
-    statuses = [subprocess.run(order, cwd=ROOT, capture_output=True, check=False).returncode for _ in range(2)]
-    assert statuses == [-signal.SIGKILL, 0]
-    assert contents(tmp_path / "two") == contents(tmp_path / "out")
+    assert killed(films, tmp_path / "two", {"2": WORKER, "4": DRIVER}) == contents(tmp_path / "out")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GRID.is_dir(), reason="the films of the GRID corpus are not here")
+def test_real_films_tracked_by_two_workers_killed_twice_are_the_same_shards(begun, tmp_path):
+    films, out = tmp_path / "films", tmp_path / "out"
+    for name in ("s1/bbal8p", "others/s26_bgbsza"):
+        (films / name.split("/")[0]).mkdir(parents=True)
+        (films / f"{name}.mp4").symlink_to(GRID / f"{name}.mp4")
+    describe(films, name="GRID")
+    assert main(Options(films=str(films), out=out, workers=1)) == 0
+    assert killed(films, tmp_path / "two", {"1": WORKER, "3": DRIVER}, COUNTED) == contents(out)
+    corpus = load_corpus(out)
+    assert names(corpus) == ["others/s26_bgbsza.mp4", "s1/bbal8p.mp4"]
+    for clip in corpus.clips:
+        assert len(clip) > 60
+        assert clip.seen.mean() > 0.9
+        assert clip.facts.sync > 0.25
 
 
 def test_names_say_who_speaks_in_which_mood(films):

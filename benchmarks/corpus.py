@@ -70,7 +70,8 @@ def main(options: Options) -> None:
         "| workers | killed | seconds | shards, digest |\n|---|---|---|---|\n" + "\n".join(rows),
         "## An epoch in one process and in two",
         "The same batches of 12 windows, half of the steps on the corpus, half on synthetic speech (flite:slt). "
-        "Weights are compared before they are rounded to half precision: the largest difference, and how far training moved.",
+        "Weights are compared before they are rounded to half precision: the largest difference, and how far training "
+        "moved them.",
         "| processes | steps | seconds | largest difference | moved by |\n|---|---|---|---|---|\n" + _compared(trained),
         f"{os.cpu_count()} cores; load average at the end: {', '.join(f'{x:.1f}' for x in os.getloadavg())}.",
     ]

@@ -44,6 +44,7 @@ SHARD_FRAMES = 15_000
 USES = ("any", "non-commercial", "private")
 """What may be done with weights that learned from somebody's film: anything, anything that earns nothing, or nothing
 outside of the house where they were made. From free to narrow."""
+_SEEN = 0.98  # share of frames with a face that lips are learned from: where none is, they are bridged
 _MOST_TEXTS = 20  # different ones that a card repeats
 _VERSIONED = {"rows": 2 * (ROW_SIZE + HIDDEN), "rhythm": 6}
 _SINGLE = {
@@ -219,7 +220,7 @@ def for_lips(clips: Sequence[CorpusClip], frames: int) -> list[FilmedClip]:
     crowd out the others."""
     of: dict[str, list[CorpusClip]] = {}
     for clip in clips:
-        if len(clip) >= FPS and clip.seen.all():
+        if len(clip) >= FPS and clip.seen.mean() >= _SEEN:
             of.setdefault(clip.facts.speaker, []).append(clip)
     chosen: list[CorpusClip] = []
     for turn in range(max(map(len, of.values()), default=0)):

@@ -102,7 +102,7 @@ def test_lips_are_learned_of_all_people_in_turn():
     many = [clip(f"ann{i}", 50) for i in range(6)]
     few = [clip("bea0", 50, "bea"), clip("cid0", 50, "cid")]
     short, lost = clip("cid1", 20, "cid"), clip("cid2", 50, "cid")
-    lost[1]["seen"][3] = 0
+    lost[1]["seen"][3:8] = 0
     clips = [CorpusClip(facts, arrays, 0) for facts, arrays in [*many, *few, short, lost]]
     assert [one.speaker for one in for_lips(clips, 200)] == ["ann", "bea", "cid", "ann"]
     assert [one.speaker for one in for_lips(clips, 10_000)] == ["ann", "bea", "cid", *["ann"] * 5]

@@ -1,7 +1,7 @@
 """Tracking of a corpus whose films are texts: workers that make numbers of them at once, and count what they begin.
 
 A film that says "dark" is refused, one that says "machine" meets a fault of the machine, one that says "slow" is seen
-badly. `python -m tests.scripts.corpus_doubles FILMS OUT WORKERS [TABLE]` is the whole command in a process of its own;
+badly. `python -m tests.scripts.corpus_doubles FILMS OUT WORKERS TABLE` is the whole command in a process of its own;
 with the table `counted` it tracks real films, and counts those that it has looked at.
 """
 
@@ -32,6 +32,8 @@ from tests.learning.test_corpus import clip
 
 TABLE = "tests.scripts.corpus_doubles:kinds"
 WORKER, DRIVER = "worker", "driver"
+SIZE = 128
+"""Of the crop of real films: quick to track."""
 GOOD = {"seen": 0.99, "relative_error": 0.006, "face_height": 140.0, "sharpness": 0.5, "yaw": [-8.0, 9.0]}
 
 
@@ -114,6 +116,6 @@ def contents(out: Path) -> dict[str, bytes]:
 
 if __name__ == "__main__":
     driver.TRIES = 99  # which film a kill hits is not drawn: one may be hit often
-    asked = Asked(films=sys.argv[1], out=Path(sys.argv[2]))
-    place, table = str((asked.out / TRACKED).resolve()), sys.argv[4] if sys.argv[4:] else TABLE
+    asked = Asked(films=sys.argv[1], out=Path(sys.argv[2]), size=SIZE)
+    place, table = str((asked.out / TRACKED).resolve()), sys.argv[4]
     sys.exit(main(asked, lambda options, films: LocalPool(place, int(sys.argv[3]), 1, table)))

@@ -20,7 +20,8 @@ from scripts.track_corpus.described import CLIPS, DESCRIPTION, read_corpus
 from scripts.track_corpus.packed import Limits, told
 from tests.conftest import SHARED_DATA
 from tests.killing import Forks
-from tests.scripts.corpus_doubles import DRIVER, GOOD, WORKER, contents, facts_of, inline_pool
+from tests.scripts.corpus_doubles import DRIVER, GOOD, SIZE, TABLE, WORKER, contents, facts_of, inline_pool
+from tests.tracking.filmed import ffmpeg
 
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIBED = {
@@ -176,11 +177,12 @@ def test_a_damaged_result_is_found(run, tmp_path):
     ],
 )
 def test_every_limit_has_its_sentence(changes, words):
-    why = Limits().why_not(facts_of(75, b"", **changes))
+    why = Limits().why_not({**facts_of(75, b""), **changes})
     assert words in why
     assert bool(why) == bool(words)
 
 
+@pytest.mark.slow
 def test_killed_before_drawn_changes_of_files_it_ends_the_same(run, films, tmp_path):
     """Each fork is driver and worker in one; a seed draws before which change to the files it is killed."""
     run()
@@ -188,20 +190,20 @@ def test_killed_before_drawn_changes_of_files_it_ends_the_same(run, films, tmp_p
     base.mkdir()
     kills = 0
     with Forks("tests.scripts.corpus_doubles:inline", base) as forks:
-        for _ in range(12):
+        for _ in range(8):
             kills += forks.run(kill_before=chance.randint(1, 40))
         assert not forks.run(kill_before=0)
-    assert kills > 3
+    assert kills >= 4
     assert contents(base / "out") == contents(tmp_path / "out")
     assert not list((base / "out").rglob("*.jpg"))  # of pictures that were being looked at nothing is left
 
 
-def killed(films: Path, out: Path, kills: dict[str, str], *table: str) -> dict[str, bytes]:
+def killed(films: Path, out: Path, kills: dict[str, str], table: str) -> dict[str, bytes]:
     """What two workers leave that are killed at these counts of what is begun, or their driver, and go on."""
     ledger = Path(os.environ["CORPUS_LEDGER"])
     ledger.unlink(missing_ok=True)
     ledger.with_suffix(".json").write_text(json.dumps(kills))
-    order = [sys.executable, "-m", "tests.scripts.corpus_doubles", str(films), str(out), "2", *table]
+    order = [sys.executable, "-m", "tests.scripts.corpus_doubles", str(films), str(out), "2", table]
     for expected in [-signal.SIGKILL] * list(kills.values()).count(DRIVER) + [0]:
         done = subprocess.run(order, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == expected, done.stderr[-2000:]
@@ -210,9 +212,10 @@ def killed(films: Path, out: Path, kills: dict[str, str], *table: str) -> dict[s
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(GRID.is_dir(), reason="the next test does the same with real films")
 def test_two_workers_killed_and_their_driver_too_make_the_same_shards(run, films, begun, tmp_path):
     run()
-    assert killed(films, tmp_path / "two", {"2": WORKER, "4": DRIVER}) == contents(tmp_path / "out")
+    assert killed(films, tmp_path / "two", {"2": WORKER, "4": DRIVER}, TABLE) == contents(tmp_path / "out")
 
 
 @pytest.mark.slow
@@ -221,14 +224,14 @@ def test_real_films_tracked_by_two_workers_killed_twice_are_the_same_shards(begu
     films, out = tmp_path / "films", tmp_path / "out"
     for name in ("s1/bbal8p", "others/s26_bgbsza"):
         (films / name.split("/")[0]).mkdir(parents=True)
-        (films / f"{name}.mp4").symlink_to(GRID / f"{name}.mp4")
+        ffmpeg(films / f"{name}.mp4", "-i", str(GRID / f"{name}.mp4"), "-t", "2.2")
     describe(films, name="GRID")
-    assert main(Options(films=str(films), out=out, workers=1)) == 0
+    assert main(Options(films=str(films), out=out, workers=1, size=SIZE)) == 0
     assert killed(films, tmp_path / "two", {"1": WORKER, "3": DRIVER}, COUNTED) == contents(out)
     corpus = load_corpus(out)
     assert names(corpus) == ["others/s26_bgbsza.mp4", "s1/bbal8p.mp4"]
     for clip in corpus.clips:
-        assert len(clip) > 60
+        assert len(clip) >= 50
         assert clip.seen.mean() > 0.9
         assert clip.facts.sync > 0.25
 

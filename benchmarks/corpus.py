@@ -17,16 +17,19 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
+from safetensors import safe_open
 from safetensors.torch import load_file
 
-from benchmarks.results_file import with_remarks
+from benchmarks.results_file import with_sections
 from emotalk.core.atomic import write_json, write_text
 from emotalk.learning.corpus import load_corpus
 from scripts.motion_corpus.grid import ATTRIBUTION, balanced, films
 
+_HEAD = "`python -m benchmarks.corpus` (`--only` renews parts). Films: " + ATTRIBUTION.replace("\n", " ") + "."
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "corpus.md"
 _LOOK_SECONDS = 0.1
@@ -43,12 +46,22 @@ class Options:
     """Folder for everything that is made."""
     most: int = 24
     """Films, of all speakers as evenly as can be."""
-    epochs: float = 1.0
-    """How often every window is learned from."""
+    batch: int = 2
+    """Windows a step: few, so that few films are many steps."""
+    only: tuple[Literal["tracked", "learned"], ...] = ("tracked", "learned")
+    """Parts that are renewed; what is learned from is what was tracked."""
 
 
 def main(options: Options) -> None:
-    """All of it."""
+    """The parts that are asked for."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else f"# A corpus of films\n\n{_HEAD}\n"
+    for part in options.only:
+        text = with_sections(text, [f"{_PARTS[part](options)}\n\n{_machine()}"])
+        write_text(RESULTS, text)
+
+
+def tracked(options: Options) -> str:
+    """One worker, two, and two that are killed."""
     folder = _chosen(options)
     rows = []
     for name, workers, kills in (("one", 1, False), ("two", 2, False), ("killed", 2, True)):
@@ -59,23 +72,25 @@ def main(options: Options) -> None:
         print(rows[-1], flush=True)
     corpus = load_corpus(options.work / "one")
     left_out = len(json.loads((options.work / "one" / "manifest.json").read_text())["left_out"])
-    trained = {processes: _train(options, processes) for processes in (1, 2)}
-    lines = [
-        "# A corpus of films",
-        "`python -m benchmarks.corpus`. Films: " + ATTRIBUTION.replace("\n", " ") + ".",
-        f"{options.most} films of 3 s; {len(corpus.clips)} clips of {corpus.speakers} people, {corpus.minutes:.1f} "
-        f"minutes, can be learned from, {left_out} are left out.",
+    return "\n\n".join([
         "## Tracked",
-        "The digest is that of the shards and the manifest.",
+        f"{options.most} films of 3 s; {len(corpus.clips)} clips of {corpus.speakers} people, {corpus.minutes:.1f} "
+        f"minutes, can be learned from, {left_out} are left out. The digest is that of the shards and the manifest.",
         "| workers | killed | seconds | shards, digest |\n|---|---|---|---|\n" + "\n".join(rows),
+    ])  # fmt: skip
+
+
+def learned(options: Options) -> str:
+    """An epoch over what one worker tracked, in one process and in two."""
+    trained = {processes: _train(options, processes) for processes in (1, 2)}
+    return "\n\n".join([
         "## An epoch in one process and in two",
-        "The same batches of 12 windows, half of the steps on the corpus, half on synthetic speech (flite:slt). "
-        "Weights are compared before they are rounded to half precision: the largest difference, and how far training "
-        "moved them.",
+        f"`scripts.train_motion` by torchrun; the same batches of {options.batch} windows, half of the steps on the "
+        "corpus, half on synthetic speech (flite:slt), in full precision. Compared are the weights and their running "
+        "means before they are rounded: the largest difference, and how far training moved them at most. Seconds are "
+        "those of the whole command; the first one alone makes and hears the synthetic speech.",
         "| processes | steps | seconds | largest difference | moved by |\n|---|---|---|---|---|\n" + _compared(trained),
-        f"{os.cpu_count()} cores; load average at the end: {', '.join(f'{x:.1f}' for x in os.getloadavg())}.",
-    ]
-    write_text(RESULTS, with_remarks("\n\n".join(lines), RESULTS))
+    ])  # fmt: skip
 
 
 def _chosen(options: Options) -> Path:
@@ -146,15 +161,22 @@ def _train(options: Options, processes: int) -> tuple[dict[str, torch.Tensor], i
             shutil.copy(made, work)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     order = [*launch, "-m", "scripts.train_motion", "--work", str(work), "--shards", str(options.work / "one")]
-    order += ["--epochs", str(options.epochs), "--judges", str(ROOT / "checkpoints"), "--voices", "flite:slt"]
+    order += [
+        "--epochs",
+        "1",
+        "--batch",
+        str(options.batch),
+        "--judges",
+        str(ROOT / "checkpoints"),
+        "--voices",
+        "flite:slt",
+    ]
     order += ["--speech", "0.1", "--no-bfloat16", "--lip-steps", "20", "--corpus", str(options.work / "speech")]
     began = time.perf_counter()
     with (work / "log").open("w") as errors:
         subprocess.run([*order, "--out", str(work / "out")], cwd=ROOT, env=_ENVIRONMENT, check=True, stderr=errors)
     seconds = time.perf_counter() - began
     state = load_file(work / "motion.state")
-    from safetensors import safe_open
-
     with safe_open(work / "motion.state", "pt") as file:
         steps = int(file.metadata()["step"])
     return {name: value for name, value in state.items() if name.startswith(("average.", "network."))}, steps, seconds
@@ -173,6 +195,14 @@ def _compared(trained: dict[int, tuple[dict[str, torch.Tensor], int, float]]) ->
         moved = max(float((own[name] - begun[name]).abs().max()) for name in own if not name.startswith("seen."))
         rows.append(f"| {processes} | {steps} | {seconds:.0f} | {apart:.1e} | {moved:.2f} |")
     return "\n".join(rows)
+
+
+def _machine() -> str:
+    load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
+    return f"{os.cpu_count()} cores, shared with other work; load average at the end: {load}."
+
+
+_PARTS = {"tracked": tracked, "learned": learned}
 
 
 if __name__ == "__main__":

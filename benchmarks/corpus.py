@@ -193,7 +193,7 @@ def _compared(trained: dict[int, tuple[dict[str, torch.Tensor], int, float]]) ->
         apart = max(float((weights[name] - alone[name]).abs().max()) for name in weights)
         own = {name.removeprefix("network."): value for name, value in weights.items() if name.startswith("network.")}
         moved = max(float((own[name] - begun[name]).abs().max()) for name in own if not name.startswith("seen."))
-        rows.append(f"| {processes} | {steps} | {seconds:.0f} | {apart:.1e} | {moved:.2f} |")
+        rows.append(f"| {processes} | {steps} | {seconds:.0f} | {apart:.1e} | {moved:.1e} |")
     return "\n".join(rows)
 
 

@@ -88,7 +88,7 @@ def learned(options: Options) -> str:
         f"`scripts.train_motion` by torchrun; the same batches of {options.batch} windows, half of the steps on the "
         "corpus, half on synthetic speech (flite:slt), in full precision. Compared are the weights and their running "
         "means before they are rounded: the largest difference, and how far training moved them at most. Seconds are "
-        "those of the whole command; the first one alone makes and hears the synthetic speech.",
+        "those of the whole command; the first one alone hears the synthetic speech (and makes it).",
         "| processes | steps | seconds | largest difference | moved by |\n|---|---|---|---|---|\n" + _compared(trained),
     ])  # fmt: skip
 

@@ -15,7 +15,7 @@ import pytest
 from emotalk.core.errors import HubError, InputError
 from emotalk.learning.corpus import load_corpus
 from scripts.track_corpus import packed, tracked
-from scripts.track_corpus.__main__ import Options, films_folder, main
+from scripts.track_corpus.__main__ import TRACKED, Options, films_folder, main
 from scripts.track_corpus.described import CLIPS, DESCRIPTION, read_corpus
 from scripts.track_corpus.packed import Limits, told
 from tests.conftest import SHARED_DATA
@@ -234,6 +234,18 @@ def test_real_films_tracked_by_two_workers_killed_twice_are_the_same_shards(begu
         assert len(clip) >= 50
         assert clip.seen.mean() > 0.9
         assert clip.facts.sync > 0.25
+
+
+@pytest.mark.slow
+def test_actors_of_a_ray_cluster_make_the_same_shards(run, films, tmp_path):
+    pytest.importorskip("ray", reason="Ray is not installed (requirements-scale.txt)")
+    from emotalk.batch.ray_pool import RayPool
+
+    run()
+    place = str((tmp_path / "ray" / TRACKED).resolve())
+    asked = Options(films=str(films), out=tmp_path / "ray")
+    assert main(asked, lambda options, films: RayPool(place, "auto", 2, 1, TABLE)) == 0
+    assert contents(tmp_path / "ray") == contents(tmp_path / "out")
 
 
 def test_names_say_who_speaks_in_which_mood(films):

@@ -227,7 +227,7 @@ def test_real_films_tracked_by_two_workers_killed_twice_are_the_same_shards(begu
         ffmpeg(films / f"{name}.mp4", "-i", str(GRID / f"{name}.mp4"), "-t", "2.2")
     describe(films, name="GRID")
     assert main(Options(films=str(films), out=out, workers=1, size=SIZE)) == 0
-    assert killed(films, tmp_path / "two", {"1": WORKER, "3": DRIVER}, COUNTED) == contents(out)
+    assert killed(films, tmp_path / "two", {"1": WORKER, "2": DRIVER}, COUNTED) == contents(out)
     corpus = load_corpus(out)
     assert names(corpus) == ["others/s26_bgbsza.mp4", "s1/bbal8p.mp4"]
     for clip in corpus.clips:

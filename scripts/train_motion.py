@@ -1,10 +1,13 @@
 """Rebuilds the motion network and its judges (checkpoints/{motion,sync,consistency,sync_judge,consistency_judge}
-.safetensors) and their cards from free voices and licensed films.
+.safetensors) and their cards from free voices and licensed films; with `--shards` the motion network of corpora of your
+own (docs/corpus.md).
 
     python -m scripts.motion_corpus --films ../shared/data/grid --out ../motion-films --whole ../motion-whole
     python -m scripts.train_motion --work ../motion-training --films ../motion-films --whole ../motion-whole \
         --captures ../shared/data/arkit
-    torchrun --nproc-per-node 2 -m scripts.train_motion --work ...   # the motion network in parallel
+    torchrun --nproc-per-node 2 -m scripts.train_motion --work ...   # the same motion network, in parallel
+    torchrun --nproc-per-node 2 -m scripts.train_motion --work ../mine --shards ../crema-d-shards --epochs 3 \
+        --judges checkpoints --out ../mine/checkpoints
 
 Needs what `scripts.train_speech` needs (its corpus can be shared with --corpus) and the shipped speech encoder and
 head. Everything made on the way stays in --work; started again, it goes on where it stopped. With another speech
@@ -17,33 +20,39 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 import tyro
 
+from emotalk.core import checkpoint
 from emotalk.core.atomic import write_bytes, write_text
 from emotalk.core.blas import one_blas_thread
-from emotalk.core.errors import CheckpointError
+from emotalk.core.errors import EmotalkError, InputError
 from emotalk.core.paths import CHECKPOINTS
+from emotalk.core.rates import FPS
 from emotalk.core.speech import PHONES, Speech
 from emotalk.head import HeadModel
+from emotalk.learning.corpus import USES, Corpus, CorpusClip, for_lips, load_corpus
 from emotalk.learning.critics import emotion_critic, sync_critic
 from emotalk.learning.felt_motions import captured_people, filmed_people
 from emotalk.learning.filmed_lips import FilmedConfig, load_filmed, save_filmed, set_usual
 from emotalk.learning.judges import CONSISTENCY, SYNC, JudgeData, train_judges
 from emotalk.learning.lip_freedom import lip_critic, lip_freedom, save_freedom
-from emotalk.learning.motion_data import SpokenClip, load_clips, load_tracked, save_clips, spoken_clip
-from emotalk.learning.pretrain import PretrainConfig, distributed, pretrain
+from emotalk.learning.motion_data import SpokenClip, TrackedClip, load_clips, load_tracked, save_clips, spoken_clip
+from emotalk.learning.pretrain import PretrainConfig, pretrain
+from emotalk.learning.shared_batch import distributed
+from emotalk.learning.tracked_windows import TrackedWindows, steps_of
 from emotalk.motion.emotion_recogniser import load_recogniser
 from emotalk.motion.eye_network import load_eyes
-from emotalk.motion.model import save_network
+from emotalk.motion.model import FORMAT, save_network
 from emotalk.motion.network import MotionNetwork
 from emotalk.speech.encoder import SpeechEncoder
 from emotalk.sync.lip_measures import LipBasis
 from emotalk.sync.network import SyncModel, load_sync
+from scripts.motion_cards import card, write_cards
 from scripts.motion_corpus.folds import learn_from_films
 from scripts.motion_corpus.grid import ATTRIBUTION
 from scripts.motion_corpus.heard import heard_films
@@ -67,48 +76,6 @@ SYNCHRONY, EMOTION, LIPS = 0.15, 0.3, 0.2
 tells `scripts.ablate_motion`. With .2 or .5 for the strain a recogniser read gated faces as well as ungated ones in a
 short trial on a few synthetic sentences; .2 holds less of the emotion back."""
 
-CARDS: dict[str, tuple[str, str]] = {
-    "motion": (
-        "Gated residual motion network",
-        """Speech features, valence/arousal and a style vector to ARKit-52 expression at 25 fps
-(`emotalk/motion/network.py`). Its teacher is a coarticulation model over known phone times, joined with the
-valence/arousal field (`emotalk/learning/teacher.py`). Losses: face, base branch, residual, contacts, sync score,
-recognised emotion, and strain: how far an emotion moves lips in units of the
-freedom that filmed people's lips have at the sound (`emotalk/learning/lip_freedom.py`). The gate has no target of its
-own. The lip branch then learns from filmed people, mixed with the teacher (`emotalk/learning/filmed_lips.py`): squared
-error of lip measures in units of each speaker's spread.""",
-    ),
-    "sync": (
-        "Audio-visual sync network",
-        """Scores whether lips (four measures, from ARKit coefficients or from face landmarks) belong to a sound, and
-finds their offset (`emotalk/sync/network.py`). Contrastive, trained on the teacher's lips as a camera would see them
-and on filmed ones. A training loss, of adaptation to a person as well. Not fit for telling who speaks or whether a
-video is genuine.""",
-    ),
-    "sync_judge": (
-        "Audio-visual sync network for measuring",
-        """The same as `sync.safetensors` from another seed, other voices and other films: nothing was trained to
-please it. Benchmarks and `emotalk evaluate` score with it.""",
-    ),
-    "consistency": (
-        "Emotion recogniser over whole motions",
-        """Reads expression, gaze, lids, jaw and head pose and gives valence and arousal, judging face and body apart
-(`emotalk/motion/emotion_recogniser.py`). Trained on motions of strange people: the field of faces bent, mixed and
-unequal, other sizes and tempos of body, time stretched, seen as a tracker sees, with mouths and eyes lent by filmed and
-captured people (`emotalk/learning/felt_motions.py`). A training loss. It says nothing about the feelings of real
-people.""",
-    ),
-    "consistency_judge": (
-        "Emotion recogniser for measuring",
-        """The same as `consistency.safetensors` from another seed, other voices and other people: nothing was trained
-to please it. Benchmarks and `emotalk evaluate` read moods with it.""",
-    ),
-}
-DATA = """Voices of flite, festival, espeak-ng and (where their shards were there) Kokoro saying sentences from Debian's
-fortunes and wamerican, heard by the shipped speech encoder clean and through simulated microphones, rooms and codecs,
-and as exact phone times. kal16, kal_diphone, six espeak-ng variants and one sentence in twenty were kept for
-measurements."""
-
 
 @dataclass(frozen=True)
 class Options:
@@ -126,14 +93,32 @@ class Options:
     """Folder of Live Link Face captures, from which the recognisers learn, too."""
     tracked: Path | None = None
     """Folder of tracked videos (npz, see emotalk/learning/motion_data.py) to pretrain on as well."""
+    shards: tuple[Path, ...] = ()
+    """Folders of corpora (`scripts.track_corpus`) to pretrain on as well, and to learn lips from."""
+    judges: Path | None = None
+    """Folder of judges that are used as they are, such as checkpoints; trained where not given."""
     out: Path = CHECKPOINTS
-    """Where the checkpoints and cards go."""
+    """Where the checkpoints and cards go; outside of the repository where a corpus may not train what is shipped."""
     steps: int = 2000
-    """Training steps of the motion network: windows of 4 s, 12 a step and process."""
+    """Training steps of the motion network: windows of 4 s, `batch` a step."""
+    epochs: float | None = None
+    """Instead of steps: how often every window of the tracked videos and corpora is learned from."""
+    batch: int = 12
+    """Windows a step, shared by all processes: their number must divide it."""
+    tracked_share: float = PretrainConfig.tracked_share
+    """Share of the steps that are on tracked videos and corpora; the others are on synthetic speech."""
+    voices: tuple[str, ...] = ()
+    """Voices of the synthetic speech, such as flite:slt; all of VOICES where not given."""
+    speech: float = 1.0
+    """Share of the minutes of synthetic speech that is made."""
+    bfloat16: bool = PretrainConfig.bfloat16
+    """Matrix products of the motion network in half precision."""
     sync_steps: int = 1200
     """Training steps of either sync network."""
     lip_steps: int = FilmedConfig.steps
     """Training steps of the lip branch, on frames of films and of synthetic speech."""
+    lip_minutes: float = 10.0
+    """Minutes of each corpus that the lip branch learns from at most, of all people as evenly as can be."""
     consistency_steps: int = 1200
     """Training steps of either emotion recogniser."""
     seed: int = 0
@@ -142,6 +127,8 @@ class Options:
 
 def main(options: Options) -> None:
     """All stages, each skipped where its result lies in `work`."""
+    corpora = [load_corpus(folder) for folder in options.shards]
+    check_out(options.out, corpora)
     options.work.mkdir(parents=True, exist_ok=True)
     options.out.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -162,14 +149,13 @@ def main(options: Options) -> None:
         torch.distributed.barrier()
     clips = _all_clips(options)
     sync, recogniser = load_sync(_judge(options, SYNC[0])), load_recogniser(_judge(options, CONSISTENCY[0]))
-    tracked = None
-    if options.tracked:
-        encoder = SpeechEncoder.load()
-        tracked = [load_tracked(path, encoder.encode) for path in sorted(options.tracked.glob("*.npz"))]
-        log.info("%d tracked videos", len(tracked))
-    filmed = load_filmed(options.work / "filmed.npz") if options.films else []
+    tracked = _tracked(options, corpora)
+    grid = load_filmed(options.work / "filmed.npz") if options.films else []
+    filmed = grid + [
+        clip for corpus in corpora for clip in for_lips(corpus.clips, round(options.lip_minutes * 60 * FPS))
+    ]
     torch.manual_seed(options.seed)
-    config = PretrainConfig(steps=options.steps, batch=12, seed=options.seed)
+    config = training_config(options, tracked)
     critics = {"sync": (SYNCHRONY, sync_critic(sync, config.frames)), "emotion": (EMOTION, emotion_critic(recogniser))}
     if filmed:
         freedom = lip_freedom(filmed)
@@ -189,20 +175,76 @@ def main(options: Options) -> None:
         facts = {
             "minutes": round(sum(map(len, clips)) / 1500, 1),
             "clips": len(clips),
-            "steps": options.steps,
+            "steps": config.steps,
             "processes": processes,
-            "tracked": len(tracked or ()),
+            "tracked": len(tracked),
+            "corpora": [corpus.card() for corpus in corpora],
         }
         if filmed:
-            save_freedom(options.out / "lip_freedom.json", freedom, ATTRIBUTION)
+            save_freedom(options.out / "lip_freedom.json", freedom, _sources(options, corpora))
             lips = FilmedConfig(steps=options.lip_steps, seed=options.seed)
             facts |= learn_from_films(network, filmed, clips, sync.basis, lips, options.work)
+            facts["grid"] = len(grid)
         facts["cpu_minutes"] = round(clock.note() / 60, 1)
         save_network(network, options.out / "motion.safetensors", facts)
-        for name in (*SYNC, *CONSISTENCY):
+        judges = () if options.judges else (*SYNC, *CONSISTENCY)
+        for name in judges:
             write_bytes(options.out / f"{name}.safetensors", _judge(options, name).read_bytes())
-        write_cards(options, facts)
+        write_cards(options.out, ("motion", *judges), facts)
+        if corpora:
+            _save_folder(network, options.out, facts)
         log.info("done: %s", json.dumps(facts))
+    if processes > 1:
+        torch.distributed.destroy_process_group()
+
+
+def _save_folder(network: MotionNetwork, out: Path, facts: dict) -> None:
+    """The motion network as a folder of its own, its terms in it, for `--motion-model` and the Hub."""
+    config = {"format": FORMAT, "config": asdict(network.config)}
+    save_network(network, checkpoint.write_config(out / "motion", config), facts)
+    write_text(out / "motion" / "README.md", card("motion", facts))
+
+
+def check_out(out: Path, corpora: Sequence[Corpus]) -> None:
+    """Raise InputError where `out` is what is shipped and a corpus does not let its weights be."""
+    for corpus in corpora:
+        if corpus.weights != USES[0] and out.resolve() == CHECKPOINTS.resolve():
+            raise InputError(
+                f"Weights that learned from {corpus.terms.name} are {corpus.weights}: they may not be among those that "
+                "are shipped. Name another folder with --out."
+            )
+
+
+def _tracked(options: Options, corpora: Sequence[Corpus]) -> list[TrackedClip | CorpusClip]:
+    """All that was tracked, of single files and of corpora."""
+    clips: list[TrackedClip | CorpusClip] = []
+    if options.tracked:
+        encoder = SpeechEncoder.load()
+        clips += [load_tracked(path, encoder.encode) for path in sorted(options.tracked.glob("*.npz"))]
+        log.info("%d tracked videos", len(clips))
+    for corpus in corpora:
+        log.info(
+            "%s: %d clips, %.1f min, %d people", corpus.terms.name, len(corpus.clips), corpus.minutes, corpus.speakers
+        )
+        clips += corpus.clips
+    return clips
+
+
+def training_config(options: Options, tracked: Sequence[TrackedClip | CorpusClip]) -> PretrainConfig:
+    """How the network is trained; epochs are counted over the windows of what was `tracked`."""
+    config = PretrainConfig(
+        steps=options.steps, batch=options.batch, seed=options.seed, tracked_share=options.tracked_share,
+        bfloat16=options.bfloat16,
+    )  # fmt: skip
+    if options.epochs is None:
+        return config
+    windows = len(TrackedWindows(tracked, config.frames, config.seed))
+    return replace(config, steps=steps_of(options.epochs, windows, config.batch, config.tracked_share))
+
+
+def _sources(options: Options, corpora: Sequence[Corpus]) -> str:
+    """Whom the films are owed to."""
+    return "; ".join([*([ATTRIBUTION] if options.films else []), *(corpus.terms.attribution for corpus in corpora)])
 
 
 class CpuClock:
@@ -221,7 +263,7 @@ class CpuClock:
 
 
 def _judge(options: Options, name: str) -> Path:
-    return options.work / f"{name}.safetensors"
+    return (options.judges or options.work) / f"{name}.safetensors"
 
 
 def _clip_path(options: Options, voice: str) -> Path:
@@ -229,9 +271,12 @@ def _clip_path(options: Options, voice: str) -> Path:
 
 
 def voices(options: Options) -> dict[str, float]:
-    """Minutes of sound by voice: VOICES, and those of Kokoro whose shards are there."""
+    """Minutes of sound by voice: VOICES, and those of Kokoro whose shards are there; a share of them where asked."""
     kokoro = (path.stem.replace("_", ":", 1) for path in sorted(_corpus(options).glob("kokoro_??_*.npz")))
-    return VOICES | {voice: KOKORO_MINUTES for voice in kokoro if "." not in voice and voice not in HELD_OUT}
+    minutes = VOICES | {voice: KOKORO_MINUTES for voice in kokoro if "." not in voice and voice not in HELD_OUT}
+    if strange := set(options.voices) - minutes.keys():
+        raise InputError(f"There is no voice {sorted(strange)[0]!r} to train with; there are {', '.join(minutes)}.")
+    return {voice: options.speech * own for voice, own in minutes.items() if voice in (options.voices or minutes)}
 
 
 def _corpus(options: Options) -> Path:
@@ -284,7 +329,7 @@ def heard_clip(utterance: Utterance, encoder: SpeechEncoder) -> SpokenClip:
 
 def _train_judges(options: Options) -> None:
     """The two judges that are losses, and the two that only measure."""
-    if all(_judge(options, name).exists() for name in (*SYNC, *CONSISTENCY)):
+    if options.judges or all(_judge(options, name).exists() for name in (*SYNC, *CONSISTENCY)):
         return
     data = JudgeData(
         {voice: load_clips(_clip_path(options, voice)) for voice in voices(options)},
@@ -297,22 +342,8 @@ def _train_judges(options: Options) -> None:
     train_judges(options.work, data, basis, load_eyes(), *steps, seed=options.seed)
 
 
-def write_cards(options: Options, facts: dict) -> None:
-    """Model cards beside the checkpoints; results are added by `python -m benchmarks.motion`."""
-    cost = f"{facts['cpu_minutes']} CPU minutes on one core here, after the corpus was heard"
-    recipe = f"`python -m scripts.train_motion --work FOLDER` ({cost})."
-    for name, (title, what) in CARDS.items():
-        films = f"- Films: {facts['films']} sentences. {ATTRIBUTION}.\n" if "films" in facts else ""
-        text = (
-            f"# {title}\n\n{what}\n\n- Data: {facts['minutes']} minutes of text-to-speech. {DATA}\n{films}"
-            f"- Training: {recipe}\n- Licence: Apache-2.0 (weights and code).\n"
-            "- Results: benchmarks/results/motion.md\n"
-        )
-        write_text(options.out / f"{name}.md", text)
-
-
 if __name__ == "__main__":
     try:
         main(tyro.cli(Options))
-    except CheckpointError as error:
+    except EmotalkError as error:
         raise SystemExit(f"train_motion: {error}") from error

@@ -9,7 +9,8 @@ W = 96 + 2 * 192 numbers are what the network hears of a frame (`feature_rows.fr
 
 *Tracked video* (`--tracked FOLDER`, one file a video): the arrays of HeadMotion `expression` [T, 52], `jaw` [T, 3],
 `gaze` [T, 2], `eyelids` [T, 2], `head_pose` [T, 6], and `audio` [N] float32 mono at 16 kHz, already in step with the
-picture; optionally `emotion` [T, 2] valence and arousal (0 where unknown).
+picture; optionally `emotion` [T, 2] valence and arousal (0 where unknown) and `seen` [T], false where the motion is not
+to be learned from. Many of them are a corpus (`learning.corpus`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from emotalk.speech.known_phones import known_phones
 
 HIDDEN = NetworkConfig().features
 """Size of the encoder's hidden layer that clips keep."""
-_UNHEARD = 0.1
+UNHEARD = 0.1
 """Share of windows whose hidden layer is taken away, so that the network works without one, too."""
 
 
@@ -59,13 +60,19 @@ class SpokenClip:
 class TrackedClip:
     """A tracked video: what was heard and what the head did."""
 
-    rows: np.ndarray  # [1, T, W]
-    rhythm: np.ndarray  # [1, T, 6]
+    rows: np.ndarray  # [V, T, W]
+    rhythm: np.ndarray  # [V, T, 6]
     motion: HeadMotion
     emotion: np.ndarray  # [T, 2]
+    seen: np.ndarray | None = None  # [T] bool where the motion is known; None: everywhere
 
     def __len__(self) -> int:
         return len(self.motion)
+
+    @property
+    def expression(self) -> np.ndarray:
+        """[T, 52] that of `motion`."""
+        return self.motion.expression
 
 
 def rhythm_of(features: SpeechFeatures) -> np.ndarray:
@@ -134,18 +141,20 @@ def load_tracked(path: Path, encode: Callable[[Speech], SpeechFeatures]) -> Trac
             emotion = (
                 np.asarray(file["emotion"], np.float32) if "emotion" in file else np.zeros((len(motion), 2), np.float32)
             )
+            seen = np.asarray(file["seen"], bool) if "seen" in file else np.ones(len(motion), bool)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"{path.name} is not a tracked video ({error}); it must hold HeadMotion's arrays and `audio` at 16 kHz."
         ) from error
     if emotion.shape != (len(motion), 2):
         raise InputError(f"`emotion` in {path.name} must have shape [{len(motion)}, 2], found {list(emotion.shape)}.")
+    if seen.shape != (len(motion),):
+        raise InputError(f"`seen` in {path.name} must have shape [{len(motion)}], found {list(seen.shape)}.")
     features = encode(Speech(audio, source=path.name))
     frames = min(len(features) // 2, len(motion))
     cut = features[: 2 * frames]
-    return TrackedClip(
-        frame_rows(cut, HIDDEN)[None].astype(np.float16), rhythm_of(cut)[None], motion[:frames], emotion[:frames]
-    )
+    rows = frame_rows(cut, HIDDEN)[None].astype(np.float16)
+    return TrackedClip(rows, rhythm_of(cut)[None], motion[:frames], emotion[:frames], seen[:frames])
 
 
 @dataclass(frozen=True)
@@ -168,6 +177,7 @@ class TrackedBatch:
     rows: Tensor
     rhythm: Tensor
     expression: Tensor  # [B, T, 52]
+    known: Tensor  # [B, T] 1 where the expression is, else 0
     va: Tensor
     style: Tensor
     gains: Tensor
@@ -192,8 +202,17 @@ def random_emotion(random: np.random.Generator, frames: int) -> np.ndarray:
     return (first + glide * (last - first)).astype(np.float32)
 
 
+def window(array: np.ndarray, start: int, frames: int, fill: np.ndarray) -> np.ndarray:
+    """`frames` rows of an `array` [T, ...] from row `start` on, as float32; `fill` [...] where it has none."""
+    out = np.repeat(np.asarray(fill, np.float32)[None], frames, 0)
+    first, last = max(start, 0), min(start + frames, len(array))
+    if last > first:
+        out[first - start : last - start] = array[first:last]
+    return out
+
+
 class ClipSampler:
-    """Random windows of clips, each with a random emotion and a random speaker's style."""
+    """Random windows of spoken clips, each with a random emotion and a random speaker's style."""
 
     def __init__(self, clips: list, frames: int, seed: int) -> None:
         self._clips = [clip for clip in clips if len(clip) >= 8]
@@ -210,19 +229,12 @@ class ClipSampler:
         version = int(self.random.integers(clip.rows.shape[0]))
         return clip, start, version
 
-    def _rows(self, array: np.ndarray, start: int, frames: int, fill: np.ndarray) -> np.ndarray:
-        out = np.repeat(fill[None], frames, 0)
-        first, last = max(start, 0), min(start + frames, len(array))
-        if last > first:
-            out[first - start : last - start] = array[first:last]
-        return out
-
     def _heard(self, clip, start: int, version: int) -> tuple[np.ndarray, np.ndarray]:
         silent = quiet(1, (clip.rows.shape[-1] - 2 * ROW_SIZE) // 2)[0]
-        rows = self._rows(clip.rows[version].astype(np.float32), start - BEFORE, self.frames + BEFORE + AHEAD, silent)
-        if self.random.random() < _UNHEARD:
+        rows = window(clip.rows[version], start - BEFORE, self.frames + BEFORE + AHEAD, silent)
+        if self.random.random() < UNHEARD:
             rows[:, 2 * ROW_SIZE :] = 0
-        return rows, self._rows(clip.rhythm[version].astype(np.float32), start, self.frames, np.zeros(6, np.float32))
+        return rows, window(clip.rhythm[version], start, self.frames, np.zeros(6, np.float32))
 
     def _draw(self, batch: int):
         for index in self.random.choice(len(self._clips), batch, p=self._weights):
@@ -244,32 +256,14 @@ class ClipSampler:
                 (
                     rows,
                     rhythm,
-                    self._rows(clip.articulation.astype(np.float32), start, self.frames, np.zeros(6, np.float32)),
-                    self._rows(clip.phones.astype(np.float32), start, self.frames, silence),
+                    window(clip.articulation, start, self.frames, np.zeros(6, np.float32)),
+                    window(clip.phones, start, self.frames, silence),
                     random_emotion(self.random, self.frames),
                     (style := self._speaker()).vector,
                     style.gains,
                 )
             )
         return SpokenBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*columns, strict=True)))
-
-    def tracked(self, batch: int) -> TrackedBatch:
-        """A batch of tracked videos, without style (fitting it to people is personalisation's part)."""
-        average = MotionStyle(face=0)
-        columns: list[tuple] = []
-        for clip, start, version in self._draw(batch):
-            rows, rhythm = self._heard(clip, start, version)
-            columns.append(
-                (
-                    rows,
-                    rhythm,
-                    self._rows(clip.motion.expression, start, self.frames, np.zeros(52, np.float32)),
-                    self._rows(clip.emotion, start, self.frames, np.zeros(2, np.float32)),
-                    average.vector,
-                    average.gains,
-                )
-            )
-        return TrackedBatch(*(torch.from_numpy(np.stack(column)) for column in zip(*columns, strict=True)))
 
 
 def _less_certain(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Pretraining of the motion network: from what can be heard to the motion that the teacher knows.
 
-Runs alone or, started by `torchrun`, in several processes that share every batch (gradients are averaged by
-DistributedDataParallel; gloo on CPUs, nccl on GPUs). Interrupted runs go on where they stopped.
+Runs alone or, started by `torchrun`, in several processes that share every batch (`shared_batch`; gradients are
+averaged by DistributedDataParallel; gloo on CPUs, nccl on GPUs): they come to the weights that one alone would come to,
+but for the order of sums. Interrupted runs go on where they stopped, also in another number of processes.
 """
 
 from __future__ import annotations
@@ -10,20 +11,20 @@ import copy
 import dataclasses
 import logging
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from emotalk.core.arkit import ARKIT_NAMES
 from emotalk.core.errors import InputError
 from emotalk.learning.motion_data import ClipSampler, SpokenBatch, TrackedBatch
+from emotalk.learning.shared_batch import SharedDropout, distributed, own_part, part_of
 from emotalk.learning.teacher import Taught, teach
+from emotalk.learning.tracked_windows import TrackedWindows, tracked_before
 from emotalk.learning.training_state import load_state, save_state
 from emotalk.motion.network import RHYTHM_SIZE, MotionNetwork, NetworkOutput
 
@@ -41,7 +42,7 @@ class PretrainConfig:
     """How the motion network is trained."""
 
     steps: int = 3000
-    batch: int = 16  # windows a step and process
+    batch: int = 16  # windows a step, of all processes together
     frames: int = 100  # frames a window
     learning_rate: float = 2e-3  # at its highest, after the warm-up; falls to 1 % along a half cosine
     warmup: int = 100
@@ -97,12 +98,12 @@ def taught_loss(output: NetworkOutput, taught: Taught, config: PretrainConfig) -
 
 def tracked_loss(output: NetworkOutput, batch: TrackedBatch) -> dict[str, Tensor]:
     """The losses by name, scalar tensors, of a batch of tracked videos, which know no decomposition: only what the face
-    did."""
+    did, in frames in which it was seen."""
     weights = SHAPE_WEIGHTS.to(output.expression.device)
-    off = output.expression - batch.expression
+    off, known = output.expression - batch.expression, batch.known
     return {
-        "face": (off.abs() * weights).sum(-1).mean(),
-        "velocity": (off.diff(dim=1).abs() * weights).sum(-1).mean(),
+        "face": ((off.abs() * weights).sum(-1) * known).mean(),
+        "velocity": ((off.diff(dim=1).abs() * weights).sum(-1) * known[:, 1:] * known[:, :-1]).mean(),
     }
 
 
@@ -126,15 +127,6 @@ def learning_rate(step: int, steps: int, warmup: int, highest: float) -> float:
     return highest * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def distributed() -> tuple[int, int]:
-    """(rank, number of processes); joins the group that torchrun's environment describes, if there is one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return 0, 1
-    if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return dist.get_rank(), dist.get_world_size()
-
-
 def pretrain(
     network: MotionNetwork,
     spoken: list,
@@ -148,9 +140,12 @@ def pretrain(
     """Trains on spoken clips, and tracked ones if given; returns the network with averaged weights.
 
     `critics` are further losses by name with their weights. With `state_path` the run is saved every
-    `config.save_every` steps and goes on from there. `progress(step, losses)` is called every 50 steps.
+    `config.save_every` steps and goes on from there. `progress(step, losses)` is called every 50 steps. Raises
+    InputError where a batch cannot be shared evenly by the processes.
     """
     rank, processes = distributed()
+    rows = own_part(config.batch, rank, processes)
+    windows = TrackedWindows(tracked, config.frames, config.seed) if tracked else None
     network = network.to(device).train().requires_grad_(True)
     average = copy.deepcopy(network).requires_grad_(False)
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -159,11 +154,11 @@ def pretrain(
     model = nn.parallel.DistributedDataParallel(network, find_unused_parameters=True) if processes > 1 else network
     means: dict[str, float] = {}
     for step in range(first, config.steps):
-        # Batches depend on step and rank alone, so a resumed run sees what an uninterrupted one would have seen.
-        seed = int(np.random.SeedSequence([config.seed, step, rank]).generate_state(1)[0])
-        random = np.random.default_rng(seed)
+        # Batches depend on the step alone, so a resumed run sees what an uninterrupted one would have seen.
+        seed = int(np.random.SeedSequence([config.seed, step, 0]).generate_state(1)[0])
         torch.manual_seed(seed)  # of the lip branch's dropout
-        losses, total = _step_losses(model, spoken, tracked, config, critics or {}, random, seed, device)
+        with SharedDropout(rank, processes):
+            losses, total = _step_losses(model, spoken, windows, config, critics or {}, step, seed, rows, device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step, config)
         optimizer.zero_grad(set_to_none=True)
@@ -188,19 +183,22 @@ def pretrain(
 def _step_losses(
     model: nn.Module,
     spoken: list,
-    tracked: list | None,
+    windows: TrackedWindows | None,
     config: PretrainConfig,
     critics: dict[str, tuple[float, Critic]],
-    random: np.random.Generator,
+    step: int,
     seed: int,
+    rows: range,  # of the batch, for this process
     device: str | torch.device,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    if tracked and random.random() < config.tracked_share:
-        batch = _on(ClipSampler(tracked, config.frames, seed).tracked(config.batch), device)
+    before, share = tracked_before(step, config.tracked_share), config.tracked_share
+    if windows is not None and tracked_before(step + 1, share) > before:
+        first = before * config.batch
+        batch = _on(windows.batch(range(first + rows.start, first + rows.stop)), device)
         losses = tracked_loss(run_network(model, batch, config.bfloat16), batch)
         total = losses["face"] + config.velocity * losses["velocity"]
         return {f"tracked {name}": value for name, value in losses.items()}, total
-    batch = _on(ClipSampler(spoken, config.frames, seed).spoken(config.batch), device)
+    batch = _on(part_of(ClipSampler(spoken, config.frames, seed).spoken(config.batch), rows), device)
     with torch.no_grad():
         taught = teach(batch.articulation, batch.phones, batch.rhythm, batch.va, batch.style, batch.gains)
     output = run_network(model, batch, config.bfloat16)

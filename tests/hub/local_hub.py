@@ -105,8 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         if hub.status is not None:
             return self._send(hub.status, {"error": "as the test asked"})
         for pattern, method in (
-            (r"/api/models/([^/]+/[^/]+)/revision/(.+)", self._describe),
-            (r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self._file),
+            (r"/api/(?:models|datasets)/([^/]+/[^/]+)/revision/(.+)", self._describe),
+            (r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self._file),
             (r"/api/(?:models|spaces)/([^/]+/[^/]+)/preupload/.+", self._preupload),
             (r"/api/(?:models|spaces)/([^/]+/[^/]+)/commit/(.+)", self._commit),
             (r"(?:/spaces)?/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self._lfs_batch),

@@ -141,8 +141,11 @@ class YourFaceTab:
                 for button in (self.further, self.improve)
             ),
             # Another visit finds the fit that is still running, and the avatars made since the server started.
-            blocks.load(self.follow, None, [*watching, *form], concurrency_limit=None, **shared),
+            blocks.load(self.follow, None, watching, concurrency_limit=None, **shared),
         ]
+        # Not the first of what `follow` yields: the page makes each message of the one before, in place, so a slow page
+        # had a photo that was no file any more by the time it looked at it.
+        blocks.load(self.form_of_running, None, form, queue=False, **shared)
         for event in made:
             told = event.then(self.gallery, self.faces, [self.faces, self.mine, self.mine_row], queue=False, **shared)
             # After the list, so that the button leads to the new one.
@@ -224,8 +227,12 @@ class YourFaceTab:
         if fit is None:
             yield {self.fit: gr.skip()}
         else:
-            yield self._form_of(fit.request)
             yield from self._report(fit, begun_here=False)
+
+    def form_of_running(self, request: gr.Request) -> dict:
+        """The form of a fit that this page finds running."""
+        fit = self.fits.running(request.session_hash or "")
+        return {self.kind: gr.skip()} if fit is None else self._form_of(fit.request)
 
     def _form_of(self, request: AvatarRequest) -> dict:
         """The form as it was when a fit was begun, for a page that finds it running; consent is given anew each time.

@@ -82,7 +82,8 @@ class InlinePool:
 
 class LocalPool:
     """Processes on this machine, each with `threads` threads for drawing and matrices, and one of `gpus` GPUs in turn
-    where there are several. `table` as for `kinds.kinds_of`."""
+    where there are several. `table` as for `kinds.kinds_of`; names of files and avatars are meant from `folder` on
+    (this process's own)."""
 
     def __init__(
         self,
@@ -92,8 +93,9 @@ class LocalPool:
         table: str = TABLE,
         gpus: int = 0,
         clock: Callable[[], float] = time.monotonic,
+        folder: str | None = None,
     ) -> None:
-        self.size, self._clock = size, clock
+        self.size, self._clock, self._folder = size, clock, folder
         self._next_look = 0.0
         self._command = [sys.executable, "-m", "emotalk.batch.worker", place, table]
         self._threads, self._gpus = threads, gpus
@@ -103,7 +105,8 @@ class LocalPool:
     def give(self, worker: int, task: Task) -> None:
         """See `Pool`. Raises OSError where no process can be started."""
         if worker not in self._workers:
-            self._workers[worker] = _Process(worker, self._command, self._environment(worker), self._answers)
+            environment = self._environment(worker)
+            self._workers[worker] = _Process(worker, self._command, environment, self._folder, self._answers)
         self._workers[worker].give(task, self._clock())
 
     def wait(self) -> tuple[int, Answer]:
@@ -165,7 +168,12 @@ class _Process:
     """One worker's process, and the thread that reads its answers."""
 
     def __init__(
-        self, worker: int, command: list[str], environment: dict[str, str], answers: queue.SimpleQueue
+        self,
+        worker: int,
+        command: list[str],
+        environment: dict[str, str],
+        folder: str | None,
+        answers: queue.SimpleQueue,
     ) -> None:
         self._worker, self._answers = worker, answers
         self._task: Task | None = None
@@ -173,8 +181,9 @@ class _Process:
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed by `close`
         try:
             self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-                text=True, encoding="utf-8", start_new_session=True,  # with what it starts it can be killed at once
+                command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=self._errors, text=True, encoding="utf-8",
+                start_new_session=True,  # with what it starts it can be killed at once
             )  # fmt: skip
         except OSError:
             self._errors.close()

@@ -57,7 +57,7 @@ class RayPool:
         self._kind = ray.remote(
             num_cpus=threads, num_gpus=1 if gpus else 0, max_restarts=0, runtime_env={"env_vars": variables}
         )(MakingActor)
-        self._arguments = place, threads, table
+        self._arguments = place, threads, table, os.getcwd()
         self._actors: dict[int, Any] = {}
         self._given: dict[Any, tuple[int, int]] = {}  # worker and index by what Ray will answer with
 
@@ -99,9 +99,9 @@ class RayPool:
 class MakingActor:
     """A worker as Ray starts it, which sees to a process that makes the tasks."""
 
-    def __init__(self, place: str, threads: int, table: str) -> None:
-        """Arguments as for `pools.LocalPool`."""
-        self._pool = LocalPool(place, 1, threads, table)
+    def __init__(self, place: str, threads: int, table: str, folder: str) -> None:
+        """Arguments as for `pools.LocalPool`; `folder`, the driver's, may not be on this machine."""
+        self._pool = LocalPool(place, 1, threads, table, folder=folder if os.path.isdir(folder) else None)
 
     def answer(self, table: dict[str, Any]) -> dict[str, Any]:
         """What became of a task (`tasks.Task.to_json`), as a table of a `tasks.Answer`."""

@@ -61,7 +61,7 @@ def _echo(desk: Desk, options: Options, result: Path, work: Path) -> dict:
     (result / "said.txt").write_text(options["say"] * options.get("times", 1))
     heard = Path(options["file"]).read_bytes() if "file" in options else b""
     (result / "deep" / "heard.bin").write_bytes(heard)
-    return {"letters": len(options["say"]), "threads": os.environ.get("EMOTALK_THREADS", "")}
+    return {"letters": len(options["say"]), "threads": os.environ.get("EMOTALK_THREADS", ""), "folder": os.getcwd()}
 
 
 def _steps(desk: Desk, options: Options, result: Path, work: Path) -> dict:

@@ -24,6 +24,10 @@ def lines(count, **options):
     return [{"kind": "echo", "say": f"word{i}", "out": f"{i}", **options} for i in range(count)]
 
 
+def facts_of(result):
+    return json.loads((result / "job.json").read_bytes())["facts"]
+
+
 class Watched(LocalPool):
     """A pool that remembers which processes it has had."""
 
@@ -45,10 +49,16 @@ def test_a_worker_stays_from_job_to_job_and_has_its_share_of_threads(tmp_path, p
     report = run_jobs(doubles.read(tmp_path / "jobs.jsonl", *lines(5)), place_of(tmp_path / "out"), pool)
     assert (report.made, len(pool.seen)) == (5, 1)
     assert report.memory > 1 << 20
-    assert json.loads((tmp_path / "out" / "4" / "job.json").read_bytes())["facts"] == {"letters": 5, "threads": "3"}
+    assert facts_of(tmp_path / "out" / "4") == {"letters": 5, "threads": "3", "folder": os.getcwd()}
     (pid,) = pool.seen
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_names_are_meant_from_the_folder_that_it_is_given(tmp_path):
+    pool = LocalPool(str(tmp_path / "out"), 1, 1, doubles.TABLE, folder=str(tmp_path))
+    assert run_jobs(doubles.read(tmp_path / "jobs.jsonl", *lines(1)), place_of(tmp_path / "out"), pool).made == 1
+    assert facts_of(tmp_path / "out" / "0")["folder"] == str(tmp_path)
 
 
 def test_a_worker_that_has_made_enough_is_renewed(tmp_path, pool):

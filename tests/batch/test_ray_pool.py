@@ -1,5 +1,6 @@
 """Workers of a Ray cluster, where Ray is installed (requirements-scale.txt)."""
 
+import json
 import os
 import sys
 import tempfile
@@ -62,6 +63,21 @@ def test_actors_make_the_same_bytes_as_processes(tmp_path, cluster):
     assert report.renewed >= 2
     assert doubles.contents(near.folder) == doubles.contents(far.folder)
     assert run_jobs(jobs, far, KeptPool(far.address, cluster, 2, 1, doubles.TABLE)).already == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True, False])
+def test_names_are_meant_from_where_the_driver_runs_if_that_is_there(tmp_path, monkeypatch, cluster, there):
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    place = place_of(tmp_path / "out")
+    jobs = doubles.read(tmp_path / "jobs.jsonl", *lines(1))
+    pool = KeptPool(place.address, cluster, 1, 1, doubles.TABLE)
+    if not there:
+        (tmp_path / "project").rmdir()
+    assert run_jobs(jobs, place, pool).made == 1
+    facts = json.loads((tmp_path / "out" / "0" / "job.json").read_bytes())["facts"]
+    assert (facts["folder"] == str(tmp_path / "project")) is there
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Fit a shipped avatar to a rendered preset: `python -m scripts.fit_preset FOLDER` (about ten minutes of one core).
+"""Fit a shipped avatar to a rendered preset: `python -m scripts.fit_preset FOLDER` (some 15 minutes of one core).
 
 FOLDER is what `scripts.make_preset` writes (scripts/preset_scene/dataset.py describes it). The result goes to
 checkpoints/avatars/NAME, held-out pictures and a contact sheet to docs/presets/NAME. A killed run goes on where it was.
@@ -26,7 +26,9 @@ from emotalk.core.errors import CheckpointError, InputError
 from emotalk.core.motion import HeadMotion
 from emotalk.core.paths import CHECKPOINTS
 from emotalk.core.progress import FitProgress
+from emotalk.fitting.eye_backing import with_backed_eyes
 from emotalk.fitting.gaussian_fit import FitConfig, GaussianFit, score
+from emotalk.fitting.thinning import thinned
 from emotalk.head import HeadModel
 from scripts.check_presets import FOLDER
 from scripts.fold_presets import folded
@@ -35,6 +37,7 @@ from scripts.preset_fit.plain import PlainLook, build_plain_avatar
 from scripts.preset_fit.strands import drape, hang, pieces, stick
 from scripts.preset_pictures import keep_held_out, load_data_set
 from scripts.preset_sheet import contact_sheet
+from scripts.thin_presets import LEARNED, SHARE, STEPS, WHOLE, random_views
 
 log = logging.getLogger(__name__)
 LICENCE = "CC0-1.0"
@@ -118,7 +121,7 @@ class Options:
     gaussians: int = 22_000
     """On the mesh at the start."""
     budget: int = 50_000
-    """In all at the end."""
+    """In all at the end, before it is thinned."""
     ssim: float = 0.2
     """Share of D-SSIM in the loss."""
     final_ssim: float = 0.5
@@ -172,7 +175,8 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
             train = splits["train"]
             fit = begin()
 
-    avatar = mend_mouth(avatar)
+    whole = with_backed_eyes(mend_mouth(avatar))
+    avatar = thinned(whole, random_views(LEARNED, seed=0), SHARE, STEPS, report=report)
     full = score(avatar, test)
     log.info("held out, full picture: %.2f dB, SSIM %.4f", *full)
     sheet = json.loads((SHEETS / f"{name}.json").read_text())
@@ -184,7 +188,7 @@ def fit_preset(folder: Path, name: str, options: Options | None = None) -> Gauss
         f"with `python -m scripts.make_preset {name}`.",
         synthetic=True,
         metrics={"psnr_full": round(full[0], 2), "ssim_full": round(full[1], 4), "steps": fit.step_count,
-                 "gaussians": len(avatar), "pictures": len(train), MENDED: 1},
+                 "gaussians": len(avatar), WHOLE: len(whole), "pictures": len(train), MENDED: 1},
         limitations=sheet.get("limitations", ""),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )  # fmt: skip

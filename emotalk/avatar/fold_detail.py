@@ -69,7 +69,7 @@ def _finer(avatar: GaussianAvatar, most: int) -> GaussianAvatar:
     gaussians = BoundGaussians.concatenate([g.select(keep), *(part for _, part in cut)])
     parents = [chosen.repeat(len(part) // len(chosen)) for chosen, part in cut]
     order = torch.cat([keep[:mesh].nonzero()[:, 0], *parents, mesh + keep[mesh:].nonzero()[:, 0]])
-    return avatar.replace(gaussians=gaussians, corrections=_inherited(avatar.corrections, order, len(g)))
+    return avatar.replace(gaussians=gaussians, corrections=inherited(avatar.corrections, order, len(g)))
 
 
 def _across_lines(head: HeadModel, vertices: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +132,7 @@ def _matrix(quats: Tensor) -> Tensor:
     return torch.stack(rows, -1).unflatten(-1, (3, 3))
 
 
-def _inherited(corrections: Corrections, order: Tensor, count: int) -> Corrections:
+def inherited(corrections: Corrections, order: Tensor, count: int) -> Corrections:
     """The corrections of Gaussians that are copies of the rows `order` [N] of `count` earlier ones."""
     row = torch.full((count,), -1)
     row[corrections.index] = torch.arange(len(corrections.index))

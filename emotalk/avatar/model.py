@@ -112,6 +112,14 @@ class GaussianAvatar:
         detail` exchanged."""
         return GaussianAvatar(**({name: getattr(self, name) for name in _PARTS} | changes))
 
+    def select(self, keep: Tensor) -> GaussianAvatar:
+        """The same avatar with the Gaussians where `keep` [N] (bool) is true alone, and their corrections."""
+        c = self.corrections
+        place = torch.cumsum(keep, 0) - 1
+        has = keep[c.index]
+        corrections = Corrections(c.mean, c.matrix, place[c.index[has]], c.position[:, has], c.color[:, has])
+        return self.replace(gaussians=self.gaussians.select(keep), corrections=corrections)
+
     def to(self, device: torch.device | str) -> GaussianAvatar:
         """The avatar on another device; itself where it is there already."""
         if torch.device(device) == self.device:

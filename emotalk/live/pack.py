@@ -1,6 +1,6 @@
 """`live_pack`: the bytes that let a browser draw an avatar, made once and then kept.
 
-avatar ─► worth_sending ─► pruned ─┬─► mesh_arrays ─────┐
+avatar ─► worth_sending ─► select ─┬─► mesh_arrays ─────┐
                                    ├─► gaussian_arrays ─┼─► container.write ─► gzip ─► LivePack
                                    └─► scene_arrays ────┘
 
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from emotalk.avatar import GaussianAvatar
 from emotalk.core.atomic import write_bytes
@@ -32,7 +33,7 @@ from emotalk.live.container import VERSION, write
 from emotalk.live.gaussian_arrays import gaussian_arrays
 from emotalk.live.mesh_arrays import mesh_arrays
 from emotalk.live.scene_arrays import scene_arrays
-from emotalk.live.visibility import LEAST_WEIGHT, pruned, worth_sending
+from emotalk.live.visibility import LEAST_WEIGHT, worth_sending
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def made(avatar: GaussianAvatar, least_weight: float = LEAST_WEIGHT) -> bytes:
     """The bytes of the pack before gzip, without the Gaussians that nobody would miss
     (`visibility.worth_sending`); a `least_weight` of 0 keeps all."""
     if least_weight > 0:
-        avatar = pruned(avatar, worth_sending(avatar, least_weight))
+        avatar = avatar.select(torch.from_numpy(worth_sending(avatar, least_weight)))
     mesh = mesh_arrays(avatar)
     arrays, meta = gaussian_arrays(avatar, mesh.triangle)
     scene, look = scene_arrays(avatar)

@@ -1,9 +1,8 @@
 """Which Gaussians anybody can ever see: what no pose and no view shows need not travel to a browser.
 
-A Gaussian's weight in a picture is the sum of what it adds to pixels (transmittance times alpha), which the renderer's
-backward pass gives as the derivative by its colour. Faces and views are chosen to uncover everything a talk uncovers:
-moods, a jaw wide open, the tongue, bared teeth, shut eyes, every direction of gaze, and all views that the page's
-sliders allow.
+A Gaussian's weight in a picture is the sum of what it adds to pixels (`rendering.weights`). Faces and views are chosen
+to uncover everything a talk uncovers: moods, a jaw wide open, the tongue, bared teeth, shut eyes, every direction of
+gaze, and all views that the page's sliders allow.
 """
 
 from __future__ import annotations
@@ -104,8 +103,7 @@ def far_views() -> list[tuple[int, int, list[int]]]:
 def weights(avatar: GaussianAvatar) -> np.ndarray:
     """The largest weight [N] of every Gaussian in any of the pictures, in pixels of a 512 pixel portrait."""
     # Imported here: numba when something is drawn.
-    from emotalk.core.gaussians import GaussianCloud
-    from emotalk.rendering import rasterize
+    from emotalk.rendering.weights import shown_weights
 
     motion = shown_faces(avatar.held)
     largest = torch.zeros(len(avatar))
@@ -113,11 +111,7 @@ def weights(avatar: GaussianAvatar) -> np.ndarray:
     for zoom, yaw, pitch, faces in [*near, *((FAR, *view) for view in far_views())]:
         camera = _camera(avatar, math.radians(yaw), math.radians(pitch), zoom)
         for t in faces:
-            cloud = avatar.pose(motion, t, camera)
-            colors = cloud.colors.clone().requires_grad_()
-            seen = GaussianCloud(cloud.means, cloud.scales, cloud.quats, cloud.opacities, colors)
-            rasterize(seen, camera).image[..., 0].sum().backward()
-            largest = torch.maximum(largest, colors.grad[:, 0])
+            largest = torch.maximum(largest, shown_weights(avatar.pose(motion, t, camera), camera))
     return (largest * (512 / SIZE) ** 2).numpy()
 
 
@@ -137,16 +131,3 @@ def _camera(avatar: GaussianAvatar, yaw: float, pitch: float, zoom: float) -> Ca
     if avatar.camera is None:
         return portrait_camera(SIZE, yaw, pitch, zoom)
     return own_view(avatar, SIZE, yaw, pitch, zoom / PORTRAIT_ZOOM)[0]
-
-
-def pruned(
-    avatar: GaussianAvatar,
-    keep: np.ndarray,  # [N] bool
-) -> GaussianAvatar:
-    """The same avatar with only the Gaussians to keep, and their corrections."""
-    chosen = torch.from_numpy(keep)
-    c = avatar.corrections
-    place = torch.cumsum(chosen, 0) - 1
-    has = chosen[c.index]
-    corrections = type(c)(c.mean, c.matrix, place[c.index[has]], c.position[:, has], c.color[:, has])
-    return avatar.replace(gaussians=avatar.gaussians.select(chosen), corrections=corrections)

@@ -98,8 +98,9 @@ def main(before: tyro.conf.Positional[Path], out: Path = RESULTS) -> None:
     load = " ".join(f"{x:.1f}" for x in os.getloadavg())
     text = f"""# Thinned presets
 
-`python -m scripts.thin_presets` halved the Gaussians of the shipped avatars; `python -m benchmarks.thinned_presets` has
-measured what that takes and leaves. Best of {ROUNDS} rounds over {FACES} faces, {os.cpu_count()} cores, load {load}.
+`python -m scripts.thin_presets` nearly halved the Gaussians of the shipped avatars. What that takes and leaves was
+measured by `python -m benchmarks.thinned_presets`: best of {ROUNDS} rounds over {FACES} faces, {os.cpu_count()} cores,
+load {load}.
 
 ## What it takes
 

@@ -4,9 +4,9 @@
                                 └─────────────────────────────────────────────────┴─► fit ─► lighter avatar
 
 A fit that splits where the picture pulls leaves many Gaussians that hardly show, in hair and under cloth above all. As
-LightGaussian found for scenes (Fan et al. 2024, sections 3.1 and 3.2) half of them can go at once if the rest is fitted
-again to the pictures of the whole. Who goes is decided by the error of the pictures without them, as PUP 3D-GS does by
-its sensitivity (Hanson et al. 2025), not by how much they add: single hairs before a light wall add little.
+was found for scenes (LightGaussian, Fan et al. 2024; PUP 3D-GS, Hanson et al. 2025) many of them can go at once if the
+rest is fitted again. Who goes is decided by the error of the pictures without them, not by how much they add: single
+hairs before a light wall add little.
 """
 
 from __future__ import annotations

@@ -34,6 +34,9 @@ class Answering(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         name = self.server.name
+        if self.server.ended:  # a connection that nginx had kept
+            self.close_connection = True
+            return
         if self.path == "/" and self.server.stopping:
             self.send_response(503)
             self.send_header("Content-Length", "0")
@@ -82,6 +85,7 @@ class Site:
     def end(self, name: str) -> None:
         """One process is gone."""
         server = self.servers.pop(name)
+        server.ended = True
         server.shutdown()
         server.server_close()
 
@@ -106,7 +110,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     found = Site(f"https://localhost:{port}", context)
     for one, at in ports.items():
         server = found.servers[one] = ThreadingHTTPServer(("127.0.0.1", at), Answering)
-        server.name, server.stopping, server.go_on = one, False, threading.Event()
+        server.name, server.stopping, server.ended, server.go_on = one, False, False, threading.Event()
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     nginx = subprocess.Popen(
         ["nginx", "-e", f"{tmp_path}/errors", "-p", str(tmp_path), "-c", f"{tmp_path}/nginx.conf"],

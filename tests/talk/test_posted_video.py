@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_opening
 
 from emotalk.talk import Look, Studio, TalkRequest
 from emotalk.talk.captions import captions
@@ -48,9 +49,9 @@ def test_captions_of_a_real_talk_stand_in_the_safe_area(studio, plain, tmp_path:
         studio.talk(request, tmp_path / "bare.mp4")
         bare = list(read_frames(tmp_path / "bare.mp4", width, height))
     clip = studio.talk(TalkRequest(text="Good morning.", voice=VOICE, look=look), tmp_path / "a.mp4")
-    # The same frames but for the words, up to what the encoder changes.
+    # The same frames but for the words, up to what the encoder changes: a single pixel of an eye, say.
     shown = [
-        np.abs(one.astype(int) - other).max(-1) > 48
+        binary_opening(np.abs(one.astype(int) - other).max(-1) > 48, np.ones((2, 2)))
         for one, other in zip(read_frames(tmp_path / "a.mp4", width, height), bare, strict=True)
     ]
     said = [round(25 * (start + end) / 2) for start, end, _ in clip.words]

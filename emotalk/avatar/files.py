@@ -58,8 +58,13 @@ SPEC: Spec = {
     "correction.color_step": ("F32", ("K",)),
     "background": ("U8", ("H", "W", 3)),
 }
-OPTIONAL: Spec = {"camera": ("F32", (22,)), "detail.image": ("U8", ("B",)), "detail.pose": ("F32", (POSE_WIDTH,))}
-"""World to camera (16, row by row), fx, fy, cx, cy, width, height; `detail.PictureDetail.packed`."""
+OPTIONAL: Spec = {
+    "camera": ("F32", (22,)),
+    "detail.image": ("U8", ("B",)),
+    "detail.pose": ("F32", (POSE_WIDTH,)),
+    "skin": ("U8", ("V", 4)),
+}
+"""World to camera (16, row by row), fx, fy, cx, cy, width, height; `detail.PictureDetail.packed`; `skin_of`."""
 LIMITS = {
     "I": 1000,
     "S": SIGNAL_WIDTH + SHOULDER_WIDTH,
@@ -71,6 +76,7 @@ LIMITS = {
     "H": 2048,
     "W": 2048,
     "B": 2**20,
+    "V": 100_000,
 }
 LARGEST = 1e4
 """No number of a sound avatar comes near; much larger ones overflow to infinity when they are multiplied."""
@@ -108,6 +114,8 @@ def pack(avatar: GaussianAvatar) -> dict[str, np.ndarray]:
     seen = {} if avatar.camera is None else {"camera": _camera_numbers(avatar.camera)}
     if avatar.detail is not None:
         seen["detail.image"], seen["detail.pose"] = avatar.detail.packed()
+    if avatar.skin is not None:
+        seen["skin"] = avatar.skin
     return seen | {
         "identity": array(avatar.identity).astype(np.float32),
         "triangle": array(g.triangle).astype(np.uint16),
@@ -205,9 +213,11 @@ def unpack(arrays: dict[str, np.ndarray], card: AvatarCard, head: HeadModel, wha
             raise broken("holds detail without its picture, its pose or its camera")
         size = camera.height, camera.width
         detail = PictureDetail.unpacked(arrays["detail.image"], arrays["detail.pose"], size, what)
-    return GaussianAvatar(
-        head, tensor("identity"), gaussians, card, corrections, background, camera=camera, detail=detail
-    )
+    skin = arrays.get("skin")
+    if skin is not None and len(skin) != len(head.template):
+        raise broken(f"holds the skin of {len(skin)} vertices, this head has {len(head.template)}")
+    parts = {"camera": camera, "detail": detail, "skin": skin}
+    return GaussianAvatar(head, tensor("identity"), gaussians, card, corrections, background, **parts)
 
 
 def _camera_numbers(camera: Camera) -> np.ndarray:

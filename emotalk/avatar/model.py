@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _PARTS = (
     "head", "identity", "gaussians", "card", "corrections", "background", "thumbnail", "camera", "motion", "detail",
+    "skin",
 )  # fmt: skip
 CHUNK = 16
 """Frames of a clip whose meshes are computed at once: a batch costs far less per frame than single frames."""
@@ -60,6 +61,7 @@ class GaussianAvatar:
         camera: Camera | None = None,  # of the avatar's own video
         motion: MotionAdaptation | None = None,  # how the person of that video moves while speaking
         detail: PictureDetail | None = None,  # what the one photo that it is of shows finer than the Gaussians
+        skin: np.ndarray | None = None,  # [V, 4] uint8, `vertex_colors.skin_of` of the avatar that it was thinned from
     ) -> None:
         self.head = head
         self.identity = identity.detach().to(torch.float32)
@@ -72,6 +74,7 @@ class GaussianAvatar:
         self.camera = camera
         self.motion = motion
         self.detail = detail
+        self.skin = skin
         triangles = len(head.triangles)
         if len(gaussians.triangle) and int(gaussians.triangle.max()) >= triangles:
             raise AvatarError(
@@ -109,7 +112,7 @@ class GaussianAvatar:
 
     def replace(self, **changes: object) -> GaussianAvatar:
         """A copy with some of `head, identity, gaussians, card, corrections, background, thumbnail, camera, motion,
-        detail` exchanged."""
+        detail, skin` exchanged."""
         return GaussianAvatar(**({name: getattr(self, name) for name in _PARTS} | changes))
 
     def select(self, keep: Tensor) -> GaussianAvatar:

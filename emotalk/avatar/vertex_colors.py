@@ -18,15 +18,25 @@ NOT_SKIN = ("glasses",)
 """Regions that are bound to the skin and whose colour is not the skin's."""
 
 
-@torch.no_grad()
 def vertex_colors(avatar: GaussianAvatar) -> tuple[np.ndarray, float] | None:
     """Colours [V, 3] as displayed (sRGB, 0 to 1) and the share of vertices that have Gaussians around them, or None
     where the avatar has no Gaussian on the mesh.
 
-    A Gaussian counts by opacity, by the area it covers and by how near it lies to the vertex and to its triangle.
+    An avatar that was thinned keeps those of before (`avatar.skin`): ears under hair have no Gaussians any more. Else
+    a Gaussian counts by opacity, by the area it covers and by how near it lies to the vertex and to its triangle.
     Vertices without any (the backs of eyeballs, roots of teeth, the rim of the shoulders) take the colours of their
     neighbours.
     """
+    found = skin_of(avatar)
+    return None if found is None else (found[:, :3] / 255, float((found[:, 3] > 0).mean()))
+
+
+@torch.no_grad()
+def skin_of(avatar: GaussianAvatar) -> np.ndarray | None:
+    """The colours of `vertex_colors` as bytes [V, 4] uint8; the fourth is 255 where Gaussians tell the colour and 0
+    where neighbours do. None where the avatar has no Gaussian on the mesh."""
+    if avatar.skin is not None:
+        return avatar.skin
     g = avatar.gaussians
     mesh, triangles = g.mesh_count, avatar.head.triangles
     wide = g.log_scale[:mesh].sort(dim=1).values[:, 1:].sum(1).exp()  # the product of the two larger sizes
@@ -46,7 +56,8 @@ def vertex_colors(avatar: GaussianAvatar) -> tuple[np.ndarray, float] | None:
     if not bool(known.any()):
         return None
     result = np.where(known[:, None].cpu(), (sums / weights.clamp_min(1e-300)[:, None]).cpu(), 0.0)
-    return _spread(result, known.cpu().numpy(), triangles.cpu().numpy()), float(known.double().mean())
+    spread = _spread(result, known.cpu().numpy(), triangles.cpu().numpy())
+    return np.rint(255 * np.concatenate([spread, known.cpu().numpy()[:, None]], 1)).astype(np.uint8)
 
 
 def linear(colors: np.ndarray) -> np.ndarray:

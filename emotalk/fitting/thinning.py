@@ -20,6 +20,7 @@ from torch import Tensor
 
 from emotalk.avatar.gaussians import REGION_INDEX
 from emotalk.avatar.model import GaussianAvatar
+from emotalk.avatar.vertex_colors import skin_of
 from emotalk.core.camera import Camera
 from emotalk.core.errors import InputError
 from emotalk.core.motion import HeadMotion
@@ -49,9 +50,9 @@ def thinned(
 ) -> GaussianAvatar:
     """The avatar with that share of its Gaussians in (0, 1] and otherwise as it was, on the CPU.
 
-    `views` are frames of motion and cameras that show what it is for: what none of them shows may go. The regions
-    `HELD` stay whole; where they alone are more than the share, nothing else is left of it. `report` as for
-    `GaussianFit.run`. Raises an InputError for a share outside (0, 1] or without views.
+    `views` are frames of motion and cameras that show what it is for: what none of them shows may go, and of the skin
+    among it the colours are kept. The regions `HELD` stay whole; where they alone are more than the share, nothing else
+    is left of it. `report` as for `GaussianFit.run`. Raises an InputError for a share outside (0, 1] or without views.
     """
     if not 0 < share <= 1:
         raise InputError(f"The share of the Gaussians to keep lies in (0, 1], found {share}.")
@@ -61,7 +62,7 @@ def thinned(
     fit = _Again(
         bare.select(_most_missed(bare, views, share, seed)), [picture(bare, *v) for v in views], _config(steps, seed)
     )
-    return fit.run(report).replace(card=avatar.card)
+    return fit.run(report).replace(card=avatar.card, skin=skin_of(avatar))
 
 
 @torch.no_grad()

@@ -111,6 +111,15 @@ def test_a_picture_as_background_comes_back(tmp_path, head):
     torch.testing.assert_close(loaded.background, picture, atol=0.002, rtol=0)
 
 
+def test_the_colours_of_hidden_skin_come_back(tmp_path, head):
+    skin = np.arange(4 * len(head.template), dtype=np.uint8).reshape(-1, 4)
+    avatar = make_avatar().replace(skin=skin)
+    assert np.array_equal(load_avatar(avatar.save(tmp_path / "ada"), head).skin, skin)
+    arrays = files.pack(avatar.replace(skin=skin[:-1]))
+    with pytest.raises(AvatarError, match=f"the skin of {len(skin) - 1} vertices, this head has {len(skin)}"):
+        files.unpack(arrays, avatar.card, head, "It")
+
+
 def test_forty_thousand_gaussians_with_corrections_fit_in_six_megabytes():
     avatar = make_avatar(mesh=30_000, joint=10_000)
     from tests.avatar.doubles import make_corrections

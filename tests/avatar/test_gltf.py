@@ -276,9 +276,12 @@ def test_colours_are_those_of_the_gaussians_in_linear_light(mira, head_file):
     assert (colors[:, 3] == 1).all()
     shown = np.where(colors <= 0.0031308, colors * 12.92, 1.055 * colors ** (1 / 2.4) - 0.055)[:, :3]
     regions = {name: mask.numpy() for name, mask in mira.person.regions.items()}
-    lips, teeth, pupil = (shown[regions[name]].mean(0) for name in ("lips", "teeth", "pupil"))
+    lips, teeth, pupil, ears, face = (
+        shown[regions[name]].mean(0) for name in ("lips", "teeth", "pupil", "ears", "face")
+    )
     assert lips[0] > 1.3 * lips[1]
     assert pupil.max() < 0.5 * teeth.min()
+    assert ears[0] > 0.7 * face[0]  # the file has no hair: the ears that it hides show
     assert head_file.json["meshes"][0]["extras"]["verticesWithColorOfTheirOwn"] > 0.85
 
 
@@ -298,7 +301,7 @@ def test_the_avatars_card_travels_along(mira, tmp_path, head_file):
 def test_an_avatar_without_gaussians_on_its_skin_is_grey(mira, tmp_path):
     g = mira.gaussians
     keep = torch.arange(len(g)) >= g.mesh_count
-    bare = mira.replace(gaussians=g.select(keep), corrections=None)
+    bare = mira.replace(gaussians=g.select(keep), corrections=None, skin=None)
     file = Glb(write_gltf(bare, tmp_path / "bare.glb"))
     assert "COLOR_0" not in file.primitive["attributes"]
     assert file.json["materials"][0]["pbrMetallicRoughness"]["baseColorFactor"] == [0.5, 0.5, 0.5, 1.0]

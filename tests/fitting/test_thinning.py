@@ -10,6 +10,7 @@ import torch
 
 from emotalk.avatar import GaussianAvatar
 from emotalk.avatar.gaussians import REGION_INDEX
+from emotalk.avatar.vertex_colors import skin_of
 from emotalk.core.camera import Camera
 from emotalk.core.errors import Cancelled, InputError
 from emotalk.core.motion import HeadMotion
@@ -89,6 +90,11 @@ def test_nothing_else_of_the_avatar_changes(whole: GaussianAvatar, thin: Gaussia
     assert thin.thumbnail == whole.thumbnail
     assert torch.equal(thin.background, whole.background)
     assert torch.equal(thin.identity, whole.identity)
+
+
+def test_skin_that_nothing_shows_keeps_its_colour(whole: GaussianAvatar, thin: GaussianAvatar) -> None:
+    assert np.array_equal(thin.skin, skin_of(whole))
+    assert not np.array_equal(skin_of(thin.replace(skin=None)), skin_of(whole))
 
 
 def test_the_same_seed_gives_the_same_avatar(whole: GaussianAvatar) -> None:

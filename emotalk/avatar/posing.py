@@ -99,6 +99,13 @@ def _add_corrections(latents, index, position_basis, color_basis, position_offse
             color[n, i] += color_offset[3 * c + i]
 
 
+@kernel(**KEEP_NAN)
+def _seen_from(color, view_color, along_x, along_y, seen):
+    for n in range(color.shape[0]):
+        for c in range(3):
+            seen[n, c] = color[n, c] + along_x * view_color[0, n, c] + along_y * view_color[1, n, c]
+
+
 class CompiledPoser:
     """Holds an avatar's numbers as arrays that the CPU kernels take, and poses them."""
 
@@ -139,12 +146,13 @@ class CompiledPoser:
     ) -> GaussianCloud:
         """The posed Gaussians; with a camera, those on the far side of solid parts have opacity 0."""
         count, mesh = len(self._position), len(self._triangle)
-        position, color = self._position, self._color.copy()
-        if self._view_color is not None:
-            for share, change in zip(
-                view_direction(rotations[2], translations[2], camera), self._view_color, strict=True
-            ):
-                color += float(share) * change
+        position = self._position
+        if self._view_color is None:
+            color = self._color.copy()
+        else:
+            color = np.empty((count, 3), np.float32)
+            direction = view_direction(rotations[2], translations[2], camera).numpy()
+            _seen_from(self._color, self._view_color, *direction, color)
         if len(self._index):
             position = position.copy()
             offsets = np.empty((2, 3 * len(self._index)), np.float32)

@@ -67,7 +67,7 @@ class GaussianCloud:
                 f"GaussianCloud.opacities must lie in [0, 1], found {numbers[6]:g} to {numbers[7]:g}; "
                 "apply the sigmoid first."
             )
-        if numbers[10] == 0 and bool((self.quats.detach() == 0).all(1).any()):
+        if numbers[10] == 0 and bool((tensors[2][tensors[2][:, 0] == 0] == 0).all(1).any()):
             raise InputError(
                 "GaussianCloud.quats holds a quaternion of length 0, which is no rotation; use (1, 0, 0, 0)."
             )

@@ -50,14 +50,15 @@ from emotalk.rendering.footprint import (
     OPACITY,
     PIXEL_X,
     PIXEL_Y,
+    PLANES,
     RED,
     RIGHT,
     SLOPE_X,
     SLOPE_Y,
     TINY,
     TOP,
-    column_rows,
     falloff,
+    store_column_rows,
 )
 
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
@@ -106,9 +107,9 @@ def draw_backward(
 
     image, grad_image: [3 H W]; alpha, grad_alpha: [H W], all flat float32.
     """
-    stride = scratch.shape[1] // (5 * BAND_ROWS)
+    stride = scratch.shape[1] // (PLANES * BAND_ROWS)
     plane = BAND_ROWS * stride
-    planes = scratch[slot]
+    planes, rows = scratch[slot], 5 * plane
     lanes = lane_numbers()
     bands = band_start.shape[0] - 1
     while True:
@@ -127,9 +128,12 @@ def draw_backward(
             slope_x, slope_y, fall_y = record[SLOPE_X], record[SLOPE_Y], record[FALL_Y]
             sum_g = sum_x = sum_y = sum_xx = sum_xy = sum_yy = splat(_ZERO)
             sum_red = sum_green = sum_blue = splat(_ZERO)
-            x = np.int64(boxes[i, LEFT])
-            while x <= right:
-                first_row, last_row = column_rows(record, x, min(x + LANES - 1, right), top, bottom)
+            left = np.int64(boxes[i, LEFT])
+            for column in range((right - left) // LANES + 1):
+                x, lane = left + column * LANES, column % LANES
+                if lane == 0:
+                    store_column_rows(record, x, right, top, bottom, planes, rows)
+                first_row, last_row = int(planes[rows + lane]), int(planes[rows + LANES + lane])
                 dx = lanes + (np.float32(x) - record[PIXEL_X] + (_HALF - record[FRACTION_X]))
                 across = dx * slope_x
                 dy = np.float32(first_row) - record[PIXEL_Y] + (_HALF - record[FRACTION_Y])
@@ -167,7 +171,6 @@ def draw_backward(
                 sum_xx = sum_xx + g_x * dx
                 sum_y = sum_y + column_y
                 sum_xy = sum_xy + column_y * dx
-                x += LANES
             at = (first_sum[i] + band - boxes[i, TOP] // BAND_ROWS) * SUMS
             sums[at], sums[at + 1], sums[at + 2] = total(sum_g), total(sum_x), total(sum_y)
             sums[at + 3], sums[at + 4], sums[at + 5] = total(sum_xx), total(sum_xy), total(sum_yy)

@@ -18,7 +18,7 @@ from emotalk.core.camera import Camera
 from emotalk.core.kernels.workers import pool
 from emotalk.rendering.backward import SUMS, draw_backward
 from emotalk.rendering.binning import fill_bands, sort_by_depth
-from emotalk.rendering.footprint import BAND_ROWS, RECORD, TRANSMITTANCE_STOP, row_stride
+from emotalk.rendering.footprint import BAND_ROWS, PLANES, RECORD, TRANSMITTANCE_STOP, row_stride
 from emotalk.rendering.forward import draw
 from emotalk.rendering.projection import camera_parameters, project
 from emotalk.rendering.projection_backward import project_backward
@@ -92,7 +92,7 @@ def prepare(
 
 
 def _scratch(width: int) -> np.ndarray:
-    return np.empty((pool().threads, 5 * BAND_ROWS * row_stride(width)), np.float32)
+    return np.empty((pool().threads, PLANES * BAND_ROWS * row_stride(width)), np.float32)
 
 
 def _draw(frame: Prepared, background: Background, early_stop: bool, image, alpha, pixels) -> None:

@@ -15,12 +15,10 @@ s > ln 255 = 5.54 is skipped anyway.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from emotalk.core.kernels.cache import inlined
-from emotalk.core.kernels.simd import LANES, minimum
+from emotalk.core.kernels.simd import LANES, floor, lane_numbers, maximum, minimum, splat, square_root, store
 
 ALPHA_MIN = np.float32(1 / 255)
 ALPHA_MAX = np.float32(0.999)
@@ -31,7 +29,9 @@ TRANSMITTANCE_STOP = np.float32(1e-4)
 TINY = np.float32(1e-12)
 """Less light than this is none: numbers near the end of the float range are computed many times more slowly."""
 BAND_ROWS = 16
-"""Rows of a band, the unit of work in drawing: its four planes fit in the second-level cache."""
+"""Rows of a band, the unit of work in drawing: its planes fit in the second-level cache."""
+PLANES = 6
+"""Of a band, in a thread's scratch memory: four or five of pixels, and the rows of columns that are drawn next."""
 
 # Columns of a projected record, float32 [N, RECORD]: 64 bytes, one cache line.
 PIXEL_X, FRACTION_X, PIXEL_Y, FRACTION_Y = 0, 1, 2, 3  # mean = pixel + fraction, in pixels
@@ -47,7 +47,7 @@ LEFT, RIGHT, TOP, BOTTOM = 0, 1, 2, 3
 _P0, _P1, _P2 = np.float32(0.99999992042215), np.float32(-0.99999252009957), np.float32(0.49988231471119)
 _P3, _P4, _P5 = np.float32(-0.16597273255965), np.float32(0.03977031438307), np.float32(-0.00584535850376)
 _LAST = np.float32(0.7)
-_ZERO, _HALF = np.float32(0), np.float32(0.5)
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 @inlined
@@ -66,17 +66,23 @@ def row_stride(width: int) -> int:
 
 
 @inlined
-def column_rows(record, x, last_x, top, bottom):
-    """First and last row, within top ... bottom, on which the ellipse touches pixel columns x ... last_x."""
-    near = np.float32(x) - record[PIXEL_X] + (_HALF - record[FRACTION_X])
-    far = near + np.float32(last_x - x)
-    reach2 = record[REACH_X] * record[REACH_X]
-    low_x = min(max(record[TOP_X], near), far)
-    high_x = min(max(-record[TOP_X], near), far)
-    low = record[SLANT] * low_x + record[BULGE] * math.sqrt(max(reach2 - low_x * low_x, _ZERO))
-    high = record[SLANT] * high_x - record[BULGE] * math.sqrt(max(reach2 - high_x * high_x, _ZERO))
-    # Reaches beyond the picture would overflow an int: compare as floats first.
+def store_column_rows(record, left, right, top, bottom, rows, at):
+    """Write on which rows, within top ... bottom, the ellipse touches LANES columns of LANES pixels.
+
+    The columns begin at pixel column `left`, and the last that counts ends at `right`. rows[at + k] becomes the first
+    row of column k and rows[at + LANES + k] the last (float32), one before the first where there are none.
+    """
+    shift = _HALF - record[FRACTION_X] - record[PIXEL_X]
+    near = lane_numbers() * np.float32(LANES) + (np.float32(left) + shift)
+    far = minimum(near + np.float32(LANES - 1), np.float32(right) + shift)
+    # The ellipse is lowest at dx = TOP_X and highest at -TOP_X: the nearest to that in the column counts.
+    low_x = minimum(maximum(near, record[TOP_X]), far)
+    high_x = minimum(maximum(near, -record[TOP_X]), far)
+    reach2 = splat(record[REACH_X] * record[REACH_X])
+    low = low_x * record[SLANT] + square_root(maximum(reach2 - low_x * low_x, _ZERO)) * record[BULGE]
+    high = high_x * record[SLANT] - square_root(maximum(reach2 - high_x * high_x, _ZERO)) * record[BULGE]
     base = record[PIXEL_Y] + record[FRACTION_Y]
-    first = max(np.float32(top), math.floor(base + high + _HALF))
-    last = min(np.float32(bottom), math.floor(base + low - _HALF))
-    return int(first), int(last)
+    # Reaches beyond the picture would overflow an int: both are held inside while they are floats.
+    first = minimum(maximum(floor(high + (base + _HALF)), np.float32(top)), np.float32(bottom) + _ONE)
+    store(rows, at, first)
+    store(rows, at + LANES, maximum(minimum(floor(low + (base - _HALF)), np.float32(bottom)), first - _ONE))

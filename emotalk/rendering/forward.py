@@ -10,8 +10,10 @@ with T = 1 at first; in the end color += T background, and 1 - T is the coverage
 A band is 16 rows; its T, red, green and blue planes are a thread's scratch memory and stay in its cache. A Gaussian is
 drawn in columns of LANES pixels starting exactly at its left edge - 15 pixels, the typical width, then are one vector -
 and walks down the rows of that column, where everything that depends on x alone stays in registers. Only rows on which
-the ellipse really touches the column are visited. A vector whose pixels are all finished is skipped; now and then it is
-looked up which blocks of columns are finished as a whole, and Gaussians that reach no others are passed over at once.
+the ellipse really touches the column are visited. They are worked out for all columns at once, and before the Gaussian
+in front of this one is drawn: the processor does both at a time, where else each column would have to wait for two
+roots. A vector whose pixels are all finished is skipped; now and then it is looked up which blocks of columns are
+finished as a whole, and Gaussians that reach no others are passed over at once.
 """
 
 from __future__ import annotations
@@ -47,20 +49,23 @@ from emotalk.rendering.footprint import (
     OPACITY,
     PIXEL_X,
     PIXEL_Y,
+    PLANES,
     RED,
     RIGHT,
     SLOPE_X,
     SLOPE_Y,
     TINY,
     TOP,
-    column_rows,
     falloff,
+    store_column_rows,
 )
 
 LOOK = 256
 """After so many Gaussians of a band it is looked up again what is finished (64 to 512 are as fast)."""
 AHEAD = 16
 """How many Gaussians before it is drawn the memory is asked for a Gaussian (8 is as fast)."""
+WIDEST = LANES * LANES
+"""Pixel columns whose rows are worked out at once."""
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 _BYTE = np.float32(255)
@@ -93,24 +98,38 @@ def _blend_band(records, boxes, entries, first, last, y0, y1, stride, stop, plan
     while (stride - 1) >> shift > 63:
         shift += 1
     open_blocks, look = _ALL, first + LOOK
-    for entry in range(first, last):
-        if entry == look:
-            open_blocks, look = _open_blocks(planes, stride, y1 - y0, shift, stop), entry + LOOK
-        prefetch(records, np.int64(entries[min(entry + AHEAD, last - 1)]))
-        i = entries[entry]
-        left, right = np.int64(boxes[i, LEFT]), np.int64(boxes[i, RIGHT])
-        # With the columns that its last vector reaches, so that passing it over changes nothing.
-        end = left + (right - left) // LANES * LANES + LANES - 1
-        touched = (_ALL >> np.uint64(63 - (end >> shift) + (left >> shift))) << np.uint64(left >> shift)
-        if open_blocks & touched == np.uint64(0):
-            continue
-        record = records[i]
-        top, bottom = max(y0, boxes[i, TOP]), min(y1 - 1, boxes[i, BOTTOM])
+    # Gaussians are drawn in pieces of LANES columns. `ahead` is the piece after the one that is drawn.
+    piece, left, columns, rows = np.int64(0), np.int64(0), np.int64(0), 4 * plane
+    entry, ahead, ahead_left, right, top, bottom = first - 1, np.int64(0), -WIDEST, -WIDEST, y0, y0
+    while entry < last:
+        ahead_left += WIDEST
+        while ahead_left > right:
+            entry += 1
+            if entry >= last:
+                break
+            if entry == look:
+                open_blocks, look = _open_blocks(planes, stride, y1 - y0, shift, stop), entry + LOOK
+            later = np.int64(entries[min(entry + AHEAD, last - 1)])
+            prefetch(records, later)
+            prefetch(boxes, later)
+            ahead = np.int64(entries[entry])
+            ahead_left, right = np.int64(boxes[ahead, LEFT]), np.int64(boxes[ahead, RIGHT])
+            top, bottom = max(y0, boxes[ahead, TOP]), min(y1 - 1, boxes[ahead, BOTTOM])
+            # With the columns that its last vector reaches, so that passing it over changes nothing.
+            end = ahead_left + (right - ahead_left) // LANES * LANES + LANES - 1
+            touched = (_ALL >> np.uint64(63 - (end >> shift) + (ahead_left >> shift))) << np.uint64(ahead_left >> shift)
+            if open_blocks & touched == np.uint64(0):
+                right = ahead_left - 1
+        ahead_rows, ahead_columns = 8 * plane + 2 * LANES - rows, np.int64(0)
+        if entry < last:
+            store_column_rows(records[ahead], ahead_left, right, top, bottom, planes, ahead_rows)
+            ahead_columns = min(LANES, (right - ahead_left) // LANES + 1)
+        record = records[piece]
         opacity, red, green, blue = record[OPACITY], record[RED], record[GREEN], record[BLUE]
         slope_x, slope_y, fall_y = record[SLOPE_X], record[SLOPE_Y], record[FALL_Y]
-        x = left
-        while x <= right:
-            first_row, last_row = column_rows(record, x, min(x + LANES - 1, right), top, bottom)
+        for column in range(columns):
+            first_row, last_row = int(planes[rows + column]), int(planes[rows + LANES + column])
+            x = left + column * LANES
             dx = lanes + (np.float32(x) - record[PIXEL_X] + (_HALF - record[FRACTION_X]))
             across = dx * slope_x
             dy = np.float32(first_row) - record[PIXEL_Y] + (_HALF - record[FRACTION_Y])
@@ -128,7 +147,7 @@ def _blend_band(records, boxes, entries, first, last, y0, y1, stride, stop, plan
                     store(planes, at + 3 * plane, load(planes, at + 3 * plane) + weight * blue)
                 at += stride
                 dy += _ONE
-            x += LANES
+        piece, left, columns, rows = ahead, ahead_left, ahead_columns, ahead_rows
 
 
 @inlined
@@ -188,8 +207,8 @@ def draw(
 ):  # fmt: skip
     """Draw all bands. background: flat float32, where pixel (y, x) of a channel lies at
     channel * background_channel + y * background_row + x. Either image [3 H W] and alpha [H W] (flat float32)
-    are written, or, where pixels has elements, pixels [H W 3] (flat uint8). scratch: [threads, 4 planes]."""
-    stride = scratch.shape[1] // (5 * BAND_ROWS)
+    are written, or, where pixels has elements, pixels [H W 3] (flat uint8). scratch: [threads, PLANES planes]."""
+    stride = scratch.shape[1] // (PLANES * BAND_ROWS)
     planes = scratch[slot]
     bands = band_start.shape[0] - 1
     while True:

@@ -54,6 +54,7 @@ SCENES = {
     "inside": lambda: (random_cloud(300, 3, size=0.01), near_camera(160, 120)),
     "tiny": lambda: (random_cloud(400, 4, size=0.0002), camera(97, 61, zoom=2.0)),
     "large": lambda: (random_cloud(60, 5, size=0.2), camera(120, 200)),
+    "wide": lambda: (random_cloud(40, 6, size=0.2), camera(700, 40)),  # wider than all the columns of one vector
 }
 BACKGROUND = torch.tensor([0.2, 0.7, 1.0])
 

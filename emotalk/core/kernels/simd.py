@@ -220,6 +220,23 @@ minimum = _select_of("<")
 maximum = _select_of(">")
 
 
+def _of_each_lane(name: str):
+    @intrinsic
+    def apply(typing, value):
+        def generate(context, builder, signature, arguments):
+            kind = ir.FunctionType(_VECTOR, [_VECTOR])
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+            return builder.call(function, arguments, fastmath=FAST)
+
+        return vector(value), generate
+
+    return apply
+
+
+square_root = _of_each_lane("sqrt")
+floor = _of_each_lane("floor")
+
+
 @intrinsic
 def keep_where(typing, value, a, b):
     """`value` in the lanes where a >= b, 0 elsewhere."""
